@@ -1,0 +1,83 @@
+"""Write a file whole or not at all.
+
+A file is written under a temporary name in the directory where it will live, brought to the disk,
+and only then renamed. A rename inside one directory is atomic, so a reader sees the old file or the
+new one, never half of either; Ctrl-C, a full disk or a defect leaves the old file as it was and no
+temporary file behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from aquant_ref.errors import InputError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Yield a binary stream whose content becomes the file `path` if the block ends well.
+
+    On any exception, KeyboardInterrupt among them, `path` stays as it was and the temporary file
+    is removed. Raises InputError, which names `path`, where the operating system refuses.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, not a file")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as stream:  # "x": never into a file that somebody else made
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise
+
+
+def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` to `path` as UTF-8, line ends as they are.
+
+    Raises InputError if `path` cannot be written.
+    """
+    with replacing(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def write_json_atomic(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` to `path` as indented JSON, keys in their own order.
+
+    Raises InputError if `path` cannot be written; ValueError on NaN or infinity, which JSON does
+    not have.
+    """
+    write_text_atomic(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def check_writable_directory(path: str | os.PathLike[str]) -> Path:
+    """Make the directory `path` if it is missing, and return it once a file could be written in it.
+
+    Call it before the long work whose result goes there. Raises InputError, which names `path`.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"{path}: is a file, not a directory") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be created ({error.strerror or error})") from error
+    probe = path / f".{secrets.token_hex(4)}.tmp"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written to ({error.strerror or error})") from error
+    return path

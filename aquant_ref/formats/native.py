@@ -1,0 +1,217 @@
+"""Our own file: named arrays and JSON metadata in one `.npz`, checked in full before it is used.
+
+The file is a zip archive of plainly stored entries, so any zip or numpy tool can look into it:
+
+    header.json    {"magic": "aquant_ref", "kind": "weights", "version": 1, "meta": {...},
+                    "arrays": {name: {"dtype": "<f4", "shape": [...], "sha256": "..."}}}
+    <name>.npy     one entry an array, in the order of the names
+
+The sha256 is over dtype, shape and the bytes in row-major order. The same content always gives the
+same bytes (no time, no owner, no compression), so a checksum of the file is one of its content.
+Nothing is ever unpickled, and no size is believed before it has been compared with the bytes there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.formats.atomic import replacing
+
+MAGIC = "aquant_ref"
+FORMAT_VERSION = 1
+KINDS = ("model", "program", "weights", "checkpoint")
+HEADER = "header.json"
+
+# The same on every platform: little-endian, no object to pickle, no `long double`.
+DTYPES = frozenset(
+    ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
+)
+
+
+def save(
+    path: str | os.PathLike[str],
+    kind: str,
+    *,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+) -> None:
+    """Write `meta` and `arrays` to `path`, whole or not at all.
+
+    `kind` is one of KINDS. `meta` is what JSON can say: keys are strings, a tuple comes back as a
+    list. An array is boolean, integer or float of at most 8 bytes; it comes back little-endian.
+    Raises InputError if `path` cannot be written; ValueError or TypeError, before anything is
+    written, for a kind, a name, a dtype or metadata that the format does not have.
+    """
+    _check_kind(kind)
+    stored = {_checked_name(name): _portable(name, arrays[name]) for name in sorted(arrays)}
+    header = {
+        "magic": MAGIC,
+        "kind": kind,
+        "version": FORMAT_VERSION,
+        "meta": dict(meta),
+        "arrays": {name: _describe(array) for name, array in stored.items()},
+    }
+    text = json.dumps(header, sort_keys=True, indent=1, allow_nan=False)
+    with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(_entry(HEADER), text)
+        for name, array in stored.items():
+            archive.writestr(_entry(f"{name}.npy"), _npy_bytes(array))
+
+
+def load(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what `save` wrote: `(meta, arrays)`, arrays writable and in the order of their names.
+
+    Raises InputError, one line that names the file, unless all of it is as it was saved: for a
+    missing, foreign or truncated file, another kind, a newer format version, an array that is
+    absent, unexpected, pickled or without its checksum.
+    """
+    _check_kind(kind)
+    try:
+        return _read(Path(path), kind)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error.__cause__
+    except (zipfile.BadZipFile, EOFError, RuntimeError, UnicodeError) as error:
+        # RuntimeError: a flipped bit can make zipfile see encryption or a later zip version.
+        raise InputError(f"{path}: is damaged ({error or 'it ends too soon'})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    if not path.exists():
+        raise InputError("no such file")
+    if path.is_dir():
+        raise InputError("is a directory, not a file")
+    if not zipfile.is_zipfile(path):
+        raise InputError(_why_not_a_zip(path))
+    with zipfile.ZipFile(path) as archive:
+        entries = _entries(archive, path.stat().st_size)
+        header = _read_header(archive, entries.pop(HEADER, None), kind)
+        described = header["arrays"]
+        for entry in sorted({f"{name}.npy" for name in described} ^ entries.keys()):
+            state = "holds an unexpected entry" if entry in entries else "lacks the entry"
+            raise InputError(f"{state} {entry!r}")
+        arrays = {}
+        for name, description in described.items():
+            try:
+                arrays[name] = _parse_npy(archive.read(entries[f"{name}.npy"]))
+            except ValueError as error:
+                raise InputError(f"array {name!r} {error}") from error
+            if _describe(arrays[name]) != description:
+                raise InputError(f"array {name!r} does not have its checksum; the file is damaged")
+    return header["meta"], arrays
+
+
+def _why_not_a_zip(path: Path) -> str:
+    with open(path, "rb") as stream:
+        start = stream.read(4)
+    if start == b"PK\x03\x04":  # a zip file's table of contents is at its end
+        return "is truncated"
+    return "is not a file of aquant_ref (not a zip archive)" if start else "is empty"
+
+
+def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+    """The entries by name; refuses what could unpack to more than the `size` bytes of the file."""
+    entries = {entry.filename: entry for entry in archive.infolist()}
+    if len(entries) != len(archive.infolist()):
+        raise InputError("holds two entries of one name")
+    for entry in entries.values():
+        if entry.compress_type != zipfile.ZIP_STORED:
+            raise InputError(f"entry {entry.filename!r} is compressed; this format stores plainly")
+    if sum(entry.file_size for entry in entries.values()) > size:
+        raise InputError("holds entries that claim more bytes than the file has")
+    return entries
+
+
+def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None, kind: str) -> Any:
+    if entry is None:
+        raise InputError(f"is not a file of aquant_ref (no {HEADER})")
+    try:
+        header = json.loads(archive.read(entry))
+        magic, version = header["magic"], header["version"]
+        if magic != MAGIC or type(version) is not int or version < 1:
+            raise ValueError(f"magic {magic!r}, version {version!r}")
+        if version > FORMAT_VERSION:  # before anything that a later version may have changed
+            raise InputError(
+                f"was written by a newer version of aquant_ref (format {version}, this one reads "
+                f"up to {FORMAT_VERSION}); upgrade aquant_ref"
+            )
+        if header["kind"] != kind:
+            raise InputError(f"holds a {header['kind']} file, not a {kind} file")
+        if not isinstance(header["meta"], dict) or not isinstance(header["arrays"], dict):
+            raise ValueError("meta and arrays are not objects")
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"is not a file of aquant_ref (its {HEADER} is malformed)") from error
+    return header
+
+
+def _parse_npy(data: bytes) -> NDArray[Any]:
+    """The array of one entry; raises ValueError, which ends the sentence "array 'x' ...".
+
+    numpy's own reader would allocate what the header claims before it looks at the bytes.
+    """
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("is not in version 1.0 of the npy format")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise ValueError("holds pickled objects, which are never loaded")
+    if dtype.str not in DTYPES or fortran_order:
+        raise ValueError(f"is {dtype.str} in an order or of a type that the format does not have")
+    start = stream.tell()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data) - start:
+        raise ValueError(f"claims shape {shape}, which is not the size of its data")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape).copy()
+
+
+def _describe(array: NDArray[Any]) -> dict[str, Any]:
+    """Dtype, shape and the sha256 over both and the row-major bytes."""
+    digest = hashlib.sha256(f"{array.dtype.str} {list(array.shape)} ".encode())
+    digest.update(array.tobytes())
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "sha256": digest.hexdigest()}
+
+
+def _portable(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(array)
+    array = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+    if array.dtype.str not in DTYPES:
+        raise TypeError(f"array {name!r} has dtype {array.dtype}, which the format does not have")
+    return array
+
+
+def _npy_bytes(array: NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _entry(filename: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(filename)  # of 1980-01-01; what follows would depend on the platform
+    entry.create_system = 3
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+def _checked_name(name: str) -> str:
+    if not name or not name.isascii() or not name.isprintable() or "\\" in name:
+        raise ValueError(f"array name {name!r}: needs printable ASCII without a backslash")
+    return name
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r}: must be one of {', '.join(KINDS)}")

@@ -1,0 +1,35 @@
+"""Settings of the whole suite: repeatable examples, and one copy of the package under test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import aquant_ref
+
+CLONE = Path(__file__).resolve().parent.parent
+
+# The same examples on every run and every machine, however slow; `--hypothesis-profile=explore`
+# looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("repeatable")
+
+# Programs that a test starts import this clone too, not an installed copy.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(CLONE), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+
+def pytest_report_header() -> str:
+    """Say which copy is tested."""
+    return f"aquant_ref {aquant_ref.__version__} from {Path(aquant_ref.__file__).parent}"
+
+
+@pytest.fixture(scope="session")
+def clone() -> Path:
+    """The root of the repository."""
+    return CLONE

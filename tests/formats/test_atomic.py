@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.errors import InputError
+from aquant_ref.formats import native
+from aquant_ref.formats.atomic import (
+    check_writable_directory,
+    replacing,
+    write_json_atomic,
+    write_text_atomic,
+)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ValueError])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+
+    def write_half() -> None:
+        with replacing(path) as stream:
+            stream.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_rename_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "program.npz"
+    path.write_text("old")
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(InputError, match="program.npz: cannot be written .No space left"):
+        native.save(path, "program", meta={}, arrays={"w": np.zeros(3)})
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_disk_before_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda *a: (calls.append("fsync"), fsync(*a)))
+    monkeypatch.setattr(os, "replace", lambda *a: (calls.append("replace"), replace(*a)))
+    write_text_atomic(tmp_path / "a.txt", "text")
+    assert calls == ["fsync", "replace"]
+
+
+def test_text_is_written_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text_atomic(path, "line\nligne à toi\n")
+    assert path.read_bytes() == b"line\nligne \xc3\xa0 toi\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    write_text_atomic(tmp_path / "ours", "")
+    (tmp_path / "other").write_text("")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_json_keeps_the_order_of_its_keys(tmp_path: Path) -> None:
+    value = {"model": "resnet8", "data": "shapes", "top1": {"float": 0.5, "engine": None}}
+    write_json_atomic(tmp_path / "result.json", value)
+    text = (tmp_path / "result.json").read_text(encoding="utf-8")
+    assert text.endswith("}\n")
+    assert list(json.loads(text).items()) == list(value.items())
+
+
+def test_json_refuses_nan_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json_atomic(tmp_path / "result.json", {"top1": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_cannot_replace_a_directory(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a directory"):
+        write_text_atomic(tmp_path, "text")
+
+
+@pytest.mark.parametrize("parent", ["absent", "file"])
+def test_a_file_needs_a_directory_to_be_in(tmp_path: Path, parent: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_text_atomic(tmp_path / parent / "a.txt", "text")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_output_directory_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "first"
+    assert check_writable_directory(path) == path
+    assert check_writable_directory(str(path)) == path
+    assert list(path.iterdir()) == []
+
+
+def test_an_output_directory_cannot_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(InputError, match="file: is a file, not a directory"):
+        check_writable_directory(path)
+
+
+def test_an_output_directory_cannot_be_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be created"):
+        check_writable_directory(tmp_path / "file" / "out")
+
+
+def test_an_output_directory_must_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)  # root may write everywhere
+    with pytest.raises(InputError, match="cannot be written to .Permission denied"):
+        check_writable_directory(tmp_path)
