@@ -1,0 +1,229 @@
+"""Keeps the floors: who may import whom, who may print, and what nobody may do."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CLONE = Path(__file__).resolve().parent.parent
+SOURCES = [
+    path.relative_to(CLONE)
+    for package in ("aquant_ref", "reference_models")
+    for path in sorted((CLONE / package).rglob("*.py"))
+]
+ENGINE = Path("aquant_ref/engine/run.py")
+NATIVE = Path("aquant_ref/formats/native.py")
+ORACLE = Path("aquant_ref/oracle.py")
+
+# From the ground up. A file imports from its own room or from a lower floor; rooms of one floor do
+# not know each other.
+FLOORS = [
+    {"errors", "threads", "oracle"},
+    {"data", "formats", "integer"},
+    {"quant"},
+    {"nn"},
+    {"ptq", "reference_models"},
+    {"simulate"},
+    {"engine"},
+    {"conformance"},
+    {"cli"},
+]
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+THIRD_PARTY = {"PIL", "autograd", "numpy", "scipy", "tqdm"}
+UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+
+every_file = pytest.mark.parametrize("path", SOURCES, ids=Path.as_posix)
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse((CLONE / path).read_text(encoding="utf-8"))
+
+
+def imported_names(tree: ast.Module, path: Path) -> Iterator[str]:
+    """Every imported name, absolute and dotted: `from a.b import c` is "a.b.c"."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = path.parent.parts[: len(path.parent.parts) - node.level + 1]
+            base = ".".join([*(package if node.level else ()), *filter(None, [node.module])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def imports(path: Path) -> set[str]:
+    return set(imported_names(tree_of(path), path))
+
+
+def room_of(name: str) -> str | None:
+    """The room that an imported name belongs to; None for what is not ours or `aquant_ref` itself.
+
+    `from aquant_ref import __version__` enters no room.
+    """
+    package, _, rest = name.partition(".")
+    if package == "reference_models":
+        return package
+    room = rest.partition(".")[0]
+    return room if package == "aquant_ref" and not room.startswith("__") else None
+
+
+def room_of_file(path: Path) -> str | None:
+    return room_of(".".join(path.with_suffix("").parts))
+
+
+def reachable(path: Path) -> set[Path]:
+    """The file and all files of ours that it imports, directly or through others."""
+    reached: set[Path] = set()
+    waiting = {path}
+    while waiting:
+        path = waiting.pop()
+        reached.add(path)
+        for name in imports(path):
+            whole = name.replace(".", "/")
+            for module in (whole, whole.rpartition("/")[0]):  # the name is a module or is in one
+                files = {Path(f"{module}.py"), Path(module, "__init__.py")}
+                waiting |= (files & set(SOURCES)) - reached
+    return reached
+
+
+def names_read(tree: ast.Module) -> set[str]:
+    """Names and attributes as written: "print", "np.load", "sys.stdout"."""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute)))
+    return {ast.unparse(node) for node in nodes}
+
+
+# The floors
+
+
+@every_file
+def test_every_file_has_a_floor(path: Path) -> None:
+    room = room_of_file(path)
+    assert room is None or room in FLOOR_OF, f"{room} has no place in FLOORS of this test"
+
+
+@every_file
+def test_a_file_imports_only_from_its_own_room_or_a_lower_floor(path: Path) -> None:
+    own = room_of_file(path)
+    if own is None:
+        pytest.skip("aquant_ref/__init__.py names the rooms")
+    for name in imports(path):
+        room = room_of(name)
+        if room not in (None, own):
+            assert FLOOR_OF[room] < FLOOR_OF[own], f"{path} imports {name}"
+
+
+@every_file
+def test_no_file_goes_around_the_floors_through_the_whole_package(path: Path) -> None:
+    """`import aquant_ref.x` would give every room, since the package imports them on demand."""
+    nodes = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Import)]
+    whole = [a.name for node in nodes for a in node.names if not a.asname]
+    assert not [name for name in whole if name.partition(".")[0] == "aquant_ref"]
+
+
+@pytest.mark.parametrize("room", ["simulate", "nn", "quant", "ptq"])
+def test_the_integer_engine_reaches_no_float_room(room: str) -> None:
+    if ENGINE not in SOURCES:
+        pytest.skip(f"{ENGINE} is not there yet")
+    assert room not in {room_of_file(path) for path in reachable(ENGINE)}
+
+
+def test_the_simulation_never_reaches_the_engine() -> None:
+    simulate = [path for path in SOURCES if room_of_file(path) == "simulate"]
+    assert not [path for start in simulate for path in reachable(start) if "engine" in path.parts]
+
+
+# The outside world
+
+
+@every_file
+def test_only_the_declared_dependencies_are_imported(path: Path) -> None:
+    """And so never torch."""
+    top = {name.partition(".")[0] for name in imports(path)}
+    ours = {"aquant_ref", "reference_models"}
+    assert top <= sys.stdlib_module_names | THIRD_PARTY | ours
+
+
+def test_the_oracle_imports_the_standard_library_alone() -> None:
+    if ORACLE not in SOURCES:
+        pytest.skip(f"{ORACLE} is not there yet")
+    assert {name.partition(".")[0] for name in imports(ORACLE)} <= sys.stdlib_module_names
+
+
+@every_file
+def test_integer_arithmetic_needs_no_package_but_numpy(path: Path) -> None:
+    if path != ENGINE and room_of_file(path) != "integer":
+        pytest.skip("not an integer room")
+    assert not {name.partition(".")[0] for name in imports(path)} & (THIRD_PARTY - {"numpy"})
+
+
+# What nobody does
+
+
+@every_file
+def test_only_the_command_line_prints(path: Path) -> None:
+    if room_of_file(path) != "cli":
+        assert not names_read(tree_of(path)) & {"print", "sys.stdout", "sys.stderr"}
+
+
+@every_file
+def test_nothing_is_pickled_or_unpickled(path: Path) -> None:
+    tree = tree_of(path)
+    assert not {name.partition(".")[0] for name in imports(path)} & UNPICKLERS
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert ast.unparse(node.value) == "False"
+
+
+@every_file
+def test_one_file_reads_and_writes_arrays(path: Path) -> None:
+    """`np.save` pickles objects unless told not to; `formats/native.py` never does."""
+    calls = {"load", "save", "savez", "savez_compressed"}
+    written = {f"{numpy}.{call}" for numpy in ("np", "numpy") for call in calls}
+    assert path == NATIVE or not names_read(tree_of(path)) & written
+
+
+@every_file
+def test_no_file_is_named_after_nothing(path: Path) -> None:
+    assert not {path.stem, *path.parts} & {"common", "helpers", "misc", "utils"}
+
+
+# This test itself: a check that sees no import would pass whatever the files do
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import aquant_ref.nn.conv as conv", "aquant_ref.nn.conv"),
+        ("from aquant_ref import simulate", "aquant_ref.simulate"),
+        ("from aquant_ref.nn import conv", "aquant_ref.nn.conv"),
+        ("from . import lower", "aquant_ref.engine.lower"),
+        ("from .lower import lower", "aquant_ref.engine.lower.lower"),
+        ("from .. import nn", "aquant_ref.nn"),
+        ("from ..nn.graph import Graph", "aquant_ref.nn.graph.Graph"),
+        ("def f():\n    import torch.nn", "torch.nn"),
+    ],
+)
+def test_an_import_is_seen_however_it_is_written(source: str, name: str) -> None:
+    assert set(imported_names(ast.parse(source), ENGINE)) == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "room"),
+    [
+        ("aquant_ref.nn.graph.Graph", "nn"),
+        ("aquant_ref.errors.InputError", "errors"),
+        ("aquant_ref.__version__", None),
+        ("reference_models.resnet8.build", "reference_models"),
+        ("numpy.typing.NDArray", None),
+    ],
+)
+def test_a_name_belongs_to_a_room(name: str, room: str | None) -> None:
+    assert room_of(name) == room
+
+
+def test_imports_are_followed_through_other_files() -> None:
+    assert Path("aquant_ref/errors.py") in reachable(NATIVE)
+    assert Path("aquant_ref/formats/atomic.py") in reachable(NATIVE)
