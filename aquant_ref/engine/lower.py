@@ -1,0 +1,185 @@
+"""Threshold lowering: from a quantized model to integers, with exact rationals in between.
+
+A tensor that is not stored as codes is an integer accumulator per channel with an exact meaning,
+
+    real value = unit[c] * acc + bias[c],
+
+and the quantizer after it turns into the least accumulators that reach each code:
+
+    T_k = ceil((crossing_k * scale - bias) / unit).
+
+No multiplier and no rounded bias is left; the result equals the ideal semantics for every
+accumulator. ReLU needs no instruction: every threshold of a code above 0 is where the value is
+positive (AQ-LOWER).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, gcd, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.engine.bounds import bounds
+from aquant_ref.engine.program import Instruction, Program
+from aquant_ref.errors import InputError
+from aquant_ref.nn.conv import pair
+from aquant_ref.nn.graph import INPUT
+from aquant_ref.nn.operations import Node
+from aquant_ref.nn.quantized import QuantizedGraph, QuantizedTensor
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an integer tensor means: real = unit[c] * integer + bias[c], exact; `name` computes it."""
+
+    name: str
+    unit: tuple[Fraction, ...]
+    bias: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The thresholds of one quantizer before they are rounded up to integers.
+
+    `exact[c][k]` is the accumulator, a rational, from which on channel c has a code above k.
+    """
+
+    name: str
+    source: str
+    exact: tuple[tuple[Fraction, ...], ...]
+
+
+class Lowering:
+    """Lowers `model`: `program` is the result, `decisions` what its thresholds were rounded from.
+
+    Raises InputError, which names the node, for what has no integer form; AccumulatorOverflow where
+    an accumulator could leave int32.
+    """
+
+    def __init__(self, model: QuantizedGraph) -> None:
+        self.model = model
+        self._instructions: list[Instruction] = []
+        self.decisions: list[Decisions] = []
+        self.meanings: dict[str, Meaning] = {}
+        image = model.tensors[INPUT]
+        self._store(INPUT, image)
+        for node in model.graph.nodes:
+            self._lower(node)
+        channels, height, width = model.graph.shapes[INPUT]
+        self.program = Program((channels, height, width), tuple(self._instructions), model.source)
+        bounds(self.program)  # refuses an overflow now rather than when it is run
+
+    def _lower(self, node: Node) -> None:
+        meaning = getattr(self, f"_lower_{node.op}", self._unknown)(node)
+        self.meanings[node.name] = meaning
+        if node.name in self.model.tensors:
+            self._lower_quantizer(node.name, meaning)
+
+    def _unknown(self, node: Node) -> Meaning:
+        raise InputError(f"{node.name}: {node.op} has no integer lowering yet")
+
+    def _emit(self, name: str, op: str, *inputs: str, **rest: Any) -> None:
+        self._instructions.append(Instruction(name, op, inputs, **rest))
+
+    def _accumulator(self, node: Node) -> str:
+        """Codes have the name of their tensor, so an accumulator gets another; logits keep it."""
+        return node.name if node.name == self.model.graph.output else f"{node.name}.acc"
+
+    def _store(self, name: str, tensor: QuantizedTensor) -> None:
+        channels = self.model.graph.shapes[name][0]
+        unit = (Fraction(tensor.scale),) * channels
+        self.meanings[name] = Meaning(name, unit, (Fraction(0),) * channels)
+
+    def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
+        tensor = self.model.tensors[name]
+        scale = Fraction(tensor.scale)
+        rows = np.broadcast_to(tensor.crossings, (len(meaning.unit), tensor.crossings.shape[1]))
+        exact = tuple(
+            tuple((Fraction(c) * scale - bias) / unit for c in row.tolist())
+            for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
+        )
+        thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
+        self._emit(name, "threshold", meaning.name, arrays={"thresholds": thresholds})
+        self.decisions.append(Decisions(name, meaning.name, exact))
+        self._store(name, tensor)
+
+    def _layer(self, node: Node, op: str, **rest: Any) -> Meaning:
+        layer = self.model.layers[node.name]
+        if any(self.meanings[node.inputs[0]].bias):
+            raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
+        weight = layer.integers()
+        small = np.int8 if abs(weight).max(initial=0) < 128 else np.int32
+        arrays = {"weight": weight.astype(small), **rest.pop("arrays", {})}
+        source = self.meanings[node.inputs[0]].name
+        name = self._accumulator(node)
+        self._emit(name, op, source, arrays=arrays, **rest)
+        unit = tuple(Fraction(u) for u in layer.unit.tolist())
+        return Meaning(name, unit, tuple(Fraction(b) for b in layer.bias.tolist()))
+
+    def _lower_conv2d(self, node: Node) -> Meaning:
+        attributes = {
+            "stride": list(pair(node.attributes.get("stride", 1))),
+            "padding": list(pair(node.attributes.get("padding", 0))),
+            "groups": node.attributes.get("groups", 1),
+        }
+        return self._layer(node, "conv2d", attributes=attributes)
+
+    def _lower_linear(self, node: Node) -> Meaning:
+        layer = self.model.layers[node.name]
+        bias = np.rint(layer.bias / layer.unit)
+        if not np.array_equal(bias * layer.unit, layer.bias) or abs(bias).max(initial=0) >= 2**31:
+            raise InputError(f"{node.name}: its bias is not an integer number of its unit")
+        return self._layer(node, "linear", arrays={"bias": bias.astype(np.int32)})
+
+    def _lower_add(self, node: Node) -> Meaning:
+        a, b = (self.meanings[name] for name in node.inputs)
+        units = [_common(*pair) for pair in zip(a.unit, b.unit, strict=True)]
+        multipliers = {
+            key: np.array(
+                [int(unit / common) for unit, common in zip(m.unit, units, strict=True)], np.int64
+            )
+            for key, m in (("multiplier_a", a), ("multiplier_b", b))
+        }
+        name = self._accumulator(node)
+        self._emit(name, "add", a.name, b.name, arrays=multipliers)
+        bias = tuple(x + y for x, y in zip(a.bias, b.bias, strict=True))
+        return Meaning(name, tuple(units), bias)
+
+    def _lower_relu(self, node: Node) -> Meaning:
+        if node.name not in self.model.tensors:
+            raise InputError(f"{node.name}: a ReLU without a quantizer has no integer form")
+        return self.meanings[node.inputs[0]]
+
+    def _lower_global_avg_pool(self, node: Node) -> Meaning:
+        source = self.meanings[node.inputs[0]]
+        positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
+        name = self._accumulator(node)
+        self._emit(name, "sum", source.name, attributes={"positions": positions})
+        return Meaning(name, tuple(u / positions for u in source.unit), source.bias)
+
+    def _lower_flatten(self, node: Node) -> Meaning:
+        source = self.meanings[node.inputs[0]]
+        positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
+        self._emit(node.name, "flatten", source.name, attributes={"positions": positions})
+        unit, bias = (
+            tuple(v for v in values for _ in range(positions))
+            for values in (source.unit, source.bias)
+        )
+        return Meaning(node.name, unit, bias)
+
+
+def _common(a: Fraction, b: Fraction) -> Fraction:
+    """The largest unit of which both are integer multiples."""
+    denominator = a.denominator * b.denominator
+    return Fraction(gcd(a.numerator * b.denominator, b.numerator * a.denominator), denominator)
+
+
+def lower(model: QuantizedGraph) -> Program:
+    """The integer program of `model`; see `Lowering`."""
+    return Lowering(model).program

@@ -1,0 +1,145 @@
+"""The engine: runs an integer program in integers only.
+
+The one exception is inside `_product`: where the bounds of `engine.bounds` say that every partial
+sum is an integer below 2^24 (2^53), a float32 (float64) BLAS product of the integers is exact, a
+hundred times faster, and converted back before it leaves the function. `product="integer"` does
+without, and gives the same bytes. Nothing here is shared with the simulation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.engine.bounds import bounds, product_type
+from aquant_ref.engine.program import IMAGE, Instruction, Program
+from aquant_ref.errors import InputError
+from aquant_ref.threads import map_blocks
+
+Array = NDArray[Any]
+
+BLOCK = 4  # images that go through the whole program together, so that they stay in cache
+FEW = 15  # up to this many thresholds are counted one by one, more are searched
+
+
+class Engine:
+    """A program ready to run; `product` is "auto" or "integer".
+
+    Raises AccumulatorOverflow if an accumulator could leave int32, whatever the images.
+    """
+
+    def __init__(self, program: Program, *, product: str = "auto") -> None:
+        if product not in ("auto", "integer"):
+            raise ValueError(f"product: needs 'auto' or 'integer', got {product!r}")
+        self.program = program
+        known = bounds(program)
+        self._types = {
+            each.name: "integer" if product == "integer" else product_type(known[each.name])
+            for each in program.instructions
+        }
+        readers = [(name, each.name) for each in program.instructions for name in each.inputs]
+        self._last_reader = dict(readers)  # of several, the last one stays
+
+    def run(self, images: Array) -> dict[str, Array]:
+        """Codes of every threshold and the logits, by name, for uint8 `images` (N, C, H, W).
+
+        Raises InputError if the images are of another dtype or shape, or if there are none.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != self.program.input_shape:
+            raise InputError(
+                f"images: needs uint8 of shape (N, {', '.join(map(str, self.program.input_shape))})"
+                f", got {images.dtype} of shape {images.shape}"
+            )
+        if len(images) == 0:
+            raise InputError("images: there are none")
+        parts = map_blocks(lambda part: self._run_block(images[part]), len(images), BLOCK)
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _run_block(self, images: Array) -> dict[str, Array]:
+        tensors = {IMAGE: images}
+        recorded = {}
+        for each in self.program.instructions:
+            inputs = [tensors[name] for name in each.inputs]
+            tensors[each.name] = value = self._apply(each, inputs)
+            if each.op == "threshold" or each.name == self.program.output:
+                recorded[each.name] = value
+            for name in each.inputs:
+                if self._last_reader[name] == each.name:
+                    tensors.pop(name, None)
+        return recorded
+
+    def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
+        x = inputs[0]
+        if each.op == "conv2d":
+            return _conv2d(x, each, self._types[each.name])
+        if each.op == "linear":
+            weight = each.arrays["weight"]
+            acc = _product(weight, x[:, :, None].astype(_dtype(self._types[each.name])))
+            return acc[:, :, 0] + each.arrays["bias"]
+        if each.op == "threshold":
+            return _threshold(x, each.arrays["thresholds"])
+        if each.op == "add":
+            a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
+            return np.asarray(x * a + inputs[1] * b)
+        if each.op == "sum":
+            return np.asarray(x.sum(axis=(2, 3), keepdims=True, dtype=np.int32))
+        if each.op == "max_pool":
+            return _max_pool(x, each)
+        if each.op == "flatten":
+            return x.reshape(len(x), -1)
+        raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
+
+
+def _dtype(kind: str) -> Any:
+    return np.int64 if kind == "integer" else np.dtype(kind)
+
+
+def _product(weight: Array, columns: Array) -> Array:
+    """weight (..., O, K) @ columns (..., K, P) in the dtype of `columns`, as int32."""
+    return np.asarray(np.matmul(weight.astype(columns.dtype), columns).astype(np.int32))
+
+
+def _columns(x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int]) -> Array:
+    """im2col (n, C, kh, kw, OH, OW) of codes, padded with the code 0, in `dtype`."""
+    (sh, sw), (ph, pw) = each.attributes["stride"], each.attributes["padding"]
+    n, channels, height, width = x.shape
+    out_h = (height + 2 * ph - kernel[0]) // sh + 1
+    out_w = (width + 2 * pw - kernel[1]) // sw + 1
+    padded = np.zeros((n, channels, height + 2 * ph, width + 2 * pw), x.dtype)
+    padded[:, :, ph : ph + height, pw : pw + width] = x
+    columns = np.empty((n, channels, *kernel, out_h, out_w), dtype)
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            rows = slice(i, i + sh * (out_h - 1) + 1, sh)
+            columns[:, :, i, j] = padded[:, :, rows, j : j + sw * (out_w - 1) + 1 : sw]
+    return columns
+
+
+def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
+    weight, groups = each.arrays["weight"], each.attributes["groups"]
+    columns = _columns(x, each, _dtype(kind), (weight.shape[2], weight.shape[3]))
+    n, out_shape = len(x), columns.shape[4:]
+    columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
+    acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns)
+    return acc.reshape(n, len(weight), *out_shape)
+
+
+def _max_pool(x: Array, each: Instruction) -> Array:
+    # codes are never negative, so a padded 0 never wins over a pixel
+    columns = _columns(x, each, x.dtype, tuple(each.attributes["kernel"]))
+    return np.asarray(columns.max(axis=(2, 3)))
+
+
+def _threshold(acc: Array, thresholds: Array) -> Array:
+    """For each element the number of its channel's sorted thresholds that it reaches."""
+    channels, count = thresholds.shape
+    codes = np.zeros(acc.shape, np.uint8 if count < 256 else np.uint16)
+    if count <= FEW:
+        for k in range(count):
+            codes += acc >= thresholds[:, k, None, None]
+        return codes
+    for channel in range(channels):
+        codes[:, channel] = np.searchsorted(thresholds[channel], acc[:, channel], side="right")
+    return codes

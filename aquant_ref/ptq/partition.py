@@ -1,0 +1,76 @@
+"""Which tensors get a quantizer, how many bits each, and which layers are the first and the last.
+
+A quantizer belongs to a tensor (after convolution + ReLU, after add + ReLU), not to a reader: the
+shortcut of a block reads the same codes as its first convolution. First and last layers have 8-bit
+weights, the image and everything between the last ReLU and the last layer 8-bit codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aquant_ref.errors import InputError
+from aquant_ref.nn.graph import INPUT, Graph
+from aquant_ref.nn.quantized import PASSES_CODES
+
+LAYERS = ("conv2d", "linear")
+BOUNDARY_BITS = 8
+BITS = range(1, 17)
+
+
+def check_bits(name: str, bits: int) -> int:
+    """`bits` if it is in 1..16, else InputError, which names the argument."""
+    if isinstance(bits, bool) or bits not in BITS:
+        raise InputError(f"{name}: needs 1 to 16 bits, got {bits}")
+    return int(bits)
+
+
+def layers(graph: Graph) -> tuple[str, ...]:
+    """Names of the nodes that have weights."""
+    return tuple(node.name for node in graph.nodes if node.op in LAYERS)
+
+
+def boundary_layers(graph: Graph) -> frozenset[str]:
+    """The layers that read the image and the layer whose output is the network's."""
+    first = {node.name for node in graph.consumers(INPUT) if node.op in LAYERS}
+    return frozenset(first | {graph.output})
+
+
+def quantized_tensors(graph: Graph) -> tuple[str, ...]:
+    """Tensors that are stored as codes, in order: all but those that continue inside one integer sum.
+
+    A layer's output goes on unrounded into its ReLU or its add, an add's into its ReLU.
+    """
+    stored = [INPUT]
+    for node in graph.nodes:
+        readers = graph.consumers(node.name)
+        continues = node.op in (*LAYERS, "add") and any(r.op in ("relu", "add") for r in readers)
+        if readers and not continues and node.op not in PASSES_CODES:
+            stored.append(node.name)
+    return tuple(stored)
+
+
+def _towards_output(graph: Graph, name: str) -> Iterator[str]:
+    """The tensors on the way back from `name` to the first ReLU or layer, that one included."""
+    yield name
+    node = graph.node(name)
+    if node.op not in (*LAYERS, "add", "relu", "relu6"):
+        yield from _towards_output(graph, node.inputs[0])
+
+
+def boundary_tensors(graph: Graph) -> frozenset[str]:
+    """The image and what the last layer reads, back to the ReLU before the pool."""
+    last = graph.node(graph.output).inputs[0]
+    return frozenset({INPUT, *_towards_output(graph, last)} & set(quantized_tensors(graph)))
+
+
+def layer_bits(graph: Graph, bits: int) -> dict[str, int]:
+    """Bits of each layer's weights."""
+    boundary = boundary_layers(graph)
+    return {name: BOUNDARY_BITS if name in boundary else bits for name in layers(graph)}
+
+
+def tensor_bits(graph: Graph, bits: int) -> dict[str, int]:
+    """Bits of each quantized tensor."""
+    boundary = boundary_tensors(graph)
+    return {n: BOUNDARY_BITS if n in boundary else bits for n in quantized_tensors(graph)}

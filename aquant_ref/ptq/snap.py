@@ -1,0 +1,107 @@
+"""Snap: from learned real parameters to those of the quantized model, which all programs share.
+
+What must combine in integers is moved to the nearest value where it does, in the model itself
+(SPEC.md, AQ-SNAP):
+
+* scales of tensors and units of layers get float32's 24 bits, so that products stay exact;
+* where two terms meet in an add, one has its unit moved, by less than 2^-16 of it, so that the ratio
+  of the two is a 16-bit integer times a power of two;
+* the last layer's bias becomes an integer number of its unit, so that logits are integers;
+* borders become crossings, found by bisection to the last bit of float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.nn.graph import Graph
+from aquant_ref.nn.quantized import QuantizedGraph, QuantizedLayer, QuantizedTensor
+from aquant_ref.ptq.partition import LAYERS
+from aquant_ref.ptq.reconstruction import LearnedNetwork
+from aquant_ref.quant import border
+
+Array = NDArray[Any]
+
+RATIO_BITS = 16
+
+
+def to_single(values: Any) -> Any:
+    """The nearest float32, as float64."""
+    return np.asarray(values, np.float32).astype(np.float64)
+
+
+def snap_ratio(values: Array, reference: Array) -> Array:
+    """`values` moved so that values/reference is m * 2^e with an integer m of 16 bits.
+
+    Positive float64 of one shape; `reference` has at most 24 significant bits, so that the result,
+    of at most 40, is exact. Relative change at most 2^-16.
+    """
+    mantissa, exponent = np.frexp(values / reference)
+    integer = np.rint(np.ldexp(mantissa, RATIO_BITS))
+    return np.asarray(np.ldexp(reference * integer, exponent - RATIO_BITS))
+
+
+def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
+    """The quantized model of `network`; `source` is stored with it.
+
+    Raises InputError, which names the tensor, where a border is not monotone or an add cannot be
+    brought to one unit.
+    """
+    graph = network.graph
+    tensors = {name: _tensor(name, tensor) for name, tensor in network.tensors.items()}
+    layers = {}
+    draft = QuantizedGraph(graph, {}, tensors, source)
+    for name, codes in network.codes.items():
+        scale = network.scales[name]
+        layers[name] = QuantizedLayer(
+            codes,
+            scale.zero_point,
+            scale.bits,
+            to_single(scale.scale * draft.input_scale(name)),
+            network.parameters[f"{name}.bias"].astype(np.float64),
+        )
+    for node in graph.nodes:
+        if node.op == "add":
+            _snap_add(graph, layers, tensors, node.name)
+    layers[graph.output] = _snap_logits(graph.output, layers[graph.output])
+    return QuantizedGraph(graph, layers, tensors, source)
+
+
+def _tensor(name: str, tensor: Any) -> QuantizedTensor:
+    if tensor.coefficients is None:
+        crossings = border.nearest_crossings(tensor.bits)
+    else:
+        crossings = border.crossings(tensor.coefficients.astype(np.float64), tensor.bits)
+    return QuantizedTensor(float(to_single(tensor.scale)), tensor.bits, crossings)
+
+
+def _snap_add(
+    graph: Graph,
+    layers: dict[str, QuantizedLayer],
+    tensors: dict[str, QuantizedTensor],
+    name: str,
+) -> None:
+    """Move the unit of one layer so that both terms of the add are integers of one unit."""
+    terms = sorted(graph.node(name).inputs, key=lambda term: term not in layers)
+    moved, reference = terms
+    if moved not in layers:
+        raise InputError(f"{name}: adds two quantized tensors, whose scales cannot both be kept")
+    if len(graph.consumers(moved)) != 1 or graph.node(moved).op not in LAYERS:
+        raise InputError(f"{name}: reads {moved}, which other nodes read as well")
+    if reference in layers:
+        unit = layers[reference].unit
+    else:
+        unit = np.full_like(layers[moved].unit, tensors[reference].scale)
+    layers[moved] = replace(layers[moved], unit=snap_ratio(layers[moved].unit, unit))
+
+
+def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
+    """One unit for all logits, and a bias that is an integer number of it."""
+    if len(set(layer.unit)) != 1:
+        raise InputError(f"{name}: the last layer needs one scale for all its outputs")
+    return replace(layer, bias=np.rint(layer.bias / layer.unit) * layer.unit)
