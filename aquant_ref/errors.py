@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Bad input from the user: one line that names the file, layer or argument, and what is wrong with it."""
+    """Bad input from the user: one line that names the file, layer or argument, and what is wrong
+    with it.
+    """
 
 
 class AccumulatorOverflow(InputError, OverflowError):

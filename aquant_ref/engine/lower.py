@@ -36,22 +36,28 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an integer tensor means: real = unit[c] * integer + bias[c], exact; `name` computes it."""
+    """What the integer tensor `name` means: real = unit[c] * integer + bias[c], exact.
+
+    `size` (C,) float64 bounds, in units, the sum of the absolute values of all terms that a
+    simulation adds up, biases included, and `terms` is how many they are.
+    """
 
     name: str
     unit: tuple[Fraction, ...]
     bias: tuple[Fraction, ...]
+    size: Array
+    terms: int
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """The thresholds of one quantizer before they are rounded up to integers.
+    """The thresholds of the quantizer of tensor `name` before they are rounded up to integers.
 
     `exact[c][k]` is the accumulator, a rational, from which on channel c has a code above k.
     """
 
     name: str
-    source: str
+    accumulator: Meaning
     exact: tuple[tuple[Fraction, ...], ...]
 
 
@@ -94,7 +100,8 @@ class Lowering:
     def _store(self, name: str, tensor: QuantizedTensor) -> None:
         channels = self.model.graph.shapes[name][0]
         unit = (Fraction(tensor.scale),) * channels
-        self.meanings[name] = Meaning(name, unit, (Fraction(0),) * channels)
+        size = np.full(channels, 2.0**tensor.bits - 1)
+        self.meanings[name] = Meaning(name, unit, (Fraction(0),) * channels, size, 1)
 
     def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
         tensor = self.model.tensors[name]
@@ -106,7 +113,7 @@ class Lowering:
         )
         thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
         self._emit(name, "threshold", meaning.name, arrays={"thresholds": thresholds})
-        self.decisions.append(Decisions(name, meaning.name, exact))
+        self.decisions.append(Decisions(name, meaning, exact))
         self._store(name, tensor)
 
     def _layer(self, node: Node, op: str, **rest: Any) -> Meaning:
@@ -120,7 +127,11 @@ class Lowering:
         name = self._accumulator(node)
         self._emit(name, op, source, arrays=arrays, **rest)
         unit = tuple(Fraction(u) for u in layer.unit.tolist())
-        return Meaning(name, unit, tuple(Fraction(b) for b in layer.bias.tolist()))
+        bias = tuple(Fraction(b) for b in layer.bias.tolist())
+        rows = abs(weight).reshape(len(weight), -1)
+        code = float(self.meanings[node.inputs[0]].size.max())
+        size = rows.sum(axis=1) * code + abs(layer.bias) / layer.unit
+        return Meaning(name, unit, bias, size, rows.shape[1] + 1)
 
     def _lower_conv2d(self, node: Node) -> Meaning:
         attributes = {
@@ -149,7 +160,8 @@ class Lowering:
         name = self._accumulator(node)
         self._emit(name, "add", a.name, b.name, arrays=multipliers)
         bias = tuple(x + y for x, y in zip(a.bias, b.bias, strict=True))
-        return Meaning(name, tuple(units), bias)
+        size = a.size * multipliers["multiplier_a"] + b.size * multipliers["multiplier_b"]
+        return Meaning(name, tuple(units), bias, size, max(a.terms, b.terms) + 1)
 
     def _lower_relu(self, node: Node) -> Meaning:
         if node.name not in self.model.tensors:
@@ -161,7 +173,8 @@ class Lowering:
         positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
         name = self._accumulator(node)
         self._emit(name, "sum", source.name, attributes={"positions": positions})
-        return Meaning(name, tuple(u / positions for u in source.unit), source.bias)
+        unit = tuple(u / positions for u in source.unit)
+        return Meaning(name, unit, source.bias, source.size * positions, positions)
 
     def _lower_flatten(self, node: Node) -> Meaning:
         source = self.meanings[node.inputs[0]]
@@ -171,7 +184,7 @@ class Lowering:
             tuple(v for v in values for _ in range(positions))
             for values in (source.unit, source.bias)
         )
-        return Meaning(node.name, unit, bias)
+        return Meaning(node.name, unit, bias, np.repeat(source.size, positions), source.terms)
 
 
 def _common(a: Fraction, b: Fraction) -> Fraction:

@@ -97,7 +97,7 @@ def _dtype(kind: str) -> Any:
 
 
 def _product(weight: Array, columns: Array) -> Array:
-    """weight (..., O, K) @ columns (..., K, P) in the dtype of `columns`, as int32."""
+    """Weight (..., O, K) @ columns (..., K, P) in the dtype of `columns`, as int32."""
     return np.asarray(np.matmul(weight.astype(columns.dtype), columns).astype(np.int32))
 
 

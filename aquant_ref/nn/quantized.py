@@ -43,7 +43,9 @@ class QuantizedLayer:
     bias: Array
 
     def integers(self) -> Array:
-        """The weights as the integers that meet the codes of the input: codes - zero_point, int32."""
+        """The weights as the integers that meet the codes of the input: codes - zero_point,
+        int32.
+        """
         zero_point = self.zero_point.reshape(-1, *(1,) * (self.codes.ndim - 1))
         return self.codes.astype(np.int32) - zero_point.astype(np.int32)
 
@@ -63,7 +65,8 @@ class QuantizedTensor:
 
 @dataclass(frozen=True)
 class QuantizedGraph:
-    """`graph` has no batch norm; `layers` and `tensors` are by node name, the image among the latter.
+    """`graph` has no batch norm; `layers` and `tensors` are by node name, the image among the
+    latter.
 
     `source` says how it was made: plain JSON values, stored in the file.
     """
@@ -87,7 +90,9 @@ class QuantizedGraph:
         return self.tensors[self.code_source(self.graph.node(layer).inputs[0])].scale
 
     def weight_scale(self, layer: str) -> Array:
-        """unit / input scale, (O,) float64: what one step of a weight code is worth, to half an ulp."""
+        """Unit / input scale, (O,) float64: what one step of a weight code is worth, to half an
+        ulp.
+        """
         return np.asarray(self.layers[layer].unit / self.input_scale(layer))
 
     def save(self, path: str | Path) -> None:
@@ -113,7 +118,7 @@ class QuantizedGraph:
             for part in ("codes", "zero_point", "unit", "bias"):
                 arrays[f"layers/{name}/{part}"] = getattr(layer, part)
         for name, tensor in self.tensors.items():
-            arrays[f"tensors/{name}/scale"] = np.float64(tensor.scale)
+            arrays[f"tensors/{name}/scale"] = np.asarray(tensor.scale, np.float64)
             arrays[f"tensors/{name}/crossings"] = tensor.crossings
         native.save(path, "model", meta=meta, arrays=arrays)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.ptq.observers import WeightScale
+from aquant_ref.quant.rounding import half_up
 
 Array = NDArray[Any]
 
@@ -36,7 +37,7 @@ def regularizer(v: Any, beta: float) -> Any:
 
 
 def regularizer_beta(step: int, steps: int, *, warmup: float = 0.2) -> float | None:
-    """beta falls linearly from 20 to 2 after a warm-up without the regulariser (None)."""
+    """Beta falls linearly from 20 to 2 after a warm-up without the regulariser (None)."""
     start = warmup * steps
     if step < start:
         return None
@@ -71,12 +72,12 @@ class AdaRound:
 
 def nearest_codes(weight: Array, scale: WeightScale) -> Array:
     """Codes of the weights rounded to the nearest, half_up, 0..qmax."""
-    steps = np.floor(weight / _per_channel(scale.scale, weight) + 0.5)
+    steps = half_up(weight / _per_channel(scale.scale, weight))
     codes = steps + _per_channel(scale.zero_point, weight)
     return np.asarray(np.clip(codes, 0, scale.qmax).astype(np.uint16))
 
 
 def dequantized(codes: Array, scale: WeightScale, dtype: Any) -> Array:
-    """scale * (code - zero_point) in `dtype`."""
+    """Scale * (code - zero_point) in `dtype`."""
     steps = codes.astype(np.float64) - _per_channel(scale.zero_point, codes)
     return np.asarray((steps * _per_channel(scale.scale, codes)).astype(dtype))

@@ -22,9 +22,10 @@ from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import PIXEL_SCALE, to_float
 from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.observers import search_activation_scale, search_weight_scale
-from aquant_ref.ptq.partition import check_bits, layer_bits, tensor_bits
+from aquant_ref.ptq.partition import layer_bits, tensor_bits
 from aquant_ref.ptq.reconstruction import LearnedNetwork, LearnedTensor, Pass, Progress, run_pass
 from aquant_ref.ptq.snap import snap
+from aquant_ref.quant.qparams import check_bits
 
 Array = NDArray[Any]
 
@@ -120,9 +121,7 @@ def quantize(
     network = observe(graph, parameters, images, config)
     errors = []
     for number, settings in enumerate(config.passes()):
-        errors += run_pass(
-            network, images, settings, seed=(config.seed, number), progress=progress
-        )
+        errors += run_pass(network, images, settings, seed=(config.seed, number), progress=progress)
     return snap(network, {"config": asdict(config), "block_errors": errors})
 
 
@@ -131,4 +130,3 @@ def nearest(
 ) -> QuantizedGraph:
     """The same network rounded to nearest (method `rtn`), to compare with."""
     return quantize(graph, parameters, codes, replace(config, method="rtn"))
-

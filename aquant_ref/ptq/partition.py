@@ -9,20 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.quantized import PASSES_CODES
 
 LAYERS = ("conv2d", "linear")
 BOUNDARY_BITS = 8
-BITS = range(1, 17)
-
-
-def check_bits(name: str, bits: int) -> int:
-    """`bits` if it is in 1..16, else InputError, which names the argument."""
-    if isinstance(bits, bool) or bits not in BITS:
-        raise InputError(f"{name}: needs 1 to 16 bits, got {bits}")
-    return int(bits)
 
 
 def layers(graph: Graph) -> tuple[str, ...]:
@@ -37,7 +28,8 @@ def boundary_layers(graph: Graph) -> frozenset[str]:
 
 
 def quantized_tensors(graph: Graph) -> tuple[str, ...]:
-    """Tensors that are stored as codes, in order: all but those that continue inside one integer sum.
+    """Tensors that are stored as codes, in order: all but those that continue inside one integer
+    sum.
 
     A layer's output goes on unrounded into its ReLU or its add, an add's into its ReLU.
     """

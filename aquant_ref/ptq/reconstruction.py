@@ -213,9 +213,7 @@ class _Learner:
         self.layers = [n.name for n in block.nodes if n.name in network.scales.keys() - fixed]
         inner = [node.name for node in block.nodes if node.name != block.output]
         self.tensors = [
-            name
-            for name in (*block.inputs, *inner)
-            if name in network.tensors and name != INPUT
+            name for name in (*block.inputs, *inner) if name in network.tensors and name != INPUT
         ]
         if self.layers:
             self._declare()
@@ -254,9 +252,7 @@ class _Learner:
             steps = progress(steps, f"{settings.name} {self.block.name}")
         for step in steps:
             chosen = rng.integers(0, len(target), settings.batch)
-            inputs = {
-                name: self._mixed(cache, name, chosen, rng) for name in self.block.inputs
-            }
+            inputs = {name: self._mixed(cache, name, chosen, rng) for name in self.block.inputs}
             value, gradients = gradient(self.variables, inputs, target[chosen], step, rng)
             if not np.isfinite(value):
                 raise InputError(
@@ -295,7 +291,7 @@ class _Learner:
                 return self.network.quantize(name, x)
             keep = coin_flips(rng, x.shape) if self.settings.dropping else None
             qmax = self.network.tensors[name].qmax
-            learned = (variables[f"scale/{name}"],)
+            learned: tuple[Any, ...] = (variables[f"scale/{name}"],)
             if f"border/{name}" in variables:
                 learned += (variables[f"border/{name}"],)
             return ste_quantize(x, *learned, qmax=qmax, keep=keep)

@@ -4,7 +4,8 @@ What must combine in integers is moved to the nearest value where it does, in th
 (SPEC.md, AQ-SNAP):
 
 * scales of tensors and units of layers get float32's 24 bits, so that products stay exact;
-* where two terms meet in an add, one has its unit moved, by less than 2^-16 of it, so that the ratio
+* where two terms meet in an add, one has its unit moved, by less than 2^-16 of it, so that the
+ratio
   of the two is a 16-bit integer times a power of two;
 * the last layer's bias becomes an integer number of its unit, so that logits are integers;
 * borders become crossings, found by bisection to the last bit of float64.

@@ -1,0 +1,179 @@
+"""The command `aquant-ref`: the only place that prints.
+
+Tables go to standard output, progress and errors to standard error. Bad input is one line and exit
+code 2; `--debug` shows where it came from. numpy is imported only after `use_one_blas_thread`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from aquant_ref import __version__
+from aquant_ref.errors import InputError
+from aquant_ref.threads import set_threads, use_one_blas_thread
+
+INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
+
+
+def progress(steps: Iterable[int], label: str) -> Iterable[int]:
+    """A progress bar over `steps` on standard error; silent where that is not a terminal."""
+    from tqdm import tqdm
+
+    bar: Iterable[int] = tqdm(
+        steps, desc=f"{label:<28}", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr
+    )
+    return bar
+
+
+def say(text: str) -> None:
+    """A line of progress on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def quantize(args: argparse.Namespace) -> int:
+    """The main job: calibrate, learn, lower, run beside the simulation."""
+    from aquant_ref import job
+    from aquant_ref.ptq import Config
+
+    config = Config(args.method, args.weight_bits, args.act_bits, args.iters, seed=args.seed)
+    outcome = job.run(
+        args.model,
+        args.data,
+        config,
+        images=args.images,
+        weights=args.weights,
+        out=args.out,
+        progress=progress,
+        say=say,
+    )
+    print(json.dumps(outcome.result, indent=2) if args.json else job.report(outcome))
+    return 0 if outcome.agreement.exact else 1
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a saved program again, beside the simulation of the saved model."""
+    from aquant_ref import job
+
+    rerun = job.rerun(Path(args.directory), args.data, progress=progress)
+    print(json.dumps(rerun.result, indent=2) if args.json else job.report_rerun(rerun))
+    return 0 if rerun.agreement.exact else 1
+
+
+def models(args: argparse.Namespace) -> int:
+    """List the models with their cards."""
+    import reference_models
+
+    chosen = [reference_models.get(args.model)] if args.model else reference_models.MODELS.values()
+    for model in chosen:
+        print(f"{model.name}: {model.summary}; weights for {', '.join(model.trained_on())}\n")
+        print(model.card())
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train a model, or go on with a training that was interrupted."""
+    from aquant_ref import job
+
+    job.train(
+        args.model,
+        args.data,
+        out=Path(args.out) if args.out else None,
+        epochs=args.epochs,
+        seed=args.seed,
+        progress=progress,
+        say=say,
+    )
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="aquant-ref",
+        description="AQuant in numpy: learned rounding borders, and an integer-only engine.",
+    )
+    top.add_argument("--version", action="version", version=f"aquant-ref {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show where an error came from")
+    common.add_argument("--threads", type=int, metavar="N", help="default: one per core")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument(
+        "--data",
+        default="shapes",
+        metavar="SET",
+        help="shapes (built in), cifar10:PATH, idx:PATH or folder:PATH (default: shapes)",
+    )
+
+    def command(name: str, function: Any, *parents: argparse.ArgumentParser) -> Any:
+        text = function.__doc__.splitlines()[0]
+        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents])
+        added.set_defaults(function=function)
+        return added
+
+    one = command("quantize", quantize, data)
+    one.add_argument("--model", default="resnet8", help="default: resnet8")
+    one.add_argument("--method", default="aquant", help="rtn, qdrop, qdrop-scales or aquant")
+    one.add_argument("--weight-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
+    one.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
+    one.add_argument(
+        "--images", type=int, default=1024, metavar="N", help="calibration images, default 1024"
+    )
+    one.add_argument(
+        "--iters", type=int, default=500, metavar="N", help="iterations a block, default 500"
+    )
+    one.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    one.add_argument("--weights", metavar="FILE", help="instead of the shipped weights")
+    one.add_argument(
+        "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
+    )
+    one.add_argument("--json", action="store_true", help="print result.json, not the table")
+
+    two = command("run", run, data)
+    two.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+    two.add_argument("--json", action="store_true", help="print JSON, not the table")
+
+    three = command("models", models)
+    three.add_argument("model", nargs="?", help="only this one")
+
+    four = command("train", train, data)
+    four.add_argument("model", metavar="MODEL")
+    four.add_argument("--epochs", type=int, metavar="N", help="default: as on the card")
+    four.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    four.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    use_one_blas_thread()
+    args = parser().parse_args(arguments)
+    try:
+        if args.threads is not None:
+            if args.threads < 1:
+                raise InputError(f"threads: needs at least 1, got {args.threads}")
+            set_threads(args.threads)
+        code: int = args.function(args)
+        return code
+    except InputError as error:
+        if args.debug:
+            raise
+        say(f"aquant-ref: error: {error}")
+        return 2
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        if args.debug:
+            raise
+        say("aquant-ref: interrupted; no half-written file is left")
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

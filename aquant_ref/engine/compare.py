@@ -1,0 +1,72 @@
+"""Run the integer program beside the float simulation and count every element that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.engine.program import Program
+from aquant_ref.engine.run import Engine
+from aquant_ref.errors import InputError
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.train import Labelled
+from aquant_ref.simulate.simulation import Simulation
+
+Array = NDArray[Any]
+Progress = Callable[[Iterable[int], str], Iterable[int]]
+
+BATCH = 128
+
+
+@dataclass
+class Agreement:
+    """What a comparison found; `elements` and `mismatches` are by tensor name.
+
+    `top1` is by program: "simulation" and "engine", fractions of `images`.
+    """
+
+    images: int
+    elements: dict[str, int]
+    mismatches: dict[str, int]
+    top1: dict[str, float]
+
+    @property
+    def exact(self) -> bool:
+        """Whether not one element differs."""
+        return not any(self.mismatches.values())
+
+
+def compare(
+    model: QuantizedGraph,
+    program: Program,
+    images: Labelled,
+    *,
+    dtype: Any = np.float64,
+    progress: Progress | None = None,
+) -> Agreement:
+    """Every code tensor and the logits, over all `images`: simulation in `dtype` against engine.
+
+    Raises InputError if there are no images.
+    """
+    if len(images) == 0:
+        raise InputError("comparison: there are no images")
+    simulation, engine = Simulation(model, dtype=dtype), Engine(program)
+    found = Agreement(len(images), {}, {}, {})
+    right = {"simulation": 0, "engine": 0}
+    starts: Iterable[int] = range(0, len(images), BATCH)
+    for start in starts if progress is None else progress(starts, "engine against simulation"):
+        indices = np.arange(start, min(start + BATCH, len(images)))
+        codes, labels = images.batch(indices), images.labels[indices]
+        simulated, computed = simulation.run(codes), engine.run(codes)
+        for name, tensor in computed.items():
+            differ = np.count_nonzero(tensor != simulated[name])
+            found.elements[name] = found.elements.get(name, 0) + tensor.size
+            found.mismatches[name] = found.mismatches.get(name, 0) + int(differ)
+        for who, tensors in (("simulation", simulated), ("engine", computed)):
+            right[who] += int(np.sum(tensors[program.output].argmax(axis=1) == labels))
+    found.top1 = {who: count / len(images) for who, count in right.items()}
+    return found

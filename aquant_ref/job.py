@@ -1,0 +1,335 @@
+"""What the commands do, as functions: the main job, running a saved program again, training.
+
+Everything that can be refused is refused before the long work starts.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import reference_models
+from aquant_ref import __version__, data
+from aquant_ref.engine.certificate import LayerCertificate, certify
+from aquant_ref.engine.compare import Agreement, compare
+from aquant_ref.engine.lower import Lowering
+from aquant_ref.engine.program import Program
+from aquant_ref.errors import InputError
+from aquant_ref.formats import native
+from aquant_ref.formats.atomic import check_writable_directory, write_json_atomic
+from aquant_ref.nn.fold import fold_batch_norm
+from aquant_ref.nn.graph import Graph
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.train import to_float, top1
+from aquant_ref.nn.train import train as train_graph
+from aquant_ref.ptq.methods import Config, nearest
+from aquant_ref.ptq.methods import quantize as quantize_graph
+from aquant_ref.simulate.simulation import Simulation
+
+Progress = Callable[[Iterable[int], str], Iterable[int]]
+Say = Callable[[str], None]
+
+FILES = ("model.npz", "program.npz", "result.json")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The main job's result: `result` is what result.json holds."""
+
+    model: QuantizedGraph
+    program: Program
+    certificates: tuple[LayerCertificate, ...]
+    agreement: Agreement
+    result: dict[str, Any]
+
+
+def _quiet(steps: Iterable[int], label: str) -> Iterable[int]:
+    return steps
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def run(
+    model: str = "resnet8",
+    data_set: str = "shapes",
+    config: Config | None = None,
+    *,
+    images: int = 1024,
+    weights: str | None = None,
+    out: str | None = None,
+    progress: Progress = _quiet,
+    say: Say = _silent,
+) -> Outcome:
+    """Quantize a reference model on a data set, lower it, and run it beside its simulation.
+
+    `images` are the calibration images, drawn from the training split by the seed; the whole test
+    split is run. With `out`, writes FILES there. Raises InputError for any bad input.
+    """
+    started = time.monotonic()
+    config = Config() if config is None else config
+    if images < max(1, config.batch):
+        raise InputError(
+            f"--images: {images} calibration images are fewer than a batch of {config.batch}"
+        )
+    definition = reference_models.get(model)
+    directory = None if out is None else check_writable_directory(out)
+    name = data.name(data_set)
+    path = definition.weights_path(name) if weights is None else Path(weights)
+    trained, parameters, _ = definition.load(path)
+    graph, parameters = fold_batch_norm(trained, parameters)
+    training = data.load(data_set, split="train", progress=progress)
+    test = data.load(data_set, split="test", progress=progress)
+    _check_images(graph, training, data_set)
+    if images > len(training):
+        raise InputError(f"--images: {data_set} has {len(training)} training images, not {images}")
+    chosen = np.random.default_rng(config.seed).choice(len(training), images, replace=False)
+    calibration = training.batch(np.sort(chosen))
+    seconds = {"load": time.monotonic() - started}
+
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        seconds[what] = time.monotonic() - begun
+        say(f"{what}: {seconds[what]:.1f} s")
+
+    with timed("float"):
+        float_top1 = top1(
+            lambda codes: graph.run(parameters, to_float(codes)), test, progress=progress
+        )
+    with timed("nearest"):
+        rounded = Simulation(nearest(graph, parameters, calibration, config))
+        nearest_top1 = top1(lambda codes: rounded.run(codes)[graph.output], test, progress=progress)
+    with timed(config.method):
+        quantized = quantize_graph(graph, parameters, calibration, config, progress=progress)
+    with timed("lower and certify"):
+        lowering = Lowering(quantized)
+        certificates = certify(lowering)
+    with timed("compare"):
+        agreement = compare(quantized, lowering.program, test, progress=progress)
+    seconds["total"] = time.monotonic() - started
+    result = {
+        "model": model,
+        "data": data_set if weights is None else f"{data_set} with {weights}",
+        "method": config.method,
+        "weight_bits": config.weight_bits,
+        "act_bits": config.act_bits,
+        "seed": config.seed,
+        "config": {
+            **asdict(config),
+            "images": images,
+            "passes": [asdict(each) for each in config.passes()],
+            "block_errors": quantized.source["block_errors"],
+        },
+        "top1": {"float": float_top1, "nearest": nearest_top1, **agreement.top1},
+        "images": images,
+        "bit_exact": _bit_exact(agreement),
+        "certificate": {
+            "layers": [{**asdict(c), "certified": c.certified} for c in certificates],
+            "certified": sum(c.certified for c in certificates),
+            "fragile": sum(not c.certified for c in certificates),
+        },
+        "seconds": {what: round(value, 3) for what, value in seconds.items()},
+        "versions": versions(),
+    }
+    outcome = Outcome(quantized, lowering.program, certificates, agreement, result)
+    if directory is not None:
+        _write(directory, outcome)
+    return outcome
+
+
+def _check_images(graph: Graph, images: Any, data_set: str) -> None:
+    shape = tuple(images.batch(np.arange(1)).shape[1:]) if len(images) else None
+    if shape is None:
+        raise InputError(f"{data_set}: has no training images to calibrate with")
+    if shape != graph.shapes["image"]:
+        needs = "x".join(map(str, graph.shapes["image"]))
+        raise InputError(
+            f"{data_set}: images are {'x'.join(map(str, shape))}, the model needs {needs}"
+        )
+
+
+def _bit_exact(agreement: Agreement) -> dict[str, int]:
+    return {
+        "images": agreement.images,
+        "tensors": len(agreement.elements),
+        "elements": sum(agreement.elements.values()),
+        "mismatches": sum(agreement.mismatches.values()),
+    }
+
+
+def _write(directory: Path, outcome: Outcome) -> None:
+    outcome.model.save(directory / FILES[0])
+    outcome.program.save(directory / FILES[1])
+    write_json_atomic(directory / FILES[2], outcome.result)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    packages = ("numpy", "scipy", "autograd", "pillow")
+    return {
+        "aquant_ref": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A saved program, run again beside the simulation of its saved model."""
+
+    agreement: Agreement
+    result: dict[str, Any]
+
+
+def rerun(directory: Path, data_set: str, *, progress: Progress = _quiet) -> Rerun:
+    """Run `directory`/program.npz on the test split of `data_set`, beside model.npz.
+
+    Raises InputError if a file is missing or damaged or the images do not fit.
+    """
+    started = time.monotonic()
+    program = Program.load(directory / FILES[1])
+    model = QuantizedGraph.load(directory / FILES[0])
+    test = data.load(data_set, split="test", progress=progress)
+    _check_images(model.graph, test, data_set)
+    agreement = compare(model, program, test, progress=progress)
+    result = {
+        "program": str(directory / FILES[1]),
+        "data": data_set,
+        "top1": agreement.top1,
+        "bit_exact": _bit_exact(agreement),
+        "seconds": round(time.monotonic() - started, 3),
+        "versions": versions(),
+    }
+    return Rerun(agreement, result)
+
+
+def report(outcome: Outcome) -> str:
+    """The main job's table."""
+    r = outcome.result
+    top = r["top1"]
+    lines = [
+        f"{r['model']} on {r['data']}: {r['method']}, W{r['weight_bits']}A{r['act_bits']}, "
+        f"seed {r['seed']}, {r['images']} calibration images",
+        "",
+        "top-1 on the test set",
+        f"  float                {100 * top['float']:6.2f} %",
+        f"  rounded to nearest   {100 * top['nearest']:6.2f} %",
+        f"  {r['method'] + ', simulated':<20} {100 * top['simulation']:6.2f} %",
+        f"  {r['method'] + ', integers':<20} {100 * top['engine']:6.2f} %",
+        "",
+        *_certificate_lines(outcome.certificates),
+        "",
+        _exact_line(r["bit_exact"]),
+        f"{r['seconds']['total']:.0f} s",
+    ]
+    return "\n".join(lines)
+
+
+def _certificate_lines(certificates: Iterable[LayerCertificate]) -> Iterator[str]:
+    yield (
+        f"{'tensor':<14} {'accumulator':>27}  {'product':<8} {'thresholds':>10} {'margin':>9} "
+        f"{'error':>9}  certificate"
+    )
+    for c in certificates:
+        span = f"{c.low} .. {c.high}"
+        word = "certified" if c.certified else f"{c.fragile} fragile"
+        yield (
+            f"{c.name:<14} {span:>27}  {c.product:<8} {c.thresholds:>10} {c.margin:>9.1e} "
+            f"{c.error:>9.1e}  {word}"
+        )
+
+
+def _exact_line(exact: dict[str, int]) -> str:
+    return (
+        f"engine against simulation: {exact['images']} images, {exact['tensors']} tensors, "
+        f"{exact['elements']} elements, {exact['mismatches']} mismatches"
+    )
+
+
+def report_rerun(again: Rerun) -> str:
+    """What `aquant-ref run` prints."""
+    top = again.result["top1"]
+    return "\n".join(
+        [
+            f"{again.result['program']} on {again.result['data']}",
+            f"  top-1, simulated     {100 * top['simulation']:6.2f} %",
+            f"  top-1, integers      {100 * top['engine']:6.2f} %",
+            _exact_line(again.result["bit_exact"]),
+            f"{again.result['seconds']:.0f} s",
+        ]
+    )
+
+
+def train(
+    model: str,
+    data_set: str,
+    *,
+    out: Path | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    progress: Progress = _quiet,
+    say: Say = _silent,
+) -> Path:
+    """Train a reference model and write its weights; returns their path.
+
+    A checkpoint beside the weights is written after each epoch, resumed from if it is there, and
+    removed at the end. Raises InputError for any bad input.
+    """
+    definition = reference_models.get(model)
+    name = data.name(data_set)
+    if name not in definition.recipes and epochs is None:
+        raise InputError(f"{model}: has no recipe for {name!r}; give the number of --epochs")
+    recipe = definition.recipes.get(name, next(iter(definition.recipes.values())))
+    if epochs is not None:
+        if epochs < 1:
+            raise InputError(f"--epochs: needs at least 1, got {epochs}")
+        recipe = replace(recipe, epochs=epochs)
+    path = Path(f"{model}-{name}.npz") if out is None else out
+    check_writable_directory(path.parent)
+    checkpoint = path.with_name(f"{path.stem}.checkpoint.npz")
+    images = data.load(data_set, split="train", progress=progress)
+    test = data.load(data_set, split="test", progress=progress)
+    graph = definition.build(len(images.classes))
+    _check_images(graph, images, data_set)
+
+    def tell(entry: dict[str, float]) -> None:
+        say(
+            f"epoch {entry['epoch']:.0f} of {recipe.epochs}: loss {entry['loss']:.4f}, "
+            f"top-1 {100 * entry['top1']:.2f} %"
+        )
+
+    state = train_graph(
+        graph,
+        images,
+        recipe,
+        seed=seed,
+        test=test,
+        checkpoint=checkpoint,
+        progress=progress,
+        report=tell,
+    )
+    meta = {
+        "model": model,
+        "data": name,
+        "classes": list(images.classes),
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "top1": state.history[-1]["top1"],
+        "versions": versions(),
+    }
+    native.save(path, "weights", meta=meta, arrays=state.parameters)
+    checkpoint.unlink()
+    say(f"wrote {path}")
+    return path

@@ -1,0 +1,212 @@
+"""Convolution and the linear layer: numpy kernels by hand, each one autograd primitive with its
+own rule.
+
+A convolution is a matrix product with the *im2col* matrix, whose rows are the products (channel,
+kh, kw) of one
+output position and whose columns are the output positions, as PyTorch and ONNX order them:
+
+    out[n, o, p] = sum over r of weight[o, r] * columns[n, r, p] + bias[o]
+
+Layout is NCHW for tensors and OIHW for weights; dtypes float32 and float64 are kept as they come.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from autograd.extend import defvjp_argnums
+from numpy.typing import NDArray
+
+from aquant_ref.nn.autodiff import primitive
+from aquant_ref.threads import map_blocks
+
+Array = NDArray[Any]
+Pair = int | tuple[int, int]
+
+# A block of images whose im2col matrix has about this many bytes stays in the second-level cache.
+BLOCK_BYTES = 4 << 20
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """An attribute given once for both axes, or as (vertical, horizontal)."""
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Number of window positions along one axis: floor((size + 2*padding - kernel) / stride) +
+    1.
+    """
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def images_per_block(bytes_per_image: int) -> int:
+    """How many images to work on at once so that their temporaries stay in cache."""
+    return max(1, min(8, BLOCK_BYTES // max(1, bytes_per_image)))
+
+
+class Windows:
+    """The geometry of sliding windows over NCHW images: im2col and its transpose, col2im."""
+
+    def __init__(self, shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> None:
+        self.channels, self.height, self.width = shape[1:]
+        self.kernel, self.stride, self.padding = pair(kernel), pair(stride), pair(padding)
+        self.out_height = output_size(self.height, self.kernel[0], self.stride[0], self.padding[0])
+        self.out_width = output_size(self.width, self.kernel[1], self.stride[1], self.padding[1])
+        if self.out_height < 1 or self.out_width < 1:
+            raise ValueError(
+                f"window {self.kernel} does not fit an image of {self.height}x{self.width}"
+            )
+        self.rows = self.channels * self.kernel[0] * self.kernel[1]
+        self.positions = self.out_height * self.out_width
+
+    def block(self, itemsize: int) -> int:
+        """Images per block for tensors of `itemsize` bytes an element."""
+        return images_per_block(self.rows * self.positions * itemsize)
+
+    def _pad(self, x: Array, value: float = 0) -> Array:
+        (ph, pw), h, w = self.padding, self.height, self.width
+        if ph == pw == 0:
+            return x
+        padded = np.full((len(x), self.channels, h + 2 * ph, w + 2 * pw), value, x.dtype)
+        padded[:, :, ph : ph + h, pw : pw + w] = x
+        return padded
+
+    def _window_slices(self) -> list[tuple[int, int, slice, slice]]:
+        """For each kernel position (i, j), the padded pixels that it meets over all window
+        positions.
+        """
+        (kh, kw), (sh, sw) = self.kernel, self.stride
+        return [
+            (i, j, slice(i, i + sh * self.out_height, sh), slice(j, j + sw * self.out_width, sw))
+            for i in range(kh)
+            for j in range(kw)
+        ]
+
+    def columns(self, x: Array, pad_value: float = 0) -> Array:
+        """im2col: (n, C, H, W) -> (n, C, kh, kw, OH, OW); padded pixels hold `pad_value`."""
+        padded = self._pad(x, pad_value)
+        shape = (len(x), self.channels, *self.kernel, self.out_height, self.out_width)
+        columns = np.empty(shape, x.dtype)
+        for i, j, vertical, horizontal in self._window_slices():
+            columns[:, :, i, j] = padded[:, :, vertical, horizontal]
+        return columns
+
+    def images(self, columns: Array) -> Array:
+        """col2im, the transpose of `columns`: every copy of a pixel is added back to it."""
+        (ph, pw), h, w = self.padding, self.height, self.width
+        padded = np.zeros((len(columns), self.channels, h + 2 * ph, w + 2 * pw), columns.dtype)
+        for i, j, vertical, horizontal in self._window_slices():
+            padded[:, :, vertical, horizontal] += columns[:, :, i, j]
+        return padded[:, :, ph : ph + h, pw : pw + w]
+
+
+def _check_conv(x: Array, weight: Array, groups: int) -> None:
+    if x.ndim != 4 or weight.ndim != 4:
+        raise ValueError(
+            f"conv2d: needs NCHW and OIHW arrays, got shapes {x.shape} and {weight.shape}"
+        )
+    if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
+        raise ValueError(
+            f"conv2d: weight {weight.shape} with {groups} groups does not fit input {x.shape}"
+        )
+
+
+@primitive
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    groups: int = 1,
+) -> Array:
+    """Cross-correlation of images with kernels, zero padded.
+
+    x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) -> (N, O, OH, OW). groups = C is a
+    depthwise
+    convolution. Raises ValueError when the shapes do not fit.
+    """
+    _check_conv(x, weight, groups)
+    geometry = Windows(x.shape, weight.shape[2:], stride, padding)
+    outputs = weight.shape[0]
+    matrix = weight.reshape(groups, outputs // groups, -1)
+    out = np.empty(
+        (len(x), groups, outputs // groups, geometry.positions), np.result_type(x, weight)
+    )
+
+    def block(part: slice) -> None:
+        columns = geometry.columns(x[part]).reshape(
+            -1, groups, geometry.rows // groups, geometry.positions
+        )
+        np.matmul(matrix, columns, out=out[part])
+        if bias is not None:
+            out[part] += bias.reshape(groups, -1, 1)
+
+    map_blocks(block, len(x), geometry.block(out.itemsize))
+    return out.reshape(len(x), outputs, geometry.out_height, geometry.out_width)
+
+
+def _conv2d_vjp(
+    argnums: tuple[int, ...],
+    ans: Array,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """One pass over the blocks gives every derivative that is asked for; the columns are made
+    again, not kept.
+    """
+    x, weight = args[:2]
+    groups = kwargs.get("groups", 1)
+    geometry = Windows(x.shape, weight.shape[2:], kwargs.get("stride", 1), kwargs.get("padding", 0))
+    matrix = weight.reshape(groups, weight.shape[0] // groups, -1)
+    grouped = (-1, groups, geometry.rows // groups, geometry.positions)
+    kernel_grid = (-1, geometry.channels, *geometry.kernel, geometry.out_height, geometry.out_width)
+
+    def vjp(g: Array) -> tuple[Array, ...]:
+        g = g.reshape(len(x), groups, weight.shape[0] // groups, geometry.positions)
+        dx = np.empty_like(x, dtype=g.dtype) if 0 in argnums else None
+
+        def block(part: slice) -> Array | None:
+            if dx is not None:
+                columns = np.matmul(matrix.transpose(0, 2, 1), g[part])
+                dx[part] = geometry.images(columns.reshape(kernel_grid))
+            if 1 not in argnums:
+                return None
+            columns = geometry.columns(x[part]).reshape(grouped)
+            return np.asarray(np.matmul(g[part], columns.transpose(0, 1, 3, 2)).sum(axis=0))
+
+        partial = map_blocks(block, len(x), geometry.block(g.itemsize))
+        results: dict[int, Any] = {0: dx}
+        if 1 in argnums:
+            results[1] = np.sum(np.stack([p for p in partial if p is not None]), axis=0).reshape(
+                weight.shape
+            )
+        if 2 in argnums:
+            results[2] = g.sum(axis=(0, 3)).reshape(-1)
+        return tuple(results[i] for i in argnums)
+
+    return vjp
+
+
+defvjp_argnums(conv2d, _conv2d_vjp)
+
+
+@primitive
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """Fully connected layer: x (N, I), weight (O, I), bias (O,) -> (N, O) = x @ weight.T + bias."""
+    if x.ndim != 2 or x.shape[1] != weight.shape[1]:
+        raise ValueError(f"linear: weight {weight.shape} does not fit input {x.shape}")
+    out = x @ weight.T
+    return out if bias is None else out + bias
+
+
+def _linear_vjp(
+    argnums: tuple[int, ...], ans: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    rules = {0: lambda g: g @ args[1], 1: lambda g: g.T @ args[0], 2: lambda g: g.sum(axis=0)}
+    return lambda g: tuple(rules[i](g) for i in argnums)
+
+
+defvjp_argnums(linear, _linear_vjp)

@@ -1,0 +1,74 @@
+"""Activations, the residual add, flatten and the training loss, as autograd primitives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from autograd.extend import defvjp
+from numpy.typing import NDArray
+
+from aquant_ref.nn.autodiff import primitive
+
+Array = NDArray[Any]
+
+
+@primitive
+def relu(x: Array) -> Array:
+    """max(x, 0); the derivative at 0 is 0."""
+    return np.maximum(x, x.dtype.type(0))
+
+
+defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
+
+
+@primitive
+def relu6(x: Array) -> Array:
+    """min(max(x, 0), 6); the derivative at 0 and at 6 is 0."""
+    return np.clip(x, x.dtype.type(0), x.dtype.type(6))
+
+
+defvjp(relu6, lambda ans, x: lambda g: g * ((ans > 0) & (ans < 6)))
+
+
+@primitive
+def add(a: Array, b: Array) -> Array:
+    """Residual add of two tensors of one shape (nothing is broadcast)."""
+    if a.shape != b.shape:
+        raise ValueError(f"add: shapes {a.shape} and {b.shape} differ")
+    return np.add(a, b)
+
+
+defvjp(add, lambda ans, a, b: lambda g: g, lambda ans, a, b: lambda g: g)
+
+
+@primitive
+def flatten(x: Array) -> Array:
+    """(N, ...) -> (N, product of the rest), channel first."""
+    return x.reshape(len(x), -1)
+
+
+defvjp(flatten, lambda ans, x: lambda g: g.reshape(x.shape))
+
+
+def softmax(logits: Array) -> Array:
+    """Class probabilities (N, K), shifted by the maximum so that nothing overflows."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+@primitive
+def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
+    """Mean over the batch of -log softmax(logits)[label]; logits (N, K), labels (N,) integers."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_total = np.log(np.exp(shifted).sum(axis=1))
+    return np.mean(log_total - shifted[np.arange(len(labels)), labels])
+
+
+def _softmax_cross_entropy_vjp(ans: Any, logits: Array, labels: Array) -> Any:
+    difference = softmax(logits)
+    difference[np.arange(len(labels)), labels] -= 1
+    return lambda g: g * difference / logits.dtype.type(len(labels))
+
+
+defvjp(softmax_cross_entropy, _softmax_cross_entropy_vjp, argnums=(0,))

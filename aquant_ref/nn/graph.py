@@ -1,0 +1,215 @@
+"""A network as nodes in topological order: it prints itself, runs, and records every tensor.
+
+Tensors are named by the node that makes them; the input is `INPUT`. Parameters are one flat
+dictionary, "<node>.<parameter>" -> array, so that the same graph runs with float, folded or
+fake-quantized parameters, and a `hook` on the tensors adds quantizers. Named blocks partition the
+nodes for reconstruction: `evaluate` runs any run of nodes from given tensors, under autograd too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.nn.norm import batch_norm_train, batch_statistics
+from aquant_ref.nn.operations import OPERATIONS, Node, Shape
+
+Array = NDArray[Any]
+Parameters = Mapping[str, Array]
+Hook = Callable[[str, Array], Array]
+Statistics = dict[str, tuple[Array, Array]]
+
+INPUT = "image"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive nodes that are reconstructed together.
+
+    `inputs` are the tensors from earlier blocks that it reads, `output` is its last tensor.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    output: str
+
+
+class Graph:
+    """Nodes in topological order over an input of `input_shape` (channels, height, width).
+
+    Raises ValueError, which names the node, for a name used twice, an unknown op, an input that no
+    earlier node makes, or shapes that do not fit.
+    """
+
+    def __init__(self, input_shape: Shape, nodes: Iterable[Node]) -> None:
+        self.nodes = tuple(nodes)
+        self.shapes: dict[str, Shape] = {INPUT: tuple(input_shape)}
+        self.parameter_shapes: dict[str, Shape] = {}
+        for node in self.nodes:
+            self._add(node)
+
+    def _add(self, node: Node) -> None:
+        if node.name in self.shapes:
+            raise ValueError(f"{node.name}: this name is used twice")
+        if node.op not in OPERATIONS:
+            raise ValueError(f"{node.name}: unknown op {node.op!r}")
+        for name in node.inputs:
+            if name not in self.shapes:
+                raise ValueError(f"{node.name}: reads {name!r}, which no earlier node makes")
+        operation = OPERATIONS[node.op]
+        shapes = [self.shapes[name] for name in node.inputs]
+        self.shapes[node.name] = operation.shape(node, *shapes)
+        for name, shape in operation.parameters(node, shapes[0]).items():
+            self.parameter_shapes[f"{node.name}.{name}"] = shape
+
+    @property
+    def output(self) -> str:
+        """Name of the last tensor."""
+        return self.nodes[-1].name
+
+    def node(self, name: str) -> Node:
+        """The node that makes tensor `name`; raises KeyError."""
+        return {node.name: node for node in self.nodes}[name]
+
+    def consumers(self, name: str) -> tuple[Node, ...]:
+        """The nodes that read tensor `name`."""
+        return tuple(node for node in self.nodes if name in node.inputs)
+
+    def blocks(self) -> tuple[Block, ...]:
+        """The named blocks in order; raises ValueError where one is not consecutive."""
+        names = list(dict.fromkeys(node.block for node in self.nodes))
+        blocks = []
+        for name in names:
+            nodes = tuple(node for node in self.nodes if node.block == name)
+            start = self.nodes.index(nodes[0])
+            if self.nodes[start : start + len(nodes)] != nodes:
+                raise ValueError(f"block {name!r}: its nodes are not consecutive")
+            made = {node.name for node in nodes}
+            read = dict.fromkeys(i for node in nodes for i in node.inputs if i not in made)
+            blocks.append(Block(name, nodes, tuple(read), nodes[-1].name))
+        return tuple(blocks)
+
+    def evaluate(
+        self,
+        parameters: Parameters,
+        tensors: Mapping[str, Array],
+        *,
+        nodes: Sequence[Node] | None = None,
+        hook: Hook | None = None,
+        statistics: Statistics | None = None,
+    ) -> dict[str, Array]:
+        """All tensors, those given and those made by `nodes` (default: all of them).
+
+        `hook(name, tensor)` replaces each tensor as it is made. With a `statistics` dictionary,
+        batch norm works as in training: it normalises with the batch and records (mean, variance).
+        """
+        values = dict(tensors)
+        for node in self.nodes if nodes is None else nodes:
+            inputs = [values[name] for name in node.inputs]
+            own = self._own_parameters(node, parameters)
+            if node.op == "batch_norm" and statistics is not None:
+                mean, variance = statistics[node.name] = batch_statistics(inputs[0])
+                value = batch_norm_train(
+                    inputs[0], own["gamma"], own["beta"], mean=mean, variance=variance
+                )
+            else:
+                value = OPERATIONS[node.op].apply(node, own, *inputs)
+            values[node.name] = value if hook is None else hook(node.name, value)
+        return values
+
+    def run(self, parameters: Parameters, images: Array, **options: Any) -> Array:
+        """The last tensor for `images` (N, C, H, W); options as in `evaluate`."""
+        return self.evaluate(parameters, {INPUT: images}, **options)[self.output]
+
+    def _own_parameters(self, node: Node, parameters: Parameters) -> dict[str, Array]:
+        prefix = node.name + "."
+        return {
+            name.removeprefix(prefix): parameters[name]
+            for name in self.parameter_shapes
+            if name.startswith(prefix)
+        }
+
+    def check_parameters(self, parameters: Parameters) -> None:
+        """Raise InputError, which names the parameter, unless all are there, of their shape,
+        finite.
+        """
+        for name in sorted(self.parameter_shapes.keys() ^ parameters.keys()):
+            raise InputError(
+                f"parameter {name!r} is {'unexpected' if name in parameters else 'missing'}"
+            )
+        for name, shape in self.parameter_shapes.items():
+            if parameters[name].shape != shape:
+                raise InputError(
+                    f"parameter {name!r} has shape {parameters[name].shape}, needs {shape}"
+                )
+            if parameters[name].dtype.kind != "f":
+                raise InputError(
+                    f"parameter {name!r} is {parameters[name].dtype}, needs a float dtype"
+                )
+            if not bool((abs(parameters[name]) < float("inf")).all()):  # false for NaN as well
+                raise InputError(f"parameter {name!r} holds NaN or infinity")
+
+    def __str__(self) -> str:
+        """One line a node: name, op with its attributes, what it reads, output shape, block."""
+        rows = [("tensor", "operation", "reads", "shape", "block")]
+        rows.append((INPUT, "", "", "x".join(map(str, self.shapes[INPUT])), ""))
+        for node in self.nodes:
+            details = " ".join(f"{key}={value}" for key, value in node.attributes.items())
+            shape = "x".join(map(str, self.shapes[node.name]))
+            rows.append(
+                (
+                    node.name,
+                    f"{node.op} {details}".strip(),
+                    ", ".join(node.inputs),
+                    shape,
+                    node.block,
+                )
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+
+class Builder:
+    """Writes a graph down layer by layer; every method returns the name of its tensor.
+
+    >>> build = Builder((3, 8, 8))
+    >>> with build.block("stem"):
+    ...     x = build("conv", "conv2d", INPUT, channels=4, kernel=3, padding=1)
+    ...     x = build("relu", "relu", x)
+    >>> print(build.graph())
+    tensor     operation                               reads      shape  block
+    image                                                         3x8x8
+    stem.conv  conv2d channels=4 kernel=3 padding=1    image      4x8x8  stem
+    stem.relu  relu                                    stem.conv  4x8x8  stem
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        self._input_shape = input_shape
+        self._nodes: list[Node] = []
+        self._block = ""
+
+    @contextmanager
+    def block(self, name: str) -> Any:
+        """Nodes made inside belong to block `name` and have its name before their own."""
+        self._block = name
+        yield
+        self._block = ""
+
+    def __call__(self, name: str, op: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node; its tensor is called "<block>.<name>"."""
+        node = Node(f"{self._block}.{name}", op, inputs, self._block, attributes)
+        self._nodes.append(node)
+        return node.name
+
+    def graph(self) -> Graph:
+        """The graph so far."""
+        return Graph(self._input_shape, self._nodes)

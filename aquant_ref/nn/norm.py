@@ -1,0 +1,119 @@
+"""Batch normalisation, in training and at inference.
+
+    y = gamma * (x - mean) / sqrt(var + eps) + beta
+
+At inference it is an affine map per channel, which `nn.fold` moves into the convolution before it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from autograd.extend import defvjp_argnums
+from autograd.tracer import getval
+from numpy.typing import NDArray
+
+from aquant_ref.nn.autodiff import primitive
+from aquant_ref.nn.conv import images_per_block
+from aquant_ref.threads import map_blocks
+
+Array = NDArray[Any]
+
+EPS = 1e-5
+
+
+def _block(x: Array) -> int:
+    return images_per_block(8 * x[0].nbytes)
+
+
+def _column(v: Array) -> Array:
+    return v[:, None, None]
+
+
+def batch_statistics(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of each channel of an NCHW batch, summed in blocks, float64."""
+    x = getval(x)
+
+    def block(part: slice) -> tuple[Array, Array]:
+        # Per image first: a float32 sum over one image is short enough to keep its digits.
+        total = x[part].sum(axis=(2, 3), dtype=x.dtype)
+        squares = np.einsum("nchw,nchw->nc", x[part], x[part])
+        return total.sum(axis=0, dtype=np.float64), squares.sum(axis=0, dtype=np.float64)
+
+    parts = map_blocks(block, len(x), _block(x))
+    count = len(x) * x.shape[2] * x.shape[3]
+    mean = np.sum([p[0] for p in parts], axis=0) / count
+    variance = np.sum([p[1] for p in parts], axis=0) / count - mean * mean
+    return mean, np.maximum(variance, 0)
+
+
+def _normalised(x: Array, mean: Array, inverse: Array) -> Array:
+    return np.asarray((x - _column(mean)) * _column(inverse))
+
+
+@primitive
+def batch_norm_train(x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array) -> Array:
+    """Normalise with the batch's own statistics, as `batch_statistics` gave them.
+
+    x (N, C, H, W), gamma, beta (C,). The derivative rule takes into account that mean and variance
+    are
+    functions of x, although they are passed in (so that they are computed once and can be
+    recorded).
+    """
+    inverse = gamma / np.sqrt(variance + EPS)
+    slope = inverse.astype(x.dtype)
+    offset = (beta - mean * inverse).astype(x.dtype)
+    out = np.empty_like(x)
+
+    def block(part: slice) -> None:
+        np.multiply(x[part], _column(slope), out=out[part])
+        out[part] += _column(offset)
+
+    map_blocks(block, len(x), _block(x))
+    return out
+
+
+def _batch_norm_train_vjp(
+    argnums: tuple[int, ...], ans: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    x, gamma, _ = args
+    mean = kwargs["mean"].astype(x.dtype)
+    inverse = (1 / np.sqrt(kwargs["variance"] + EPS)).astype(x.dtype)
+    count = x.dtype.type(len(x) * x.shape[2] * x.shape[3])
+
+    def vjp(g: Array) -> tuple[Array, ...]:
+        def sums(part: slice) -> tuple[Array, Array]:
+            normalised = _normalised(x[part], mean, inverse)
+            return g[part].sum(axis=(0, 2, 3)), np.einsum("nchw,nchw->c", g[part], normalised)
+
+        parts = map_blocks(sums, len(x), _block(x))
+        dbeta = np.sum([p[0] for p in parts], axis=0)
+        dgamma = np.sum([p[1] for p in parts], axis=0)
+        dx = np.empty_like(x)
+        scale = gamma.astype(x.dtype) * inverse
+
+        def block(part: slice) -> None:
+            # dx = gamma/sigma * (g - mean(g) - x_hat * mean(g * x_hat))
+            rest = _normalised(x[part], mean, inverse)
+            rest *= _column(dgamma / count)
+            rest += _column(dbeta / count)
+            np.subtract(g[part], rest, out=dx[part])
+            dx[part] *= _column(scale)
+
+        map_blocks(block, len(x), _block(x))
+        results = {0: dx, 1: dgamma.astype(gamma.dtype), 2: dbeta.astype(gamma.dtype)}
+        return tuple(results[i] for i in argnums)
+
+    return vjp
+
+
+defvjp_argnums(batch_norm_train, _batch_norm_train_vjp)
+
+
+def batch_norm(x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array) -> Array:
+    """Normalise with given statistics (inference): an affine map per channel, traced by autograd
+    as it stands.
+    """
+    inverse = gamma / np.sqrt(variance + EPS)
+    return x * _column(inverse) + _column(beta - mean * inverse)

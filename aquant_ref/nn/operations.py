@@ -1,0 +1,143 @@
+"""The operations that a graph node may have: output shape, parameter shapes, and the function to
+apply.
+
+A new layer is one entry in `OPERATIONS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from aquant_ref.nn.conv import conv2d, linear, output_size, pair
+from aquant_ref.nn.elementwise import add, flatten, relu, relu6
+from aquant_ref.nn.norm import batch_norm
+from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation: the tensor `name` is `op` of the tensors `inputs`.
+
+    Its parameters are called "<name>.weight" and so on; `block` names the reconstruction block that
+    the node belongs to.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    block: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How an op computes: `apply(node, parameters, *inputs)`, with parameters by their short names.
+
+    `shape(node, *input shapes)` and `parameters(node, input shape)` leave the batch axis out.
+    """
+
+    apply: Callable[..., Array]
+    shape: Callable[..., Shape]
+    parameters: Callable[[Node, Shape], dict[str, Shape]] = lambda node, shape: {}
+
+
+def _window_shape(node: Node, shape: Shape, channels: int) -> Shape:
+    a = node.attributes
+    kernel = pair(a["kernel"])
+    stride = pair(a.get("stride", kernel if node.op != "conv2d" else 1))
+    padding = pair(a.get("padding", 0))
+    sizes = (
+        output_size(size, k, s, p)
+        for size, k, s, p in zip(shape[1:], kernel, stride, padding, strict=True)
+    )
+    return (channels, *sizes)
+
+
+def _same_shape(node: Node, *shapes: Shape) -> Shape:
+    if len(set(shapes)) != 1:
+        raise ValueError(f"{node.name}: shapes {' and '.join(map(str, shapes))} differ")
+    return shapes[0]
+
+
+def _conv_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
+    a = node.attributes
+    if shape[0] % a.get("groups", 1):
+        raise ValueError(f"{node.name}: {shape[0]} channels do not split into {a['groups']} groups")
+    weight = (a["channels"], shape[0] // a.get("groups", 1), *pair(a["kernel"]))
+    return {"weight": weight, **({"bias": weight[:1]} if a.get("bias", True) else {})}
+
+
+def _linear_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
+    return {
+        "weight": (node.attributes["channels"], shape[0]),
+        "bias": (node.attributes["channels"],),
+    }
+
+
+def _norm_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
+    return dict.fromkeys(("gamma", "beta", "mean", "variance"), shape[:1])
+
+
+def _options(node: Node, names: Sequence[str]) -> dict[str, Any]:
+    return {name: node.attributes[name] for name in names if name in node.attributes}
+
+
+def _conv2d(node: Node, parameters: Mapping[str, Array], x: Array) -> Array:
+    options = _options(node, ("stride", "padding", "groups"))
+    if "bias" in parameters:
+        return conv2d(x, parameters["weight"], parameters["bias"], **options)
+    return conv2d(x, parameters["weight"], **options)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "conv2d": Operation(
+        _conv2d,
+        lambda node, shape: _window_shape(node, shape, node.attributes["channels"]),
+        _conv_parameters,
+    ),
+    "linear": Operation(
+        lambda node, parameters, x: linear(x, parameters["weight"], parameters["bias"]),
+        lambda node, shape: (node.attributes["channels"],),
+        _linear_parameters,
+    ),
+    "batch_norm": Operation(
+        lambda node, parameters, x: batch_norm(
+            x,
+            parameters["gamma"],
+            parameters["beta"],
+            mean=parameters["mean"],
+            variance=parameters["variance"],
+        ),
+        _same_shape,
+        _norm_parameters,
+    ),
+    "relu": Operation(lambda node, parameters, x: relu(x), _same_shape),
+    "relu6": Operation(lambda node, parameters, x: relu6(x), _same_shape),
+    "add": Operation(lambda node, parameters, a, b: add(a, b), _same_shape),
+    "avg_pool": Operation(
+        lambda node, parameters, x: avg_pool(
+            x, node.attributes["kernel"], **_options(node, ("stride", "padding", "count_padding"))
+        ),
+        lambda node, shape: _window_shape(node, shape, shape[0]),
+    ),
+    "max_pool": Operation(
+        lambda node, parameters, x: max_pool(
+            x, node.attributes["kernel"], **_options(node, ("stride", "padding"))
+        ),
+        lambda node, shape: _window_shape(node, shape, shape[0]),
+    ),
+    "global_avg_pool": Operation(
+        lambda node, parameters, x: global_avg_pool(x), lambda node, shape: (shape[0], 1, 1)
+    ),
+    "flatten": Operation(
+        lambda node, parameters, x: flatten(x), lambda node, shape: (math.prod(shape),)
+    ),
+}

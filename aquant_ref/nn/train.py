@@ -1,0 +1,232 @@
+"""Training a float network: SGD, cosine schedule, crop and flip; resumable after any epoch.
+
+All randomness of an epoch comes from `default_rng([seed, epoch])`, so a run that was interrupted
+and resumed from its checkpoint ends in the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from autograd import value_and_grad
+from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.formats import native
+from aquant_ref.nn.elementwise import softmax_cross_entropy
+from aquant_ref.nn.graph import Graph, Statistics
+from aquant_ref.nn.optim import SGD, cosine
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+PIXEL_SCALE = 1 / 255  # an image is its uint8 codes times this; a padded pixel is exactly code 0
+RUNNING_MOMENTUM = 0.1
+RUNNING = (".mean", ".variance")
+INITIAL_EPOCH = 2**32 - 1  # no epoch has this number: the seed of the initial weights
+
+
+class Labelled(Protocol):
+    """What training reads of a data set (`aquant_ref.data.Images` is one)."""
+
+    labels: Array
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Any) -> Array:
+        """The images at `indices`, uint8 (n, C, H, W)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; rates are per step, `crop` is in pixels on each side."""
+
+    epochs: int
+    batch: int = 128
+    rate: float = 0.1
+    warmup_epochs: float = 1.0
+    momentum: float = 0.9
+    decay: float = 2e-4
+    crop: int = 4
+    flip: bool = True
+
+
+def to_float(codes: Array, dtype: Any = np.float32) -> Array:
+    """uint8 pixels as the real numbers that the networks read: codes/255, no mean subtracted."""
+    return codes * np.dtype(dtype).type(PIXEL_SCALE)
+
+
+def initial_parameters(graph: Graph, seed: int) -> Arrays:
+    """He-normal weights (fan in), zero biases, gamma 1; float32."""
+    rng = np.random.default_rng([seed, INITIAL_EPOCH])
+    parameters: Arrays = {}
+    for name, shape in graph.parameter_shapes.items():
+        if name.endswith(".weight"):
+            deviation = math.sqrt(2 / math.prod(shape[1:]))
+            parameters[name] = (deviation * rng.standard_normal(shape)).astype(np.float32)
+        else:
+            one = name.endswith((".gamma", ".variance"))
+            parameters[name] = np.full(shape, float(one), np.float32)
+    return parameters
+
+
+def augment(codes: Array, rng: np.random.Generator, *, crop: int, flip: bool) -> Array:
+    """A random crop of the zero-padded images and a mirror image of half of them; uint8 NCHW."""
+    n, channels, height, width = codes.shape
+    padded = np.zeros((n, channels, height + 2 * crop, width + 2 * crop), codes.dtype)
+    padded[:, :, crop : crop + height, crop : crop + width] = codes
+    offsets = rng.integers(0, 2 * crop + 1, (n, 2))
+    mirrored = np.asarray(rng.integers(0, 2, n) if flip else np.zeros(n, np.int64))
+    out = np.empty_like(codes)
+    for image, (top, left), mirror, target in zip(padded, offsets, mirrored, out, strict=True):
+        window = image[:, top : top + height, left : left + width]
+        target[...] = window[:, :, ::-1] if mirror else window
+    return out
+
+
+def top1(
+    run: Callable[[Array], Array],
+    images: Labelled,
+    *,
+    batch: int = 128,
+    progress: Callable[[Iterable[int], str], Iterable[int]] | None = None,
+) -> float:
+    """Fraction of `images` where the largest of `run(uint8 images)`, the logits, is the label's.
+
+    Raises InputError if there are no images.
+    """
+    if len(images) == 0:
+        raise InputError("accuracy: there are no images to measure on")
+    right = 0
+    starts: Iterable[int] = range(0, len(images), batch)
+    for start in starts if progress is None else progress(starts, "top-1"):
+        indices = np.arange(start, min(start + batch, len(images)))
+        right += int(np.sum(run(images.batch(indices)).argmax(axis=1) == images.labels[indices]))
+    return right / len(images)
+
+
+@dataclass
+class State:
+    """All that a training run is after `epoch` epochs."""
+
+    parameters: Arrays
+    optimizer: SGD
+    epoch: int
+    history: list[dict[str, float]]
+
+
+def train(
+    graph: Graph,
+    images: Labelled,
+    recipe: Recipe,
+    *,
+    seed: int,
+    test: Labelled | None = None,
+    checkpoint: Path | None = None,
+    progress: Callable[[Iterable[int], str], Iterable[int]] | None = None,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> State:
+    """Train `graph` from its initial weights, or from `checkpoint` if that file is there.
+
+    `progress(steps, label)` may wrap the steps of an epoch in a progress bar; `report` gets a
+    dictionary after each epoch: epoch, loss and, with `test` images, top1. Raises InputError for
+    fewer images than a batch, or a checkpoint of another recipe or seed.
+    """
+    if len(images) < recipe.batch:
+        raise InputError(f"training: {len(images)} images are fewer than a batch of {recipe.batch}")
+    state = State(initial_parameters(graph, seed), _optimizer(recipe), 0, [])
+    identity = {"recipe": asdict(recipe), "seed": seed, "images": len(images), "graph": str(graph)}
+    if checkpoint is not None and checkpoint.exists():
+        state = _load(checkpoint, recipe, identity)
+    while state.epoch < recipe.epochs:
+        loss = _train_epoch(graph, state, images, recipe, seed, progress)
+        state.epoch += 1
+        entry = {"epoch": float(state.epoch), "loss": loss}
+        if test is not None:
+            entry["top1"] = top1(lambda codes: graph.run(state.parameters, to_float(codes)), test)
+        state.history.append(entry)
+        if checkpoint is not None:
+            _save(checkpoint, state, identity)
+        if report is not None:
+            report(entry)
+    return state
+
+
+def _optimizer(recipe: Recipe) -> SGD:
+    return SGD(momentum=recipe.momentum, decay=recipe.decay)
+
+
+def _train_epoch(
+    graph: Graph,
+    state: State,
+    images: Labelled,
+    recipe: Recipe,
+    seed: int,
+    progress: Callable[[Iterable[int], str], Iterable[int]] | None,
+) -> float:
+    rng = np.random.default_rng([seed, state.epoch])
+    order = rng.permutation(len(images))
+    steps = len(images) // recipe.batch
+    numbers: Iterable[int] = range(steps)
+    total = 0.0
+    for step in numbers if progress is None else progress(numbers, f"epoch {state.epoch + 1}"):
+        chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
+        codes = augment(images.batch(chosen), rng, crop=recipe.crop, flip=recipe.flip)
+        learned = {k: v for k, v in state.parameters.items() if not k.endswith(RUNNING)}
+        statistics: Statistics = {}
+        loss, gradients = value_and_grad(_loss)(
+            learned, graph, to_float(codes), images.labels[chosen], statistics
+        )
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training: the loss is {loss} in epoch {state.epoch + 1}; lower the rate"
+            )
+        progress_in_epochs = state.epoch + (step + 1) / steps
+        factor = cosine(progress_in_epochs, recipe.epochs, warmup=recipe.warmup_epochs)
+        state.optimizer.step(state.parameters, gradients, recipe.rate * factor)
+        _update_running(state.parameters, statistics)
+        total += float(loss)
+    return total / steps
+
+
+def _loss(
+    learned: Arrays, graph: Graph, images: Array, labels: Array, statistics: Statistics
+) -> Any:
+    running = {name: None for name in graph.parameter_shapes if name.endswith(RUNNING)}
+    logits = graph.run({**learned, **running}, images, statistics=statistics)  # type: ignore[dict-item]
+    return softmax_cross_entropy(logits, labels)
+
+
+def _update_running(parameters: Arrays, statistics: Statistics) -> None:
+    for node, values in statistics.items():
+        for name, value in zip(RUNNING, values, strict=True):
+            old = parameters[node + name]
+            new = (1 - RUNNING_MOMENTUM) * old + RUNNING_MOMENTUM * value
+            parameters[node + name] = new.astype(old.dtype)
+
+
+def _save(path: Path, state: State, identity: dict[str, Any]) -> None:
+    arrays = {f"parameters/{name}": value for name, value in state.parameters.items()}
+    arrays |= {f"velocity/{name}": value for name, value in state.optimizer.velocity.items()}
+    meta = {**identity, "epoch": state.epoch, "history": state.history}
+    native.save(path, "checkpoint", meta=meta, arrays=arrays)
+
+
+def _load(path: Path, recipe: Recipe, identity: dict[str, Any]) -> State:
+    meta, arrays = native.load(path, "checkpoint")
+    for key, value in identity.items():
+        if meta.get(key) != value:
+            raise InputError(f"{path}: was made with another {key}; delete it to start again")
+    parts: dict[str, Arrays] = {"parameters": {}, "velocity": {}}
+    for name, array in arrays.items():
+        part, _, own = name.partition("/")
+        parts[part][own] = array
+    optimizer = _optimizer(recipe)
+    optimizer.velocity = parts["velocity"]
+    return State(parts["parameters"], optimizer, meta["epoch"], meta["history"])

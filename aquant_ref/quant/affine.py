@@ -1,0 +1,61 @@
+"""Affine quantization: real -> code -> real.
+
+    q = clip(round(r/s) + z, qmin, qmax),      r_hat = s*(q - z)
+
+Spec: AQ-AFFINE-3: divide (never multiply by a reciprocal), round, add the zero point, clip last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.quant.qparams import QParams
+from aquant_ref.quant.rounding import rule
+
+Array = NDArray[Any]
+
+
+def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Array:
+    """Codes (int32) of real numbers of any shape.
+
+    Spec: AQ-AFFINE-3. Infinity saturates. Raises InputError for NaN or an unknown rounding.
+
+    >>> quantize([0.5, -0.5, 9.0], QParams(1.0, 3, 3)).tolist()
+    [4, 3, 7]
+    """
+    values = np.asarray(r, np.float64)
+    if bool(np.isnan(values).any()):
+        raise InputError("quantize: NaN has no code")
+    scale = qparams.broadcast(qparams.scale, values.ndim)
+    zero_point = qparams.broadcast(qparams.zero_point, values.ndim)
+    with np.errstate(over="ignore"):  # a quotient beyond float64 is infinity, which saturates
+        steps = rule(rounding)(values / scale)
+    # clipped as reals, where nothing can wrap: a code beyond int32 must not come back negative
+    return np.asarray(np.clip(steps + zero_point, qparams.qmin, qparams.qmax).astype(np.int32))
+
+
+def dequantize(q: ArrayLike, qparams: QParams) -> Array:
+    """Real numbers (float64) of integer codes: s*(q - z).
+
+    Spec: AQ-AFFINE-3. Raises InputError for codes that are not integers or outside qmin..qmax.
+    """
+    codes = np.asarray(q)
+    if codes.dtype.kind not in "iu":
+        raise InputError(f"dequantize: needs integer codes, got {codes.dtype}")
+    if codes.size and (codes.min() < qparams.qmin or codes.max() > qparams.qmax):
+        raise InputError(f"dequantize: needs codes in {qparams.qmin}..{qparams.qmax}")
+    zero_point = qparams.broadcast(qparams.zero_point, codes.ndim)
+    scale = qparams.broadcast(qparams.scale, codes.ndim)
+    return np.asarray((codes.astype(np.int64) - zero_point) * scale)
+
+
+def fake_quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Array:
+    """The real number that the code of r stands for: dequantize(quantize(r)), float64.
+
+    Spec: AQ-AFFINE-3.
+    """
+    return dequantize(quantize(r, qparams, rounding=rounding), qparams)

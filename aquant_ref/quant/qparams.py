@@ -1,0 +1,103 @@
+"""Parameters of affine quantization: scale, zero point, bits, sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.quant.rounding import half_even
+
+Array = NDArray[Any]
+
+BITS = range(1, 17)
+SCALE_FLOOR = 1e-8
+
+
+def check_bits(name: str, bits: int) -> int:
+    """`bits` if it is a whole number in 1..16, else InputError, which names the argument."""
+    if isinstance(bits, bool) or bits not in BITS:
+        raise InputError(f"{name}: needs 1 to 16 bits, got {bits}")
+    return int(bits)
+
+
+def code_range(bits: int, *, signed: bool) -> tuple[int, int]:
+    """(qmin, qmax): 0..2^bits - 1, or -2^(bits-1)..2^(bits-1) - 1.
+
+    Spec: AQ-AFFINE-1.
+    """
+    check_bits("bits", bits)
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+@dataclass(frozen=True)
+class QParams:
+    """r = scale * (code - zero_point), per tensor (scalars) or per channel ((C,) arrays).
+
+    Spec: AQ-AFFINE-1. `scale` float64, finite and above 0; `zero_point` int64 in qmin..qmax; `axis`
+    is the channel axis of the arrays that are quantized. Raises InputError otherwise.
+    """
+
+    scale: Array
+    zero_point: Array
+    bits: int
+    signed: bool = False
+    axis: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", np.asarray(self.scale, np.float64))
+        zero_point = np.asarray(self.zero_point)
+        if zero_point.dtype.kind not in "iu":
+            raise InputError(f"zero point: needs integers, got {zero_point.dtype}")
+        object.__setattr__(self, "zero_point", zero_point.astype(np.int64))
+        if not bool((np.isfinite(self.scale) & (self.scale > 0)).all()):
+            raise InputError("scale: needs finite values above 0")
+        if not bool(((self.zero_point >= self.qmin) & (self.zero_point <= self.qmax)).all()):
+            raise InputError(f"zero point: needs values in {self.qmin}..{self.qmax}")
+        if self.scale.ndim > 1 or self.zero_point.ndim > 1:
+            raise InputError("scale and zero point: need a number or one for each channel")
+
+    @property
+    def qmin(self) -> int:
+        """The smallest code."""
+        return code_range(self.bits, signed=self.signed)[0]
+
+    @property
+    def qmax(self) -> int:
+        """The largest code."""
+        return code_range(self.bits, signed=self.signed)[1]
+
+    def broadcast(self, values: Array, ndim: int) -> Array:
+        """`scale` or `zero_point` shaped to meet an array of `ndim` axes."""
+        if values.ndim == 0:
+            return values
+        shape = [1] * ndim
+        shape[self.axis] = -1
+        return values.reshape(shape)
+
+
+def from_range(
+    low: ArrayLike, high: ArrayLike, bits: int, *, signed: bool = False, symmetric: bool = False
+) -> QParams:
+    """The parameters whose codes cover low..high, zero forced inside.
+
+    Spec: AQ-AFFINE-2. Asymmetric: scale = (high - low)/(qmax - qmin) and
+    zero_point = clip(qmin - half_even(low/scale)). Symmetric: zero_point 0 (or the middle code,
+    unsigned), scale = max(|low|, |high|)/qmax. The scale is at least 1e-8, so that a channel that
+    is zero everywhere is quantized to zero. Raises InputError for NaN, infinity or low > high.
+    """
+    least, largest = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if not bool((np.isfinite(least) & np.isfinite(largest) & (least <= largest)).all()):
+        raise InputError("range: needs finite low <= high")
+    qmin, qmax = code_range(bits, signed=signed)
+    least, largest = np.minimum(least, 0), np.maximum(largest, 0)
+    if symmetric:
+        middle = 0 if signed else (qmax + 1) // 2
+        scale = np.maximum(np.maximum(-least, largest) / max(1, qmax - middle), SCALE_FLOOR)
+        return QParams(scale, np.full(scale.shape, middle, np.int64), bits, signed)
+    scale = np.maximum((largest - least) / (qmax - qmin), SCALE_FLOOR)
+    zero_point = np.clip(qmin - half_even(least / scale), qmin, qmax).astype(np.int64)
+    return QParams(scale, zero_point, bits, signed)

@@ -1,0 +1,68 @@
+"""Spread the images of a batch over threads, in blocks that stay in cache.
+
+numpy releases the interpreter lock inside its loops, so two Python threads with one BLAS thread
+each beat one
+thread whose BLAS uses two: the copies around a matrix product run in parallel as well. Work is cut
+into the
+same blocks whatever the number of threads, and results are combined in block order, so the number
+of threads
+never changes a byte.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+BLAS_THREAD_VARIABLES = (
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+_pool: ThreadPoolExecutor | None = None
+_threads = 0
+
+
+def use_one_blas_thread() -> None:
+    """Ask BLAS for one thread; takes effect only before numpy is first imported, so the command
+    line calls it.
+    """
+    for name in BLAS_THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(count: int | None = None) -> None:
+    """Use `count` threads from now on (None: one per available core); raises ValueError below 1."""
+    global _pool, _threads
+    count = available_cores() if count is None else count
+    if count < 1:
+        raise ValueError(f"threads: needs at least 1, got {count}")
+    if _pool is not None:
+        _pool.shutdown()
+    _threads = count
+    _pool = ThreadPoolExecutor(count, thread_name_prefix="aquant") if count > 1 else None
+
+
+def map_blocks(function: Callable[[slice], T], length: int, block: int) -> list[T]:
+    """`[function(slice(0, block)), function(slice(block, 2*block)), ...]` over `length` items, in
+    parallel.
+    """
+    if _threads == 0:
+        set_threads()
+    slices = [slice(start, min(start + block, length)) for start in range(0, length, block)]
+    if _pool is None or len(slices) == 1:
+        return [function(part) for part in slices]
+    return list(_pool.map(function, slices))
