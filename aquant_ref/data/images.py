@@ -1,20 +1,27 @@
-"""A labelled set of images in memory."""
+"""A labelled set of images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Images:
-    """`codes` uint8 (N, C, H, W), `labels` int64 (N,) into `classes`; `name` of the set."""
+    """`labels` int64 (N,) into `classes`, and images in memory or decoded when they are asked for.
 
-    codes: Array
+    `source` is a uint8 array (N, C, H, W), or a function from one index to a uint8 array (C, H, W).
+    """
+
+    source: Array | Callable[[int], Array]
     labels: Array
     classes: tuple[str, ...]
     name: str
@@ -24,4 +31,13 @@ class Images:
 
     def batch(self, indices: Any) -> Array:
         """The images at `indices`, uint8 (n, C, H, W)."""
-        return self.codes[indices]
+        if isinstance(self.source, np.ndarray):
+            return np.asarray(self.source[indices])
+        return np.stack([self.source(int(i)) for i in indices])
+
+    def limited(self, count: int) -> Images:
+        """The first `count` images; raises InputError if there are fewer."""
+        if not 0 <= count <= len(self):
+            raise InputError(f"{self.name}: has {len(self)} images, not {count}")
+        first = self.source[:count] if isinstance(self.source, np.ndarray) else self.source
+        return Images(first, self.labels[:count], self.classes, self.name)

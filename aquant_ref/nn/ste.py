@@ -137,7 +137,9 @@ def _ste_quantize_vjp(
         if 1 in argnums:
             results[1] = np.asarray(sum(p[0] for p in parts), np.asarray(scale).dtype)
         if 2 in argnums:
-            results[2] = np.sum([p[1] for p in parts if p[1] is not None], axis=0).astype(args[2].dtype)
+            results[2] = np.sum([p[1] for p in parts if p[1] is not None], axis=0).astype(
+                args[2].dtype
+            )
         return tuple(results[i] for i in argnums)
 
     return vjp

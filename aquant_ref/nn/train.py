@@ -34,7 +34,10 @@ INITIAL_EPOCH = 2**32 - 1  # no epoch has this number: the seed of the initial w
 class Labelled(Protocol):
     """What training reads of a data set (`aquant_ref.data.Images` is one)."""
 
-    labels: Array
+    @property
+    def labels(self) -> Array:
+        """Class numbers, int64 (N,)."""
+        ...
 
     def __len__(self) -> int: ...
 

@@ -1,0 +1,163 @@
+"""CIFAR-10: official binary files, class folders of images, or zips of class folders.
+
+The order of the images is fixed: that of the official files, or by class and file name.
+Nothing is extracted to disk, and the pickled "python version" is refused, not read.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.data.decode import rgb_exact
+from aquant_ref.data.images import Images
+from aquant_ref.errors import InputError
+
+Array = NDArray[Any]
+Progress = Callable[[Iterable[int], str], Iterable[int]]
+Read = Callable[[int], bytes]
+
+CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+FILES = {
+    "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
+    "test": ("test_batch.bin",),
+}
+RECORD = 1 + 3 * 32 * 32  # a label, then the red, green and blue planes
+PICKLED = "data_batch_1"
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def load(path: Path, split: str, *, progress: Progress | None = None) -> Images:
+    """The `split` of CIFAR-10 at `path`: uint8 (N, 3, 32, 32).
+
+    Raises InputError, which names the file, for a form that is not one of these, files missing,
+    truncated or damaged, labels above 9, or images that are not 32x32 RGB.
+    """
+    if path.is_file():
+        if not tarfile.is_tarfile(path):
+            raise InputError(f"{path}: is not a tar.gz archive, or its start is damaged")
+        return _binary(_read_archive(path, split))
+    folder = path / "cifar-10-batches-bin"
+    folder = folder if folder.is_dir() else path
+    if any((folder / name).exists() for names in FILES.values() for name in names):
+        return _binary([(str(folder / n), _read_file(folder / n)) for n in FILES[split]])
+    if (folder / PICKLED).exists() or (path / "cifar-10-batches-py").exists():
+        raise InputError(f"{path}: holds the pickled python version; get the binary version")
+    if (path / split).is_dir():
+        return _class_folders(path / split, split, progress)
+    archives = sorted(path.glob(f"*{split}*.zip"))
+    if len(archives) == 1:
+        return _class_zip(archives[0], split, progress)
+    if archives:
+        raise InputError(f"{path}: holds {len(archives)} files *{split}*.zip, needs one")
+    raise InputError(
+        f"{path}: holds neither {FILES[split][0]} nor a folder {split} nor a file *{split}*.zip"
+    )
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = PurePosixPath(member.name).name
+                if name == PICKLED:
+                    raise InputError(f"{path}: is the pickled python version; get the binary one")
+                if name in FILES[split] and member.isfile():
+                    stream = archive.extractfile(member)
+                    # one byte more than a whole file: enough to see that it is too long
+                    found[name] = stream.read(10_000 * RECORD + 1) if stream else b""
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise InputError(f"{path}: is truncated or damaged ({error})") from error
+    for name in FILES[split]:
+        if name not in found:
+            raise InputError(f"{path}: lacks {name}")
+    return [(f"{path}: {name}", found[name]) for name in FILES[split]]
+
+
+def _binary(files: list[tuple[str, bytes]]) -> Images:
+    for name, data in files:
+        if len(data) == 0 or len(data) % RECORD:
+            raise InputError(f"{name}: is truncated ({len(data)} bytes, not records of {RECORD})")
+    records = np.concatenate([np.frombuffer(data, np.uint8) for _, data in files])
+    records = records.reshape(-1, RECORD)
+    labels = records[:, 0].astype(np.int64)
+    if labels.max() >= len(CLASSES):
+        raise InputError(f"{files[0][0]}: holds the label {labels.max()}, beyond 9")
+    return Images(records[:, 1:].reshape(-1, 3, 32, 32), labels, CLASSES, "cifar10")
+
+
+def _class_folders(path: Path, split: str, progress: Progress | None) -> Images:
+    names = sorted(
+        (each.parent.name, each.name)
+        for each in path.glob("*/*")
+        if each.suffix.lower() in SUFFIXES
+    )
+
+    def read(i: int) -> bytes:
+        return _read_file(path / names[i][0] / names[i][1])
+
+    return _decode(str(path), [f"{label}/{name}" for label, name in names], read, split, progress)
+
+
+def _class_zip(path: Path, split: str, progress: Progress | None) -> Images:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = sorted(
+                (PurePosixPath(info.filename).parts[-2:], info.filename)
+                for info in archive.infolist()
+                if PurePosixPath(info.filename).suffix.lower() in SUFFIXES
+                and len(PurePosixPath(info.filename).parts) >= 2
+            )
+            names = ["/".join(parts) for parts, _ in entries]
+
+            def read(i: int) -> bytes:
+                info = archive.getinfo(entries[i][1])
+                if info.file_size > 1 << 20:
+                    raise InputError(f"{path}: {names[i]} is too large for a 32x32 image")
+                return archive.read(info)
+
+            return _decode(str(path), names, read, split, progress)
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, OSError) as error:
+        raise InputError(f"{path}: is truncated or damaged ({error})") from error
+
+
+def _decode(
+    where: str, names: Sequence[str], read: Read, split: str, progress: Progress | None
+) -> Images:
+    if not names:
+        raise InputError(f"{where}: holds no class folders with images")
+    labels = [name.split("/")[0] for name in names]
+    unknown = sorted(set(labels) - set(CLASSES))
+    if unknown:
+        raise InputError(f"{where}: holds a folder {unknown[0]!r}, which is no class of CIFAR-10")
+    codes = np.empty((len(names), 3, 32, 32), np.uint8)
+    numbers: Iterable[int] = range(len(names))
+    for i in numbers if progress is None else progress(numbers, f"cifar10 {split}"):
+        codes[i] = rgb_exact(f"{where}/{names[i]}", read(i), (32, 32))
+    return Images(codes, np.array([CLASSES.index(c) for c in labels], np.int64), CLASSES, "cifar10")
