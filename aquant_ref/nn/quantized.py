@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.nn.graph import Graph
+from aquant_ref.nn.conv import pair
+from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import Node
 
 Array = NDArray[Any]
@@ -95,10 +97,40 @@ class QuantizedGraph:
         """
         return np.asarray(self.layers[layer].unit / self.input_scale(layer))
 
+    def plain(self) -> list[dict[str, Any]]:
+        """The model in plain Python, every number exact, as `oracle.network` reads it."""
+
+        def exact(values: Array) -> list[Fraction]:
+            return [Fraction(v) for v in values.tolist()]
+
+        nodes: list[dict[str, Any]] = [
+            {"name": INPUT, "op": "image", "scale": Fraction(self.tensors[INPUT].scale)}
+        ]
+        for node in self.graph.nodes:
+            plain: dict[str, Any] = {"name": node.name, "op": node.op, "inputs": node.inputs}
+            attributes = {**node.attributes, "groups": node.attributes.get("groups", 1)}
+            default = {"stride": attributes.get("kernel", 1) if node.op == "max_pool" else 1}
+            for key in ("kernel", "stride", "padding"):
+                plain[key] = pair(attributes.get(key, default.get(key, 0)))
+            plain["groups"] = attributes["groups"]
+            if node.name in self.layers:
+                layer = self.layers[node.name]
+                plain["weight"] = layer.integers().tolist()
+                plain["unit"], plain["bias"] = exact(layer.unit), exact(layer.bias)
+                plain["input_scale"] = Fraction(self.input_scale(node.name))
+            if node.name in self.tensors:
+                tensor = self.tensors[node.name]
+                channels = self.graph.shapes[node.name][0]
+                rows = np.broadcast_to(tensor.crossings, (channels, tensor.crossings.shape[1]))
+                plain["scale"] = Fraction(tensor.scale)
+                plain["crossings"] = [exact(row) for row in rows]
+            nodes.append(plain)
+        return nodes
+
     def save(self, path: str | Path) -> None:
         """Write the model file; raises InputError if `path` cannot be written."""
         meta = {
-            "input_shape": list(self.graph.shapes["image"]),
+            "input_shape": list(self.graph.shapes[INPUT]),
             "nodes": [
                 {
                     "name": node.name,

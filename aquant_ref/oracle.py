@@ -1,0 +1,345 @@
+"""Every rule in plain `int` and `Fraction`: slow, obvious, exact. The judge of everything else.
+
+Imports the standard library alone and shares no code with the rest of the package. A real number is
+a `Fraction`; a float is one too (`Fraction(0.1)` is the dyadic rational that 0.1 stands for). A
+tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any
+
+Real = Fraction | int
+Tensor = list[Any]
+
+HALF = Fraction(1, 2)
+
+# Rounding
+
+
+def half_up(t: Real) -> int:
+    """The nearest integer, ties toward +infinity. Spec: AQ-ROUND-1."""
+    return floor(t + HALF)
+
+
+def half_even(t: Real) -> int:
+    """The nearest integer, ties to the even one. Spec: AQ-ROUND-1."""
+    low, rest = floor(t), t - floor(t)
+    if rest == HALF:
+        return low if low % 2 == 0 else low + 1
+    return low if rest < HALF else low + 1
+
+
+def half_away(t: Real) -> int:
+    """The nearest integer, ties away from zero. Spec: AQ-ROUND-1."""
+    return floor(t + HALF) if t >= 0 else -floor(-t + HALF)
+
+
+def trunc(t: Real) -> int:
+    """Toward zero. Spec: AQ-ROUND-1."""
+    return floor(t) if t >= 0 else ceil(t)
+
+
+ROUNDINGS: dict[str, Callable[[Real], int]] = {
+    "half_even": half_even,
+    "half_up": half_up,
+    "half_away": half_away,
+    "floor": floor,
+    "ceil": ceil,
+    "trunc": trunc,
+}
+
+
+def border_round(t: Real, border: Real) -> int:
+    """Up exactly when the fraction of t reaches the border in (0, 1]. Spec: AQ-ROUND-2."""
+    assert 0 < border <= 1
+    return floor(t) + 1 if t - floor(t) >= border else floor(t)
+
+
+def to_float(value: Real, digits: int, smallest: int) -> Fraction:
+    """The nearest number with `digits` significant bits, none below 2^smallest, ties to even.
+
+    float32 is digits 24, smallest -149; overflow is not modelled. Spec: AQ-FIXED-5.
+    """
+    if value == 0:
+        return Fraction(0)
+    exponent = 0
+    size = abs(Fraction(value))
+    while size >= Fraction(2) ** (exponent + 1):
+        exponent += 1
+    while size < Fraction(2) ** exponent:
+        exponent -= 1
+    grid = Fraction(2) ** max(exponent - digits + 1, smallest)
+    return half_even(value / grid) * grid
+
+
+# Codes
+
+
+def clip(q: int, low: int, high: int) -> int:
+    """q, but not outside low..high. Spec: AQ-INT-1."""
+    return min(max(q, low), high)
+
+
+def quantize(
+    r: Real, scale: Real, zero_point: int, qmin: int, qmax: int, *, rounding: str = "half_up"
+) -> int:
+    """clip(round(r/s) + z, qmin, qmax). Spec: AQ-AFFINE-3."""
+    return clip(ROUNDINGS[rounding](Fraction(r) / scale) + zero_point, qmin, qmax)
+
+
+def dequantize(q: int, scale: Real, zero_point: int) -> Fraction:
+    """s*(q - z). Spec: AQ-AFFINE-3."""
+    return Fraction(scale) * (q - zero_point)
+
+
+def clip_border(t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real) -> Fraction:
+    """The border with the squash "clip": clip(1/2 + P(tau), smallest, 1). Spec: AQ-BORDER-1."""
+    tau = min(max(Fraction(t), Fraction(0)), Fraction(qmax)) / qmax
+    value = HALF + sum((c * tau**k for k, c in enumerate(coefficients)), Fraction(0))
+    return min(max(value, Fraction(smallest)), Fraction(1))
+
+
+def code(t: Real, crossings: Sequence[Real]) -> int:
+    """How many crossings t reaches. Spec: AQ-BORDER-2."""
+    return sum(t >= c for c in crossings)
+
+
+def best_code(
+    t: Real, weights: Sequence[Real], quantized: Sequence[Real]
+) -> tuple[Fraction, Fraction]:
+    """Squared output errors of rounding t down and up, for weights w and w_hat of several outputs.
+
+    Spec: AQ-BORDER-3: sum over o of (w_o*t - w_hat_o*t_hat)^2 for t_hat = floor(t), floor(t) + 1.
+    """
+
+    def error(t_hat: int) -> Fraction:
+        pairs = zip(weights, quantized, strict=True)
+        return Fraction(sum((w * t - w_hat * t_hat) ** 2 for w, w_hat in pairs))
+
+    return error(floor(t)), error(floor(t) + 1)
+
+
+# Fixed point
+
+
+def multiplier(m: Real) -> tuple[int, int]:
+    """(multiplier, shift): M = multiplier*2^-shift to 31 bits, half_up. Spec: AQ-FIXED-1."""
+    shift = 0
+    while half_up(m * 2**shift) < 2**30:
+        shift += 1
+    while half_up(m * Fraction(2) ** shift) >= 2**31:
+        shift -= 1
+    return half_up(m * Fraction(2) ** shift), shift
+
+
+def scale_accumulator(acc: int, m: int, shift: int, profile: str) -> int:
+    """An accumulator times m * 2^-shift, rounded as the profile says. Spec: AQ-FIXED-2 to
+    AQ-FIXED-4.
+    """
+    if profile in ("exact", "tflite_single"):
+        return half_up(Fraction(acc * m, 2**shift))
+    left, right = max(31 - shift, 0), max(shift - 31, 0)
+    high = half_up(Fraction(acc * 2**left * m, 2**31))
+    second = {"tflite_up": half_up, "tflite_away": half_away}[profile]
+    return second(Fraction(high, 2**right))
+
+
+def scale_accumulator_real(acc: int, m: Real, profile: str) -> int:
+    """An accumulator times M in float32 (half_even) or float64 (half_away). Spec: AQ-FIXED-5,
+    AQ-FIXED-6.
+    """
+    digits, smallest = {"float32": (24, -149), "float64": (53, -1074)}[profile]
+    product = to_float(acc, digits, smallest) * to_float(m, digits, smallest)
+    rounded = to_float(product, digits, smallest)
+    return half_even(rounded) if profile == "float32" else half_away(rounded)
+
+
+def requantize(scaled: int, zero_point: int, qmin: int, qmax: int) -> int:
+    """clip(scaled + z, qmin, qmax). Spec: AQ-FIXED-2."""
+    return clip(scaled + zero_point, qmin, qmax)
+
+
+def threshold(crossing: Real, scale: Real, unit: Real, bias: Real) -> int:
+    """The least accumulator with (unit*acc + bias)/scale >= crossing. Spec: AQ-LOWER-1."""
+    return ceil((Fraction(crossing) * scale - bias) / Fraction(unit))
+
+
+# Layers
+
+
+def _pixel(x: Tensor, channel: int, row: int, column: int) -> Any:
+    plane = x[channel]
+    inside = 0 <= row < len(plane) and 0 <= column < len(plane[0])
+    return plane[row][column] if inside else None
+
+
+def _positions(
+    x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+) -> tuple[range, range]:
+    """The first row and the first column of every window."""
+    height, width = len(x[0]), len(x[0][0])
+    return (
+        range(-padding[0], height + padding[0] - kernel[0] + 1, stride[0]),
+        range(-padding[1], width + padding[1] - kernel[1] + 1, stride[1]),
+    )
+
+
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlation of one image with weight [O][C/groups][kh][kw], zero padded."""
+    members, kernel = len(weight[0]), (len(weight[0][0]), len(weight[0][0][0]))
+    rows, columns = _positions(x, kernel, stride, padding)
+    per_group = len(weight) // groups
+
+    def value(o: int, top: int, left: int) -> Any:
+        total: Any = 0
+        for c in range(members):
+            for i in range(kernel[0]):
+                for j in range(kernel[1]):
+                    pixel = _pixel(x, o // per_group * members + c, top + i, left + j)
+                    total += weight[o][c][i][j] * (0 if pixel is None else pixel)
+        return total
+
+    return [[[value(o, top, left) for left in columns] for top in rows] for o in range(len(weight))]
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """The product of weight [O][I] and x [I]."""
+    return [sum(w * v for w, v in zip(row, x, strict=True)) for row in weight]
+
+
+def max_pool(
+    x: Tensor,
+    kernel: tuple[int, int],
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int] = (0, 0),
+) -> Tensor:
+    """The largest real pixel of each window; padding never wins."""
+    return _pool(x, kernel, stride, padding, max)
+
+
+def avg_pool(
+    x: Tensor,
+    kernel: tuple[int, int],
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int] = (0, 0),
+    count_padding: bool = True,
+) -> Tensor:
+    """The exact mean of each window, over kh*kw or over its real pixels."""
+
+    def mean(pixels: list[Any]) -> Fraction:
+        count = kernel[0] * kernel[1] if count_padding else len(pixels)
+        return Fraction(sum(pixels)) / count
+
+    return _pool(x, kernel, stride, padding, mean)
+
+
+def _pool(
+    x: Tensor,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    combine: Callable[[list[Any]], Any],
+) -> Tensor:
+    rows, columns = _positions(x, kernel, stride, padding)
+
+    def value(channel: int, top: int, left: int) -> Any:
+        window = (
+            _pixel(x, channel, top + i, left + j)
+            for i in range(kernel[0])
+            for j in range(kernel[1])
+        )
+        return combine([pixel for pixel in window if pixel is not None])
+
+    return [[[value(c, top, left) for left in columns] for top in rows] for c in range(len(x))]
+
+
+def apply(function: Callable[..., Any], *tensors: Any) -> Any:
+    """`function` of the elements of nested lists of one shape."""
+    if isinstance(tensors[0], list):
+        return [apply(function, *parts) for parts in zip(*tensors, strict=True)]
+    return function(*tensors)
+
+
+def flatten(x: Any) -> Tensor:
+    """All elements in order, channel first."""
+    return [v for part in x for v in flatten(part)] if isinstance(x, list) else [x]
+
+
+# A quantized network, in its ideal semantics
+
+
+def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tensor]:
+    """Codes of every quantized tensor, and the last tensor in units, for one image of codes.
+
+    Spec: AQ-IDEAL-1. `nodes` are plain descriptions as `QuantizedGraph.plain()` gives them: the
+    first is the image {name, scale}; a layer has integer `weight`, `unit` and `bias` for each
+    output; a node with `crossings` (one list a channel) and `scale` is quantized. Everything
+    between
+    two codes is real arithmetic without any rounding.
+    """
+    first, last = nodes[0], nodes[-1]
+    real = {first["name"]: _times(image, first["scale"])}
+    codes: dict[str, Tensor] = {first["name"]: image}
+    for node in nodes[1:]:
+        value = _node(node, [real[name] for name in node["inputs"]])
+        if "crossings" in node:
+            codes[node["name"]] = _codes(value, node["scale"], node["crossings"])
+            value = _times(codes[node["name"]], node["scale"])
+        real[node["name"]] = value
+    logits = zip(real[last["name"]], last["unit"], strict=True)
+    codes[last["name"]] = [value / unit for value, unit in logits]
+    return codes
+
+
+def _times(x: Tensor, factor: Real) -> Tensor:
+    return list(apply(lambda v: v * factor, x))
+
+
+def _plus(x: Any, term: Real) -> Any:
+    return apply(lambda v: v + term, x)
+
+
+def _codes(x: Tensor, scale: Real, crossings: Sequence[Sequence[Real]]) -> Tensor:
+    def of_channel(values: Any, row: Sequence[Real]) -> Any:
+        return apply(lambda r: code(r / scale, row), values)
+
+    return [of_channel(values, row) for values, row in zip(x, crossings, strict=True)]
+
+
+def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
+    op, x = node["op"], inputs[0]
+    if op in ("conv2d", "linear"):
+        # The weight of an integer step is unit / input scale; x is input scale * code.
+        steps = [unit / node["input_scale"] for unit in node["unit"]]
+        weight = [_times(w, step) for w, step in zip(node["weight"], steps, strict=True)]
+        if op == "linear":
+            product = linear(x, weight)
+        else:
+            product = conv2d(
+                x, weight, stride=node["stride"], padding=node["padding"], groups=node["groups"]
+            )
+        return [_plus(row, bias) for row, bias in zip(product, node["bias"], strict=True)]
+    if op == "add":
+        return list(apply(lambda a, b: a + b, x, inputs[1]))
+    if op == "relu":
+        return list(apply(lambda v: max(v, Fraction(0)), x))
+    if op == "global_avg_pool":
+        return avg_pool(x, (len(x[0]), len(x[0][0])), stride=(1, 1))
+    if op == "max_pool":
+        return max_pool(x, node["kernel"], stride=node["stride"], padding=node["padding"])
+    if op == "flatten":
+        return flatten(x)
+    raise ValueError(f"{node['name']}: the oracle has no operation {op!r}")

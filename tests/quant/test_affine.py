@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aquant_ref import oracle
+from aquant_ref.errors import InputError
+from aquant_ref.quant import QParams, dequantize, fake_quantize, from_range, quantize
+
+ROUNDINGS = ("half_even", "half_up", "half_away", "floor", "ceil", "trunc")
+# 0.1 and 1/3: multiplying by the reciprocal instead of dividing shows at ties of these
+scales = st.sampled_from([1.0, 0.5, 0.1, 1 / 3, 1e-8, 2.0**-20, 3.7, 2.0**40])
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[float, QParams]:
+    bits, signed = draw(st.integers(1, 16)), draw(st.booleans())
+    low = -(2 ** (bits - 1)) if signed else 0
+    zero_point = draw(st.sampled_from([low, low + 2**bits - 1, low + 2**bits // 3]))
+    scale = draw(scales)
+    steps = draw(st.sampled_from([low, low + 2**bits - 1, 0, 7])) - zero_point
+    halves = draw(st.sampled_from([-0.5, 0.0, 0.5]))
+    r = (steps + halves) * scale
+    r = draw(st.sampled_from([r, float(np.nextafter(r, np.inf)), float(np.nextafter(r, -np.inf))]))
+    return r, QParams(scale, zero_point, bits, signed)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@given(case=cases())
+def test_quantize_divides_rounds_adds_and_clips_as_the_oracle(
+    rounding: str, case: tuple[float, QParams]
+) -> None:
+    r, q = case
+    # float64 division is the contract's: the oracle gets the quotient that it gives
+    expected = oracle.quantize(
+        Fraction(r / float(q.scale)), 1, int(q.zero_point), q.qmin, q.qmax, rounding=rounding
+    )
+    assert int(quantize(r, q, rounding=rounding)) == expected
+
+
+def test_division_is_not_multiplication_by_a_reciprocal() -> None:
+    scale, r = 0.1, 0.35
+    assert r / scale != r * (1 / scale)
+    assert int(quantize(r, QParams(scale, 0, 4))) == oracle.half_up(Fraction(r / scale))
+
+
+@given(case=cases())
+def test_codes_are_fixed_points(case: tuple[float, QParams]) -> None:
+    code = quantize(case[0], case[1])
+    assert quantize(dequantize(code, case[1]), case[1]) == code
+
+
+def test_infinity_saturates_and_nan_is_refused() -> None:
+    q = QParams(0.5, 3, 4)
+    assert quantize([np.inf, -np.inf, 1e300], q).tolist() == [15, 0, 15]
+    with pytest.raises(InputError, match="NaN"):
+        quantize([np.nan], q)
+
+
+def test_zero_is_exactly_the_zero_point_for_an_odd_zero_point() -> None:
+    q = QParams(0.3, -7, 5, signed=True)
+    assert int(quantize(0.0, q)) == -7
+    assert float(fake_quantize(0.0, q)) == 0.0
+
+
+def test_scales_belong_to_the_channel_axis_not_the_last_one() -> None:
+    r = np.ones((1, 2, 2, 2))  # channels == width hides a broadcast on the last axis
+    r[0, 1] = 4
+    q = QParams(np.array([1.0, 4.0]), np.array([0, 1]), 4)
+    assert quantize(r, q).tolist() == [[[[1, 1], [1, 1]], [[2, 2], [2, 2]]]]
+
+
+def test_dequantize_is_exact() -> None:
+    q = QParams(0.1, 7, 8)
+    expected = [float(oracle.dequantize(c, Fraction(0.1), 7)) for c in (0, 7, 255)]
+    assert dequantize(np.array([0, 7, 255]), q).tolist() == expected
+
+
+@pytest.mark.parametrize("codes", [np.array([16]), np.array([-1]), np.array([1.5])])
+def test_codes_that_are_none_are_refused(codes: np.ndarray) -> None:
+    with pytest.raises(InputError, match="dequantize"):
+        dequantize(codes, QParams(1.0, 0, 4))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bits", "scale", "zero_point"),
+    [
+        (0.0, 0.0, 8, 1e-8, 0),  # a channel that is zero everywhere
+        (1.0, 3.0, 2, 1.0, 0),  # zero is forced inside
+        (-3.0, -1.0, 2, 1.0, 3),
+        (-1.0, 2.0, 2, 1.0, 1),
+    ],
+)
+def test_a_range_gives_scale_and_zero_point(
+    low: float, high: float, bits: int, scale: float, zero_point: int
+) -> None:
+    q = from_range(low, high, bits)
+    assert (float(q.scale), int(q.zero_point)) == (scale, zero_point)
+
+
+def test_a_symmetric_range_has_its_zero_in_the_middle() -> None:
+    assert int(from_range(-1.0, 2.0, 8, symmetric=True).zero_point) == 128
+    q = from_range(-127.0, 2.0, 8, signed=True, symmetric=True)
+    assert (float(q.scale), int(q.zero_point)) == (1.0, 0)
+
+
+@pytest.mark.parametrize("bits", [0, 17, -1, True])
+def test_bits_outside_1_to_16_are_refused(bits: int) -> None:
+    with pytest.raises(InputError, match="1 to 16"):
+        QParams(1.0, 0, bits)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
+def test_a_scale_that_is_none_is_refused(scale: float) -> None:
+    with pytest.raises(InputError, match="scale"):
+        QParams(scale, 0, 8)
+
+
+def test_a_zero_point_outside_the_codes_is_refused() -> None:
+    with pytest.raises(InputError, match="zero point"):
+        QParams(1.0, 16, 4)
+    with pytest.raises(InputError, match="zero point"):
+        QParams(1.0, 0.5, 4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 0.0), (np.nan, 1.0), (0.0, np.inf)])
+def test_a_range_that_is_none_is_refused(low: float, high: float) -> None:
+    with pytest.raises(InputError, match="range"):
+        from_range(low, high, 8)

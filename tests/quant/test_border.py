@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aquant_ref import oracle
+from aquant_ref.errors import InputError
+from aquant_ref.quant import border
+
+coefficient = st.one_of(
+    st.sampled_from([0.0, 0.5, -0.5, 0.125, 60.0, -60.0]), st.floats(-0.6, 0.6)
+)
+gentle = st.tuples(*[st.floats(-0.3, 0.3)] * 3)
+SQUASHES = ("sigmoid", "clip")
+
+
+def row(*values: float) -> np.ndarray:
+    return np.array([values], np.float64)
+
+
+@given(b=st.tuples(coefficient, coefficient, coefficient), t=st.floats(-1, 4))
+def test_the_clip_border_equals_the_oracle(b: tuple[float, ...], t: float) -> None:
+    computed = float(border.border(np.array([[t]]), row(*b), 3, squash="clip")[0, 0])
+    exact = oracle.clip_border(Fraction(t), [Fraction(c) for c in b], 3, border.BORDER_MIN)
+    assert computed == pytest.approx(float(exact), abs=1e-12)
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@given(b=st.tuples(coefficient, coefficient, coefficient), t=st.floats(-9, 9))
+def test_a_border_is_never_zero_and_never_above_one(
+    squash: str, b: tuple[float, ...], t: float
+) -> None:
+    value = border.border(np.array([[t]]), row(*b), 3, squash=squash)
+    assert border.BORDER_MIN <= value <= 1
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@pytest.mark.parametrize("bits", [1, 2, 3, 8])
+def test_the_zero_border_is_nearest_half_up(squash: str, bits: int) -> None:
+    qmax = 2**bits - 1
+    k = np.arange(-2, 2 * qmax + 4) / 2  # every tie, and beyond both ends
+    t = np.concatenate([k, np.nextafter(k, np.inf), np.nextafter(k, -np.inf)])[:, None]
+    expected = [[oracle.clip(oracle.half_up(Fraction(float(v))), 0, qmax)] for v in t[:, 0]]
+    zero = np.zeros((1, 3))
+    assert border.bordered_codes(t, zero, bits, squash=squash).tolist() == expected
+    assert border.codes(t, border.crossings(zero, bits, squash=squash)).tolist() == expected
+    assert border.codes(t, border.nearest_crossings(bits)).tolist() == expected
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@settings(max_examples=40)
+@given(rows=st.lists(gentle, min_size=2, max_size=2), bits=st.integers(1, 4))
+def test_crossings_say_what_the_border_says_down_to_neighbouring_floats(
+    squash: str, rows: list[tuple[float, ...]], bits: int
+) -> None:
+    coefficients = np.array(rows)
+    crossings = border.crossings(coefficients, bits, squash=squash)
+    cells = np.arange(2**bits - 1)
+    assert ((crossings > cells) & (crossings <= cells + 1)).all()
+    points = np.concatenate(
+        [
+            crossings,
+            np.nextafter(crossings, np.inf),
+            np.nextafter(crossings, -np.inf),
+            np.broadcast_to(np.arange(2**bits + 1), (2, 2**bits + 1)),
+            np.full((2, 1), -0.25),
+        ],
+        axis=1,
+    )
+    t = points.T  # (n, channels)
+    direct = border.bordered_codes(t, coefficients, bits, squash=squash)
+    counted = border.codes(t, crossings)
+    assert counted.tolist() == direct.tolist()
+    for channel in range(2):
+        exact = [Fraction(float(c)) for c in crossings[channel]]
+        judged = [oracle.code(Fraction(float(v)), exact) for v in t[:, channel]]
+        assert counted[:, channel].tolist() == judged
+
+
+@pytest.mark.parametrize("bits", [2, 5, 9])
+def test_counting_and_searching_give_the_same_codes(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    n = 2**bits - 1
+    crossings = np.sort(np.arange(n) + rng.uniform(0.01, 1, (3, n)), axis=1)
+    t = np.concatenate([crossings.T, crossings.T - 1e-9, rng.uniform(-2, n + 2, (50, 3))])
+    expected = (t[:, :, None] >= crossings).sum(axis=2)
+    assert border.codes(t[:, :, None, None], crossings)[:, :, 0, 0].tolist() == expected.tolist()
+    shared = (t[:, :, None] >= crossings[:1]).sum(axis=2)
+    assert border.codes(t, crossings[:1]).tolist() == shared.tolist()
+
+
+def test_padding_stays_zero_whatever_the_border() -> None:
+    extreme = np.array([[-1e3, 0, 0], [1e3, 0, 0], [0, -50, 0]], np.float64)
+    for squash in SQUASHES:
+        codes = border.codes(np.zeros((1, 3)), border.crossings(extreme, 2, squash=squash))
+        assert not codes.any()
+
+
+def test_a_border_that_is_not_monotone_is_refused_and_named() -> None:
+    steep = np.array([[0, 0, 0], [-6.0, 12.0, 0]], np.float64)
+    with pytest.raises(InputError, match="channel 1"):
+        border.crossings(steep, 2, squash="clip")
+
+
+def test_coefficients_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InputError, match="NaN"):
+        border.crossings(row(np.nan, 0, 0), 2)
+
+
+def test_an_unknown_squash_is_refused() -> None:
+    with pytest.raises(InputError, match="tanh"):
+        border.crossings(row(0, 0, 0), 2, squash="tanh")
+
+
+weights = st.lists(st.integers(-20, 20).map(lambda v: v / 8), min_size=3, max_size=3)
+
+
+@settings(max_examples=200)
+@given(w=weights, w_hat=weights, t=st.integers(0, 64).map(lambda v: v / 16))
+def test_the_closed_form_border_makes_the_better_of_the_two_roundings(
+    w: list[float], w_hat: list[float], t: float
+) -> None:
+    down, up = oracle.best_code(
+        Fraction(t), [Fraction(v) for v in w], [Fraction(v) for v in w_hat]
+    )
+    slope = float(border.weight_error_slope(np.array(w), np.array(w_hat)))
+    best = 0.5 + t * slope
+    fraction = t - np.floor(t)
+    if abs(fraction - best) > 1e-9 and any(w_hat):  # not at the tie of the two errors
+        assert (fraction > best) == (up < down)
+
+
+def test_the_regression_recovers_a_border_that_is_exactly_quadratic() -> None:
+    t = np.linspace(0.01, 2.99, 200)
+    tau = t / 3
+    wanted = (t - (0.1 - 0.2 * tau + 0.3 * tau**2)) / 0.9
+    found = border.closed_form_coefficients(t, wanted, 0.9, 3)
+    assert found == pytest.approx([0.1, -0.2, 0.3], abs=1e-10)
+    assert border.closed_form_coefficients(t, wanted, 0.9, 3, degree=0)[1:].tolist() == [0, 0]
+    with pytest.raises(InputError, match="no sample"):
+        border.closed_form_coefficients(np.array([0.0, 5.0]), np.array([0.0, 5.0]), 1.0, 3)
