@@ -37,7 +37,6 @@ THIRD_PARTY = {"PIL", "autograd", "numpy", "scipy", "tqdm"}
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
 
-
 def tree_of(path: Path) -> ast.Module:
     return ast.parse((CLONE / path).read_text(encoding="utf-8"))
 

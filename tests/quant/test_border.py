@@ -11,9 +11,7 @@ from aquant_ref import oracle
 from aquant_ref.errors import InputError
 from aquant_ref.quant import border
 
-coefficient = st.one_of(
-    st.sampled_from([0.0, 0.5, -0.5, 0.125, 60.0, -60.0]), st.floats(-0.6, 0.6)
-)
+coefficient = st.one_of(st.sampled_from([0.0, 0.5, -0.5, 0.125, 60.0, -60.0]), st.floats(-0.6, 0.6))
 gentle = st.tuples(*[st.floats(-0.3, 0.3)] * 3)
 SQUASHES = ("sigmoid", "clip")
 
@@ -124,9 +122,7 @@ weights = st.lists(st.integers(-20, 20).map(lambda v: v / 8), min_size=3, max_si
 def test_the_closed_form_border_makes_the_better_of_the_two_roundings(
     w: list[float], w_hat: list[float], t: float
 ) -> None:
-    down, up = oracle.best_code(
-        Fraction(t), [Fraction(v) for v in w], [Fraction(v) for v in w_hat]
-    )
+    down, up = oracle.best_code(Fraction(t), [Fraction(v) for v in w], [Fraction(v) for v in w_hat])
     slope = float(border.weight_error_slope(np.array(w), np.array(w_hat)))
     best = 0.5 + t * slope
     fraction = t - np.floor(t)

@@ -15,7 +15,9 @@ mantissas = st.one_of(
     st.sampled_from([2**52, 2**53 - 1, 2**52 + 1, 3 * 2**51, (2**31 - 1) * 2**22 + 2**21]),
     st.integers(2**52, 2**53 - 1),
 )
-reals = st.builds(lambda m, e: float(Fraction(m) * Fraction(2) ** e), mantissas, st.integers(-80, -30))
+reals = st.builds(
+    lambda m, e: float(Fraction(m) * Fraction(2) ** e), mantissas, st.integers(-80, -30)
+)
 
 
 @given(m=reals)
@@ -47,9 +49,7 @@ accumulators = st.one_of(
 def test_real_requantization_equals_the_oracle(profile: str, acc: int, m: float) -> None:
     scaled = oracle.scale_accumulator_real(acc, Fraction(m), profile)
     expected = oracle.requantize(scaled, 3, -128, 127)
-    result = requantize_real(
-        np.array([acc]), m, zero_point=3, qmin=-128, qmax=127, profile=profile
-    )
+    result = requantize_real(np.array([acc]), m, zero_point=3, qmin=-128, qmax=127, profile=profile)
     assert result.tolist() == [expected]
 
 
