@@ -87,8 +87,9 @@ def clip(q: int, low: int, high: int) -> int:
 def quantize(
     r: Real, scale: Real, zero_point: int, qmin: int, qmax: int, *, rounding: str = "half_up"
 ) -> int:
-    """clip(round(r/s) + z, qmin, qmax). Spec: AQ-AFFINE-3."""
-    return clip(ROUNDINGS[rounding](Fraction(r) / scale) + zero_point, qmin, qmax)
+    """clip(round(r/s) + z, qmin, qmax); the quotient is float64's. Spec: AQ-AFFINE-3."""
+    quotient = to_float(Fraction(r) / scale, 53, -1074)
+    return clip(ROUNDINGS[rounding](quotient) + zero_point, qmin, qmax)
 
 
 def dequantize(q: int, scale: Real, zero_point: int) -> Fraction:

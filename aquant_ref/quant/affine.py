@@ -3,6 +3,7 @@
     q = clip(round(r/s) + z, qmin, qmax),      r_hat = s*(q - z)
 
 Spec: AQ-AFFINE-3: divide (never multiply by a reciprocal), round, add the zero point, clip last.
+The quotient is float64's, whatever the dtype of r.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Array = NDArray[Any]
 def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Array:
     """Codes (int32) of real numbers of any shape.
 
-    Spec: AQ-AFFINE-3. Infinity saturates. Raises InputError for NaN or an unknown rounding.
+    Spec: AQ-AFFINE-3. Infinity saturates. Raises InputError for NaN, an unknown rounding, or an
+    array without the channels that `qparams` have.
 
     >>> quantize([0.5, -0.5, 9.0], QParams(1.0, 3, 3)).tolist()
     [4, 3, 7]
@@ -30,9 +32,9 @@ def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Ar
     values = np.asarray(r, np.float64)
     if bool(np.isnan(values).any()):
         raise InputError("quantize: NaN has no code")
-    scale = qparams.broadcast(qparams.scale, values.ndim)
-    zero_point = qparams.broadcast(qparams.zero_point, values.ndim)
-    with np.errstate(over="ignore"):  # a quotient beyond float64 is infinity, which saturates
+    scale, zero_point = qparams.broadcast(values.shape)
+    # a quotient beyond float64 is infinity, which saturates; one below it is zero
+    with np.errstate(over="ignore", under="ignore"):
         steps = rule(rounding)(values / scale)
     # clipped as reals, where nothing can wrap: a code beyond int32 must not come back negative
     return np.asarray(np.clip(steps + zero_point, qparams.qmin, qparams.qmax).astype(np.int32))
@@ -41,15 +43,18 @@ def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Ar
 def dequantize(q: ArrayLike, qparams: QParams) -> Array:
     """Real numbers (float64) of integer codes: s*(q - z).
 
-    Spec: AQ-AFFINE-3. Raises InputError for codes that are not integers or outside qmin..qmax.
+    Spec: AQ-AFFINE-3. One product, rounded once. Raises InputError for codes that are not integers
+    or outside qmin..qmax.
+
+    >>> dequantize([0, 3, 7], QParams(0.5, 3, 3)).tolist()
+    [-1.5, 0.0, 2.0]
     """
     codes = np.asarray(q)
     if codes.dtype.kind not in "iu":
         raise InputError(f"dequantize: needs integer codes, got {codes.dtype}")
     if codes.size and (codes.min() < qparams.qmin or codes.max() > qparams.qmax):
         raise InputError(f"dequantize: needs codes in {qparams.qmin}..{qparams.qmax}")
-    zero_point = qparams.broadcast(qparams.zero_point, codes.ndim)
-    scale = qparams.broadcast(qparams.scale, codes.ndim)
+    scale, zero_point = qparams.broadcast(codes.shape)
     return np.asarray((codes.astype(np.int64) - zero_point) * scale)
 
 

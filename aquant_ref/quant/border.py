@@ -6,7 +6,8 @@ With t = x/s, qmax the largest code and tau = clip(t, 0, qmax)/qmax,
 
     sigmoid: max(1/(1 + exp(-4*P)), BORDER_MIN)            clip: clip(1/2 + P, BORDER_MIN, 1)
 
-Spec: AQ-BORDER-1. Coefficients are (C, 3) float64, one row a channel of an NCHW tensor, or (1, 3).
+Spec: AQ-BORDER-1. Coefficients are float64, one row a channel of an NCHW tensor, or one row for the
+tensor; of one, two or three columns: a constant, linear or quadratic border.
 
 Where t - B(t) grows with t, the code inside a unit cell [k, k + 1) goes from k to k + 1 at one
 *crossing*. The crossings say all that the border does, exactly, and are what every program uses
@@ -15,6 +16,7 @@ once learning is over (AQ-BORDER-2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,29 +24,42 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.quant.qparams import check_bits
+from aquant_ref.quant.rounding import border_round
 
 Array = NDArray[Any]
 
 BORDER_MIN = 1e-6  # B = 0 is excluded: zero would no longer be rounded to zero
 SQUASHES = ("sigmoid", "clip")
-MONOTONE_SAMPLES = 64  # points of each cell at which t - B(t) is checked to grow
-FEW = 15  # up to this many crossings are counted one by one, more are searched
+SAMPLES = 1024  # points of each cell at which a steep border is checked to have one crossing
+ELEMENTS = 1 << 16  # coded at a time, so that they stay in cache
 
 
 def _per_channel(values: Array, ndim: int) -> Array:
     return values.reshape(-1, *(1,) * (ndim - 2))
 
 
+def _columns(coefficients: Array) -> tuple[Array, Array, Array]:
+    """b0, b1, b2, those that are not given 0; raises InputError."""
+    if coefficients.ndim != 2 or not 1 <= coefficients.shape[1] <= 3:
+        raise InputError(f"border: needs coefficients (C, 1 to 3), got {coefficients.shape}")
+    if not bool(np.isfinite(coefficients).all()):
+        raise InputError("border: its coefficients hold NaN or infinity")
+    constant, linear, quadratic = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1]))).T
+    return constant, linear, quadratic
+
+
 def border(t: Array, coefficients: Array, qmax: int, *, squash: str = "sigmoid") -> Array:
     """B(t) for t (N, C, ...) float64: values in [BORDER_MIN, 1].
 
-    Spec: AQ-BORDER-1. Raises InputError for an unknown squash or coefficients that are not finite.
+    Spec: AQ-BORDER-1. Raises InputError for an unknown squash, or coefficients that are not finite
+    or not of shape (C or 1, 1 to 3).
+
+    >>> border(np.array([[0.0], [3.0]]), np.array([[0.0, 0.25]]), 3, squash="clip").tolist()
+    [[0.5], [0.75]]
     """
     if squash not in SQUASHES:
         raise InputError(f"squash: there is no {squash!r}; there are {', '.join(SQUASHES)}")
-    if not bool(np.isfinite(coefficients).all()):
-        raise InputError("border: its coefficients hold NaN or infinity")
-    b0, b1, b2 = (_per_channel(coefficients[:, k], t.ndim) for k in range(3))
+    b0, b1, b2 = (_per_channel(column, t.ndim) for column in _columns(coefficients))
     tau = np.clip(t, 0, qmax) / qmax
     p = b0 + tau * (b1 + tau * b2)
     if squash == "clip":
@@ -56,13 +71,19 @@ def border(t: Array, coefficients: Array, qmax: int, *, squash: str = "sigmoid")
 def bordered_codes(t: Array, coefficients: Array, bits: int, *, squash: str = "sigmoid") -> Array:
     """clip(floor(t - B(t)) + 1, 0, 2^bits - 1), by the definition; uint16.
 
-    Spec: AQ-BORDER-1. The slow and obvious twin of `codes`.
+    Spec: AQ-BORDER-1. The slow and obvious twin of `codes`. Raises InputError for NaN, and as
+    `border` does.
     """
     qmax = 2 ** check_bits("bits", bits) - 1
-    inside = np.clip(t, 0, qmax)  # beyond, the clip decides; inside, the fraction of t is exact
-    low = np.floor(inside)
-    up = inside - low >= border(inside, coefficients, qmax, squash=squash)
-    return np.asarray(np.minimum(low + up, qmax).astype(np.uint16))
+    _refuse_nan(t)
+    inside = np.clip(t, 0, qmax)  # both ends are integers, which no border moves
+    rounded = border_round(inside, border(inside, coefficients, qmax, squash=squash))
+    return np.asarray(rounded.astype(np.uint16))
+
+
+def _refuse_nan(t: Array) -> None:
+    if t.size and bool(np.isnan(t.min())):  # min passes a NaN on
+        raise InputError("border: NaN has no code")
 
 
 def nearest_crossings(bits: int) -> Array:
@@ -77,67 +98,86 @@ def crossings(coefficients: Array, bits: int, *, squash: str = "sigmoid") -> Arr
     """(C, 2^bits - 1) float64: in each cell the smallest t in (k, k + 1] whose code is k + 1.
 
     Spec: AQ-BORDER-2. Found by bisection down to neighbouring float64 numbers. Raises InputError,
-    which names channel and cell, where t - B(t) does not grow, so that there is no one crossing.
+    which names channel and cell, where the code goes up and down again, so that there is no one
+    crossing.
+
+    >>> crossings(np.array([[0.0, 0.0, 0.0], [0.25, 0.0, 0.0]]), 2, squash="clip").tolist()
+    [[0.5, 1.5, 2.5], [0.75, 1.75, 2.75]]
     """
     qmax = 2 ** check_bits("bits", bits) - 1
     cells = np.arange(qmax, dtype=np.float64)
-    _check_monotone(coefficients, qmax, squash)
+
+    def goes_up(t: Array, cell: Array, rows: Array) -> Array:
+        """Whether t (C, n) is rounded up out of its cell [k, k + 1)."""
+        return np.asarray(t - cell >= border(t[None], rows, qmax, squash=squash)[0])
+
+    _check_single(coefficients, qmax, goes_up)
     low = np.broadcast_to(cells, (len(coefficients), qmax)).copy()  # an integer never goes up
     high = low + 1  # and the next one always has its own code
     while True:
         middle = low + (high - low) / 2
         if not bool(((middle > low) & (middle < high)).any()):
             return high
-        b = border(middle[None], coefficients, qmax, squash=squash)[0]
-        up = middle - cells >= b
+        up = goes_up(middle, cells, coefficients)
         high = np.where(up, middle, high)
         low = np.where(up, low, middle)
 
 
-def _check_monotone(coefficients: Array, qmax: int, squash: str) -> None:
-    # B grows by at most max(P')/qmax a unit of t (4*B*(1 - B) <= 1), and P' is linear in tau, so
-    # its
-    # ends decide; only borders that could be too steep are looked at closely.
-    steepest = np.maximum(coefficients[:, 1], coefficients[:, 1] + 2 * coefficients[:, 2])
-    steps = np.arange(MONOTONE_SAMPLES * qmax + 1) / MONOTONE_SAMPLES
-    for channel in np.flatnonzero(~(steepest < qmax)):
-        rows = coefficients[channel : channel + 1]
-        falls = np.diff(steps - border(steps[None, None], rows, qmax, squash=squash)[0, 0]) <= 0
-        if bool(falls.any()):
-            cell = int(np.argmax(falls)) // MONOTONE_SAMPLES
-            raise InputError(
-                f"border: t - B(t) does not grow in channel {channel} between codes {cell} and "
-                f"{cell + 1}, so that it has no single crossing"
-            )
+def _check_single(coefficients: Array, qmax: int, goes_up: Callable[..., Array]) -> None:
+    # B grows by at most max(P')/qmax a unit of t, since 4*B*(1 - B) <= 1, and P' is linear in tau,
+    # so its ends decide. Where that is below 1, t - B(t) grows and there is one crossing; the few
+    # steeper borders are looked at closely.
+    _, b1, b2 = _columns(coefficients)
+    inside = np.arange(SAMPLES) / SAMPLES
+    for channel in np.flatnonzero(~(np.maximum(b1, b1 + 2 * b2) < qmax)):
+        row = coefficients[channel : channel + 1]
+        for cell in range(qmax):
+            up = goes_up(cell + inside[None], cell, row)[0]
+            if bool((up[:-1] & ~up[1:]).any()):
+                raise InputError(
+                    f"border: in channel {channel} the code goes up and down again between "
+                    f"{cell} and {cell + 1}, so that there is no single crossing"
+                )
 
 
 def codes(t: Array, crossing: Array) -> Array:
     """How many crossings of its channel each element of t (N, C, ...) reaches: its code.
 
-    Spec: AQ-BORDER-2. `crossing` (C or 1, n), sorted; uint8, or uint16 from 256 codes on. Nothing
-    is
-    clipped: below the first crossing is 0, from the last one on n.
+    Spec: AQ-BORDER-2. `crossing` (C or 1, n), the k-th of them in (k, k + 1]; t float32 or float64;
+    uint8, or uint16 from 256 codes on. Nothing is clipped: below the first crossing is 0, from the
+    last one on n. Raises InputError for NaN.
+
+    >>> codes(np.array([[-9.0], [0.5], [0.75], [9.0]]), np.array([[0.75, 1.5]])).tolist()
+    [[0], [0], [1], [2]]
     """
+    _refuse_nan(t)
     count = crossing.shape[1]
-    out = np.zeros(t.shape, np.uint8 if count < 256 else np.uint16)
-    if count <= FEW:
-        for k in range(count):
-            out += t >= _per_channel(crossing[:, k], t.ndim)
-    elif len(crossing) == 1:
-        out[...] = np.searchsorted(crossing[0], t, side="right")
-    else:
-        for channel, row in enumerate(crossing):
-            out[:, channel] = np.searchsorted(row, t[:, channel], side="right")
+    reached = _rounded_up(crossing, t.dtype).ravel()
+    start = _per_channel(np.arange(len(crossing)) * count, t.ndim)  # of its channel in `reached`
+    out = np.empty(t.shape, np.uint8 if count < 256 else np.uint16)
+    images = max(1, ELEMENTS // max(1, t[:1].size))
+    for first in range(0, len(t), images):
+        part = slice(first, first + images)
+        cell = np.clip(np.floor(t[part]), 0, count - 1).astype(np.int32)
+        out[part] = cell + (t[part] >= reached[cell + start])
     return out
+
+
+def _rounded_up(crossing: Array, dtype: np.dtype[Any]) -> Array:
+    """The smallest numbers of `dtype` that reach the crossings: t >= c is then decided exactly."""
+    near = crossing.astype(dtype)
+    return np.where(near < crossing, np.nextafter(near, dtype.type(np.inf)), near)
 
 
 def weight_error_slope(weight: Array, quantized: Array) -> Any:
     """1 - rho, the slope in t of the best border of one activation that meets several weights.
 
     Spec: AQ-BORDER-3. rho = <w, w_hat>/<w_hat, w_hat> over the output channels (the last axis);
-    then
-    B*(t) = 1/2 + t*(1 - rho) minimises sum over o of (w_o*x - w_hat_o*x_hat)^2. 0 where w_hat = 0:
-    no rounding matters there.
+    then B*(t) = 1/2 + t*(1 - rho) minimises sum over o of (w_o*x - w_hat_o*x_hat)^2. 0 where
+    w_hat = 0: no rounding matters there.
+
+    >>> float(weight_error_slope(np.array([1.0]), np.array([2.0])))  # (w_hat - w)/w_hat
+    0.5
     """
     power = (quantized * quantized).sum(axis=-1)
     product = (weight * quantized).sum(axis=-1)

@@ -19,7 +19,7 @@ SCALE_FLOOR = 1e-8
 
 def check_bits(name: str, bits: int) -> int:
     """`bits` if it is a whole number in 1..16, else InputError, which names the argument."""
-    if isinstance(bits, bool) or bits not in BITS:
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits not in BITS:
         raise InputError(f"{name}: needs 1 to 16 bits, got {bits}")
     return int(bits)
 
@@ -37,8 +37,9 @@ def code_range(bits: int, *, signed: bool) -> tuple[int, int]:
 class QParams:
     """r = scale * (code - zero_point), per tensor (scalars) or per channel ((C,) arrays).
 
-    Spec: AQ-AFFINE-1. `scale` float64, finite and above 0; `zero_point` int64 in qmin..qmax; `axis`
-    is the channel axis of the arrays that are quantized. Raises InputError otherwise.
+    Spec: AQ-AFFINE-1. `scale` float64, above 0, with a finite real number for every code;
+    `zero_point` int64 in qmin..qmax; `axis` is the channel axis of the arrays that are quantized.
+    Raises InputError otherwise.
     """
 
     scale: Array
@@ -48,16 +49,26 @@ class QParams:
     axis: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", np.asarray(self.scale, np.float64))
-        zero_point = np.asarray(self.zero_point)
+        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
+        check_bits("bits", self.bits)
+        if scale.dtype.kind not in "fiu":
+            raise InputError(f"scale: needs numbers, got {scale.dtype}")
         if zero_point.dtype.kind not in "iu":
             raise InputError(f"zero point: needs integers, got {zero_point.dtype}")
+        if not bool(((zero_point >= self.qmin) & (zero_point <= self.qmax)).all()):
+            raise InputError(f"zero point: needs values in {self.qmin}..{self.qmax}")
+        object.__setattr__(self, "scale", scale.astype(np.float64))
         object.__setattr__(self, "zero_point", zero_point.astype(np.int64))
+        self._check()
+
+    def _check(self) -> None:
         if not bool((np.isfinite(self.scale) & (self.scale > 0)).all()):
             raise InputError("scale: needs finite values above 0")
-        if not bool(((self.zero_point >= self.qmin) & (self.zero_point <= self.qmax)).all()):
-            raise InputError(f"zero point: needs values in {self.qmin}..{self.qmax}")
-        if self.scale.ndim > 1 or self.zero_point.ndim > 1:
+        with np.errstate(over="ignore"):
+            if not bool(np.isfinite(self.scale * (self.qmax - self.qmin)).all()):
+                raise InputError("scale: is so large that a code stands for infinity")
+        shapes = {self.scale.shape, self.zero_point.shape} - {()}
+        if len(shapes) > 1 or any(len(shape) != 1 or shape == (0,) for shape in shapes):
             raise InputError("scale and zero point: need a number or one for each channel")
 
     @property
@@ -70,13 +81,21 @@ class QParams:
         """The largest code."""
         return code_range(self.bits, signed=self.signed)[1]
 
-    def broadcast(self, values: Array, ndim: int) -> Array:
-        """`scale` or `zero_point` shaped to meet an array of `ndim` axes."""
-        if values.ndim == 0:
-            return values
-        shape = [1] * ndim
-        shape[self.axis] = -1
-        return values.reshape(shape)
+    def broadcast(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """`scale` and `zero_point` shaped to meet an array of `shape`.
+
+        Raises InputError if they are per channel and `shape` has another number of channels.
+        """
+        if self.scale.ndim == self.zero_point.ndim == 0:
+            return self.scale, self.zero_point
+        channels = max(self.scale.size, self.zero_point.size)
+        if not -len(shape) <= self.axis < len(shape) or shape[self.axis] != channels:
+            raise InputError(
+                f"quantizer: needs {channels} channels on axis {self.axis}, got shape {shape}"
+            )
+        meets = [1] * len(shape)
+        meets[self.axis] = -1  # a single number for all channels stays one
+        return self.scale.reshape(meets), self.zero_point.reshape(meets)
 
 
 def from_range(
@@ -87,17 +106,26 @@ def from_range(
     Spec: AQ-AFFINE-2. Asymmetric: scale = (high - low)/(qmax - qmin) and
     zero_point = clip(qmin - half_even(low/scale)). Symmetric: zero_point 0 (or the middle code,
     unsigned), scale = max(|low|, |high|)/qmax. The scale is at least 1e-8, so that a channel that
-    is zero everywhere is quantized to zero. Raises InputError for NaN, infinity or low > high.
+    is zero everywhere is quantized to zero. Raises InputError for NaN, infinity, low > high, or a
+    range wider than float64.
+
+    >>> qparams = from_range(-1.0, 2.0, 2)
+    >>> float(qparams.scale), int(qparams.zero_point)
+    (1.0, 1)
     """
     least, largest = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if not bool((np.isfinite(least) & np.isfinite(largest) & (least <= largest)).all()):
         raise InputError("range: needs finite low <= high")
     qmin, qmax = code_range(bits, signed=signed)
     least, largest = np.minimum(least, 0), np.maximum(largest, 0)
+    with np.errstate(over="ignore"):
+        width = largest - least
+    if not bool(np.isfinite(width).all()):
+        raise InputError("range: is wider than the largest float64")
     if symmetric:
         middle = 0 if signed else (qmax + 1) // 2
         scale = np.maximum(np.maximum(-least, largest) / max(1, qmax - middle), SCALE_FLOOR)
         return QParams(scale, np.full(scale.shape, middle, np.int64), bits, signed)
-    scale = np.maximum((largest - least) / (qmax - qmin), SCALE_FLOOR)
+    scale = np.maximum(width / (qmax - qmin), SCALE_FLOOR)
     zero_point = np.clip(qmin - half_even(least / scale), qmin, qmax).astype(np.int64)
     return QParams(scale, zero_point, bits, signed)

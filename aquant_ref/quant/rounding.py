@@ -26,12 +26,6 @@ from aquant_ref.errors import InputError
 Array = NDArray[Any]
 
 
-def _fraction(t: Array, low: Array) -> Array:
-    """T - floor(t), exact but for tiny negative t, where it stays below 1 as the true one does."""
-    below_one = np.nextafter(t.dtype.type(1), t.dtype.type(0))
-    return np.asarray(np.minimum(t - low, below_one))
-
-
 def half_up(t: ArrayLike) -> Array:
     """To the nearest integer, ties toward +infinity.
 
@@ -40,7 +34,8 @@ def half_up(t: ArrayLike) -> Array:
     >>> half_up([-2.5, -0.5, 0.5, 1.5, 0.49999999999999994]).tolist()
     [-2.0, 0.0, 1.0, 2.0, 0.0]
     """
-    return border_round(t, 0.5)
+    values = np.asarray(t, _float(t))
+    return border_round(values, values.dtype.type(0.5))
 
 
 def half_even(t: ArrayLike) -> Array:
@@ -81,19 +76,24 @@ def trunc(t: ArrayLike) -> Array:
 def border_round(t: ArrayLike, border: ArrayLike) -> Array:
     """floor(t - B) + 1: t goes up exactly when its fraction reaches the border B in (0, 1].
 
-    Spec: AQ-ROUND-2. `t` and `border` broadcast. Every integer is a fixed point. Raises InputError
-    for a border outside (0, 1].
+    Spec: AQ-ROUND-2. `t` and `border` broadcast; the comparison is exact, whatever their float
+    dtypes. Every integer is a fixed point. Raises InputError for a border outside (0, 1].
 
-    >>> border_round([2.0, 2.25, 2.75], 0.75).tolist()
-    [2.0, 2.0, 3.0]
+    >>> border_round([2.0, 2.25, 2.75, -0.25], 0.75).tolist()
+    [2.0, 2.0, 3.0, 0.0]
     """
-    values = np.asarray(t, _float(t))
-    b = np.asarray(border)
+    values, b = np.asarray(t, _float(t)), np.asarray(border)
     if not bool(((b > 0) & (b <= 1)).all()):
         raise InputError("border: needs values in (0, 1]")
-    low = np.floor(values)
-    with np.errstate(invalid="ignore"):  # infinity has no fraction: inf - inf is NaN, not >= b
-        return np.asarray(low + (_fraction(values, low) >= b))
+    wide = values.astype(np.result_type(values.dtype, b.dtype))
+    low = np.floor(wide)
+    with np.errstate(invalid="ignore"):  # infinity has no fraction: inf - inf is NaN, never >= b
+        fraction = wide - low
+        # Between -1/2 and 0 the fraction needs more bits than t and that difference is rounded.
+        # What it lost is a float again (Dekker's fast two-sum), and its sign settles the tie.
+        lost = wide - (low + fraction)
+        up = (fraction > b) | ((fraction == b) & (lost >= 0))
+    return np.asarray((low + up).astype(values.dtype))
 
 
 def _float(t: ArrayLike) -> Any:

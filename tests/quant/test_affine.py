@@ -35,10 +35,8 @@ def test_quantize_divides_rounds_adds_and_clips_as_the_oracle(
     rounding: str, case: tuple[float, QParams]
 ) -> None:
     r, q = case
-    # float64 division is the contract's: the oracle gets the quotient that it gives
-    expected = oracle.quantize(
-        Fraction(r / float(q.scale)), 1, int(q.zero_point), q.qmin, q.qmax, rounding=rounding
-    )
+    scale, zero_point = Fraction(float(q.scale)), int(q.zero_point)
+    expected = oracle.quantize(Fraction(r), scale, zero_point, q.qmin, q.qmax, rounding=rounding)
     assert int(quantize(r, q, rounding=rounding)) == expected
 
 
@@ -46,6 +44,37 @@ def test_division_is_not_multiplication_by_a_reciprocal() -> None:
     scale, r = 0.1, 0.35
     assert r / scale != r * (1 / scale)
     assert int(quantize(r, QParams(scale, 0, 4))) == oracle.half_up(Fraction(r / scale))
+
+
+def test_the_quotient_is_float64s_even_where_the_exact_one_is_beside_a_tie() -> None:
+    scale, r = 0.1, 0.25
+    assert Fraction(r) / Fraction(scale) < Fraction(5, 2)
+    assert r / scale == 2.5
+    q = QParams(scale, 0, 4)
+    for rounding in ("half_even", "half_up", "ceil", "floor"):
+        expected = oracle.quantize(Fraction(r), Fraction(scale), 0, 0, 15, rounding=rounding)
+        assert int(quantize(r, q, rounding=rounding)) == expected
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_float32_values_are_divided_in_float64(rounding: str) -> None:
+    scale = 0.1
+    r = np.arange(-40, 60, dtype=np.float32) * np.float32(0.05)
+    expected = [
+        oracle.quantize(Fraction(float(v)), Fraction(scale), 9, 0, 15, rounding=rounding) for v in r
+    ]
+    assert quantize(r, QParams(scale, 9, 4), rounding=rounding).tolist() == expected
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 2.0**1000])
+@pytest.mark.parametrize("r", [5e-324, -5e-324, 1.0, -1.0, 1.7e308, -1.7e308, -0.0])
+def test_extreme_quotients_saturate_or_vanish(scale: float, r: float) -> None:
+    q = QParams(scale, -1, 8, signed=True)
+    for rounding in ROUNDINGS:
+        expected = oracle.quantize(
+            Fraction(r), Fraction(scale), -1, -128, 127, rounding=rounding
+        )
+        assert int(quantize(r, q, rounding=rounding)) == expected
 
 
 @given(case=cases())
@@ -74,7 +103,22 @@ def test_scales_belong_to_the_channel_axis_not_the_last_one() -> None:
     assert quantize(r, q).tolist() == [[[[1, 1], [1, 1]], [[2, 2], [2, 2]]]]
 
 
-def test_dequantize_is_exact() -> None:
+@pytest.mark.parametrize("axis", [2, -3])
+def test_an_array_without_the_channels_of_the_quantizer_is_refused(axis: int) -> None:
+    q = QParams(np.array([1.0, 4.0]), np.array([0, 1]), 4, axis=axis)
+    with pytest.raises(InputError, match="2 channels on axis"):
+        quantize(np.ones((2, 3)), q)
+    with pytest.raises(InputError, match="2 channels on axis"):
+        dequantize(np.ones((3, 3), np.int32), q)
+
+
+def test_one_zero_point_serves_every_channel() -> None:
+    q = QParams(np.array([1.0, 2.0]), 3, 4)
+    assert quantize(np.full((1, 2), 4.0), q).tolist() == [[7, 5]]
+    assert dequantize(np.array([[7, 5]]), q).tolist() == [[4.0, 4.0]]
+
+
+def test_dequantize_is_rounded_once() -> None:
     q = QParams(0.1, 7, 8)
     expected = [float(oracle.dequantize(c, Fraction(0.1), 7)) for c in (0, 7, 255)]
     assert dequantize(np.array([0, 7, 255]), q).tolist() == expected
@@ -108,8 +152,35 @@ def test_a_symmetric_range_has_its_zero_in_the_middle() -> None:
     assert (float(q.scale), int(q.zero_point)) == (1.0, 0)
 
 
-@pytest.mark.parametrize("bits", [0, 17, -1, True])
-def test_bits_outside_1_to_16_are_refused(bits: int) -> None:
+def test_a_range_beyond_float64_is_refused() -> None:
+    with pytest.raises(InputError, match="wider"):
+        from_range(-1.7e308, 1.7e308, 8)
+
+
+def test_a_scale_whose_codes_stand_for_infinity_is_refused() -> None:
+    assert np.isfinite(dequantize(15, QParams(1e307, 0, 4)))
+    with pytest.raises(InputError, match="infinity"):
+        QParams(1e307, 0, 8)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point"),
+    [
+        (np.ones(2), np.zeros(3, np.int64)),
+        (np.ones((2, 2)), 0),
+        (np.ones(0), 0),
+        (np.array(["1"]), 0),
+    ],
+)
+def test_parameters_that_are_not_one_for_each_channel_are_refused(
+    scale: np.ndarray, zero_point: np.ndarray
+) -> None:
+    with pytest.raises(InputError, match="scale"):
+        QParams(scale, zero_point, 8)
+
+
+@pytest.mark.parametrize("bits", [0, 17, -1, True, 8.0, "8"])
+def test_bits_that_are_not_1_to_16_are_refused(bits: int) -> None:
     with pytest.raises(InputError, match="1 to 16"):
         QParams(1.0, 0, bits)
 

@@ -91,6 +91,63 @@ def test_counting_and_searching_give_the_same_codes(bits: int) -> None:
     assert border.codes(t, crossings[:1]).tolist() == shared.tolist()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 9])
+def test_codes_are_exact_at_the_neighbours_of_every_crossing_in_either_float(
+    dtype: type, bits: int
+) -> None:
+    """A float64 crossing compared with float32 activations is never rounded down to one of them."""
+    rng = np.random.default_rng(bits)
+    n = 2**bits - 1
+    crossings = np.arange(n) + rng.uniform(0.01, 1, (2, n))
+    crossings[0, 0], crossings[1, -1] = 1e-6, n  # the least and the largest that there is
+    some = crossings[:, np.unique(np.linspace(0, n - 1, 12).astype(int))].astype(dtype)
+    beside = [np.nextafter(some, dtype(-9)), some, np.nextafter(some, dtype(9e9))]
+    t = np.concatenate([*beside, np.full((2, 1), -np.inf), np.full((2, 1), np.inf)], axis=1).T
+    exact = [[Fraction(c) for c in row] for row in crossings.tolist()]
+    expected = [
+        [oracle.code(v, row) for v, row in zip(pair, exact, strict=True)] for pair in t.tolist()
+    ]
+    counted = border.codes(t.astype(dtype)[:, :, None, None], crossings)
+    assert counted[:, :, 0, 0].tolist() == expected
+
+
+def test_nan_has_no_code() -> None:
+    t = np.array([[0.5], [np.nan]])
+    with pytest.raises(InputError, match="NaN"):
+        border.codes(t, border.nearest_crossings(2))
+    with pytest.raises(InputError, match="NaN"):
+        border.bordered_codes(t, np.zeros((1, 1)), 2)
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+def test_constant_and_linear_borders_are_quadratic_ones_with_zeros(squash: str) -> None:
+    for short in ([0.1], [0.1, -0.3]):
+        whole = [*short, 0, 0][:3]
+        assert (
+            border.crossings(row(*short), 3, squash=squash).tolist()
+            == border.crossings(row(*whole), 3, squash=squash).tolist()
+        )
+    with pytest.raises(InputError, match="coefficients"):
+        border.crossings(row(0, 0, 0, 0), 3)
+
+
+@pytest.mark.parametrize(("squash", "steep"), [("clip", (-0.5, 4.5)), ("sigmoid", (0.6, 4.0))])
+def test_a_steep_border_that_has_one_crossing_all_the_same_is_kept(
+    squash: str, steep: tuple[float, ...]
+) -> None:
+    t = np.linspace(0, 3, 3001)[:, None]
+    counted = border.codes(t, border.crossings(row(*steep), 2, squash=squash))
+    assert counted.tolist() == border.bordered_codes(t, row(*steep), 2, squash=squash).tolist()
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+def test_the_sigmoid_has_the_slope_of_the_clip_at_one_half(squash: str) -> None:
+    """A factor of 4 left out, or the border of x instead of t = x/s, moves these."""
+    b = border.border(np.array([[1.5]]), row(0, 2e-4), 3, squash=squash)
+    assert float(b[0, 0]) == pytest.approx(0.5 + 1e-4, abs=1e-9)
+
+
 def test_padding_stays_zero_whatever_the_border() -> None:
     extreme = np.array([[-1e3, 0, 0], [1e3, 0, 0], [0, -50, 0]], np.float64)
     for squash in SQUASHES:

@@ -54,6 +54,15 @@ def test_the_oracle_gives_the_same_table(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
+def test_each_rule_keeps_float32_and_equals_the_oracle_at_its_own_neighbours(name: str) -> None:
+    ties = np.arange(-9, 10, dtype=np.float32) / 2
+    t = np.concatenate([ties, np.nextafter(ties, np.float32(99)), np.nextafter(ties, -ties - 9)])
+    result = rounding.rule(name)(t)
+    assert result.dtype == np.float32
+    assert result.tolist() == [oracle.ROUNDINGS[name](Fraction(float(v))) for v in t]
+
+
+@pytest.mark.parametrize("name", TABLE)
 @given(t=hard)
 def test_each_rule_equals_the_oracle_at_ties_and_beside_them(name: str, t: float) -> None:
     assert Fraction(float(rounding.rule(name)(t))) == oracle.ROUNDINGS[name](Fraction(t))
@@ -77,6 +86,26 @@ def test_border_rounding_goes_up_from_the_border_on(k: int, b: float) -> None:
     for near in (np.nextafter(t, -np.inf), t, np.nextafter(t, np.inf)):
         expected = oracle.border_round(Fraction(float(near)), Fraction(b))
         assert float(rounding.border_round(near, b)) == expected
+
+
+@given(t=st.floats(-0.5, 0, exclude_min=True), dtype=st.sampled_from([np.float32, np.float64]))
+def test_border_rounding_is_exact_where_the_fraction_has_more_bits_than_t(
+    t: float, dtype: type
+) -> None:
+    """Between -1/2 and 0 the difference t - floor(t) is rounded, here to exactly the border."""
+    for near in (dtype(t), np.nextafter(dtype(t), dtype(-1)), np.nextafter(dtype(t), dtype(0))):
+        b = float(1 + dtype(t))
+        expected = oracle.border_round(Fraction(float(near)), Fraction(b))
+        assert float(rounding.border_round(near, b)) == expected
+        assert float(rounding.border_round(near, dtype(b))) == expected
+
+
+def test_a_float64_border_is_not_rounded_to_float32() -> None:
+    b = 1 - 2.0**-30
+    t = np.array([-(2.0**-40), -(2.0**-20), 1 - 2.0**-24], np.float32)
+    expected = [oracle.border_round(Fraction(float(v)), Fraction(b)) for v in t]
+    result = rounding.border_round(t, b)
+    assert (result.tolist(), result.dtype) == (expected, np.float32)
 
 
 @given(t=st.floats(-1e6, 1e6), b=borders, c=borders)
