@@ -176,6 +176,19 @@ class Lowering:
         unit = tuple(u / positions for u in source.unit)
         return Meaning(name, unit, source.bias, source.size * positions, positions)
 
+    def _lower_max_pool(self, node: Node) -> Meaning:
+        source = self.meanings[node.inputs[0]]
+        if any(source.bias) or len(set(source.unit)) != 1:
+            raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
+        kernel = pair(node.attributes["kernel"])
+        attributes = {
+            "kernel": list(kernel),
+            "stride": list(pair(node.attributes.get("stride", kernel))),
+            "padding": list(pair(node.attributes.get("padding", 0))),
+        }
+        self._emit(node.name, "max_pool", source.name, attributes=attributes)
+        return Meaning(node.name, source.unit, source.bias, source.size, source.terms)
+
     def _lower_flatten(self, node: Node) -> Meaning:
         source = self.meanings[node.inputs[0]]
         positions = prod(self.model.graph.shapes[node.inputs[0]][1:])

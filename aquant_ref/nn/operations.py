@@ -54,10 +54,12 @@ def _window_shape(node: Node, shape: Shape, channels: int) -> Shape:
     kernel = pair(a["kernel"])
     stride = pair(a.get("stride", kernel if node.op != "conv2d" else 1))
     padding = pair(a.get("padding", 0))
-    sizes = (
+    sizes = [
         output_size(size, k, s, p)
         for size, k, s, p in zip(shape[1:], kernel, stride, padding, strict=True)
-    )
+    ]
+    if min(sizes) < 1:
+        raise ValueError(f"{node.name}: a window of {kernel} does not fit {shape[1]}x{shape[2]}")
     return (channels, *sizes)
 
 

@@ -97,7 +97,8 @@ def _snap_add(
     if reference in layers:
         unit = layers[reference].unit
     else:
-        unit = np.full_like(layers[moved].unit, tensors[reference].scale)
+        stored = QuantizedGraph(graph, {}, tensors).code_source(reference)
+        unit = np.full_like(layers[moved].unit, tensors[stored].scale)
     layers[moved] = replace(layers[moved], unit=snap_ratio(layers[moved].unit, unit))
 
 

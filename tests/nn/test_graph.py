@@ -82,6 +82,7 @@ def test_a_hook_replaces_tensors_where_they_are_made() -> None:
         (Node("c", "gelu", (INPUT,), "b"), "c: unknown op 'gelu'"),
         (Node("c", "relu", ("z",), "b"), "c: reads 'z'"),
         (Node("c", "add", (INPUT, "p"), "b"), "c: shapes"),
+        (Node("c", "max_pool", ("p",), "b", {"kernel": (2, 3)}), "c: a window"),
         (Node("c", "conv2d", (INPUT,), "b", {"channels": 4, "kernel": 1, "groups": 3}), "c: 2 ch"),
     ],
 )

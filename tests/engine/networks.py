@@ -1,0 +1,93 @@
+"""Small random quantized networks, made to be hard: unequal scales, odd zero points, non-square."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aquant_ref.nn.graph import INPUT, Builder
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.ptq.adaround import nearest_codes
+from aquant_ref.ptq.observers import WeightScale
+from aquant_ref.ptq.reconstruction import LearnedNetwork, LearnedTensor
+from aquant_ref.ptq.snap import snap
+
+
+def residual_network(
+    seed: int,
+    *,
+    weight_bits: int = 2,
+    act_bits: int = 2,
+    stride: int = 1,
+    groups: int = 1,
+    size: tuple[int, int] = (4, 3),
+    shortcut: bool = True,
+    pool: bool = False,
+    border: bool = True,
+) -> QuantizedGraph:
+    """Stem, one residual block, optional max pool, mean, linear; everything drawn from `seed`."""
+    rng = np.random.default_rng(seed)
+    layer = Builder((2, *size))
+    with layer.block("stem"):
+        x = layer("conv", "conv2d", INPUT, channels=4, kernel=(3, 2), padding=(1, 0))
+        x = layer("relu", "relu", x)
+    with layer.block("body"):
+        if pool:
+            x = layer("pool", "max_pool", x, kernel=2, stride=1, padding=(1, 0))
+        y = layer(
+            "conv1",
+            "conv2d",
+            x,
+            channels=4,
+            kernel=3,
+            stride=(stride, 1),
+            padding=1,
+            groups=groups,
+        )
+        y = layer("conv2", "conv2d", layer("relu1", "relu", y), channels=4, kernel=1)
+        if shortcut or stride != 1:
+            x = layer("shortcut", "conv2d", x, channels=4, kernel=1, stride=(stride, 1))
+        x = layer("relu2", "relu", layer("add", "add", x, y))
+    with layer.block("head"):
+        x = layer("flatten", "flatten", layer("mean", "global_avg_pool", x))
+        layer("linear", "linear", x, channels=3)
+    graph = layer.graph()
+
+    tensors = {INPUT: LearnedTensor(1 / 255, 8)}
+    for name, bits in {
+        "stem.relu": act_bits,
+        "body.pool": act_bits,
+        "body.relu1": act_bits,
+        "body.relu2": 8,
+        "head.mean": 8,
+    }.items():
+        if name in graph.shapes and name != "body.pool":
+            coefficients = rng.uniform(-0.3, 0.3, (4, 3)).astype(np.float32) if border else None
+            scale = float(rng.uniform(0.5, 2)) / (2**bits - 1)
+            tensors[name] = LearnedTensor(scale, bits, coefficients if bits != 8 else None)
+    parameters, scales, codes = {}, {}, {}
+    for node in graph.nodes:
+        if node.op not in ("conv2d", "linear"):
+            continue
+        for part in ("weight", "bias"):
+            shape = graph.parameter_shapes[f"{node.name}.{part}"]
+            parameters[f"{node.name}.{part}"] = rng.standard_normal(shape).astype(np.float32)
+        weight = parameters[f"{node.name}.weight"]
+        bits = 8 if node.name in ("stem.conv", "head.linear") else weight_bits
+        scale = rng.uniform(0.5, 2, len(weight)) / (2**bits - 1)
+        if node.name == "head.linear":
+            scale[:] = scale[0]
+        zero_point = rng.integers(0, 2**bits, len(weight)).astype(np.int32)
+        scales[node.name] = WeightScale(scale, zero_point, bits)
+        codes[node.name] = nearest_codes(weight, scales[node.name])
+    network = LearnedNetwork(graph, parameters, scales, codes, tensors)
+    return snap(network, {"seed": seed})
+
+
+def hard_images(model: QuantizedGraph, count: int, seed: int = 0) -> np.ndarray:
+    """All black, all white, checkered, and random images; uint8."""
+    shape = model.graph.shapes[INPUT]
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (count, *shape)).astype(np.uint8)
+    images[0], images[1] = 0, 255
+    images[2] = 255 * (np.indices(shape).sum(axis=0) % 2)
+    return images

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import importlib.util
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aquant_ref import oracle
+from aquant_ref.engine import Engine, Instruction, Lowering, Program, lower
+from aquant_ref.engine.bounds import bounds, magnitude, product_type
+from aquant_ref.engine.certificate import certify
+from aquant_ref.engine.compare import compare
+from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.simulate import Simulation
+from aquant_ref.threads import set_threads
+
+_spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
+assert _spec is not None
+assert _spec.loader is not None
+networks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(networks)
+
+options = st.fixed_dictionaries(
+    {
+        "weight_bits": st.sampled_from([1, 2, 3, 4, 8]),
+        "act_bits": st.sampled_from([1, 2, 3, 4]),
+        "stride": st.sampled_from([1, 2]),
+        "groups": st.sampled_from([1, 2, 4]),
+        "size": st.sampled_from([(4, 3), (3, 5), (2, 3), (5, 4)]),
+        "shortcut": st.booleans(),
+        "pool": st.booleans(),
+        "border": st.booleans(),
+    }
+)
+
+
+def assert_engine_equals_oracle(model: QuantizedGraph, images: np.ndarray) -> None:
+    computed = Engine(lower(model)).run(images)
+    plain = model.plain()
+    for number, image in enumerate(images):
+        judged = oracle.network(plain, image.tolist())
+        for name, tensor in computed.items():
+            if name == model.graph.output:
+                ideal = [Fraction(v) for v in judged[name]]
+                assert [Fraction(int(v)) for v in tensor[number]] == ideal
+            else:
+                assert tensor[number].tolist() == judged[name], name
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), choice=options)
+def test_engine_equals_oracle_on_random_networks(seed: int, choice: dict[str, Any]) -> None:
+    model = networks.residual_network(seed, **choice)
+    assert_engine_equals_oracle(model, networks.hard_images(model, 3))
+
+
+@settings(max_examples=100)
+@given(seed=st.integers(0, 10**6), choice=options)
+def test_engine_equals_simulation_on_random_networks(seed: int, choice: dict[str, Any]) -> None:
+    model = networks.residual_network(seed, **choice)
+    images = networks.hard_images(model, 12, seed)
+    computed, simulated = Engine(lower(model)).run(images), Simulation(model).run(images)
+    for name, tensor in computed.items():
+        assert tensor.tolist() == simulated[name].tolist(), name
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), choice=options)
+def test_thresholds_are_sorted_and_each_is_the_least_accumulator(
+    seed: int, choice: dict[str, Any]
+) -> None:
+    model = networks.residual_network(seed, **choice)
+    lowering = Lowering(model)
+    tables = {
+        i.name: i.arrays["thresholds"]
+        for i in lowering.program.instructions
+        if i.arrays and i.op == "threshold"
+    }
+    for decisions in lowering.decisions:
+        tensor = model.tensors[decisions.name]
+        table = tables[decisions.name]
+        assert (np.diff(table, axis=1) >= 0).all()
+        meaning = decisions.accumulator
+        rows = np.broadcast_to(tensor.crossings, table.shape)
+        for channel in range(len(table)):
+            unit, bias = meaning.unit[channel], meaning.bias[channel]
+            for k, least in enumerate(table[channel].tolist()):
+                crossing = Fraction(rows[channel, k])
+                for acc, reached in ((least, True), (least - 1, False)):
+                    t = (unit * acc + bias) / Fraction(tensor.scale)
+                    assert (t >= crossing) == reached
+                expected = oracle.threshold(crossing, Fraction(tensor.scale), unit, bias)
+                assert least == expected
+
+
+def test_every_accumulator_of_a_channel_gets_the_code_of_the_oracle() -> None:
+    model = networks.residual_network(7)
+    lowering = Lowering(model)
+    engine = Engine(lowering.program)
+    known = bounds(lowering.program)
+    for each in lowering.program.instructions:
+        if each.op != "threshold" or each.inputs[0].startswith("body.add"):
+            continue
+        low, high = known[each.inputs[0]]
+        least, largest = int(low.min()), int(high.max())
+        accs = np.unique(np.linspace(least, largest, 400).astype(np.int64))
+        channels = len(each.arrays["thresholds"])
+        x = np.broadcast_to(accs[:, None, None, None], (len(accs), channels, 1, 1))
+        codes = engine._apply(each, [x.astype(np.int32)])
+        tensor = model.tensors[each.name]
+        decisions = next(d for d in lowering.decisions if d.name == each.name)
+        rows = np.broadcast_to(tensor.crossings, (channels, tensor.crossings.shape[1]))
+        for channel in range(channels):
+            unit = decisions.accumulator.unit[channel]
+            bias = decisions.accumulator.bias[channel]
+            crossings = [Fraction(c) for c in rows[channel].tolist()]
+            for acc, code in zip(accs.tolist(), codes[:, channel, 0, 0].tolist(), strict=True):
+                t = (unit * acc + bias) / Fraction(tensor.scale)
+                assert code == oracle.code(t, crossings)
+
+
+@pytest.mark.parametrize("bits", [2, 8])
+def test_the_integer_product_gives_the_same_bytes(bits: int) -> None:
+    model = networks.residual_network(3, weight_bits=bits, act_bits=bits)
+    images = networks.hard_images(model, 9)
+    fast = Engine(lower(model)).run(images)
+    slow = Engine(lower(model), product="integer").run(images)
+    assert {n: t.tobytes() for n, t in fast.items()} == {n: t.tobytes() for n, t in slow.items()}
+    with pytest.raises(ValueError, match="product"):
+        Engine(lower(model), product="float16")
+
+
+def test_threads_and_the_split_into_batches_change_no_byte() -> None:
+    model = networks.residual_network(5)
+    engine, images = Engine(lower(model)), networks.hard_images(model, 23)
+    try:
+        set_threads(1)
+        alone = {name: t.tobytes() for name, t in engine.run(images).items()}
+        set_threads(3)
+        assert {name: t.tobytes() for name, t in engine.run(images).items()} == alone
+        parts = [engine.run(images[:1]), engine.run(images[1:7]), engine.run(images[7:])]
+        joined = {n: np.concatenate([p[n] for p in parts]).tobytes() for n in alone}
+        assert joined == alone
+    finally:
+        set_threads(None)
+
+
+class NoFloat(np.ndarray):
+    """An integer array that refuses to become, or to meet, a float one."""
+
+    def __array_finalize__(self, other: Any) -> None:
+        if self.dtype.kind == "f":
+            raise AssertionError("a float array was made outside the certified product")
+
+
+def test_no_float_array_is_made_outside_the_product() -> None:
+    model = networks.residual_network(6)
+    program = lower(model)
+    guarded = Program(
+        program.input_shape,
+        tuple(
+            Instruction(
+                i.name,
+                i.op,
+                i.inputs,
+                i.attributes,
+                {key: array.view(NoFloat) for key, array in i.arrays.items()},
+            )
+            for i in program.instructions
+        ),
+    )
+    images = networks.hard_images(model, 5)
+    plain = Engine(program).run(images)
+    with pytest.raises(AssertionError, match="float array"):
+        _ = images.view(NoFloat).astype(np.float32)
+    result = Engine(guarded, product="integer").run(images.view(NoFloat))
+    assert all(t.dtype.kind in "iu" for t in result.values())
+    assert {n: t.tolist() for n, t in result.items()} == {n: t.tolist() for n, t in plain.items()}
+
+
+def conv_program(weight: np.ndarray, thresholds: np.ndarray | None = None) -> Program:
+    attributes = {"stride": [1, 1], "padding": [0, 0], "groups": 1}
+    instructions = [
+        Instruction("acc", "conv2d", ("image",), attributes, {"weight": weight}),
+    ]
+    if thresholds is not None:
+        instructions.append(
+            Instruction("codes", "threshold", ("acc",), {}, {"thresholds": thresholds})
+        )
+    return Program((weight.shape[1], 1, 1), tuple(instructions))
+
+
+def test_the_image_that_the_signs_of_the_weights_make_reaches_the_bounds_exactly() -> None:
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-128, 128, (3, 5, 1, 1)).astype(np.int8)
+    program = conv_program(weight)
+    low, high = bounds(program)["acc"]
+    for o in range(3):
+        brightest = (255 * (weight[o] > 0)).astype(np.uint8)
+        darkest = (255 * (weight[o] < 0)).astype(np.uint8)
+        assert Engine(program).run(brightest[None])["acc"][0, o, 0, 0] == high[o]
+        assert Engine(program).run(darkest[None])["acc"][0, o, 0, 0] == low[o]
+
+
+def test_a_product_that_float32_cannot_hold_is_computed_in_float64_exactly() -> None:
+    weight = np.full((1, 3, 1, 1), 2**15 + 1, np.int32)
+    program = conv_program(weight)
+    assert product_type(bounds(program)["acc"]) == "float64"
+    image = np.array([[[[255]], [[254]], [[253]]]], np.uint8)
+    assert Engine(program).run(image)["acc"].item() == (2**15 + 1) * (255 + 254 + 253)
+
+
+def test_an_accumulator_that_could_leave_int32_is_refused_with_its_bound() -> None:
+    weight = np.full((1, 1, 1, 1), 2**24, np.int32)
+    with pytest.raises(AccumulatorOverflow, match=r"acc.*4278190080"):
+        Engine(conv_program(weight))
+    largest = (2**31 - 1) // 255
+    assert magnitude(bounds(conv_program(weight * 0 + largest))["acc"]) == largest * 255
+
+
+@pytest.mark.parametrize("count", [3, 40, 300])
+def test_thresholds_count_what_they_reach_at_their_ends(count: int) -> None:
+    thresholds = np.sort(np.random.default_rng(count).integers(-900, 900, (1, count)))
+    acc = np.concatenate([thresholds[0], thresholds[0] - 1, [-(2**31), 2**31 - 1]])
+    program = conv_program(np.ones((1, 1, 1, 1), np.int8), thresholds)
+    engine = Engine(program)
+    codes = engine._apply(program.instructions[1], [acc.reshape(-1, 1, 1, 1)])
+    expected = [sum(a >= t for t in thresholds[0].tolist()) for a in acc.tolist()]
+    assert codes.ravel().tolist() == expected
+
+
+def test_images_that_do_not_fit_are_refused() -> None:
+    engine = Engine(lower(networks.residual_network(0)))
+    for images in (
+        np.zeros((1, 2, 4, 4), np.uint8),
+        np.zeros((1, 2, 4, 3), np.int64),
+        np.zeros((0, 2, 4, 3), np.uint8),
+    ):
+        with pytest.raises(InputError, match="images"):
+            engine.run(images)
+
+
+def test_a_certified_layer_agrees_and_every_threshold_is_counted() -> None:
+    model = networks.residual_network(11)
+    certificates = {c.name: c for c in certify(Lowering(model))}
+    assert set(certificates) == {
+        "stem.relu",
+        "body.relu1",
+        "body.relu2",
+        "head.mean",
+        "head.linear",
+    }
+    assert certificates["stem.relu"].thresholds == 4 * 3
+    assert certificates["head.mean"].thresholds == 4 * 255
+    assert all(c.error > 0 for c in certificates.values())
+    single = {c.name: c for c in certify(Lowering(model), dtype=np.float32)}
+    assert all(single[name].error > 1e6 * c.error for name, c in certificates.items())
+
+
+def tied_network() -> QuantizedGraph:
+    """A network whose thresholds lie exactly on accumulators: bias 0 and a border of 1/2."""
+    model = networks.residual_network(1, border=False)
+    layer, tensor = model.layers["stem.conv"], model.tensors["stem.relu"]
+    tied = type(layer)(
+        layer.codes,
+        layer.zero_point,
+        layer.bits,
+        np.full(4, tensor.scale / 2),
+        np.zeros(4),
+    )
+    layers = {**model.layers, "stem.conv": tied}
+    return QuantizedGraph(model.graph, layers, model.tensors)
+
+
+def test_a_threshold_on_an_accumulator_is_fragile() -> None:
+    certificate = certify(Lowering(tied_network()))[0]
+    assert certificate.margin == 0
+    assert not certificate.certified
+    assert certificate.fragile == certificate.thresholds
+
+
+def test_the_engine_is_right_where_the_simulation_is_fragile() -> None:
+    model = tied_network()
+    assert_engine_equals_oracle(model, networks.hard_images(model, 4))
+
+
+def test_the_error_bound_holds_in_float32() -> None:
+    model = networks.residual_network(2, weight_bits=8, act_bits=4)
+    images = networks.hard_images(model, 40)
+    bound = {c.name: c.error for c in certify(Lowering(model), dtype=np.float32)}
+    exact, single = Simulation(model), Simulation(model, dtype=np.float32)
+    unit = model.layers["stem.conv"].unit[:, None, None]
+
+    def accumulators(simulation: Simulation) -> np.ndarray:
+        image = images * simulation.dtype.type(model.tensors["image"].scale)
+        nodes = model.graph.nodes[:1]
+        made = model.graph.evaluate(simulation.parameters, {"image": image}, nodes=nodes)
+        return np.asarray(made["stem.conv"].astype(np.float64) / unit)
+
+    assert abs(accumulators(exact) - accumulators(single)).max() <= bound["stem.relu"]
+
+
+class Labelled:
+    """Images with labels, as a comparison reads them."""
+
+    def __init__(self, codes: np.ndarray) -> None:
+        self.codes, self.labels = codes, np.zeros(len(codes), np.int64)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def batch(self, indices: Any) -> np.ndarray:
+        return self.codes[indices]
+
+
+def test_a_comparison_counts_every_element_and_finds_a_wrong_threshold() -> None:
+    model = networks.residual_network(4)
+    images = Labelled(networks.hard_images(model, 200))
+    program = lower(model)
+    found = compare(model, program, images)
+    assert found.exact
+    assert found.elements["stem.relu"] == 200 * 4 * 4 * 2
+    assert found.elements["head.linear"] == 200 * 3
+    changed = next(i for i in program.instructions if i.name == "stem.relu")
+    changed.arrays["thresholds"][0, 0] += 1000
+    assert compare(model, program, images).mismatches["stem.relu"] > 0
+    with pytest.raises(InputError, match="no images"):
+        compare(model, program, Labelled(images.codes[:0]))
+
+
+def test_a_program_and_a_model_come_back_from_their_files(tmp_path: Path) -> None:
+    model = networks.residual_network(8, pool=True)
+    program = lower(model)
+    program.save(tmp_path / "program.npz")
+    model.save(tmp_path / "model.npz")
+    images = networks.hard_images(model, 5)
+    expected = Engine(program).run(images)
+    for again in (
+        Program.load(tmp_path / "program.npz"),
+        lower(QuantizedGraph.load(tmp_path / "model.npz")),
+    ):
+        result = Engine(again).run(images)
+        assert {n: t.tobytes() for n, t in result.items()} == {
+            n: t.tobytes() for n, t in expected.items()
+        }
+    with pytest.raises(InputError, match="holds a model file, not a program file"):
+        Program.load(tmp_path / "model.npz")
+
+
+def test_what_has_no_integer_form_is_refused_by_name() -> None:
+    model = networks.residual_network(9)
+    tensors = {name: t for name, t in model.tensors.items() if name != "body.relu1"}
+    with pytest.raises(InputError, match=r"body.relu1"):
+        lower(QuantizedGraph(model.graph, model.layers, tensors))
