@@ -33,3 +33,12 @@ def pytest_report_header() -> str:
 def clone() -> Path:
     """The root of the repository."""
     return CLONE
+
+
+@pytest.fixture(scope="session")
+def cifar10_jpeg() -> Path:
+    """The folder with the two zips of CIFAR-10 as JPEG; skips where it is absent."""
+    folder = Path(os.environ.get("AQUANT_REF_DATA", CLONE.parent / "shared" / "data"))
+    if not list(folder.glob("cifar10-jpeg-*.zip")):
+        pytest.skip("CIFAR-10 is not there; AQUANT_REF_DATA names its folder")
+    return folder

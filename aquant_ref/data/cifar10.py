@@ -6,6 +6,7 @@ Nothing is extracted to disk, and the pickled "python version" is refused, not r
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 import zipfile
 import zlib
@@ -52,8 +53,6 @@ def load(path: Path, split: str, *, progress: Progress | None = None) -> Images:
     truncated or damaged, labels above 9, or images that are not 32x32 RGB.
     """
     if path.is_file():
-        if not tarfile.is_tarfile(path):
-            raise InputError(f"{path}: is not a tar.gz archive, or its start is damaged")
         return _binary(_read_archive(path, split))
     folder = path / "cifar-10-batches-bin"
     folder = folder if folder.is_dir() else path
@@ -83,15 +82,19 @@ def _read_file(path: Path) -> bytes:
 def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(path) as archive:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
             for member in archive:
                 name = PurePosixPath(member.name).name
                 if name == PICKLED:
                     raise InputError(f"{path}: is the pickled python version; get the binary one")
                 if name in FILES[split] and member.isfile():
-                    stream = archive.extractfile(member)
+                    file = archive.extractfile(member)
                     # one byte more than a whole file: enough to see that it is too long
-                    found[name] = stream.read(10_000 * RECORD + 1) if stream else b""
+                    found[name] = file.read(10_000 * RECORD + 1) if file else b""
+            while stream.read(1 << 20):  # to the end, where gzip has its checksum
+                pass
+    except gzip.BadGzipFile as error:
+        raise InputError(f"{path}: is not a tar.gz archive, or is damaged ({error})") from error
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise InputError(f"{path}: is truncated or damaged ({error})") from error
     for name in FILES[split]:

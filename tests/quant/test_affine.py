@@ -71,9 +71,7 @@ def test_float32_values_are_divided_in_float64(rounding: str) -> None:
 def test_extreme_quotients_saturate_or_vanish(scale: float, r: float) -> None:
     q = QParams(scale, -1, 8, signed=True)
     for rounding in ROUNDINGS:
-        expected = oracle.quantize(
-            Fraction(r), Fraction(scale), -1, -128, 127, rounding=rounding
-        )
+        expected = oracle.quantize(Fraction(r), Fraction(scale), -1, -128, 127, rounding=rounding)
         assert int(quantize(r, q, rounding=rounding)) == expected
 
 
