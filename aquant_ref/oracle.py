@@ -149,14 +149,17 @@ def scale_accumulator(acc: int, m: int, shift: int, profile: str) -> int:
     return second(Fraction(high, 2**right))
 
 
-def scale_accumulator_real(acc: int, m: Real, profile: str) -> int:
-    """An accumulator times M in float32 (half_even) or float64 (half_away). Spec: AQ-FIXED-5,
-    AQ-FIXED-6.
-    """
-    digits, smallest = {"float32": (24, -149), "float64": (53, -1074)}[profile]
+def requantize_real(
+    acc: int, m: Real, profile: str, *, zero_point: int = 0, qmin: int, qmax: int
+) -> int:
+    """Acc * M in float32 or float64, rounded and clipped. Spec: AQ-FIXED-5 to AQ-FIXED-7."""
+    digits, smallest = (24, -149) if profile == "float32" else (53, -1074)
     product = to_float(acc, digits, smallest) * to_float(m, digits, smallest)
-    rounded = to_float(product, digits, smallest)
-    return half_even(rounded) if profile == "float32" else half_away(rounded)
+    product = to_float(product, digits, smallest)
+    if profile == "float64_onnx":
+        return clip(half_even(to_float(product + zero_point, digits, smallest)), qmin, qmax)
+    rounded = {"float32": half_even, "float64": half_away}[profile](product)
+    return clip(rounded + zero_point, qmin, qmax)
 
 
 def requantize(scaled: int, zero_point: int, qmin: int, qmax: int) -> int:

@@ -1,19 +1,16 @@
 """Requantization in integers: acc * (multiplier * 2^-shift), rounded, plus the zero point, clipped.
 
-`multiplier` is in [2^30, 2^31) and `shift` in 0..62 is the total right shift. The profiles differ
-in
-where they round (PEERS, section 1, with e = 31 - shift):
+`multiplier` is in [2^30, 2^31) and `shift`, in 0..62, is the total right shift. The profiles differ
+in where they round. With e = 31 - shift, so that M = (multiplier/2^31) * 2^e:
 
 | profile | rule | Spec |
 |---|---|---|
-| `exact`, `tflite_single` | one rounding of acc*multiplier/2^shift, half_up | AQ-FIXED-2 |
-| `tflite_up` | H = half_up(acc*2^max(e,0)*multiplier/2^31), then half_up(H/2^max(-e,0)) |
-AQ-FIXED-3 |
-| `tflite_away` | the same H, then half_away(H/2^max(-e,0)) | AQ-FIXED-4 |
+| `exact` | one rounding of acc*multiplier/2^shift, half_up | AQ-FIXED-2 |
+| `tflite_single` | the same, under the name that peers give it | AQ-FIXED-2 |
+| `tflite_up` | H = half_up(acc*2^max(e, 0)*multiplier/2^31), half_up(H/2^max(-e, 0)) | AQ-FIXED-3 |
+| `tflite_away` | the same H, then half_away(H/2^max(-e, 0)) | AQ-FIXED-4 |
 
-`tflite_single` is a name of its own because it is what a peer calls the rule; it gives the same
-codes
-as `exact`. The profiles `float32` and `float64` are in `quant.multiplier`.
+The profiles in floating point are in `quant.multiplier`.
 """
 
 from __future__ import annotations
@@ -21,11 +18,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.integer.saturate import check_int32, saturate
-from aquant_ref.integer.shift import MAX_SHIFT, shift_right
+from aquant_ref.integer.saturate import check_inside, check_int32, saturate
+from aquant_ref.integer.shift import check_shift, shift_right
 
 Array = NDArray[Any]
 
@@ -33,51 +30,48 @@ PROFILES = ("exact", "tflite_away", "tflite_up", "tflite_single")
 MULTIPLIER_MIN, MULTIPLIER_END = 2**30, 2**31
 
 
-def check_shift(shift: int) -> int:
-    """`shift` if it is in 0..62, else InputError."""
-    if not 0 <= shift <= MAX_SHIFT:
-        raise InputError(f"shift: the total right shift needs to be 0 to {MAX_SHIFT}, got {shift}")
-    return int(shift)
+def scale_accumulator(
+    acc: ArrayLike, multiplier: ArrayLike, shift: ArrayLike, *, profile: str = "exact"
+) -> Array:
+    """The product acc * multiplier * 2^-shift rounded to int64, for int32 accumulators.
 
+    Spec: AQ-FIXED-2 to AQ-FIXED-4. The three broadcast: one multiplier for all, or one a channel.
+    Raises InputError for a multiplier outside [2^30, 2^31), a shift out of range, an unknown
+    profile, or a left shift (M >= 1) that leaves int32.
 
-def scale_accumulator(acc: Array, multiplier: int, shift: int, *, profile: str = "exact") -> Array:
-    """Acc * multiplier * 2^-shift rounded to int64, for int32 accumulators of any shape.
-
-    Spec: AQ-FIXED-2 to AQ-FIXED-4. Raises InputError for a multiplier outside [2^30, 2^31), a shift
-    out of range, an unknown profile, or a left shift (M >= 1) that leaves int32.
+    >>> tie = -(2**4)  # times 2^30 / 2^35 is -1/2
+    >>> [int(scale_accumulator(tie, 2**30, 35, profile=p)) for p in ("exact", "tflite_away")]
+    [0, -1]
     """
-    if not MULTIPLIER_MIN <= multiplier < MULTIPLIER_END:
-        raise InputError(f"multiplier: needs a value in [2^30, 2^31), got {multiplier}")
-    check_shift(shift)
-    wide = check_int32("acc", acc)
-    if profile in ("exact", "tflite_single"):
-        return shift_right(wide * np.int64(multiplier), shift, rounding="half_up")
     if profile not in PROFILES:
         raise InputError(f"profile: {profile!r} is not one of {', '.join(PROFILES)}")
-    exponent = 31 - shift
-    shifted = check_int32("acc << (31 - shift)", wide << max(exponent, 0))
-    high = shift_right(shifted * np.int64(multiplier), 31, rounding="half_up")
+    m = check_inside("multiplier", multiplier, MULTIPLIER_MIN, MULTIPLIER_END - 1)
+    n, wide = check_shift(shift), check_int32("accumulator", acc)
+    if profile in ("exact", "tflite_single"):
+        return shift_right(wide * m, n, rounding="half_up")  # below 2^62, which int64 holds
+    shifted = check_int32("accumulator << (31 - shift)", wide << np.maximum(31 - n, 0))
+    high = shift_right(shifted * m, 31, rounding="half_up")
     second = "half_away" if profile == "tflite_away" else "half_up"
-    return shift_right(high, max(-exponent, 0), rounding=second)
+    return shift_right(high, np.maximum(n - 31, 0), rounding=second)
 
 
 def requantize(
-    acc: Array,
-    multiplier: int,
-    shift: int,
+    acc: ArrayLike,
+    multiplier: ArrayLike,
+    shift: ArrayLike,
     *,
-    zero_point: int = 0,
-    qmin: int,
-    qmax: int,
+    zero_point: ArrayLike = 0,
+    qmin: ArrayLike,
+    qmax: ArrayLike,
     profile: str = "exact",
 ) -> Array:
     """Codes (int32): clip(acc * multiplier * 2^-shift, rounded, + zero_point, qmin, qmax).
 
-    Spec: AQ-FIXED-2 to AQ-FIXED-4. A fused ReLU is qmin = zero_point. Raises InputError as
-    `scale_accumulator` does.
+    Spec: AQ-FIXED-2 to AQ-FIXED-4. All broadcast. A fused ReLU is qmin = zero_point. Raises
+    InputError as `scale_accumulator` does, and for a zero point or ends outside int32.
 
-    >>> requantize(np.array([-3, -1, 1, 3]), 2**30, 31, qmin=-8, qmax=7).tolist()
+    >>> requantize([-3, -1, 1, 3], 2**30, 31, qmin=-8, qmax=7).tolist()
     [-1, 0, 1, 2]
     """
     scaled = scale_accumulator(acc, multiplier, shift, profile=profile)
-    return saturate(scaled + np.int64(zero_point), qmin, qmax)
+    return saturate(scaled + check_int32("zero point", zero_point), qmin, qmax)

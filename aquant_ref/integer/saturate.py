@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.errors import InputError
 
@@ -14,28 +14,48 @@ Array = NDArray[Any]
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
-def check_integers(name: str, values: Array) -> Array:
-    """`values` as int64; raises InputError for another kind, or for uint64 beyond int64."""
-    if values.dtype.kind not in "iu":
-        raise InputError(f"{name}: needs integers, got {values.dtype}")
-    if values.dtype == np.uint64 and values.size and int(values.max()) > 2**63 - 1:
-        raise InputError(f"{name}: {int(values.max())} does not fit int64")
-    return values.astype(np.int64)
+def check_integers(name: str, values: ArrayLike) -> Array:
+    """`values` as int64; raises InputError for another kind, or for what does not fit int64.
+
+    Spec: AQ-INT-1.
+    """
+    given = np.asarray(values)
+    if given.dtype.kind not in "iu":
+        raise InputError(f"{name}: needs integers, got {given.dtype}")
+    if given.dtype == np.uint64 and given.size and int(given.max()) > 2**63 - 1:
+        raise InputError(f"{name}: {int(given.max())} does not fit int64")
+    return given.astype(np.int64)
 
 
-def check_int32(name: str, values: Array) -> Array:
-    """`values` as int64 if all of them fit int32, else InputError."""
+def check_inside(name: str, values: ArrayLike, low: int, high: int) -> Array:
+    """`values` as int64 if all of them are in low..high, else InputError.
+
+    Spec: AQ-INT-1.
+    """
     wide = check_integers(name, values)
-    if wide.size and (wide.min() < INT32_MIN or wide.max() > INT32_MAX):
-        raise InputError(f"{name}: needs values inside int32")
+    if wide.size and (wide.min() < low or wide.max() > high):
+        worst = int(wide.min() if wide.min() < low else wide.max())
+        raise InputError(f"{name}: needs {low} to {high}, got {worst}")
     return wide
 
 
-def saturate(values: Array, low: int, high: int) -> Array:
-    """`values` clipped to low..high, int32.
+def check_int32(name: str, values: ArrayLike) -> Array:
+    """`values` as int64 if all of them fit int32, else InputError.
 
-    Spec: AQ-INT-1. Raises InputError for values that are not integers, or ends outside int32.
+    Spec: AQ-INT-1.
     """
-    if not INT32_MIN <= low <= high <= INT32_MAX:
-        raise InputError(f"saturate: needs int32 ends, low <= high, got {low} and {high}")
-    return np.asarray(np.clip(check_integers("saturate", values), low, high).astype(np.int32))
+    return check_inside(f"{name} (int32)", values, INT32_MIN, INT32_MAX)
+
+
+def saturate(values: ArrayLike, low: ArrayLike, high: ArrayLike) -> Array:
+    """`values` clipped to low..high, int32; the three broadcast.
+
+    Spec: AQ-INT-1. Raises InputError for what is not an integer, ends outside int32, or low > high.
+
+    >>> saturate([-129, -128, 127, 128], -128, 127).tolist()
+    [-128, -128, 127, 127]
+    """
+    least, largest = check_int32("low", low), check_int32("high", high)
+    if bool((least > largest).any()):
+        raise InputError("saturate: needs low <= high")
+    return np.asarray(np.clip(check_integers("saturate", values), least, largest).astype(np.int32))

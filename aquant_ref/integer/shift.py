@@ -1,15 +1,18 @@
-"""Right shifts of integers that round, by a named rule. The operand is never changed by an add that
-could overflow: the quotient comes first, the rounding looks at the remainder."""
+"""Right shifts of integers that round, by a named rule.
+
+The usual `(x + 2^(n-1)) >> n` overflows near the end of its type. Here nothing is added before the
+shift: the quotient comes first, and the rounding looks at the remainder.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.integer.saturate import check_integers
+from aquant_ref.integer.saturate import check_inside, check_integers
 
 Array = NDArray[Any]
 
@@ -17,35 +20,39 @@ MAX_SHIFT = 62
 ROUNDINGS = ("half_even", "half_up", "half_away", "floor", "ceil", "trunc")
 
 
-def shift_right(values: Array, shift: int, *, rounding: str) -> Array:
-    """Values / 2^shift as int64, rounded by the named rule; shift in 0..62.
+def check_shift(shift: ArrayLike) -> Array:
+    """`shift` as int64 if it is in 0..62, else InputError.
 
-    Spec: AQ-INT-2. Raises InputError for an unknown rule, a shift out of range or other dtypes.
+    Spec: AQ-INT-2.
+    """
+    return check_inside("shift", shift, 0, MAX_SHIFT)
 
-    >>> shift_right(np.array([-3, -1, 1, 3]), 1, rounding="half_up").tolist()
+
+def shift_right(values: ArrayLike, shift: ArrayLike, *, rounding: str) -> Array:
+    """Each value / 2^shift as int64, rounded by the named rule; the two broadcast.
+
+    Spec: AQ-INT-2. Raises InputError for an unknown rule, a shift outside 0..62 or other dtypes.
+
+    >>> shift_right([-3, -1, 1, 3], 1, rounding="half_up").tolist()
     [-1, 0, 1, 2]
-    >>> shift_right(np.array([-3, -1, 1, 3]), 1, rounding="half_away").tolist()
+    >>> shift_right([-3, -1, 1, 3], 1, rounding="half_away").tolist()
     [-2, -1, 1, 2]
     """
-    if not 0 <= shift <= MAX_SHIFT:
-        raise InputError(f"shift: needs 0 to {MAX_SHIFT}, got {shift}")
-    wide = check_integers("shift", values)
-    quotient = wide >> shift  # floor
-    remainder = wide - (quotient << shift)  # 0 .. 2^shift - 1
-    half = (1 << shift) >> 1
+    if rounding not in ROUNDINGS:
+        raise InputError(f"rounding: there is no {rounding!r}; there are {', '.join(ROUNDINGS)}")
+    wide, n = check_integers("shifted", values), check_shift(shift)
+    quotient = wide >> n  # floor
+    remainder = wide - (quotient << n)  # 0 .. 2^n - 1
     if rounding == "floor":
         return quotient
     if rounding == "ceil":
         return np.asarray(quotient + (remainder > 0))
     if rounding == "trunc":
         return np.asarray(quotient + ((remainder > 0) & (wide < 0)))
-    if rounding not in ROUNDINGS:
-        raise InputError(f"rounding: there is no {rounding!r}; there are {', '.join(ROUNDINGS)}")
-    if shift == 0:
-        return quotient
     tie_goes_up = {
-        "half_up": np.ones(wide.shape, np.bool_),
+        "half_up": np.True_,
         "half_away": wide >= 0,
         "half_even": (quotient & 1) == 1,
     }[rounding]
-    return np.asarray(quotient + ((remainder > half) | ((remainder == half) & tie_goes_up)))
+    twice, whole = 2 * remainder, np.int64(1) << n
+    return np.asarray(quotient + ((twice > whole) | ((twice == whole) & tie_goes_up)))

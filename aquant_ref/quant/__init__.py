@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aquant_ref.quant.affine import dequantize, fake_quantize, quantize
-from aquant_ref.quant.multiplier import multiplier
+from aquant_ref.quant.multiplier import multiplier, requantize_real
 from aquant_ref.quant.qparams import QParams, check_bits, code_range, from_range
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "from_range",
     "multiplier",
     "quantize",
+    "requantize_real",
 ]

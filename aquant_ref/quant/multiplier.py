@@ -2,7 +2,13 @@
 
     M ~ multiplier * 2^-shift,     multiplier in [2^30, 2^31)
 
-The integer requantizations are in `integer.fixed_point`.
+The integer requantizations are in `integer.fixed_point`. Those in floating point, for a real M:
+
+| profile | rule | Spec |
+|---|---|---|
+| `float32` | half_even(float32(acc) * float32(M)) + zero point | AQ-FIXED-5 |
+| `float64` | half_away(float64(acc) * M) + zero point | AQ-FIXED-6 |
+| `float64_onnx` | half_even(float64(acc) * M + zero point) | AQ-FIXED-7 |
 """
 
 from __future__ import annotations
@@ -14,58 +20,73 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.integer.fixed_point import check_shift
+from aquant_ref.integer.saturate import check_int32
+from aquant_ref.integer.shift import MAX_SHIFT
 from aquant_ref.quant.rounding import half_away, half_even
 
 Array = NDArray[Any]
 
-REAL_PROFILES = ("float32", "float64")
+REAL_PROFILES = ("float32", "float64", "float64_onnx")
 
 
 def multiplier(m: float | Fraction) -> tuple[int, int]:
-    """(multiplier, shift) of a real M > 0: the mantissa rounded half_up to 31 bits.
+    """The pair (multiplier, shift) of a real M > 0: its mantissa rounded half_up to 31 bits.
 
-    Spec: AQ-FIXED-1. Where the mantissa rounds to 2^31 it is halved and the shift is one less. M
-    >= 1
-    is allowed. Exact for any float64 or Fraction. Raises InputError unless M is finite, above 0 and
-    inside the range of shifts, 0..62.
+    Spec: AQ-FIXED-1. Where the mantissa rounds to 2^31 it is halved and the shift is one less.
+    M >= 1 is allowed. Exact for any float64 or Fraction. Raises InputError unless M is finite,
+    above 0 and inside the range of shifts, 0..62.
 
     >>> multiplier(0.75), multiplier(1.0), multiplier(1 - 2.0**-40)
     ((1610612736, 31), (1073741824, 30), (1073741824, 30))
     """
-    if not m > 0 or m in (float("inf"),):
+    if not 0 < m < float("inf"):
         raise InputError(f"multiplier: needs a finite number above 0, got {m}")
-    exact = Fraction(m)
-    shift = 31
-    while exact * 2**shift < 2**30:
+    exact = Fraction(m if isinstance(m, int | Fraction) else float(m))
+    # with this shift M * 2^shift is between 2^29 and 2^31
+    shift = 30 + exact.denominator.bit_length() - exact.numerator.bit_length()
+    if exact * Fraction(2) ** shift < 2**30:
         shift += 1
-    while exact * 2**shift >= 2**31:
-        shift -= 1
-    mantissa = (2 * exact * 2**shift + 1).__floor__() // 2
+    mantissa = (2 * exact * Fraction(2) ** shift + 1).__floor__() // 2
     if mantissa == 2**31:
         mantissa, shift = 2**30, shift - 1
-    return mantissa, check_shift(shift)
+    if not 0 <= shift <= MAX_SHIFT:
+        raise InputError(f"multiplier: needs a shift in 0..{MAX_SHIFT}, but M has shift {shift}")
+    return mantissa, shift
 
 
 def requantize_real(
     acc: ArrayLike,
     m: ArrayLike,
     *,
-    zero_point: int = 0,
-    qmin: int,
-    qmax: int,
+    zero_point: ArrayLike = 0,
+    qmin: ArrayLike,
+    qmax: ArrayLike,
     profile: str,
 ) -> Array:
     """Codes (int32) of int32 accumulators by a floating-point product with the real multiplier M.
 
-    Spec: AQ-FIXED-5 (`float32`: the accumulator and M rounded to float32, their product, ties to
-    even) and AQ-FIXED-6 (`float64`: ties away from zero). Raises InputError for an unknown profile.
+    Spec: AQ-FIXED-5 to AQ-FIXED-7. `acc`, `m` and `zero_point` broadcast. Raises InputError for an
+    unknown profile, accumulators that are not int32 integers, or M not finite and above 0.
+
+    >>> [
+    ...     requantize_real([5], 0.5, zero_point=1, qmin=0, qmax=9, profile=profile).tolist()
+    ...     for profile in REAL_PROFILES
+    ... ]
+    [[3], [4], [4]]
     """
-    values = np.asarray(acc)
-    if profile == "float32":
-        steps = half_even(values.astype(np.float32) * np.asarray(m, np.float32))
-    elif profile == "float64":
-        steps = half_away(values.astype(np.float64) * np.asarray(m, np.float64))
-    else:
+    if profile not in REAL_PROFILES:
         raise InputError(f"profile: {profile!r} is not one of {', '.join(REAL_PROFILES)}")
-    return np.asarray(np.clip(steps.astype(np.float64) + zero_point, qmin, qmax).astype(np.int32))
+    values, z = check_int32("accumulator", acc), check_int32("zero point", zero_point)
+    real = np.asarray(m, np.float64)
+    if not bool((np.isfinite(real) & (real > 0)).all()):
+        raise InputError("multiplier: needs finite numbers above 0")
+    dtype = np.float32 if profile == "float32" else np.float64
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # saturates, or vanishes
+        product = values.astype(dtype) * real.astype(dtype)
+    product = np.where(values == 0, dtype(0), product)  # not 0 * infinity, M being beyond float32
+    if profile == "float64_onnx":
+        steps = half_even(product + z)
+    else:
+        rounded = half_even(product) if profile == "float32" else half_away(product)
+        steps = rounded.astype(np.float64) + z
+    return np.asarray(np.clip(steps, qmin, qmax).astype(np.int32))
