@@ -30,6 +30,7 @@ FLOORS = [
     {"simulate"},
     {"engine"},
     {"conformance"},
+    {"job"},
     {"cli"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
