@@ -2,12 +2,14 @@
 
 Imports the standard library alone and shares no code with the rest of the package. A real number is
 a `Fraction`; a float is one too (`Fraction(0.1)` is the dyadic rational that 0.1 stands for). A
-tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening.
+tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening. One function is
+not rational, the sigmoid, and is computed to 60 digits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -66,11 +68,9 @@ def to_float(value: Real, digits: int, smallest: int) -> Fraction:
     """
     if value == 0:
         return Fraction(0)
-    exponent = 0
     size = abs(Fraction(value))
-    while size >= Fraction(2) ** (exponent + 1):
-        exponent += 1
-    while size < Fraction(2) ** exponent:
+    exponent = size.numerator.bit_length() - size.denominator.bit_length()
+    if size < Fraction(2) ** exponent:
         exponent -= 1
     grid = Fraction(2) ** max(exponent - digits + 1, smallest)
     return half_even(value / grid) * grid
@@ -97,11 +97,30 @@ def dequantize(q: int, scale: Real, zero_point: int) -> Fraction:
     return Fraction(scale) * (q - zero_point)
 
 
+def _polynomial(t: Real, coefficients: Sequence[Real], qmax: int) -> Fraction:
+    """P = b0 + b1*tau + ... with tau = clip(t, 0, qmax)/qmax."""
+    tau = min(max(Fraction(t), Fraction(0)), Fraction(qmax)) / qmax
+    return sum((c * tau**k for k, c in enumerate(coefficients)), Fraction(0))
+
+
 def clip_border(t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real) -> Fraction:
     """The border with the squash "clip": clip(1/2 + P(tau), smallest, 1). Spec: AQ-BORDER-1."""
-    tau = min(max(Fraction(t), Fraction(0)), Fraction(qmax)) / qmax
-    value = HALF + sum((c * tau**k for k, c in enumerate(coefficients)), Fraction(0))
+    value = HALF + _polynomial(t, coefficients, qmax)
     return min(max(value, Fraction(smallest)), Fraction(1))
+
+
+def sigmoid_border(t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real) -> Fraction:
+    """The border with the squash "sigmoid", 1/(1 + exp(-4*P)), to 60 digits. Spec: AQ-BORDER-1."""
+    with localcontext() as context:
+        context.prec = 60
+        p = _polynomial(t, coefficients, qmax)
+        power = (-4 * Decimal(p.numerator) / Decimal(p.denominator)).exp()
+        return max(Fraction(1 / (1 + power)), Fraction(smallest))
+
+
+def border_code(t: Real, border: Real, qmax: int) -> int:
+    """clip(round_B(t), 0, qmax). Spec: AQ-BORDER-1."""
+    return clip(border_round(t, border), 0, qmax)
 
 
 def code(t: Real, crossings: Sequence[Real]) -> int:
@@ -124,17 +143,32 @@ def best_code(
     return error(floor(t)), error(floor(t) + 1)
 
 
+def add_code(terms: Sequence[tuple[int, Real]], scale: Real, crossings: Sequence[Real]) -> int:
+    """The code of the sum of code*scale over `terms`: one rounding. Spec: AQ-IDEAL-1."""
+    return code(sum((q * s for q, s in terms), Fraction(0)) / Fraction(scale), crossings)
+
+
+def mean_code(
+    codes: Sequence[int], input_scale: Real, scale: Real, crossings: Sequence[Real]
+) -> int:
+    """The code of the exact mean of code*input_scale: one rounding. Spec: AQ-IDEAL-1."""
+    return code(Fraction(sum(codes), len(codes)) * input_scale / scale, crossings)
+
+
 # Fixed point
 
 
 def multiplier(m: Real) -> tuple[int, int]:
-    """(multiplier, shift): M = multiplier*2^-shift to 31 bits, half_up. Spec: AQ-FIXED-1."""
-    shift = 0
-    while half_up(m * 2**shift) < 2**30:
-        shift += 1
-    while half_up(m * Fraction(2) ** shift) >= 2**31:
-        shift -= 1
-    return half_up(m * Fraction(2) ** shift), shift
+    """(multiplier, shift) of M = f*2^e, f in [1/2, 1): f to 31 bits, half_up. Spec: AQ-FIXED-1."""
+    f, exponent = Fraction(m), 0
+    while f >= 1:
+        f, exponent = f / 2, exponent + 1
+    while f < HALF:
+        f, exponent = f * 2, exponent - 1
+    mantissa = half_up(f * 2**31)
+    if mantissa == 2**31:
+        mantissa, exponent = 2**30, exponent + 1
+    return mantissa, 31 - exponent
 
 
 def scale_accumulator(acc: int, m: int, shift: int, profile: str) -> int:
@@ -291,8 +325,7 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
     Spec: AQ-IDEAL-1. `nodes` are plain descriptions as `QuantizedGraph.plain()` gives them: the
     first is the image {name, scale}; a layer has integer `weight`, `unit` and `bias` for each
     output; a node with `crossings` (one list a channel) and `scale` is quantized. Everything
-    between
-    two codes is real arithmetic without any rounding.
+    between two codes is real arithmetic without any rounding.
     """
     first, last = nodes[0], nodes[-1]
     real = {first["name"]: _times(image, first["scale"])}
@@ -340,6 +373,8 @@ def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
         return list(apply(lambda a, b: a + b, x, inputs[1]))
     if op == "relu":
         return list(apply(lambda v: max(v, Fraction(0)), x))
+    if op == "relu6":
+        return list(apply(lambda v: min(max(v, Fraction(0)), Fraction(6)), x))
     if op == "global_avg_pool":
         return avg_pool(x, (len(x[0]), len(x[0][0])), stride=(1, 1))
     if op == "max_pool":

@@ -20,11 +20,26 @@ def row(*values: float) -> np.ndarray:
     return np.array([values], np.float64)
 
 
+@pytest.mark.parametrize("squash", SQUASHES)
 @given(b=st.tuples(coefficient, coefficient, coefficient), t=st.floats(-1, 4))
-def test_the_clip_border_equals_the_oracle(b: tuple[float, ...], t: float) -> None:
-    computed = float(border.border(np.array([[t]]), row(*b), 3, squash="clip")[0, 0])
-    exact = oracle.clip_border(Fraction(t), [Fraction(c) for c in b], 3, border.BORDER_MIN)
+def test_a_border_equals_the_oracle(squash: str, b: tuple[float, ...], t: float) -> None:
+    computed = float(border.border(np.array([[t]]), row(*b), 3, squash=squash)[0, 0])
+    judge = {"clip": oracle.clip_border, "sigmoid": oracle.sigmoid_border}[squash]
+    exact = judge(Fraction(t), [Fraction(c) for c in b], 3, Fraction(border.BORDER_MIN))
     assert computed == pytest.approx(float(exact), abs=1e-12)
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@settings(max_examples=40)
+@given(b=gentle, t=st.floats(-0.5, 3.5))
+def test_bordered_codes_are_those_of_the_exact_border_away_from_it(
+    squash: str, b: tuple[float, ...], t: float
+) -> None:
+    judge = {"clip": oracle.clip_border, "sigmoid": oracle.sigmoid_border}[squash]
+    exact = judge(Fraction(t), [Fraction(c) for c in b], 3, Fraction(border.BORDER_MIN))
+    if abs(t - np.floor(t) - exact) > 1e-12:
+        expected = oracle.border_code(Fraction(t), exact, 3)
+        assert border.bordered_codes(np.array([[t]]), row(*b), 2, squash=squash) == expected
 
 
 @pytest.mark.parametrize("squash", SQUASHES)

@@ -22,6 +22,7 @@ reals = st.builds(
 
 @given(m=reals)
 @example(m=1 - 2.0**-40)  # the mantissa rounds to 2^31 and is carried
+@example(m=1 - 2.0**-31)  # the largest mantissa that is not
 @example(m=2.0**-32)
 @example(m=3.5)
 @example(m=float(np.nextafter(1, 0)))
