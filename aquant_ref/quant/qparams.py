@@ -18,7 +18,10 @@ SCALE_FLOOR = 1e-8
 
 
 def check_bits(name: str, bits: int) -> int:
-    """`bits` if it is a whole number in 1..16, else InputError, which names the argument."""
+    """`bits` if it is a whole number in 1..16, else InputError, which names the argument.
+
+    Spec: AQ-AFFINE-1.
+    """
     if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits not in BITS:
         raise InputError(f"{name}: needs 1 to 16 bits, got {bits}")
     return int(bits)

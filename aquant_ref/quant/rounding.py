@@ -112,7 +112,7 @@ RULES: dict[str, Callable[[ArrayLike], Array]] = {
 
 
 def rule(name: str) -> Callable[[ArrayLike], Array]:
-    """The rounding called `name`; raises InputError, which lists the names."""
+    """The rounding called `name`. Spec: AQ-ROUND-1. Raises InputError, which lists the names."""
     if name not in RULES:
         raise InputError(f"rounding: there is no {name!r}; there are {', '.join(RULES)}")
     return RULES[name]
