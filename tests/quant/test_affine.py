@@ -145,7 +145,8 @@ def test_a_range_gives_scale_and_zero_point(
 
 
 def test_a_symmetric_range_has_its_zero_in_the_middle() -> None:
-    assert int(from_range(-1.0, 2.0, 8, symmetric=True).zero_point) == 128
+    q = from_range(-1.0, 254.0, 8, symmetric=True)
+    assert (float(q.scale), int(q.zero_point)) == (2.0, 128)  # 127 codes above the middle
     q = from_range(-127.0, 2.0, 8, signed=True, symmetric=True)
     assert (float(q.scale), int(q.zero_point)) == (1.0, 0)
 
