@@ -186,10 +186,10 @@ class Builder:
     ...     x = build("conv", "conv2d", INPUT, channels=4, kernel=3, padding=1)
     ...     x = build("relu", "relu", x)
     >>> print(build.graph())
-    tensor     operation                               reads      shape  block
-    image                                                         3x8x8
-    stem.conv  conv2d channels=4 kernel=3 padding=1    image      4x8x8  stem
-    stem.relu  relu                                    stem.conv  4x8x8  stem
+    tensor     operation                             reads      shape  block
+    image                                                       3x8x8
+    stem.conv  conv2d channels=4 kernel=3 padding=1  image      4x8x8  stem
+    stem.relu  relu                                  stem.conv  4x8x8  stem
     """
 
     def __init__(self, input_shape: Shape) -> None:

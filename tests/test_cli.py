@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import reference_models
+from aquant_ref import cli, data, job
+from aquant_ref.engine import Program
+from aquant_ref.errors import InputError
+from aquant_ref.formats import native
+from aquant_ref.nn.quantized import QuantizedGraph
+
+RESULT_KEYS = {
+    "model",
+    "data",
+    "method",
+    "weight_bits",
+    "act_bits",
+    "seed",
+    "config",
+    "top1",
+    "images",
+    "bit_exact",
+    "certificate",
+    "seconds",
+    "versions",
+}
+QUICK = ["quantize", "--images", "64", "--iters", "4"]
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every set has at most 160 images here; the whole sets are run by the README's commands."""
+    whole = data.load
+
+    def load(spec: str, *, split: str, progress: Any = None) -> data.Images:
+        images = whole(spec, split=split, progress=progress)
+        return images.limited(min(160, len(images)))
+
+    monkeypatch.setattr(job.data, "load", load)
+
+
+@pytest.fixture(scope="module")
+def whole_load() -> Callable[..., data.Images]:
+    return data.load
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line on standard error of a command that ends with exit code 2."""
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("aquant-ref: error: ")
+    return lines[0]
+
+
+def test_the_main_job_prints_its_table_and_writes_its_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "out"
+    assert cli.main([*QUICK, "--out", str(out)]) == 0
+    table = capsys.readouterr().out
+    for words in ("rounded to nearest", "aquant, integers", "certified", " 0 mismatches"):
+        assert words in table
+    assert sorted(p.name for p in out.iterdir()) == ["model.npz", "program.npz", "result.json"]
+    result = json.loads((out / "result.json").read_text())
+    assert set(result) == RESULT_KEYS
+    assert set(result["top1"]) == {"float", "nearest", "simulation", "engine"}
+    assert result["top1"]["simulation"] == result["top1"]["engine"]
+    assert set(result["bit_exact"]) == {"images", "tensors", "elements", "mismatches"}
+    assert result["bit_exact"]["images"] == 160
+    assert result["bit_exact"]["tensors"] == 9
+    assert result["bit_exact"]["mismatches"] == 0
+    assert result["images"] == 64
+    certificate = result["certificate"]
+    assert certificate["certified"] + certificate["fragile"] == len(certificate["layers"]) == 9
+    assert {"aquant_ref", "python", "numpy", "autograd"} <= set(result["versions"])
+    assert cli.main(["run", str(out), "--data", "shapes"]) == 0
+    assert " 0 mismatches" in capsys.readouterr().out
+
+
+def test_one_seed_gives_the_same_files_and_json_is_what_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        assert cli.main([*QUICK, "--json", "--out", str(tmp_path / name)]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert printed == json.loads((tmp_path / name / "result.json").read_text())
+    for file in ("model.npz", "program.npz"):
+        one, two = ((tmp_path / name / file).read_bytes() for name in ("one", "two"))
+        assert one == two
+
+
+@pytest.mark.parametrize("bits", ["4", "8"])
+def test_other_bits_are_bit_exact_too(bits: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--weight-bits", bits, "--act-bits", bits, "--method", "rtn"]
+    assert cli.main([*QUICK, *arguments]) == 0
+    assert " 0 mismatches" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "resnet9"], ["resnet9", "resnet8"]),
+        (["--method", "magic"], ["magic", "aquant"]),
+        (["--weight-bits", "0"], ["weight bits", "1 to 16"]),
+        (["--act-bits", "17"], ["activation bits", "1 to 16"]),
+        (["--images", "0"], ["--images", "batch"]),
+        (["--images", "31"], ["31", "batch of 32"]),
+        (["--images", "99999"], ["99999", "160"]),
+        (["--iters", "-1"], ["iterations"]),
+        (["--seed", "-1"], ["seed"]),
+        (["--threads", "0"], ["threads"]),
+        (["--data", "mnist"], ["mnist", "cifar10:PATH"]),
+        (["--data", "cifar10:/no/such/place"], ["/no/such/place"]),
+        (["--weights", "/no/such/file.npz"], ["/no/such/file.npz", "no such file"]),
+    ],
+)
+def test_bad_arguments_are_one_line(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(capsys, "quantize", *arguments)
+    for word in words:
+        assert word in line
+
+
+def test_a_directory_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    started = time.monotonic()
+    assert "is a file" in refused(capsys, "quantize", "--out", str(tmp_path / "file"))
+    assert str(tmp_path) in refused(capsys, "quantize", "--out", str(tmp_path / "file" / "below"))
+    assert time.monotonic() - started < 5
+
+
+def weights_with(tmp_path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> str:
+    meta, arrays = native.load(reference_models.get("resnet8").weights_path("shapes"), "weights")
+    change(meta, arrays)
+    path = tmp_path / "weights.npz"
+    native.save(path, "weights", meta=meta, arrays=arrays)
+    return str(path)
+
+
+def test_weights_that_are_none_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nan(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        arrays["stack1.conv1.weight"][0, 0, 0, 0] = np.nan
+
+    def lacking(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        del arrays["head.linear.bias"]
+
+    def foreign(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        meta["model"] = "resnet18"
+
+    for change, words in (
+        (nan, ["stack1.conv1.weight", "NaN"]),
+        (lacking, ["head.linear.bias", "missing"]),
+        (foreign, ["resnet18"]),
+    ):
+        path = weights_with(tmp_path, change)
+        line = refused(capsys, "quantize", "--weights", path)
+        for word in (path, *words):
+            assert word in line
+
+
+def test_damaged_and_newer_files_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    program = tmp_path / "program.npz"
+    whole = program.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    newer = whole.replace(b'"version": 1', b'"version": 9')
+    for content, word in (
+        (bytes(flipped), "damaged"),
+        (whole[: len(whole) // 2], "truncated"),
+        (newer, "program.npz"),
+        (b"", "empty"),
+    ):
+        program.write_bytes(content)
+        line = refused(capsys, "run", str(tmp_path))
+        assert word in line
+        assert "program.npz" in line
+    assert "no such file" in refused(capsys, "run", str(tmp_path / "elsewhere"))
+
+
+def test_images_of_another_size_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.zeros((300, 300, 3), np.uint8)).save(tmp_path / "a" / "0.png")
+    weights = str(reference_models.get("resnet8").weights_path("shapes"))
+    line = refused(capsys, "quantize", "--data", f"folder:{tmp_path}", "--weights", weights)
+    assert "3x224x224" in line
+    assert "3x32x32" in line
+    assert "shapes" in refused(capsys, "quantize", "--data", f"folder:{tmp_path}")
+
+
+def test_an_interruption_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "compare", interrupted)
+    assert cli.main([*QUICK, "--out", str(tmp_path)]) == 130
+    assert list(tmp_path.iterdir()) == []
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_in_the_middle_of_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aquant_ref.cli", "quantize", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("float")  # in the middle of the work
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_where_an_error_came_from() -> None:
+    with pytest.raises(InputError, match="resnet9"):
+        cli.main(["quantize", "--model", "resnet9", "--debug"])
+
+
+def test_models_are_listed_with_their_cards(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models"]) == 0
+    listed = capsys.readouterr().out
+    assert "resnet8" in listed
+    assert "sha256" in listed
+    assert "nothing" in refused(capsys, "models", "nothing")
+
+
+def test_training_writes_weights_that_the_main_job_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.npz"
+    assert cli.main(["train", "resnet8", "--epochs", "1", "--out", str(path)]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.npz"]
+    assert "epoch 1 of 1" in capsys.readouterr().err
+    assert cli.main([*QUICK, "--method", "rtn", "--weights", str(path)]) == 0
+
+
+def test_an_interrupted_training_goes_on_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.npz"
+    arguments = ["train", "resnet8", "--epochs", "2", "--out", str(path)]
+
+    def interrupt(steps: Iterable[int], label: str) -> Iterable[int]:
+        if label == "epoch 2":
+            raise KeyboardInterrupt
+        return steps
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "progress", interrupt)
+        assert cli.main(arguments) == 130
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.checkpoint.npz"]
+    capsys.readouterr()
+    assert cli.main(arguments) == 0
+    assert "epoch 1 of" not in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.npz"]
+
+
+def test_training_without_a_recipe_or_with_no_epochs_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--epochs" in refused(capsys, "train", "resnet8", "--epochs", "0")
+    assert "recipe" in refused(capsys, "train", "resnet8", "--data", f"idx:{tmp_path}")
+
+
+def test_a_saved_model_and_its_program_say_the_same(tmp_path: Path) -> None:
+    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 0
+    model = QuantizedGraph.load(tmp_path / "model.npz")
+    program = Program.load(tmp_path / "program.npz")
+    assert program.output == model.graph.output
+    names = {i.name for i in program.instructions if i.op == "threshold"}
+    assert names == set(model.tensors) - {"image"}
+
+
+def test_help_is_there_without_numpy() -> None:
+    code = "import sys; from aquant_ref import cli; cli.parser(); assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
