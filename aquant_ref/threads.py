@@ -1,17 +1,18 @@
 """Spread the images of a batch over threads, in blocks that stay in cache.
 
 numpy releases the interpreter lock inside its loops, so two Python threads with one BLAS thread
-each beat one
-thread whose BLAS uses two: the copies around a matrix product run in parallel as well. Work is cut
-into the
-same blocks whatever the number of threads, and results are combined in block order, so the number
-of threads
-never changes a byte.
+each beat one thread whose BLAS uses two: the copies around a matrix product run in parallel as
+well. Threads of both kinds at once would crowd the cores and be many times slower than either, so
+there is more than one of ours only where BLAS was asked for one.
+
+Work is cut into the same blocks whatever the number of threads, and results are combined in block
+order, so the number of threads never changes a byte.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -30,11 +31,12 @@ _threads = 0
 
 
 def use_one_blas_thread() -> None:
-    """Ask BLAS for one thread; takes effect only before numpy is first imported, so the command
-    line calls it.
+    """Ask BLAS for one thread. This counts only before numpy is first imported; later it does
+    nothing.
     """
-    for name in BLAS_THREAD_VARIABLES:
-        os.environ.setdefault(name, "1")
+    if "numpy" not in sys.modules:
+        for name in BLAS_THREAD_VARIABLES:
+            os.environ.setdefault(name, "1")
 
 
 def available_cores() -> int:
@@ -45,9 +47,14 @@ def available_cores() -> int:
 
 
 def set_threads(count: int | None = None) -> None:
-    """Use `count` threads from now on (None: one per available core); raises ValueError below 1."""
+    """Use `count` threads from now on; raises ValueError below 1.
+
+    None is one per available core if BLAS has one thread, else one.
+    """
     global _pool, _threads
-    count = available_cores() if count is None else count
+    if count is None:
+        alone = any(os.environ.get(name) == "1" for name in BLAS_THREAD_VARIABLES)
+        count = available_cores() if alone else 1
     if count < 1:
         raise ValueError(f"threads: needs at least 1, got {count}")
     if _pool is not None:

@@ -23,8 +23,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    """A network of this project: `build(classes)` makes its graph, `recipes` train it by data
-    set.
+    """A network of this project: `build(classes)` makes its graph, `recipes` train it by data set.
     """
 
     name: str
@@ -38,8 +37,7 @@ class ReferenceModel:
         return Path(__file__).parent / self.name
 
     def weights_path(self, data: str) -> Path:
-        """The shipped weights for the data set called `data`; raises InputError if there are
-        none.
+        """The shipped weights for the data set called `data`; raises InputError if there are none.
         """
         path = self.folder / f"{data}.npz"
         if not path.exists():

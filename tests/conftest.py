@@ -11,7 +11,7 @@ from hypothesis import settings
 import aquant_ref
 from aquant_ref.threads import use_one_blas_thread
 
-use_one_blas_thread()  # before numpy is imported: our threads and those of BLAS would crowd the cores
+use_one_blas_thread()  # before numpy is imported: threads of both kinds would crowd the cores
 
 CLONE = Path(__file__).resolve().parent.parent
 

@@ -63,8 +63,7 @@ _NOISE_START = 64
 
 
 def splitmix64(counter: Array) -> Array:
-    """The 64-bit number with index `counter` (uint64) of the splitmix64 sequence that starts at
-    0.
+    """The 64-bit number with index `counter` (uint64) of the splitmix64 sequence that starts at 0.
     """
     z = (counter + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

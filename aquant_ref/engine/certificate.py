@@ -36,8 +36,7 @@ class LayerCertificate:
     low, high: least and largest accumulator; `product`: the type in which the integer product is
     exact; `margin`: least distance, in accumulator steps, of a threshold from an accumulator that
     can occur; `error`: the largest error of the simulation, in the same steps; `fragile`: the
-    number
-    of `thresholds` whose distance is not above the error of their channel.
+    number of `thresholds` whose distance is not above the error of their channel.
     """
 
     name: str

@@ -2,8 +2,8 @@
 own rule.
 
 A convolution is a matrix product with the *im2col* matrix, whose rows are the products (channel,
-kh, kw) of one
-output position and whose columns are the output positions, as PyTorch and ONNX order them:
+kh, kw) of one output position and whose columns are the output positions, as PyTorch and ONNX order
+them:
 
     out[n, o, p] = sum over r of weight[o, r] * columns[n, r, p] + bias[o]
 
@@ -34,8 +34,7 @@ def pair(value: Pair) -> tuple[int, int]:
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Number of window positions along one axis: floor((size + 2*padding - kernel) / stride) +
-    1.
+    """Number of window positions along one axis: floor((size + 2*padding - kernel) / stride) + 1.
     """
     return (size + 2 * padding - kernel) // stride + 1
 
@@ -125,8 +124,7 @@ def conv2d(
     """Cross-correlation of images with kernels, zero padded.
 
     x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) -> (N, O, OH, OW). groups = C is a
-    depthwise
-    convolution. Raises ValueError when the shapes do not fit.
+    depthwise convolution. Raises ValueError when the shapes do not fit.
     """
     _check_conv(x, weight, groups)
     geometry = Windows(x.shape, weight.shape[2:], stride, padding)

@@ -57,8 +57,7 @@ def batch_norm_train(x: Array, gamma: Array, beta: Array, *, mean: Array, varian
     """Normalise with the batch's own statistics, as `batch_statistics` gave them.
 
     x (N, C, H, W), gamma, beta (C,). The derivative rule takes into account that mean and variance
-    are
-    functions of x, although they are passed in (so that they are computed once and can be
+    are functions of x, although they are passed in (so that they are computed once and can be
     recorded).
     """
     inverse = gamma / np.sqrt(variance + EPS)
@@ -112,8 +111,8 @@ defvjp_argnums(batch_norm_train, _batch_norm_train_vjp)
 
 
 def batch_norm(x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array) -> Array:
-    """Normalise with given statistics (inference): an affine map per channel, traced by autograd
-    as it stands.
+    """Normalise with given statistics (inference): an affine map per channel, traced by autograd as
+    it stands.
     """
     inverse = gamma / np.sqrt(variance + EPS)
     return x * _column(inverse) + _column(beta - mean * inverse)

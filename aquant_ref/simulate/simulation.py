@@ -1,9 +1,9 @@
 """Simulation: the quantized network computed in floating point, as learning sees it.
 
 Weights and activations are real numbers that happen to be integers times a scale
-("fake-quantized");
-every layer is the float layer of `nn`. Shares no arithmetic with the engine. float64 by default;
-float32 is what frameworks use, and may differ by a code where a certificate says *fragile*.
+("fake-quantized"); every layer is the float layer of `nn`. Shares no arithmetic with the engine.
+float64 by default; float32 is what frameworks use, and may differ by a code where a certificate
+says *fragile*.
 """
 
 from __future__ import annotations
