@@ -37,7 +37,7 @@ def say(text: str) -> None:
 
 def quantize(args: argparse.Namespace) -> int:
     """The main job: calibrate, learn, lower, run beside the simulation."""
-    from aquant_ref import job
+    from aquant_ref import job, report
     from aquant_ref.ptq import Config
 
     config = Config(args.method, args.weight_bits, args.act_bits, args.iters, seed=args.seed)
@@ -51,16 +51,16 @@ def quantize(args: argparse.Namespace) -> int:
         progress=progress,
         say=say,
     )
-    print(json.dumps(outcome.result, indent=2) if args.json else job.report(outcome))
+    print(json.dumps(outcome.result, indent=2) if args.json else report.of_outcome(outcome))
     return 0 if outcome.agreement.exact else 1
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a saved program again, beside the simulation of the saved model."""
-    from aquant_ref import job
+    from aquant_ref import job, report
 
     rerun = job.rerun(Path(args.directory), args.data, progress=progress)
-    print(json.dumps(rerun.result, indent=2) if args.json else job.report_rerun(rerun))
+    print(json.dumps(rerun.result, indent=2) if args.json else report.of_rerun(rerun))
     return 0 if rerun.agreement.exact else 1
 
 

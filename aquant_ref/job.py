@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -30,11 +30,11 @@ from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import to_float, top1
 from aquant_ref.nn.train import train as train_graph
+from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config, nearest
 from aquant_ref.ptq.methods import quantize as quantize_graph
 from aquant_ref.simulate.simulation import Simulation
 
-Progress = Callable[[Iterable[int], str], Iterable[int]]
 Say = Callable[[str], None]
 
 FILES = ("model.npz", "program.npz", "result.json")
@@ -51,10 +51,6 @@ class Outcome:
     result: dict[str, Any]
 
 
-def _quiet(steps: Iterable[int], label: str) -> Iterable[int]:
-    return steps
-
-
 def _silent(text: str) -> None:
     pass
 
@@ -67,7 +63,7 @@ def run(
     images: int = 1024,
     weights: str | None = None,
     out: str | None = None,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
     say: Say = _silent,
 ) -> Outcome:
     """Quantize a reference model on a data set, lower it, and run it beside its simulation.
@@ -194,7 +190,7 @@ class Rerun:
     result: dict[str, Any]
 
 
-def rerun(directory: Path, data_set: str, *, progress: Progress = _quiet) -> Rerun:
+def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Rerun:
     """Run `directory`/program.npz on the test split of `data_set`, beside model.npz.
 
     Raises InputError if a file is missing or damaged or the images do not fit.
@@ -216,63 +212,6 @@ def rerun(directory: Path, data_set: str, *, progress: Progress = _quiet) -> Rer
     return Rerun(agreement, result)
 
 
-def report(outcome: Outcome) -> str:
-    """The main job's table."""
-    r = outcome.result
-    top = r["top1"]
-    lines = [
-        f"{r['model']} on {r['data']}: {r['method']}, W{r['weight_bits']}A{r['act_bits']}, "
-        f"seed {r['seed']}, {r['images']} calibration images",
-        "",
-        "top-1 on the test set",
-        f"  float                {100 * top['float']:6.2f} %",
-        f"  rounded to nearest   {100 * top['nearest']:6.2f} %",
-        f"  {r['method'] + ', simulated':<20} {100 * top['simulation']:6.2f} %",
-        f"  {r['method'] + ', integers':<20} {100 * top['engine']:6.2f} %",
-        "",
-        *_certificate_lines(outcome.certificates),
-        "",
-        _exact_line(r["bit_exact"]),
-        f"{r['seconds']['total']:.0f} s",
-    ]
-    return "\n".join(lines)
-
-
-def _certificate_lines(certificates: Iterable[LayerCertificate]) -> Iterator[str]:
-    yield (
-        f"{'tensor':<14} {'accumulator':>27}  {'product':<8} {'thresholds':>10} {'margin':>9} "
-        f"{'error':>9}  certificate"
-    )
-    for c in certificates:
-        span = f"{c.low} .. {c.high}"
-        word = "certified" if c.certified else f"{c.fragile} fragile"
-        yield (
-            f"{c.name:<14} {span:>27}  {c.product:<8} {c.thresholds:>10} {c.margin:>9.1e} "
-            f"{c.error:>9.1e}  {word}"
-        )
-
-
-def _exact_line(exact: dict[str, int]) -> str:
-    return (
-        f"engine against simulation: {exact['images']} images, {exact['tensors']} tensors, "
-        f"{exact['elements']} elements, {exact['mismatches']} mismatches"
-    )
-
-
-def report_rerun(again: Rerun) -> str:
-    """What `aquant-ref run` prints."""
-    top = again.result["top1"]
-    return "\n".join(
-        [
-            f"{again.result['program']} on {again.result['data']}",
-            f"  top-1, simulated     {100 * top['simulation']:6.2f} %",
-            f"  top-1, integers      {100 * top['engine']:6.2f} %",
-            _exact_line(again.result["bit_exact"]),
-            f"{again.result['seconds']:.0f} s",
-        ]
-    )
-
-
 def train(
     model: str,
     data_set: str,
@@ -280,7 +219,7 @@ def train(
     out: Path | None = None,
     epochs: int | None = None,
     seed: int = 0,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
     say: Say = _silent,
 ) -> Path:
     """Train a reference model and write its weights; returns their path.

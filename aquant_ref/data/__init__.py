@@ -11,17 +11,16 @@ folders |
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError
+from aquant_ref.progress import Progress, quiet
 
 __all__ = ["SPLITS", "Images", "load", "name"]
 
 SPLITS = ("train", "test")
 WITH_PATH = ("cifar10", "idx", "folder")
-Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 
 def _parts(spec: str) -> tuple[str, Path | None]:
@@ -41,7 +40,7 @@ def name(spec: str) -> str:
     return _parts(spec)[0]
 
 
-def load(spec: str, *, split: str, progress: Progress | None = None) -> Images:
+def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
     """The images of a set, `split` "train" or "test".
 
     Raises InputError, one line that names the file, for an unknown set and whatever is missing,

@@ -10,7 +10,7 @@ import gzip
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from aquant_ref.data.decode import rgb_exact
 from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError
+from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]
-Progress = Callable[[Iterable[int], str], Iterable[int]]
 Read = Callable[[int], bytes]
 
 CLASSES = (
@@ -46,7 +46,7 @@ PICKLED = "data_batch_1"
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-def load(path: Path, split: str, *, progress: Progress | None = None) -> Images:
+def load(path: Path, split: str, *, progress: Progress = quiet) -> Images:
     """The `split` of CIFAR-10 at `path`: uint8 (N, 3, 32, 32).
 
     Raises InputError, which names the file, for a form that is not one of these, files missing,
@@ -115,7 +115,7 @@ def _binary(files: list[tuple[str, bytes]]) -> Images:
     return Images(records[:, 1:].reshape(-1, 3, 32, 32), labels, CLASSES, "cifar10")
 
 
-def _class_folders(path: Path, split: str, progress: Progress | None) -> Images:
+def _class_folders(path: Path, split: str, progress: Progress) -> Images:
     names = sorted(
         (each.parent.name, each.name)
         for each in path.glob("*/*")
@@ -128,7 +128,7 @@ def _class_folders(path: Path, split: str, progress: Progress | None) -> Images:
     return _decode(str(path), [f"{label}/{name}" for label, name in names], read, split, progress)
 
 
-def _class_zip(path: Path, split: str, progress: Progress | None) -> Images:
+def _class_zip(path: Path, split: str, progress: Progress) -> Images:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = sorted(
@@ -150,9 +150,7 @@ def _class_zip(path: Path, split: str, progress: Progress | None) -> Images:
         raise InputError(f"{path}: is truncated or damaged ({error})") from error
 
 
-def _decode(
-    where: str, names: Sequence[str], read: Read, split: str, progress: Progress | None
-) -> Images:
+def _decode(where: str, names: Sequence[str], read: Read, split: str, progress: Progress) -> Images:
     if not names:
         raise InputError(f"{where}: holds no class folders with images")
     labels = [name.split("/")[0] for name in names]
@@ -160,7 +158,6 @@ def _decode(
     if unknown:
         raise InputError(f"{where}: holds a folder {unknown[0]!r}, which is no class of CIFAR-10")
     codes = np.empty((len(names), 3, 32, 32), np.uint8)
-    numbers: Iterable[int] = range(len(names))
-    for i in numbers if progress is None else progress(numbers, f"cifar10 {split}"):
+    for i in progress(range(len(names)), f"cifar10 {split}"):
         codes[i] = rgb_exact(f"{where}/{names[i]}", read(i), (32, 32))
     return Images(codes, np.array([CLASSES.index(c) for c in labels], np.int64), CLASSES, "cifar10")

@@ -10,16 +10,15 @@ cosine and sine are p/65 and q/65 with whole p and q, and compared without any d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.data.images import Images
+from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]
-Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 CLASSES = (
     "disc",
@@ -63,8 +62,7 @@ _NOISE_START = 64
 
 
 def splitmix64(counter: Array) -> Array:
-    """The 64-bit number with index `counter` (uint64) of the splitmix64 sequence that starts at 0.
-    """
+    """The 64-bit number with index `counter` (uint64) of the splitmix64 sequence from 0."""
     z = (counter + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -180,13 +178,12 @@ def _speck(images: Array, numbers: _Numbers, points: Array) -> None:
         plane[...] = ((4 - cover) * plane + cover * colour) // 4
 
 
-def load(split: str, *, progress: Progress | None = None) -> Images:
+def load(split: str, *, progress: Progress = quiet) -> Images:
     """The whole split, "train" (10,000 images) or "test" (2,000), 200 or 1,000 of each class."""
     size = SIZES[split]
     codes = np.empty((size, 3, SIDE, SIDE), np.uint8)
     labels = np.empty(size, np.int64)
-    starts: Iterable[int] = range(0, size, BLOCK)
-    for start in starts if progress is None else progress(starts, f"shapes {split}"):
+    for start in progress(range(0, size, BLOCK), f"shapes {split}"):
         part = slice(start, start + BLOCK)
         codes[part], labels[part] = draw(split, np.arange(size)[part])
     return Images(codes, labels, CLASSES, name="shapes")

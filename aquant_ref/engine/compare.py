@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,10 @@ from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import Labelled
+from aquant_ref.progress import Progress, quiet
 from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]
-Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 BATCH = 128
 
@@ -46,7 +45,7 @@ def compare(
     images: Labelled,
     *,
     dtype: Any = np.float64,
-    progress: Progress | None = None,
+    progress: Progress = quiet,
 ) -> Agreement:
     """Every code tensor and the logits, over all `images`: simulation in `dtype` against engine.
 
@@ -57,8 +56,7 @@ def compare(
     simulation, engine = Simulation(model, dtype=dtype), Engine(program)
     found = Agreement(len(images), {}, {}, {})
     right = {"simulation": 0, "engine": 0}
-    starts: Iterable[int] = range(0, len(images), BATCH)
-    for start in starts if progress is None else progress(starts, "engine against simulation"):
+    for start in progress(range(0, len(images), BATCH), "engine against simulation"):
         indices = np.arange(start, min(start + BATCH, len(images)))
         codes, labels = images.batch(indices), images.labels[indices]
         simulated, computed = simulation.run(codes), engine.run(codes)

@@ -1,5 +1,4 @@
-"""autograd's `primitive` with a type: autograd publishes none, and would hide those of our layers.
-"""
+"""autograd's `primitive`, typed: autograd publishes no types, and would hide those of our layers."""
 
 from __future__ import annotations
 

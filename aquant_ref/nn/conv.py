@@ -34,8 +34,7 @@ def pair(value: Pair) -> tuple[int, int]:
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Number of window positions along one axis: floor((size + 2*padding - kernel) / stride) + 1.
-    """
+    """Window positions along one axis: floor((size + 2*padding - kernel) / stride) + 1."""
     return (size + 2 * padding - kernel) // stride + 1
 
 

@@ -45,8 +45,7 @@ class QuantizedLayer:
     bias: Array
 
     def integers(self) -> Array:
-        """The weights as the integers that meet the codes of the input: codes - zero_point, int32.
-        """
+        """The weights as the integers that meet the input's codes: codes - zero_point, int32."""
         zero_point = self.zero_point.reshape(-1, *(1,) * (self.codes.ndim - 1))
         return self.codes.astype(np.int32) - zero_point.astype(np.int32)
 

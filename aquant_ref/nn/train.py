@@ -7,7 +7,7 @@ and resumed from its checkpoint ends in the same weights as one that was not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from aquant_ref.formats import native
 from aquant_ref.nn.elementwise import softmax_cross_entropy
 from aquant_ref.nn.graph import Graph, Statistics
 from aquant_ref.nn.optim import SGD, cosine
+from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -98,7 +99,7 @@ def top1(
     images: Labelled,
     *,
     batch: int = 128,
-    progress: Callable[[Iterable[int], str], Iterable[int]] | None = None,
+    progress: Progress = quiet,
 ) -> float:
     """Fraction of `images` where the largest of `run(uint8 images)`, the logits, is the label's.
 
@@ -107,8 +108,7 @@ def top1(
     if len(images) == 0:
         raise InputError("accuracy: there are no images to measure on")
     right = 0
-    starts: Iterable[int] = range(0, len(images), batch)
-    for start in starts if progress is None else progress(starts, "top-1"):
+    for start in progress(range(0, len(images), batch), "top-1"):
         indices = np.arange(start, min(start + batch, len(images)))
         right += int(np.sum(run(images.batch(indices)).argmax(axis=1) == images.labels[indices]))
     return right / len(images)
@@ -132,7 +132,7 @@ def train(
     seed: int,
     test: Labelled | None = None,
     checkpoint: Path | None = None,
-    progress: Callable[[Iterable[int], str], Iterable[int]] | None = None,
+    progress: Progress = quiet,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> State:
     """Train `graph` from its initial weights, or from `checkpoint` if that file is there.
@@ -171,14 +171,13 @@ def _train_epoch(
     images: Labelled,
     recipe: Recipe,
     seed: int,
-    progress: Callable[[Iterable[int], str], Iterable[int]] | None,
+    progress: Progress,
 ) -> float:
     rng = np.random.default_rng([seed, state.epoch])
     order = rng.permutation(len(images))
     steps = len(images) // recipe.batch
-    numbers: Iterable[int] = range(steps)
     total = 0.0
-    for step in numbers if progress is None else progress(numbers, f"epoch {state.epoch + 1}"):
+    for step in progress(range(steps), f"epoch {state.epoch + 1}"):
         chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
         codes = augment(images.batch(chosen), rng, crop=recipe.crop, flip=recipe.flip)
         learned = {k: v for k, v in state.parameters.items() if not k.endswith(RUNNING)}

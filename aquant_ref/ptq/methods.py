@@ -20,10 +20,12 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import PIXEL_SCALE, to_float
+from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
+from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
 from aquant_ref.ptq.observers import search_activation_scale, search_weight_scale
 from aquant_ref.ptq.partition import layer_bits, tensor_bits
-from aquant_ref.ptq.reconstruction import LearnedNetwork, LearnedTensor, Pass, Progress, run_pass
+from aquant_ref.ptq.reconstruction import Pass, run_pass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.qparams import check_bits
 
@@ -110,7 +112,7 @@ def quantize(
     codes: Array,
     config: Config,
     *,
-    progress: Progress | None = None,
+    progress: Progress = quiet,
 ) -> QuantizedGraph:
     """Quantize a float network (batch norm folded) with the method of `config`.
 

@@ -14,7 +14,7 @@ are learned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,59 +27,15 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.nn.optim import Adam, cosine
 from aquant_ref.nn.ste import ste_quantize
-from aquant_ref.ptq.adaround import AdaRound, dequantized, regularizer, regularizer_beta
-from aquant_ref.ptq.observers import WeightScale
+from aquant_ref.progress import Progress, quiet
+from aquant_ref.ptq.adaround import AdaRound, regularizer, regularizer_beta
+from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.partition import boundary_layers
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
-Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 CACHE_BATCH = 64  # images at a time when tensors of the whole calibration set are computed
-
-
-@dataclass(frozen=True)
-class LearnedTensor:
-    """A quantizer while it is learned: scale, bits and, with a border, coefficients (C, 3)."""
-
-    scale: float
-    bits: int
-    coefficients: Array | None = None
-
-    @property
-    def qmax(self) -> int:
-        """The largest code, 2^bits - 1."""
-        return int(2**self.bits - 1)
-
-
-@dataclass
-class LearnedNetwork:
-    """A network on its way to integers: float parameters, weight codes, tensor quantizers."""
-
-    graph: Graph
-    parameters: Arrays
-    scales: dict[str, WeightScale]
-    codes: Arrays
-    tensors: dict[str, LearnedTensor]
-
-    def weights(self) -> Arrays:
-        """The parameters with every weight replaced by its dequantized codes."""
-        weights = {
-            f"{name}.weight": dequantized(
-                codes, self.scales[name], self.parameters[f"{name}.weight"].dtype
-            )
-            for name, codes in self.codes.items()
-        }
-        return {**self.parameters, **weights}
-
-    def quantize(self, name: str, x: Any) -> Any:
-        """Fake-quantized tensor `name`; the image and unquantized tensors as they are."""
-        tensor = self.tensors.get(name)
-        if tensor is None or name == INPUT:  # the image is exactly its codes times its scale
-            return x
-        if tensor.coefficients is None:
-            return ste_quantize(x, tensor.scale, qmax=tensor.qmax)
-        return ste_quantize(x, tensor.scale, tensor.coefficients, qmax=tensor.qmax)
 
 
 @dataclass(frozen=True)
@@ -116,7 +72,7 @@ def run_pass(
     *,
     seed: tuple[int, ...],
     learned_bits: Callable[[int], bool] = lambda bits: True,
-    progress: Progress | None = None,
+    progress: Progress = quiet,
 ) -> list[dict[str, Any]]:
     """Learn `network` in place, block by block, on float `images` (N, C, H, W).
 
@@ -242,15 +198,13 @@ class _Learner:
         self.variables[name], self.rates[name] = start, rate
 
     def learn(
-        self, cache: Cache, target: Array, rng: np.random.Generator, progress: Progress | None
+        self, cache: Cache, target: Array, rng: np.random.Generator, progress: Progress
     ) -> None:
         """Run the iterations and write the result back into the network."""
         settings, optimizer = self.settings, Adam()
         gradient = value_and_grad(self._objective)
-        steps: Iterable[int] = range(settings.iterations)
-        if progress is not None:
-            steps = progress(steps, f"{settings.name} {self.block.name}")
-        for step in steps:
+        label = f"{settings.name} {self.block.name}"
+        for step in progress(range(settings.iterations), label):
             chosen = rng.integers(0, len(target), settings.batch)
             inputs = {name: self._mixed(cache, name, chosen, rng) for name in self.block.inputs}
             value, gradients = gradient(self.variables, inputs, target[chosen], step, rng)

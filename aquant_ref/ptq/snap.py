@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.quantized import QuantizedGraph, QuantizedLayer, QuantizedTensor
+from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.partition import LAYERS
-from aquant_ref.ptq.reconstruction import LearnedNetwork
 from aquant_ref.quant import border
 
 Array = NDArray[Any]

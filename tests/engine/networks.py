@@ -7,8 +7,8 @@ import numpy as np
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.adaround import nearest_codes
+from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
 from aquant_ref.ptq.observers import WeightScale
-from aquant_ref.ptq.reconstruction import LearnedNetwork, LearnedTensor
 from aquant_ref.ptq.snap import snap
 
 

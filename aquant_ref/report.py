@@ -1,0 +1,65 @@
+"""Results as the tables that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from aquant_ref.engine.certificate import LayerCertificate
+from aquant_ref.job import Outcome, Rerun
+
+
+def of_outcome(outcome: Outcome) -> str:
+    """The main job's table."""
+    r = outcome.result
+    top = r["top1"]
+    lines = [
+        f"{r['model']} on {r['data']}: {r['method']}, W{r['weight_bits']}A{r['act_bits']}, "
+        f"seed {r['seed']}, {r['images']} calibration images",
+        "",
+        "top-1 on the test set",
+        f"  float                {100 * top['float']:6.2f} %",
+        f"  rounded to nearest   {100 * top['nearest']:6.2f} %",
+        f"  {r['method'] + ', simulated':<20} {100 * top['simulation']:6.2f} %",
+        f"  {r['method'] + ', integers':<20} {100 * top['engine']:6.2f} %",
+        "",
+        *_certificate_lines(outcome.certificates),
+        "",
+        _exact_line(r["bit_exact"]),
+        f"{r['seconds']['total']:.0f} s",
+    ]
+    return "\n".join(lines)
+
+
+def _certificate_lines(certificates: Iterable[LayerCertificate]) -> Iterator[str]:
+    yield (
+        f"{'tensor':<14} {'accumulator':>27}  {'product':<8} {'thresholds':>10} {'margin':>9} "
+        f"{'error':>9}  certificate"
+    )
+    for c in certificates:
+        span = f"{c.low} .. {c.high}"
+        word = "certified" if c.certified else f"{c.fragile} fragile"
+        yield (
+            f"{c.name:<14} {span:>27}  {c.product:<8} {c.thresholds:>10} {c.margin:>9.1e} "
+            f"{c.error:>9.1e}  {word}"
+        )
+
+
+def _exact_line(exact: dict[str, int]) -> str:
+    return (
+        f"engine against simulation: {exact['images']} images, {exact['tensors']} tensors, "
+        f"{exact['elements']} elements, {exact['mismatches']} mismatches"
+    )
+
+
+def of_rerun(again: Rerun) -> str:
+    """What `aquant-ref run` prints."""
+    top = again.result["top1"]
+    return "\n".join(
+        [
+            f"{again.result['program']} on {again.result['data']}",
+            f"  top-1, simulated     {100 * top['simulation']:6.2f} %",
+            f"  top-1, integers      {100 * top['engine']:6.2f} %",
+            _exact_line(again.result["bit_exact"]),
+            f"{again.result['seconds']:.0f} s",
+        ]
+    )
