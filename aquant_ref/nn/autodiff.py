@@ -1,4 +1,4 @@
-"""autograd's `primitive`, typed: autograd publishes no types, and would hide those of our layers."""
+"""autograd's `primitive` with a type, which autograd does not publish and our layers would lose."""
 
 from __future__ import annotations
 
