@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.program import Instruction, Program
 from aquant_ref.errors import InputError
-from aquant_ref.nn.conv import pair
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.quantized import QuantizedGraph, QuantizedTensor
+from aquant_ref.nn.windows import pair
 
 Array = NDArray[Any]
 

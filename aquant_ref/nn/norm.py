@@ -15,7 +15,7 @@ from autograd.tracer import getval
 from numpy.typing import NDArray
 
 from aquant_ref.nn.autodiff import primitive
-from aquant_ref.nn.conv import images_per_block
+from aquant_ref.nn.windows import images_per_block
 from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]

@@ -13,10 +13,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from aquant_ref.nn.conv import conv2d, linear, output_size, pair
+from aquant_ref.nn.conv import conv2d, linear
 from aquant_ref.nn.elementwise import add, flatten, relu, relu6
 from aquant_ref.nn.norm import batch_norm
 from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool
+from aquant_ref.nn.windows import output_size, pair
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]

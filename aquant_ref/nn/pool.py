@@ -9,7 +9,7 @@ from autograd.extend import defvjp
 from numpy.typing import NDArray
 
 from aquant_ref.nn.autodiff import primitive
-from aquant_ref.nn.conv import Pair, Windows
+from aquant_ref.nn.windows import Pair, Windows
 
 Array = NDArray[Any]
 

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.nn.conv import pair
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import Node
+from aquant_ref.nn.windows import pair
 
 Array = NDArray[Any]
 

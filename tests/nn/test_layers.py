@@ -9,8 +9,8 @@ from autograd import grad
 from autograd.test_util import check_grads
 
 from aquant_ref import nn, oracle
-from aquant_ref.nn.conv import Windows
 from aquant_ref.nn.norm import EPS, batch_norm_train, batch_statistics
+from aquant_ref.nn.windows import Windows
 from aquant_ref.threads import set_threads
 
 rng = np.random.default_rng(0)
@@ -20,6 +20,8 @@ CONVOLUTIONS = [
     (3, 4, 1, (3, 3), (1, 1), (1, 1), (5, 4)),
     (4, 6, 2, (3, 2), (2, 1), (0, 1), (7, 5)),
     (4, 4, 4, (3, 3), (2, 2), (1, 1), (6, 7)),  # depthwise, the last row left over
+    (3, 3, 3, (3, 2), (1, 2), (2, 0), (4, 7)),  # depthwise, nothing square
+    (3, 6, 3, (3, 3), (1, 1), (1, 1), (4, 5)),  # two outputs a channel
     (2, 3, 1, (1, 1), (2, 2), (0, 0), (5, 5)),
     (1, 1, 1, (2, 3), (1, 3), (2, 0), (2, 3)),  # padding as wide as the kernel
 ]
