@@ -28,7 +28,7 @@ from aquant_ref.formats.atomic import check_writable_directory, write_json_atomi
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import to_float, top1
+from aquant_ref.nn.train import float_logits, top1
 from aquant_ref.nn.train import train as train_graph
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config, nearest
@@ -101,7 +101,7 @@ def run(
 
     with timed("float"):
         float_top1 = top1(
-            lambda codes: graph.run(parameters, to_float(codes)), test, progress=progress
+            lambda codes: float_logits(graph, parameters, codes), test, progress=progress
         )
     with timed("nearest"):
         rounded = Simulation(nearest(graph, parameters, calibration, config))
@@ -124,7 +124,7 @@ def run(
         "config": {
             **asdict(config),
             "images": images,
-            "passes": [asdict(each) for each in config.passes()],
+            "stages": [asdict(each) for each in config.stages()],
             "block_errors": quantized.source["block_errors"],
         },
         "top1": {"float": float_top1, "nearest": nearest_top1, **agreement.top1},

@@ -318,27 +318,102 @@ def flatten(x: Any) -> Tensor:
 
 # A quantized network, in its ideal semantics
 
+PASSES_CODES = ("max_pool", "flatten")
+
 
 def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tensor]:
     """Codes of every quantized tensor, and the last tensor in units, for one image of codes.
 
     Spec: AQ-IDEAL-1. `nodes` are plain descriptions as `QuantizedGraph.plain()` gives them: the
     first is the image {name, scale}; a layer has integer `weight`, `unit` and `bias` for each
-    output; a node with `crossings` (one list a channel) and `scale` is quantized. Everything
-    between two codes is real arithmetic without any rounding.
+    output; a node with `crossings` (one list a channel), `scale` and `zero_point` is quantized. A
+    node with `narrow` is stored with wide codes, which a layer with a `window` rounds itself and
+    any other node reads through that table (AQ-WINDOW). Everything between two codes is real
+    arithmetic without any rounding.
     """
     first, last = nodes[0], nodes[-1]
-    real = {first["name"]: _times(image, first["scale"])}
+    real = {first["name"]: _real(image, first["scale"], first["zero_point"])}
     codes: dict[str, Tensor] = {first["name"]: image}
+    stored: dict[str, Mapping[str, Any]] = {}
     for node in nodes[1:]:
-        value = _node(node, [real[name] for name in node["inputs"]])
+        if "window" in node:
+            (name,) = node["inputs"]
+            value = _windowed(node, real[name], stored[name])
+        else:
+            passes = node["op"] in PASSES_CODES
+            inputs = [(real[name], stored.get(name, {})) for name in node["inputs"]]
+            value = _node(node, [x if passes else _narrowed(x, own) for x, own in inputs])
         if "crossings" in node:
             codes[node["name"]] = _codes(value, node["scale"], node["crossings"])
-            value = _times(codes[node["name"]], node["scale"])
+            value = _real(codes[node["name"]], node["scale"], node["zero_point"])
+            stored[node["name"]] = node
+        elif node["op"] in PASSES_CODES and node["inputs"][0] in stored:
+            stored[node["name"]] = stored[node["inputs"][0]]
         real[node["name"]] = value
     logits = zip(real[last["name"]], last["unit"], strict=True)
     codes[last["name"]] = [value / unit for value, unit in logits]
     return codes
+
+
+def _real(codes: Tensor, scale: Real, zero_point: Sequence[int]) -> Tensor:
+    """Scale * (code - zero_point), channel by channel."""
+
+    def of_channel(values: Any, zero: int) -> Any:
+        return apply(lambda q: (q - zero) * scale, values)
+
+    return [of_channel(values, zero) for values, zero in zip(codes, zero_point, strict=True)]
+
+
+def _narrowed(x: Tensor, stored: Mapping[str, Any]) -> Tensor:
+    """Values of wide codes as a node without a border of its own reads them. Spec: AQ-WINDOW-4."""
+    if "narrow" not in stored:
+        return x
+
+    def value(v: Real) -> Real:
+        wide = int(v / stored["scale"] + stored["zero_point"][0])
+        return (stored["narrow"][wide] - stored["offset"]) * stored["step"]
+
+    return list(apply(value, x))
+
+
+def window_codes(wide: Sequence[int], first_row: int, tables: Mapping[str, Any]) -> list[int]:
+    """The narrow codes of one channel's window, whose first im2col row is `first_row`.
+
+    Spec: AQ-WINDOW-2, AQ-WINDOW-3.
+    """
+    rows = range(first_row, first_row + len(wide))
+    down = [tables["codes"][r][u] for r, u in zip(rows, wide, strict=True)]
+    if tables["lift"] is None:
+        return down
+    total = sum(tables["fusion"][r][u] for r, u in zip(rows, wide, strict=True))
+    up = [tables["lift"][r][u] >= total for r, u in zip(rows, wide, strict=True)]
+    return [code + more for code, more in zip(down, up, strict=True)]
+
+
+def _windowed(node: Mapping[str, Any], x: Tensor, stored: Mapping[str, Any]) -> Tensor:
+    weight, kernel, zero = node["weight"], node["kernel"], stored["zero_point"][0]
+    wide = apply(lambda v: int(v / stored["scale"] + zero), x)
+    tops, lefts = _positions(wide, kernel, node["stride"], node["padding"])
+    places = [(i, j) for i in range(kernel[0]) for j in range(kernel[1])]
+
+    def window(channel: int, top: int, left: int) -> list[Real]:
+        pixels = [_pixel(wide, channel, top + i, left + j) for i, j in places]
+        padded = [zero if pixel is None else pixel for pixel in pixels]
+        codes = window_codes(padded, channel * len(places), node["window"])
+        return [(code - stored["offset"]) * stored["step"] for code in codes]
+
+    def value(o: int, top: int, left: int) -> Real:
+        step = node["unit"][o] / node["input_scale"]
+        members = len(weight[o])
+        first = o // (len(weight) // node["groups"]) * members
+        total: Real = node["bias"][o]
+        for member in range(members):
+            values = window(first + member, top, left)
+            for (i, j), v in zip(places, values, strict=True):
+                total += weight[o][member][i][j] * step * v
+        return total
+
+    return [[[value(o, t, left) for left in lefts] for t in tops] for o in range(len(weight))]
 
 
 def _times(x: Tensor, factor: Real) -> Tensor:

@@ -16,7 +16,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.train import Recipe
-from reference_models import resnet8
+from reference_models import mobilenet, resnet8
 
 Array = NDArray[Any]
 
@@ -81,6 +81,12 @@ MODELS = {
         "three residual stacks for 32x32 images, 78 thousand weights, 12.5 million products",
         resnet8.build,
         {"shapes": Recipe(30, batch=64), "cifar10": Recipe(30, batch=64)},
+    ),
+    "mobilenet": ReferenceModel(
+        "mobilenet",
+        "a small MobileNetV2 for 32x32 images, 81 thousand weights, 6.7 million products",
+        mobilenet.build,
+        {"shapes": Recipe(20, batch=64), "cifar10": Recipe(20, batch=64)},
     ),
 }
 

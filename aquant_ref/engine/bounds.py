@@ -81,6 +81,9 @@ def _bounds(each: Instruction, inputs: list[Bounds], sizes: dict[str, int]) -> B
 
 def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     weight = each.arrays["weight"].astype(np.int64)
+    zero_point = each.arrays["zero_point"].astype(np.int64)
+    # 0 is what a padded pixel contributes
+    low, high = np.minimum(low - zero_point, 0), np.maximum(high - zero_point, 0)
     outputs = len(weight)
     groups = each.attributes.get("groups", 1)
     # the channel that each weight meets, then one row per output channel

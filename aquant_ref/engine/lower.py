@@ -9,8 +9,8 @@ and the quantizer after it turns into the least accumulators that reach each cod
     T_k = ceil((crossing_k * scale - bias) / unit).
 
 No multiplier and no rounded bias is left; the result equals the ideal semantics for every
-accumulator. ReLU needs no instruction: every threshold of a code above 0 is where the value is
-positive (AQ-LOWER).
+accumulator. ReLU and ReLU6 need no instruction: a crossing that is not positive is always reached,
+one above 6 never (AQ-LOWER).
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from aquant_ref.nn.quantized import QuantizedGraph, QuantizedTensor
 from aquant_ref.nn.windows import pair
 
 Array = NDArray[Any]
+
+UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is always reached
+CEILINGS = {"relu": None, "relu6": 6}
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Lowering:
 
     def __init__(self, model: QuantizedGraph) -> None:
         self.model = model
+        _check_integer(model)
         self._instructions: list[Instruction] = []
         self.decisions: list[Decisions] = []
         self.meanings: dict[str, Meaning] = {}
@@ -98,17 +102,19 @@ class Lowering:
         return node.name if node.name == self.model.graph.output else f"{node.name}.acc"
 
     def _store(self, name: str, tensor: QuantizedTensor) -> None:
-        channels = self.model.graph.shapes[name][0]
-        unit = (Fraction(tensor.scale),) * channels
-        size = np.full(channels, 2.0**tensor.bits - 1)
-        self.meanings[name] = Meaning(name, unit, (Fraction(0),) * channels, size, 1)
+        zero_point = self.model.zero_point(name)
+        scale = Fraction(tensor.scale)
+        bias = tuple(-scale * z for z in zero_point.tolist())
+        size = np.maximum(zero_point, 2**tensor.bits - 1 - zero_point).astype(np.float64)
+        self.meanings[name] = Meaning(name, (scale,) * len(bias), bias, size, 1)
 
     def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
         tensor = self.model.tensors[name]
         scale = Fraction(tensor.scale)
         rows = np.broadcast_to(tensor.crossings, (len(meaning.unit), tensor.crossings.shape[1]))
+        op = self.model.graph.node(name).op
         exact = tuple(
-            tuple((Fraction(c) * scale - bias) / unit for c in row.tolist())
+            tuple(_threshold(Fraction(c) * scale, op, unit, bias) for c in row.tolist())
             for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
         )
         thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
@@ -118,11 +124,14 @@ class Lowering:
 
     def _layer(self, node: Node, op: str, **rest: Any) -> Meaning:
         layer = self.model.layers[node.name]
-        if any(self.meanings[node.inputs[0]].bias):
-            raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
+        self._check_codes(node)
         weight = layer.integers()
         small = np.int8 if abs(weight).max(initial=0) < 128 else np.int32
-        arrays = {"weight": weight.astype(small), **rest.pop("arrays", {})}
+        arrays = {
+            "weight": weight.astype(small),
+            "zero_point": self.model.zero_point(node.inputs[0]),
+            **rest.pop("arrays", {}),
+        }
         source = self.meanings[node.inputs[0]].name
         name = self._accumulator(node)
         self._emit(name, op, source, arrays=arrays, **rest)
@@ -168,6 +177,16 @@ class Lowering:
             raise InputError(f"{node.name}: a ReLU without a quantizer has no integer form")
         return self.meanings[node.inputs[0]]
 
+    _lower_relu6 = _lower_relu
+
+    def _check_codes(self, node: Node) -> None:
+        try:
+            self.model.code_source(node.inputs[0])
+        except ValueError as error:
+            raise InputError(
+                f"{node.name}: reads {node.inputs[0]}, which is not stored as codes"
+            ) from error
+
     def _lower_global_avg_pool(self, node: Node) -> Meaning:
         source = self.meanings[node.inputs[0]]
         positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
@@ -178,8 +197,7 @@ class Lowering:
 
     def _lower_max_pool(self, node: Node) -> Meaning:
         source = self.meanings[node.inputs[0]]
-        if any(source.bias) or len(set(source.unit)) != 1:
-            raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
+        self._check_codes(node)
         kernel = pair(node.attributes["kernel"])
         attributes = {
             "kernel": list(kernel),
@@ -198,6 +216,27 @@ class Lowering:
             for values in (source.unit, source.bias)
         )
         return Meaning(node.name, unit, bias, np.repeat(source.size, positions), source.terms)
+
+
+def _check_integer(model: QuantizedGraph) -> None:
+    for name in model.windows:
+        raise InputError(
+            f"{name}: a border that rounds in every window has no integer lowering yet; "
+            "borders for the tensor or for each channel have"
+        )
+    for name in model.floats:
+        raise InputError(f"{name}: stays in floating point, which has no integer form")
+
+
+def _threshold(crossing: Fraction, op: str, unit: Fraction, bias: Fraction) -> Fraction:
+    """The accumulator from which on unit*acc + bias, after the ReLU `op`, reaches `crossing`."""
+    if op in CEILINGS:
+        ceiling = CEILINGS[op]
+        if crossing <= 0:
+            return Fraction(-UNREACHED)
+        if ceiling is not None and crossing > ceiling:
+            return Fraction(UNREACHED)
+    return (crossing - bias) / unit
 
 
 def _common(a: Fraction, b: Fraction) -> Fraction:

@@ -5,8 +5,8 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 
 | op | gives |
 |---|---|
-| conv2d | sum of weight * code over the window, zero padded: an accumulator |
-| linear | sum of weight * code + bias |
+| conv2d | sum of weight * (code - zero_point) over the window, padded with zero_point: an accumulator |
+| linear | sum of weight * (code - zero_point) + bias |
 | add | multiplier_a * a + multiplier_b * b, per channel: an accumulator |
 | sum | sum over all positions, shape (N, C, 1, 1): an accumulator |
 | max_pool | maximum over the window |
@@ -32,8 +32,8 @@ Array = NDArray[Any]
 IMAGE = "image"
 # Arrays that an instruction carries, and the kinds of dtype that each may have.
 ARRAYS: dict[str, tuple[str, ...]] = {
-    "conv2d": ("weight",),
-    "linear": ("weight", "bias"),
+    "conv2d": ("weight", "zero_point"),
+    "linear": ("weight", "bias", "zero_point"),
     "add": ("multiplier_a", "multiplier_b"),
     "sum": (),
     "max_pool": (),

@@ -76,7 +76,7 @@ class Engine:
             return _conv2d(x, each, self._types[each.name])
         if each.op == "linear":
             weight = each.arrays["weight"]
-            acc = _product(weight, x[:, :, None].astype(_dtype(self._types[each.name])))
+            acc = _product(weight, _centred(x, each)[:, :, None].astype(_dtype(self._types[each.name])))
             return acc[:, :, 0] + each.arrays["bias"]
         if each.op == "threshold":
             return _threshold(x, each.arrays["thresholds"])
@@ -101,8 +101,16 @@ def _product(weight: Array, columns: Array) -> Array:
     return np.asarray(np.matmul(weight.astype(columns.dtype), columns).astype(np.int32))
 
 
+def _centred(x: Array, each: Instruction) -> Array:
+    """Codes minus the zero point of their channel; what is padded is then 0."""
+    zero_point = each.arrays["zero_point"]
+    if not zero_point.any():
+        return x
+    return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
+
+
 def _columns(x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int]) -> Array:
-    """im2col (n, C, kh, kw, OH, OW) of codes, padded with the code 0, in `dtype`."""
+    """im2col (n, C, kh, kw, OH, OW), padded with 0, in `dtype`."""
     (sh, sw), (ph, pw) = each.attributes["stride"], each.attributes["padding"]
     n, channels, height, width = x.shape
     out_h = (height + 2 * ph - kernel[0]) // sh + 1
@@ -119,7 +127,7 @@ def _columns(x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int]) -
 
 def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
-    columns = _columns(x, each, _dtype(kind), (weight.shape[2], weight.shape[3]))
+    columns = _columns(_centred(x, each), each, _dtype(kind), (weight.shape[2], weight.shape[3]))
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
     acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns)

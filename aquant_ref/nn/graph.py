@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
@@ -22,9 +23,15 @@ from aquant_ref.nn.operations import OPERATIONS, Node, Shape
 Array = NDArray[Any]
 Parameters = Mapping[str, Array]
 Hook = Callable[[str, Array], Array]
+Operate = Callable[..., Array]
 Statistics = dict[str, tuple[Array, Array]]
 
 INPUT = "image"
+PIXEL_SCALE = 1 / 255  # what one code of the image is worth
+
+
+def _operate(node: Node, own: Parameters, *inputs: Array) -> Array:
+    return OPERATIONS[node.op].apply(node, own, *inputs)
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,14 @@ class Block:
 class Graph:
     """Nodes in topological order over an input of `input_shape` (channels, height, width).
 
-    Raises ValueError, which names the node, for a name used twice, an unknown op, an input that no
+    `zero` is the code that stands for the real number 0 in each channel of the image, and so the
+    code of a padded pixel; all 0 if it is left out. Raises ValueError, which names the node, for a name used twice, an unknown op, an input that no
     earlier node makes, or shapes that do not fit.
     """
 
-    def __init__(self, input_shape: Shape, nodes: Iterable[Node]) -> None:
+    def __init__(self, input_shape: Shape, nodes: Iterable[Node], zero: Sequence[int] = ()) -> None:
         self.nodes = tuple(nodes)
+        self.zero = tuple(zero) or (0,) * input_shape[0]
         self.shapes: dict[str, Shape] = {INPUT: tuple(input_shape)}
         self.parameter_shapes: dict[str, Shape] = {}
         for node in self.nodes:
@@ -67,6 +76,14 @@ class Graph:
         self.shapes[node.name] = operation.shape(node, *shapes)
         for name, shape in operation.parameters(node, shapes[0]).items():
             self.parameter_shapes[f"{node.name}.{name}"] = shape
+
+    def to_float(self, codes: Array, dtype: Any = np.float32) -> Array:
+        """uint8 pixels (N, C, H, W) as the real numbers that the network reads, (code - zero)/255.
+        """
+        scale = np.dtype(dtype).type(PIXEL_SCALE)
+        if not any(self.zero):
+            return codes * scale
+        return (codes - np.array(self.zero, dtype)[:, None, None]) * scale
 
     @property
     def output(self) -> str:
@@ -102,15 +119,21 @@ class Graph:
         *,
         nodes: Sequence[Node] | None = None,
         hook: Hook | None = None,
+        operate: Operate | None = None,
         statistics: Statistics | None = None,
+        forget: bool = False,
     ) -> dict[str, Array]:
         """All tensors, those given and those made by `nodes` (default: all of them).
 
-        `hook(name, tensor)` replaces each tensor as it is made. With a `statistics` dictionary,
+        `hook(name, tensor)` replaces each tensor as it is made; `operate(node, own parameters,
+        *inputs)` computes a node in another way than `OPERATIONS`. With a `statistics` dictionary,
         batch norm works as in training: it normalises with the batch and records (mean, variance).
+        With `forget` a tensor is let go once its last reader has run, which saves memory.
         """
         values = dict(tensors)
-        for node in self.nodes if nodes is None else nodes:
+        nodes = self.nodes if nodes is None else nodes
+        last_reader = {name: node.name for node in nodes for name in node.inputs}
+        for node in nodes:
             inputs = [values[name] for name in node.inputs]
             own = self._own_parameters(node, parameters)
             if node.op == "batch_norm" and statistics is not None:
@@ -119,13 +142,17 @@ class Graph:
                     inputs[0], own["gamma"], own["beta"], mean=mean, variance=variance
                 )
             else:
-                value = OPERATIONS[node.op].apply(node, own, *inputs)
+                value = (operate or _operate)(node, own, *inputs)
             values[node.name] = value if hook is None else hook(node.name, value)
+            if forget:
+                for name in set(node.inputs):
+                    if last_reader[name] == node.name:
+                        del values[name]
         return values
 
     def run(self, parameters: Parameters, images: Array, **options: Any) -> Array:
         """The last tensor for `images` (N, C, H, W); options as in `evaluate`."""
-        return self.evaluate(parameters, {INPUT: images}, **options)[self.output]
+        return self.evaluate(parameters, {INPUT: images}, forget=True, **options)[self.output]
 
     def _own_parameters(self, node: Node, parameters: Parameters) -> dict[str, Array]:
         prefix = node.name + "."
@@ -192,8 +219,8 @@ class Builder:
     stem.relu  relu                                  stem.conv  4x8x8  stem
     """
 
-    def __init__(self, input_shape: Shape) -> None:
-        self._input_shape = input_shape
+    def __init__(self, input_shape: Shape, zero: Sequence[int] = ()) -> None:
+        self._input_shape, self._zero = input_shape, zero
         self._nodes: list[Node] = []
         self._block = ""
 
@@ -212,4 +239,4 @@ class Builder:
 
     def graph(self) -> Graph:
         """The graph so far."""
-        return Graph(self._input_shape, self._nodes)
+        return Graph(self._input_shape, self._nodes, self._zero)

@@ -7,6 +7,8 @@ rational. A layer reads codes x and gives, in output channel o,
 
 a quantized tensor turns a real value r into a code by comparing t = r/scale with its crossings.
 So `unit` is a parameter and the scale of the weights, unit/scale of the input, is derived from it.
+A layer of `windows` rounds its input itself, in every window (AQ-WINDOW): the tensor that it reads
+is stored with wide codes.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.windows import pair
+from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
 
 Array = NDArray[Any]
 
@@ -52,15 +55,28 @@ class QuantizedLayer:
 
 @dataclass(frozen=True)
 class QuantizedTensor:
-    """The quantizer of a tensor: codes 0..2^bits - 1 of value scale*code (AQ-BORDER).
+    """The quantizer of a tensor: codes 0..2^bits - 1 of value scale*(code - zero_point).
 
-    `crossings` (C or 1, 2^bits - 1) float64: t = r/scale goes from code k to k + 1 where it reaches
-    crossings[c, k], which is in (k, k + 1].
+    `crossings` (C or 1, 2^bits - 1) float64, AQ-BORDER-2: t = r/scale goes from k to k + 1, the
+    code from k + zero_point to the next, where it reaches crossings[c, k + zero_point], which is in
+    (k, k + 1].
     """
 
     scale: float
     bits: int
     crossings: Array
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class FeedbackBorder:
+    """A border that feeds the error of its window back (AQ-FEEDBACK), before any lowering.
+
+    `border` (R, U) float64 is B0 of every row and wide code, `rank` how many directions are kept.
+    """
+
+    border: Array
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -68,13 +84,17 @@ class QuantizedGraph:
     """`graph` has no batch norm; `layers` and `tensors` are by node name, the image among the
     latter.
 
-    `source` says how it was made: plain JSON values, stored in the file.
+    `windows` are the borders of the layers that round in every window. `floats` holds the
+    parameters, "<layer>.weight" and so on, of layers that stay in floating point. `source` says how
+    it was made: plain JSON values, stored in the file.
     """
 
     graph: Graph
     layers: Mapping[str, QuantizedLayer]
     tensors: Mapping[str, QuantizedTensor]
     source: Mapping[str, Any] = field(default_factory=dict)
+    windows: Mapping[str, WindowBorder | FeedbackBorder] = field(default_factory=dict)
+    floats: Mapping[str, Array] = field(default_factory=dict)
 
     def code_source(self, name: str) -> str:
         """The quantized tensor whose scale the codes of tensor `name` have; raises ValueError."""
@@ -84,6 +104,35 @@ class QuantizedGraph:
         if node.op not in PASSES_CODES:
             raise ValueError(f"{name}: is read as codes but has no quantizer")
         return self.code_source(node.inputs[0])
+
+    def zero_point(self, name: str) -> Array:
+        """The code of the real number 0 in each channel of tensor `name`, (C,) int32.
+
+        That of the narrow code where the tensor is stored with wide ones.
+        """
+        source, channels = self.code_source(name), self.graph.shapes[name][0]
+        if source == INPUT:
+            zero = np.array(self.graph.zero, np.int32)
+            return np.repeat(zero, channels // len(zero))  # flattened channel by channel
+        return np.full(channels, self.tensors[source].zero_point, np.int32)
+
+    def wide(self) -> frozenset[str]:
+        """The tensors that a layer of `windows` reads, which are stored with wide codes."""
+        return frozenset(self.code_source(self.graph.node(name).inputs[0]) for name in self.windows)
+
+    def wide_tensor(self, name: str) -> QuantizedTensor:
+        """The quantizer that a wide tensor is stored with: 2^f parts of a step, nearest (AQ-WINDOW-1).
+        """
+        tensor = self.tensors[name]
+        parts = 1 << fraction_bits(tensor.bits)
+        top = (2**tensor.bits - 1) * parts
+        crossings = np.arange(top, dtype=np.float64)[None] + 0.5 - tensor.zero_point * parts
+        return QuantizedTensor(tensor.scale / parts, 8, crossings, tensor.zero_point * parts)
+
+    def narrow(self, name: str) -> WindowBorder:
+        """What a reader without a border of its own makes of the codes of wide tensor `name`."""
+        tensor = self.tensors[name]
+        return nearest_window(tensor.bits, tensor.zero_point)
 
     def input_scale(self, layer: str) -> float:
         """The scale of the codes that `layer` reads."""
@@ -102,7 +151,12 @@ class QuantizedGraph:
             return [Fraction(v) for v in values.tolist()]
 
         nodes: list[dict[str, Any]] = [
-            {"name": INPUT, "op": "image", "scale": Fraction(self.tensors[INPUT].scale)}
+            {
+                "name": INPUT,
+                "op": "image",
+                "scale": Fraction(self.tensors[INPUT].scale),
+                "zero_point": list(self.graph.zero),
+            }
         ]
         for node in self.graph.nodes:
             plain: dict[str, Any] = {"name": node.name, "op": node.op, "inputs": node.inputs}
@@ -116,19 +170,44 @@ class QuantizedGraph:
                 plain["weight"] = layer.integers().tolist()
                 plain["unit"], plain["bias"] = exact(layer.unit), exact(layer.bias)
                 plain["input_scale"] = Fraction(self.input_scale(node.name))
+            if node.name in self.windows:
+                plain["window"] = self._plain_window(node)
             if node.name in self.tensors:
                 tensor = self.tensors[node.name]
+                if node.name in self.wide():
+                    plain["narrow"] = self.narrow(node.name).codes[0].tolist()
+                    plain["step"], plain["offset"] = Fraction(tensor.scale), tensor.zero_point
+                    tensor = self.wide_tensor(node.name)
                 channels = self.graph.shapes[node.name][0]
                 rows = np.broadcast_to(tensor.crossings, (channels, tensor.crossings.shape[1]))
                 plain["scale"] = Fraction(tensor.scale)
+                plain["zero_point"] = [tensor.zero_point] * channels
                 plain["crossings"] = [exact(row) for row in rows]
             nodes.append(plain)
         return nodes
+
+    def _plain_window(self, node: Node) -> dict[str, Any]:
+        border = self.windows[node.name]
+        if not isinstance(border, WindowBorder):
+            raise InputError(f"{node.name}: a border with feedback has no integer form yet")
+        source = self.code_source(node.inputs[0])
+        rows = int(np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node.attributes["kernel"])]))
+        codes = np.broadcast_to(border.codes, (rows, border.codes.shape[1]))
+        tables: dict[str, Any] = {
+            "source": source,
+            "codes": codes.tolist(),
+            "lift": None,
+            "fusion": None,
+        }
+        if border.lift is not None and border.fusion is not None:
+            tables |= {"lift": border.lift.tolist(), "fusion": border.fusion.tolist()}
+        return tables
 
     def save(self, path: str | Path) -> None:
         """Write the model file; raises InputError if `path` cannot be written."""
         meta = {
             "input_shape": list(self.graph.shapes[INPUT]),
+            "zero": list(self.graph.zero),
             "nodes": [
                 {
                     "name": node.name,
@@ -141,6 +220,11 @@ class QuantizedGraph:
             ],
             "layer_bits": {name: layer.bits for name, layer in self.layers.items()},
             "tensor_bits": {name: tensor.bits for name, tensor in self.tensors.items()},
+            "feedback": {
+                name: border.rank
+                for name, border in self.windows.items()
+                if isinstance(border, FeedbackBorder)
+            },
             "source": dict(self.source),
         }
         arrays: dict[str, Array] = {}
@@ -149,7 +233,14 @@ class QuantizedGraph:
                 arrays[f"layers/{name}/{part}"] = getattr(layer, part)
         for name, tensor in self.tensors.items():
             arrays[f"tensors/{name}/scale"] = np.asarray(tensor.scale, np.float64)
+            arrays[f"tensors/{name}/zero_point"] = np.asarray(tensor.zero_point, np.int32)
             arrays[f"tensors/{name}/crossings"] = tensor.crossings
+        for name, border in self.windows.items():
+            for part, array in vars(border).items():
+                if isinstance(array, np.ndarray):
+                    arrays[f"windows/{name}/{part}"] = array
+        for name, array in self.floats.items():
+            arrays[f"floats/{name}"] = array
         native.save(path, "model", meta=meta, arrays=arrays)
 
     @classmethod
@@ -158,7 +249,7 @@ class QuantizedGraph:
         meta, arrays = native.load(path, "model")
         try:
             nodes = [Node(**{**node, "inputs": tuple(node["inputs"])}) for node in meta["nodes"]]
-            graph = Graph(tuple(meta["input_shape"]), nodes)
+            graph = Graph(tuple(meta["input_shape"]), nodes, meta["zero"])
             layers = {
                 name: QuantizedLayer(
                     bits=bits,
@@ -174,9 +265,28 @@ class QuantizedGraph:
                     float(arrays[f"tensors/{name}/scale"]),
                     bits,
                     arrays[f"tensors/{name}/crossings"],
+                    int(arrays[f"tensors/{name}/zero_point"]),
                 )
                 for name, bits in meta["tensor_bits"].items()
             }
+            windows = _windows(arrays, meta["feedback"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: is not a quantized model ({error})") from error
-        return cls(graph, layers, tensors, meta["source"])
+        return cls(graph, layers, tensors, meta["source"], windows, _under(arrays, "floats/"))
+
+
+def _under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _windows(
+    arrays: Mapping[str, Array], ranks: Mapping[str, int]
+) -> dict[str, WindowBorder | FeedbackBorder]:
+    parts: dict[str, dict[str, Array]] = {}
+    for name, array in _under(arrays, "windows/").items():
+        layer, _, part = name.rpartition("/")
+        parts.setdefault(layer, {})[part] = array
+    return {
+        name: FeedbackBorder(rank=ranks[name], **own) if name in ranks else WindowBorder(**own)
+        for name, own in parts.items()
+    }

@@ -1,15 +1,17 @@
 """Straight-through estimators: rounding in the forward pass, a declared surrogate in the backward.
 
 The derivative of a rounding is zero almost everywhere, so each estimator is a primitive with its
-own rule (SPEC.md, AQ-STE). With t = x/s, the unclipped code q = floor(t - B) + 1, and
-I = 1 where 0 <= q <= qmax, the fake-quantized activation x_hat = s * clip(q, 0, qmax) has
+own rule (SPEC.md, AQ-STE). With t = x/s, codes in low..high steps, the unclipped code
+q = floor(t - B) + 1, and I = 1 where low <= q <= high, the fake-quantized activation
+x_hat = s * clip(q, low, high) has
 
-    dx = G*I       ds = sum of G*(clip(q) - I*t)       dB = -s*G*I where 0 < t < qmax, else 0
+    dx = G*I    ds = sum of G*(clip(q) - I*t)    dB = -s*G*I where low < t < high, else 0
 
 for an upstream gradient G. The border B is 1/2 (nearest, half_up), or a quadratic in
-tau = clip(t, 0, qmax)/qmax with one row of coefficients a channel,
+tau = clip(t, low, high)/max(-low, high) with one row of coefficients a channel,
 
-    B = max(sigmoid(4*P), BORDER_MIN),     P = b0 + b1*tau + b2*tau^2,     dP = 4*B*(1 - B)*dB,
+    P = b0 + b1*tau + b2*tau^2,    sigmoid: B = max(sigmoid(4*P), BORDER_MIN),  dP = 4*B*(1 - B)*dB
+                                   clip:    B = clip(1/2 + P, BORDER_MIN, 1),   dP = dB
 
 whose dependence on t and s is left out of the rules above (it is small, and dropping it keeps the
 rule of nearest rounding as the special case P = 0).
@@ -17,6 +19,7 @@ rule of nearest rounding as the special case P = 0).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,9 +33,47 @@ from aquant_ref.threads import map_blocks
 Array = NDArray[Any]
 
 BORDER_MIN = 1e-6  # keeps B above 0, where zero would no longer be rounded to zero
+MASKS = ("rounded", "clipped")
 
 
-def _polynomial(tau: Array, coefficients: Array) -> Array:
+@dataclass(frozen=True)
+class Codes:
+    """The codes of a quantizer in steps, low..high with low <= 0 < high, and how it is learned.
+
+    `squash` is that of the border. `mask` is what I looks at: the rounded value (QDrop) or, as LSQ
+    and Genie have it, t itself (AQ-STE-1).
+    """
+
+    low: int
+    high: int
+    squash: str = "sigmoid"
+    mask: str = "rounded"
+
+    @property
+    def larger(self) -> int:
+        """The larger end of the range, which tau is counted in."""
+        return max(-self.low, self.high)
+
+
+@dataclass
+class Rounded:
+    """What rounding an array t needs and leaves: q before clipping, tau and B (None: nearest)."""
+
+    q: Array
+    t: Array
+    tau: Array | None
+    border: Array | None
+
+
+def relative(t: Array, codes: Codes) -> Array:
+    """tau: t clipped to the codes and divided by the larger end of their range."""
+    tau = np.clip(t, codes.low, codes.high)
+    tau *= t.dtype.type(1 / codes.larger)
+    return tau
+
+
+def polynomial(tau: Array, coefficients: Array) -> Array:
+    """b0 + b1*tau + b2*tau^2 for tau (n, C, ...) of four axes and coefficients (C or 1, 3)."""
     b0, b1, b2 = (coefficients[:, k, None, None] for k in range(3))
     p = tau * b2
     p += b1
@@ -41,14 +82,62 @@ def _polynomial(tau: Array, coefficients: Array) -> Array:
     return p
 
 
-def _border(tau: Array, coefficients: Array) -> Array:
-    """The border of each element, computed in place of the polynomial."""
-    b = _polynomial(tau, coefficients)
-    b *= -4
-    np.exp(b, out=b)
-    b += 1
-    np.reciprocal(b, out=b)
-    return np.maximum(b, b.dtype.type(BORDER_MIN), out=b)
+def squashed(p: Array, squash: str) -> Array:
+    """The border of P, computed in its place."""
+    least = p.dtype.type(BORDER_MIN)
+    if squash == "clip":
+        p += p.dtype.type(0.5)
+        return np.clip(p, least, 1, out=p)
+    p *= -4
+    with np.errstate(over="ignore"):  # exp(inf) gives B = 0, which BORDER_MIN lifts
+        np.exp(p, out=p)
+    p += 1
+    np.reciprocal(p, out=p)
+    return np.maximum(p, least, out=p)
+
+
+def nearest(t: Array) -> Rounded:
+    """t rounded half_up."""
+    return Rounded(np.floor(t + t.dtype.type(0.5)), t, None, None)
+
+
+def at_border(t: Array, tau: Array, border: Array) -> Rounded:
+    """floor(t - B) + 1."""
+    q = t - border
+    np.floor(q, out=q)
+    q += 1
+    return Rounded(q, t, tau, border)
+
+
+def pull_back(rounded: Rounded, g: Array, codes: Codes) -> tuple[Array, float]:
+    """(G*I, ds) for the upstream gradient g; clips `rounded.q`."""
+    q, t = rounded.q, rounded.t
+    looked_at = q if codes.mask == "rounded" else t
+    passed = g * ((looked_at >= codes.low) & (looked_at <= codes.high))
+    np.clip(q, codes.low, codes.high, out=q)
+    return passed, float(np.vdot(g, q)) - float(np.vdot(passed, t))
+
+
+def pull_back_border(rounded: Rounded, passed: Array, codes: Codes) -> Array:
+    """-dP/s for the gradient `passed` = G*I; destroys `rounded.border`."""
+    t, border = rounded.t, rounded.border
+    assert border is not None
+    dp = passed * ((t > codes.low) & (t < codes.high))
+    if codes.squash == "sigmoid":
+        dp *= border
+        border -= 1
+        dp *= border
+        dp *= -4
+    return dp
+
+
+def powers(dp: Array, tau: Array) -> Array:
+    """Sums over images and positions of dp*tau^k, k = 0, 1, 2: (C, 3); destroys dp."""
+    sums = []
+    for _ in range(3):
+        sums.append(dp.sum(axis=(0, 2, 3)))
+        dp *= tau
+    return np.stack(sums, axis=1)
 
 
 def _block(x: Array) -> int:
@@ -61,19 +150,20 @@ def ste_quantize(
     scale: Any,
     coefficients: Array | None = None,
     *,
-    qmax: int,
+    codes: Codes,
     keep: Array | None = None,
 ) -> Array:
-    """Fake-quantize activations (N, C, ...) to unsigned codes 0..qmax with one scale.
+    """Fake-quantize activations (N, C, ...) with one scale.
 
-    `coefficients` (C, 3) are those of the border for x of four axes; None is nearest. Where the
-    boolean `keep` is False the element stays in floating point (QDrop), and its gradient passes.
+    `coefficients` (C or 1, 3) are those of the border for x of four axes; None is nearest. Where
+    the boolean `keep` is False the element stays in floating point (QDrop), and its gradient
+    passes.
     """
     out = np.empty_like(x)
 
     def block(part: slice) -> None:
-        q = _unclipped(x[part], scale, coefficients, qmax)[0]
-        np.clip(q, 0, qmax, out=q)
+        q = _rounded(x[part], scale, coefficients, codes).q
+        np.clip(q, codes.low, codes.high, out=q)
         np.multiply(q, x.dtype.type(scale), out=out[part])
         if keep is not None:
             np.copyto(out[part], x[part], where=~keep[part])
@@ -82,20 +172,13 @@ def ste_quantize(
     return out
 
 
-def _unclipped(
-    x: Array, scale: Any, coefficients: Array | None, qmax: int
-) -> tuple[Array, Array, Array | None, Array | None]:
-    """(q before clipping, t, tau, B)."""
+def _rounded(x: Array, scale: Any, coefficients: Array | None, codes: Codes) -> Rounded:
     t = x / x.dtype.type(scale)
     if coefficients is None:
-        return np.floor(t + x.dtype.type(0.5)), t, None, None
-    tau = np.clip(t, 0, qmax)
-    tau *= x.dtype.type(1 / qmax)
-    border = _border(tau, np.asarray(coefficients, x.dtype))
-    q = t - border
-    np.floor(q, out=q)
-    q += 1
-    return q, t, tau, border
+        return nearest(t)
+    tau = relative(t, codes)
+    p = polynomial(tau, np.asarray(coefficients, x.dtype))
+    return at_border(t, tau, squashed(p, codes.squash))
 
 
 def _ste_quantize_vjp(
@@ -103,43 +186,33 @@ def _ste_quantize_vjp(
 ) -> Any:
     x, scale = args[:2]
     coefficients = args[2] if len(args) > 2 else None
-    qmax, keep = kwargs["qmax"], kwargs.get("keep")
+    codes, keep = kwargs["codes"], kwargs.get("keep")
 
     def vjp(g: Array) -> tuple[Any, ...]:
         dx = np.empty_like(x)
 
         def block(part: slice) -> tuple[float, Array | None]:
-            q, t, tau, border = _unclipped(x[part], scale, coefficients, qmax)
-            inside = (q >= 0) & (q <= qmax)
+            rounded = _rounded(x[part], scale, coefficients, codes)
             kept = g[part] if keep is None else g[part] * keep[part]
-            passed = kept * inside
-            np.clip(q, 0, qmax, out=q)
-            dscale = float(np.vdot(kept, q)) - float(np.vdot(passed, t))
+            passed, dscale = pull_back(rounded, kept, codes)
             if keep is None:
                 dx[part] = passed
             else:
                 np.subtract(g[part], kept, out=dx[part])  # dropped elements pass unchanged
                 dx[part] += passed
-            if tau is None or border is None or 2 not in argnums:
+            if rounded.tau is None or 2 not in argnums:
                 return dscale, None
-            dp = passed * ((t > 0) & (t < qmax))
-            dp *= border
-            border -= 1  # dP = 4*B*(1 - B) * -s*G is 4*s*G*B*(B - 1)
-            dp *= border
-            dcoefficients = []
-            for _ in range(3):
-                dcoefficients.append(dp.sum(axis=(0, 2, 3)))
-                dp *= tau
-            return dscale, np.stack(dcoefficients, axis=1) * x.dtype.type(4 * scale)
+            return dscale, powers(pull_back_border(rounded, passed, codes), rounded.tau)
 
         parts = map_blocks(block, len(x), _block(x))
         results: dict[int, Any] = {0: dx}
         if 1 in argnums:
             results[1] = np.asarray(sum(p[0] for p in parts), np.asarray(scale).dtype)
         if 2 in argnums:
-            results[2] = np.sum([p[1] for p in parts if p[1] is not None], axis=0).astype(
-                args[2].dtype
-            )
+            total = np.sum([p[1] for p in parts if p[1] is not None], axis=0) * -float(scale)
+            if len(args[2]) == 1:  # one border for the tensor
+                total = total.sum(axis=0, keepdims=True)
+            results[2] = total.astype(args[2].dtype)
         return tuple(results[i] for i in argnums)
 
     return vjp

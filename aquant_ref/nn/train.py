@@ -26,7 +26,6 @@ from aquant_ref.progress import Progress, quiet
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 
-PIXEL_SCALE = 1 / 255  # an image is its uint8 codes times this; a padded pixel is exactly code 0
 RUNNING_MOMENTUM = 0.1
 RUNNING = (".mean", ".variance")
 INITIAL_EPOCH = 2**32 - 1  # no epoch has this number: the seed of the initial weights
@@ -61,11 +60,6 @@ class Recipe:
     flip: bool = True
 
 
-def to_float(codes: Array, dtype: Any = np.float32) -> Array:
-    """uint8 pixels as the real numbers that the networks read: codes/255, no mean subtracted."""
-    return codes * np.dtype(dtype).type(PIXEL_SCALE)
-
-
 def initial_parameters(graph: Graph, seed: int) -> Arrays:
     """He-normal weights (fan in), zero biases, gamma 1; float32."""
     rng = np.random.default_rng([seed, INITIAL_EPOCH])
@@ -92,6 +86,11 @@ def augment(codes: Array, rng: np.random.Generator, *, crop: int, flip: bool) ->
         window = image[:, top : top + height, left : left + width]
         target[...] = window[:, :, ::-1] if mirror else window
     return out
+
+
+def float_logits(graph: Graph, parameters: Arrays, codes: Array) -> Array:
+    """The logits (N, classes) of the float network for uint8 images (N, C, H, W)."""
+    return graph.run(parameters, graph.to_float(codes))
 
 
 def top1(
@@ -152,7 +151,7 @@ def train(
         state.epoch += 1
         entry = {"epoch": float(state.epoch), "loss": loss}
         if test is not None:
-            entry["top1"] = top1(lambda codes: graph.run(state.parameters, to_float(codes)), test)
+            entry["top1"] = top1(lambda codes: float_logits(graph, state.parameters, codes), test)
         state.history.append(entry)
         if checkpoint is not None:
             _save(checkpoint, state, identity)
@@ -183,7 +182,7 @@ def _train_epoch(
         learned = {k: v for k, v in state.parameters.items() if not k.endswith(RUNNING)}
         statistics: Statistics = {}
         loss, gradients = value_and_grad(_loss)(
-            learned, graph, to_float(codes), images.labels[chosen], statistics
+            learned, graph, graph.to_float(codes), images.labels[chosen], statistics
         )
         if not math.isfinite(loss):
             raise InputError(

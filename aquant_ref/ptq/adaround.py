@@ -13,12 +13,14 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.nn.optim import cosine
 from aquant_ref.ptq.observers import WeightScale
 from aquant_ref.quant.rounding import half_up
 
 Array = NDArray[Any]
 
 STRETCH_LOW, STRETCH_HIGH = -0.1, 1.1
+BETA_SCHEDULES = ("linear", "cosine")
 
 
 def _per_channel(values: Array, weight: Array) -> Array:
@@ -36,11 +38,18 @@ def regularizer(v: Any, beta: float) -> Any:
     return anp.sum(1 - anp.abs(2 * rectified_sigmoid(v) - 1) ** beta)
 
 
-def regularizer_beta(step: int, steps: int, *, warmup: float = 0.2) -> float | None:
-    """Beta falls linearly from 20 to 2 after a warm-up without the regulariser (None)."""
+def regularizer_beta(
+    step: int, steps: int, *, warmup: float = 0.2, schedule: str = "linear"
+) -> float | None:
+    """Beta falls from 20 to 2 after a warm-up without the regulariser (None).
+
+    Linearly, as in the codes of BRECQ and QDrop, or along a half cosine (AIMET).
+    """
     start = warmup * steps
     if step < start:
         return None
+    if schedule == "cosine":
+        return 2 + 18 * cosine(step - start, steps - start)
     return 2 + 18 * max(0.0, 1 - (step - start) / max(1e-12, steps - start))
 
 

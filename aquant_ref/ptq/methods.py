@@ -1,52 +1,123 @@
-"""The methods, one code path: nearest rounding, then the passes that a method adds.
+"""The methods, one code path: nearest rounding, then the stages that a method adds.
 
-| method | first pass: weights and scales, QDrop | second pass |
-|---|---|---|
-| `rtn` | - | - |
-| `qdrop` | yes | - |
-| `qdrop-scales` (a control) | yes | scales |
-| `aquant` | yes | scales and borders |
+| method | stages after nearest rounding with searched scales |
+|---|---|
+| `rtn` | - |
+| `adaround` | weights, layer by layer (Nagel et al., 2020) |
+| `brecq` | weights, block by block, without quantized activations; then scales (Li et al., 2021) |
+| `qdrop` | weights and scales, block by block, dropping quantization at random (Wei et al., 2022) |
+| `qdrop-scales` | `qdrop`; scales (a control) |
+| `qdrop-bias` | `qdrop`; scales and biases (a control) |
+| `aquant` | `qdrop`; scales and borders |
+| `aquant-bias` | `qdrop`; scales, borders and biases |
+| `aquant-joint` | `qdrop` with borders learned beside the weights |
+| `aquant-closed-form` | `qdrop`; borders by regression, no gradient |
+| `aquant-feedback` | `qdrop`; borders that feed the error of the window back, nothing learned |
+| `aquant-feedback-bias` | `aquant-feedback`; scales and biases, with the feedback on |
+| `a-rounding` | `qdrop`, then at inference every activation rounded as suits the float network best: what |
+| | a border could reach, not deployable |
+
+The conventions are those of the official codes of QDrop and BRECQ, named with their differences at
+`passes.Pass` and `observers`. A second pass has 2/5 of the iterations of the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.nn.graph import INPUT, Graph
+from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
 from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import PIXEL_SCALE, to_float
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
-from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
-from aquant_ref.ptq.observers import search_activation_scale, search_weight_scale
-from aquant_ref.ptq.partition import layer_bits, tensor_bits
-from aquant_ref.ptq.reconstruction import Pass, run_pass
+from aquant_ref.ptq.closed_form import closed_form
+from aquant_ref.ptq.form import ALL_DIRECTIONS, Border
+from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
+from aquant_ref.ptq.observers import Observer, search_weight_scale
+from aquant_ref.ptq.partition import boundary_layers, layer_bits, tensor_bits
+from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.qparams import check_bits
+from aquant_ref.quant.window import fraction_bits
 
 Array = NDArray[Any]
 
 FIRST = Pass("qdrop", 500, weights=True, dropping=True)
-SECOND = Pass("scales", 200)
-PASSES: dict[str, tuple[Pass, ...]] = {
-    "rtn": (),
-    "qdrop": (FIRST,),
-    "qdrop-scales": (FIRST, SECOND),
-    "aquant": (FIRST, replace(SECOND, name="border", border=True)),
-}
+SECOND = Pass("second", 200)
+FLOAT_BITS = 32  # of weights that stay in floating point
 OBSERVED_IMAGES = 256
+OBSERVED_BATCH = 32
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """The stage that finds borders by regression."""
+
+    border: Border
+    name: str = "closed form"
+
+
+@dataclass(frozen=True)
+class FeedBack:
+    """The stage that lets every inner convolution feed the error of its windows back."""
+
+    rank: int
+    name: str = "feedback"
+
+
+Stage = Pass | ClosedForm | FeedBack
+
+
+def _aquant(config: Config, **learned: bool) -> tuple[Stage, ...]:
+    start = (ClosedForm(config.form),) if config.form.start == "closed" else ()
+    return (FIRST, *start, replace(SECOND, name="border", border=config.form, **learned))
+
+
+METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {
+    "rtn": lambda config: (),
+    "adaround": lambda config: (
+        replace(FIRST, name="adaround", unit="layer", activations=False, dropping=False),
+    ),
+    "brecq": lambda config: (
+        replace(FIRST, name="brecq", activations=False, dropping=False),
+        replace(SECOND, name="scales"),
+    ),
+    "qdrop": lambda config: (FIRST,),
+    "qdrop-scales": lambda config: (FIRST, replace(SECOND, name="scales")),
+    "qdrop-bias": lambda config: (FIRST, replace(SECOND, name="bias", biases=True)),
+    "aquant": _aquant,
+    "aquant-bias": lambda config: _aquant(config, biases=True),
+    "aquant-joint": lambda config: (replace(FIRST, name="joint", border=config.form),),
+    "aquant-closed-form": lambda config: (FIRST, ClosedForm(config.form)),
+    "aquant-feedback": lambda config: (FIRST, FeedBack(config.form.feedback)),
+    "aquant-feedback-bias": lambda config: (
+        FIRST,
+        FeedBack(config.form.feedback),
+        replace(SECOND, name="bias", biases=True),
+    ),
+    "a-rounding": lambda config: (FIRST,),
+}
+DEFAULT_FORMS = {
+    "aquant-closed-form": Border(squash="clip"),
+    "aquant-feedback": Border(feedback=ALL_DIRECTIONS),
+    "aquant-feedback-bias": Border(feedback=ALL_DIRECTIONS),
+}
 
 
 @dataclass(frozen=True)
 class Config:
-    """A run: the method, the bits, and how long it learns.
+    """A run: the method, the bits, how long it learns, and the form of its borders.
 
-    `iterations` is those of the first pass for each block; a second pass has 2/5 of it.
+    `iterations` is those of the first pass for each block; a second pass has 2/5 of it. `border` is
+    written as `Border.parse` reads it; empty is the default of the method. `weight_bits` is 1 to
+    16, or 32 for weights in floating point.
     """
 
     method: str = "aquant"
@@ -55,28 +126,48 @@ class Config:
     iterations: int = 500
     batch: int = 32
     seed: int = 0
+    border: str = ""
 
     def __post_init__(self) -> None:
-        check_bits("weight bits", self.weight_bits)
+        if self.weight_bits != FLOAT_BITS:
+            check_bits("weight bits", self.weight_bits)
         check_bits("activation bits", self.act_bits)
-        if self.method not in PASSES:
-            raise InputError(f"method: no {self.method!r}; there are {', '.join(PASSES)}")
+        if self.method not in METHODS:
+            raise InputError(f"method: no {self.method!r}; there are {', '.join(METHODS)}")
         if self.iterations < 0:
             raise InputError(f"iterations: needs 0 or more, got {self.iterations}")
         if self.batch < 1:
             raise InputError(f"batch: needs 1 or more, got {self.batch}")
         if self.seed < 0:
             raise InputError(f"seed: needs 0 or more, got {self.seed}")
+        if self.border and not self.has_border:
+            raise InputError(f"border: method {self.method!r} has none")
+        if self.has_border and self.form.windowed:
+            fraction_bits(self.act_bits)
+        self.stages()  # refuses a border that the method cannot learn
 
-    def passes(self) -> tuple[Pass, ...]:
-        """The passes of the method with this run's iterations and batch."""
+    @property
+    def has_border(self) -> bool:
+        """Whether the method has borders."""
+        return self.method.startswith("aquant")
+
+    @cached_property
+    def form(self) -> Border:
+        """The form of the borders."""
+        default = DEFAULT_FORMS.get(self.method, Border())
+        return Border.parse(self.border, default)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the method with this run's iterations and batch."""
         return tuple(
             replace(
                 each,
                 batch=self.batch,
                 iterations=self.iterations * each.iterations // FIRST.iterations,
             )
-            for each in PASSES[self.method]
+            if isinstance(each, Pass)
+            else each
+            for each in METHODS[self.method](self)
         )
 
 
@@ -90,20 +181,68 @@ def observe(
     graph.check_parameters(parameters)
     if len(images) == 0:
         raise InputError("calibration: there are no images")
-    float_tensors = graph.evaluate(parameters, {INPUT: images[:OBSERVED_IMAGES]})
+    bits = tensor_bits(graph, config.act_bits)
+    observers = {name: Observer(name) for name in bits if name != INPUT}
+
+    def look(name: str, x: Array) -> Array:
+        if name in observers:
+            observers[name].look(x)
+        return x
+
+    for start in range(0, min(len(images), OBSERVED_IMAGES), OBSERVED_BATCH):
+        stop = min(start + OBSERVED_BATCH, OBSERVED_IMAGES)
+        graph.run(parameters, images[start:stop], hook=look)
     tensors = {INPUT: LearnedTensor(PIXEL_SCALE, 8)}
-    for name, bits in tensor_bits(graph, config.act_bits).items():
-        if name != INPUT:
-            scale = search_activation_scale(name, float_tensors[name], bits)
-            tensors[name] = LearnedTensor(scale, bits)
-    scales = {
-        name: search_weight_scale(
-            name, parameters[f"{name}.weight"], bits, per_channel=name != graph.output
-        )
-        for name, bits in layer_bits(graph, config.weight_bits).items()
-    }
+    for name, observer in observers.items():
+        scale, zero_point = observer.search(bits[name])
+        tensors[name] = LearnedTensor(scale, bits[name], zero_point)
+    scales = {}
+    if config.weight_bits != FLOAT_BITS:
+        scales = {
+            name: search_weight_scale(
+                name, parameters[f"{name}.weight"], bits, per_channel=name != graph.output
+            )
+            for name, bits in layer_bits(graph, config.weight_bits).items()
+        }
     codes = {name: nearest_codes(parameters[f"{name}.weight"], s) for name, s in scales.items()}
     return LearnedNetwork(graph, dict(parameters), scales, codes, tensors)
+
+
+def feed_back(network: LearnedNetwork, rank: int) -> None:
+    """Let every inner convolution of `network` feed the error of its windows back, in place."""
+    boundary = boundary_layers(network.graph)
+    for node in network.graph.nodes:
+        if node.op != "conv2d" or node.name in boundary:
+            continue
+        if network.source(node.inputs[0]) is None:
+            continue
+        window = network.windows.get(node.name, LearnedWindow(np.zeros((1, 3), np.float32)))
+        network.windows[node.name] = replace(window, feedback=rank)
+
+
+def learn(
+    network: LearnedNetwork,
+    images: Array,
+    config: Config,
+    *,
+    start: int = 0,
+    progress: Progress = quiet,
+) -> list[dict[str, Any]]:
+    """Take `network` through the stages of `config` from number `start` on, in place.
+
+    `images` (N, C, H, W) real. Returns the block errors. Stage number i draws from the seed
+    (config.seed, i) alone, so that stages may be stored and gone on with.
+    """
+    errors: list[dict[str, Any]] = []
+    for number, stage in list(enumerate(config.stages()))[start:]:
+        if isinstance(stage, ClosedForm):
+            closed_form(network, images, stage.border, progress=progress)
+        elif isinstance(stage, FeedBack):
+            feed_back(network, stage.rank)
+        else:
+            seed = (config.seed, number)
+            errors += run_pass(network, images, stage, seed=seed, progress=progress)
+    return errors
 
 
 def quantize(
@@ -117,13 +256,11 @@ def quantize(
     """Quantize a float network (batch norm folded) with the method of `config`.
 
     `codes` are the calibration images, uint8 (N, C, H, W). Raises InputError for parameters that do
-    not fit or are not finite, no images or fewer than a batch.
+    not fit or are not finite, no images or fewer than a batch, or learning that diverges.
     """
-    images = to_float(codes)
+    images = graph.to_float(codes)
     network = observe(graph, parameters, images, config)
-    errors = []
-    for number, settings in enumerate(config.passes()):
-        errors += run_pass(network, images, settings, seed=(config.seed, number), progress=progress)
+    errors = learn(network, images, config, progress=progress)
     return snap(network, {"config": asdict(config), "block_errors": errors})
 
 
@@ -131,4 +268,4 @@ def nearest(
     graph: Graph, parameters: Mapping[str, Array], codes: Array, config: Config
 ) -> QuantizedGraph:
     """The same network rounded to nearest (method `rtn`), to compare with."""
-    return quantize(graph, parameters, codes, replace(config, method="rtn"))
+    return quantize(graph, parameters, codes, replace(config, method="rtn", border=""))

@@ -1,28 +1,44 @@
-"""A network while it is learned: float parameters, weight codes and tensor quantizers."""
+"""A network while it is learned: float parameters, weight codes, tensor and window quantizers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+import autograd.numpy as anp
+import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.nn.bordered import bordered_conv2d
+from aquant_ref.nn.feedback import Feedback
 from aquant_ref.nn.graph import INPUT, Graph
-from aquant_ref.nn.ste import ste_quantize
+from aquant_ref.nn.operations import OPERATIONS, Node
+from aquant_ref.nn.quantized import PASSES_CODES
+from aquant_ref.nn.ste import Codes, ste_quantize
+from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.adaround import dequantized
+from aquant_ref.ptq.form import ALL_DIRECTIONS
 from aquant_ref.ptq.observers import WeightScale
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
+Keep = Callable[[tuple[int, ...]], Array]
 
 
 @dataclass(frozen=True)
 class LearnedTensor:
-    """A quantizer while it is learned: scale, bits and, with a border, coefficients (C, 3)."""
+    """A quantizer while it is learned: codes 0..2^bits - 1 that stand for scale*(code - zero_point).
+
+    With a border of its own, `coefficients` (C or 1, 3), squashed by `squash`.
+    """
 
     scale: float
     bits: int
+    zero_point: int = 0
     coefficients: Array | None = None
+    squash: str = "sigmoid"
 
     @property
     def qmax(self) -> int:
@@ -30,31 +46,160 @@ class LearnedTensor:
         return int(2**self.bits - 1)
 
 
+@dataclass(frozen=True)
+class LearnedWindow:
+    """The border of a convolution that rounds in every window: AQ-WINDOW, AQ-FEEDBACK.
+
+    `coefficients` and `fusion` (R, C or 1, 3), for the rows, channels or all of its im2col matrix;
+    `feedback` is the number of directions, 0 for none.
+    """
+
+    coefficients: Array
+    fusion: Array | None = None
+    squash: str = "sigmoid"
+    feedback: int = 0
+
+
 @dataclass
 class LearnedNetwork:
-    """A network on its way to integers: float parameters, weight codes, tensor quantizers."""
+    """A network on its way to integers.
+
+    `scales` and `codes` are those of the quantized weights, `biases` what was learned in place of
+    the float bias, `tensors` the quantizers of stored tensors, `windows` those of convolutions that
+    round what they read themselves.
+    """
 
     graph: Graph
     parameters: Arrays
     scales: dict[str, WeightScale]
     codes: Arrays
     tensors: dict[str, LearnedTensor]
+    biases: Arrays = field(default_factory=dict)
+    windows: dict[str, LearnedWindow] = field(default_factory=dict)
 
     def weights(self) -> Arrays:
-        """The parameters with every weight replaced by its dequantized codes."""
+        """The parameters with every quantized weight and learned bias in its place."""
         weights = {
             f"{name}.weight": dequantized(
                 codes, self.scales[name], self.parameters[f"{name}.weight"].dtype
             )
             for name, codes in self.codes.items()
         }
-        return {**self.parameters, **weights}
+        biases = {f"{name}.bias": bias for name, bias in self.biases.items()}
+        return {**self.parameters, **weights, **biases}
 
-    def quantize(self, name: str, x: Any) -> Any:
-        """Fake-quantized tensor `name`; the image and unquantized tensors as they are."""
-        tensor = self.tensors.get(name)
-        if tensor is None or name == INPUT:  # the image is exactly its codes times its scale
+    def source(self, name: str) -> str | None:
+        """The tensor whose quantizer the values of `name` went through; None for a real tensor."""
+        while name not in self.tensors:
+            node = self.graph.node(name)
+            if node.op not in PASSES_CODES:
+                return None
+            name = node.inputs[0]
+        return name
+
+    def read_in_windows(self) -> frozenset[str]:
+        """The tensors that a convolution of `windows` reads: stored in full, rounded by readers."""
+        sources = (self.source(self.graph.node(name).inputs[0]) for name in self.windows)
+        return frozenset(name for name in sources if name is not None)
+
+
+@lru_cache
+def membership(rows: int, members: int) -> Array:
+    """(rows, members) of 0 and 1: which of the members, each of as many rows, a row belongs to."""
+    return np.repeat(np.eye(members, dtype=np.float32), rows // members, axis=0)
+
+
+def every_row(coefficients: Any, rows: int) -> Any:
+    """Coefficients of rows, channels or the whole as coefficients of the `rows` rows; traced."""
+    if len(coefficients) == rows:
+        return coefficients
+    return anp.dot(membership(rows, len(coefficients)), coefficients)
+
+
+class Quantizers:
+    """How a quantized network computes, in floating point: what it stores, and what a node reads.
+
+    `variables` are what is being learned, under "scale/<tensor>", "border/<tensor>",
+    "window/<convolution>", "fusion/<convolution>"; the rest is the network's. `keep` draws which
+    elements stay quantized (QDrop). `mask` is that of `nn.ste.Codes`.
+    """
+
+    def __init__(
+        self,
+        network: LearnedNetwork,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        keep: Keep | None = None,
+        mask: str = "rounded",
+    ) -> None:
+        self.network, self.variables = network, variables or {}
+        self.keep, self.mask = keep, mask
+        self._windowed = network.read_in_windows()
+
+    def store(self, name: str, x: Any) -> Any:
+        """The tensor `name` as readers get it: rounded, unless they round it themselves.
+
+        The image is exactly its codes times its scale.
+        """
+        if name not in self.network.tensors or name == INPUT or name in self._windowed:
             return x
-        if tensor.coefficients is None:
-            return ste_quantize(x, tensor.scale, qmax=tensor.qmax)
-        return ste_quantize(x, tensor.scale, tensor.coefficients, qmax=tensor.qmax)
+        return self._round(name, x)
+
+    def operate(self, node: Node, own: Mapping[str, Any], *inputs: Any) -> Any:
+        """What `node` makes of its inputs, with its `own` parameters."""
+        if node.name in self.network.windows:
+            return self._in_windows(node, own, inputs[0])
+        if node.op not in PASSES_CODES:
+            sources = (self.network.source(name) for name in node.inputs)
+            inputs = tuple(
+                self._round(source, x) if source in self._windowed else x
+                for source, x in zip(sources, inputs, strict=True)
+            )
+        return OPERATIONS[node.op].apply(node, own, *inputs)
+
+    def _codes(self, tensor: LearnedTensor, squash: str) -> Codes:
+        return Codes(-tensor.zero_point, tensor.qmax - tensor.zero_point, squash, self.mask)
+
+    def _scale(self, name: str) -> Any:
+        return self.variables.get(f"scale/{name}", self.network.tensors[name].scale)
+
+    def _round(self, name: str | None, x: Any) -> Any:
+        assert name is not None
+        tensor = self.network.tensors[name]
+        keep = None
+        if self.keep is not None and f"scale/{name}" in self.variables:
+            keep = self.keep(x.shape)
+        learned: tuple[Any, ...] = (self._scale(name),)
+        coefficients = self.variables.get(f"border/{name}", tensor.coefficients)
+        if coefficients is not None:
+            learned += (coefficients,)
+        return ste_quantize(x, *learned, codes=self._codes(tensor, tensor.squash), keep=keep)
+
+    def _in_windows(self, node: Node, own: Mapping[str, Any], x: Any) -> Any:
+        window = self.network.windows[node.name]
+        source = self.network.source(node.inputs[0])
+        assert source is not None
+        a = node.attributes
+        kernel = pair(a["kernel"])
+        rows = self.network.graph.shapes[node.inputs[0]][0] * kernel[0] * kernel[1]
+        learned = [every_row(self.variables.get(f"window/{node.name}", window.coefficients), rows)]
+        fusion = self.variables.get(f"fusion/{node.name}", window.fusion)
+        if fusion is not None:
+            learned.append(every_row(fusion, rows))
+        groups = a.get("groups", 1)
+        feedback = None
+        if window.feedback:
+            rank = None if window.feedback == ALL_DIRECTIONS else window.feedback
+            feedback = Feedback.of(own["weight"], groups=groups, rank=rank)
+        return bordered_conv2d(
+            x,
+            own["weight"],
+            own["bias"],
+            self._scale(source),
+            *learned,
+            codes=self._codes(self.network.tensors[source], window.squash),
+            stride=a.get("stride", 1),
+            padding=a.get("padding", 0),
+            groups=groups,
+            feedback=feedback,
+        )

@@ -6,6 +6,7 @@ first minimum wins (the criterion of the official QDrop code, PEERS: scale searc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,31 +45,72 @@ def _finite(name: str, x: Array) -> None:
         raise InputError(f"{name}: holds NaN or infinity")
 
 
-def search_activation_scale(name: str, x: Array, bits: int) -> float:
-    """The scale for unsigned codes 0..2^bits - 1 of a tensor (N, ...) that is nowhere negative.
+class Observer:
+    """Looks at the activations of the tensor `name`, batch by batch, and then finds their scale."""
 
-    Raises InputError, which names the tensor, if it is empty, negative somewhere or not finite.
-    """
-    if x.size == 0:
-        raise InputError(f"{name}: there are no values to observe")
-    _finite(name, x)
-    if x.min() < 0:
-        raise InputError(f"{name}: is negative somewhere, which unsigned codes cannot hold")
-    qmax = 2**bits - 1
-    images = max(1, OBSERVED // max(1, x[0].size))
-    values = x[:images].astype(np.float32).reshape(-1)
-    top = float(x.max())
-    if top == 0:
-        return SCALE_FLOOR
-    scales = [max(top * i / (SHRINKS * qmax), SCALE_FLOOR) for i in range(SHRINKS, 0, -1)]
-    errors = [_activation_error(values, scale, qmax) for scale in scales]
-    return scales[int(np.argmin(errors))]
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.low = self.high = 0.0
+        self._values: list[Array] = []
+        self._count = 0
+
+    def look(self, x: Array) -> None:
+        """Take in a batch (N, ...); raises InputError, which names the tensor, if it is not finite.
+        """
+        _finite(self.name, x)
+        if x.size == 0:
+            return
+        self.low = min(self.low, float(x.min()))
+        self.high = max(self.high, float(x.max()))
+        missing = max(1, OBSERVED // x[0].size) - self._count
+        if missing > 0:
+            taken = x[:missing].astype(np.float32)
+            self._values.append(taken.reshape(-1))
+            self._count += len(taken)
+
+    def search(self, bits: int) -> tuple[float, int]:
+        """Scale and zero point for codes 0..2^bits - 1; the zero point of a ReLU's tensor is 0.
+
+        A tensor of both signs is searched over zero points as well. Raises InputError if there was
+        nothing to look at.
+        """
+        if not self._values:
+            raise InputError(f"{self.name}: there are no values to observe")
+        values = np.concatenate(self._values)
+        qmax = 2**bits - 1
+        best, found = np.inf, (SCALE_FLOOR, 0)
+        for scale, zero_points in _candidates(self.low, self.high, qmax):
+            for zero_point in zero_points:
+                error = _activation_error(values, scale, zero_point, qmax)
+                if error < best:
+                    best, found = error, (scale, zero_point)
+        return found
 
 
-def _activation_error(values: Array, scale: float, qmax: int) -> float:
+def _candidates(low: float, high: float, qmax: int) -> Iterator[tuple[float, list[int]]]:
+    """Scales from the whole range down, each with the zero points to try."""
+    if low == high == 0:
+        return
+    for i in range(SHRINKS, 0, -1):
+        scale = max((high - low) * i / (SHRINKS * qmax), SCALE_FLOOR)
+        if low == 0:
+            yield scale, [0]
+            continue
+        middle = int(np.floor(-low * (i / SHRINKS) / scale + 0.5))
+        yield scale, sorted({min(max(middle + k, 0), qmax) for k in (0, -1, 1)})
+
+
+def search_activation_scale(name: str, x: Array, bits: int) -> tuple[float, int]:
+    """Scale and zero point of a tensor (N, ...) at once; see `Observer`."""
+    observer = Observer(name)
+    observer.look(x)
+    return observer.search(bits)
+
+
+def _activation_error(values: Array, scale: float, zero_point: int, qmax: int) -> float:
     error = values / np.float32(scale)
     codes = np.floor(error + np.float32(0.5))
-    np.clip(codes, 0, qmax, out=codes)
+    np.clip(codes, -zero_point, qmax - zero_point, out=codes)
     error -= codes
     np.abs(error, out=error)
     return float(np.power(error, np.float32(NORM), out=error).mean(dtype=np.float64)) * scale**NORM

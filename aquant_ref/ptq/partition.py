@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aquant_ref.nn.graph import INPUT, Graph
+from aquant_ref.nn.graph import INPUT, Block, Graph
+from aquant_ref.nn.operations import Node
 from aquant_ref.nn.quantized import PASSES_CODES
 
+UNITS = ("block", "layer")
+ACTIVATIONS = ("relu", "relu6")
 LAYERS = ("conv2d", "linear")
 BOUNDARY_BITS = 8
 
@@ -31,12 +34,15 @@ def quantized_tensors(graph: Graph) -> tuple[str, ...]:
     """Tensors that are stored as codes, in order: all but those that continue inside one integer
     sum.
 
-    A layer's output goes on unrounded into its ReLU or its add, an add's into its ReLU.
+    A layer's output goes on unrounded into its ReLU or its add, an add's into its ReLU, unless
+    something else reads it as well.
     """
     stored = [INPUT]
     for node in graph.nodes:
         readers = graph.consumers(node.name)
-        continues = node.op in (*LAYERS, "add") and any(r.op in ("relu", "add") for r in readers)
+        continues = node.op in (*LAYERS, "add") and all(
+            reader.op in (*ACTIVATIONS, "add") for reader in readers
+        )
         if readers and not continues and node.op not in PASSES_CODES:
             stored.append(node.name)
     return tuple(stored)
@@ -46,7 +52,7 @@ def _towards_output(graph: Graph, name: str) -> Iterator[str]:
     """The tensors on the way back from `name` to the first ReLU or layer, that one included."""
     yield name
     node = graph.node(name)
-    if node.op not in (*LAYERS, "add", "relu", "relu6"):
+    if node.op not in (*LAYERS, "add", *ACTIVATIONS):
         yield from _towards_output(graph, node.inputs[0])
 
 
@@ -66,3 +72,22 @@ def tensor_bits(graph: Graph, bits: int) -> dict[str, int]:
     """Bits of each quantized tensor."""
     boundary = boundary_tensors(graph)
     return {n: BOUNDARY_BITS if n in boundary else bits for n in quantized_tensors(graph)}
+
+
+def units(graph: Graph, kind: str) -> tuple[Block, ...]:
+    """What is reconstructed together: the named blocks, or each layer with the ReLU after it."""
+    if kind == "block":
+        return graph.blocks()
+    groups: list[list[Node]] = []
+    for node in graph.nodes:
+        if node.op in ACTIVATIONS and groups and groups[-1][-1].name == node.inputs[0]:
+            groups[-1].append(node)
+        else:
+            groups.append([node])
+    return tuple(_unit(group) for group in groups)
+
+
+def _unit(nodes: list[Node]) -> Block:
+    made = {node.name for node in nodes}
+    read = dict.fromkeys(name for node in nodes for name in node.inputs if name not in made)
+    return Block(nodes[0].name, tuple(nodes), tuple(read), nodes[-1].name)

@@ -21,10 +21,16 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import Graph
-from aquant_ref.nn.quantized import QuantizedGraph, QuantizedLayer, QuantizedTensor
-from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.partition import LAYERS
+from aquant_ref.nn.quantized import (
+    FeedbackBorder,
+    QuantizedGraph,
+    QuantizedLayer,
+    QuantizedTensor,
+)
+from aquant_ref.nn.windows import pair
+from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, every_row
 from aquant_ref.quant import border
+from aquant_ref.quant.window import WindowBorder, row_borders, window_border
 
 Array = NDArray[Any]
 
@@ -55,8 +61,12 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
     """
     graph = network.graph
     tensors = {name: _tensor(name, tensor) for name, tensor in network.tensors.items()}
+    windows = {name: _window(network, name) for name in network.windows}
+    parameters = network.weights()
     layers = {}
     draft = QuantizedGraph(graph, {}, tensors, source)
+    if not network.codes:  # weights in floating point: nothing has to combine in integers
+        return QuantizedGraph(graph, {}, tensors, source, windows, parameters)
     for name, codes in network.codes.items():
         scale = network.scales[name]
         layers[name] = QuantizedLayer(
@@ -64,21 +74,48 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
             scale.zero_point,
             scale.bits,
             to_single(scale.scale * draft.input_scale(name)),
-            network.parameters[f"{name}.bias"].astype(np.float64),
+            parameters[f"{name}.bias"].astype(np.float64),
         )
     for node in graph.nodes:
         if node.op == "add":
             _snap_add(graph, layers, tensors, node.name)
     layers[graph.output] = _snap_logits(graph.output, layers[graph.output])
-    return QuantizedGraph(graph, layers, tensors, source)
+    return QuantizedGraph(graph, layers, tensors, source, windows)
 
 
-def _tensor(name: str, tensor: Any) -> QuantizedTensor:
+def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
     if tensor.coefficients is None:
-        crossings = border.nearest_crossings(tensor.bits)
+        crossings = border.nearest_crossings(tensor.bits, tensor.zero_point)
     else:
-        crossings = border.crossings(tensor.coefficients.astype(np.float64), tensor.bits)
-    return QuantizedTensor(float(to_single(tensor.scale)), tensor.bits, crossings)
+        try:
+            crossings = border.crossings(
+                tensor.coefficients.astype(np.float64),
+                tensor.bits,
+                zero_point=tensor.zero_point,
+                squash=tensor.squash,
+            )
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+    scale = float(to_single(tensor.scale))
+    return QuantizedTensor(scale, tensor.bits, crossings, tensor.zero_point)
+
+
+def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder:
+    learned, node = network.windows[name], network.graph.node(name)
+    source = network.source(node.inputs[0])
+    assert source is not None
+    tensor = network.tensors[source]
+    kernel = int(np.prod(pair(node.attributes["kernel"])))
+    rows = network.graph.shapes[node.inputs[0]][0] * kernel
+    coefficients = every_row(learned.coefficients, rows).astype(np.float64)
+    options: dict[str, Any] = {"zero_point": tensor.zero_point, "squash": learned.squash}
+    if learned.feedback:
+        if learned.fusion is not None:
+            raise InputError(f"{name}: a border has window fusion or feedback, not both")
+        outputs = network.graph.shapes[name][0] // node.attributes.get("groups", 1)
+        borders = row_borders(coefficients, tensor.bits, **options)
+        return FeedbackBorder(borders, min(learned.feedback, outputs))
+    return window_border(coefficients, learned.fusion, tensor.bits, kernel=kernel, **options)
 
 
 def _snap_add(
@@ -88,13 +125,17 @@ def _snap_add(
     name: str,
 ) -> None:
     """Move the unit of one layer so that both terms of the add are integers of one unit."""
-    terms = sorted(graph.node(name).inputs, key=lambda term: term not in layers)
-    moved, reference = terms
-    if moved not in layers:
-        raise InputError(f"{name}: adds two quantized tensors, whose scales cannot both be kept")
-    if len(graph.consumers(moved)) != 1 or graph.node(moved).op not in LAYERS:
-        raise InputError(f"{name}: reads {moved}, which other nodes read as well")
-    if reference in layers:
+    terms = graph.node(name).inputs
+    sums = [term for term in terms if term in layers and term not in tensors]
+    movable = [term for term in sums if len(graph.consumers(term)) == 1]
+    if not movable:
+        raise InputError(
+            f"{name}: neither {terms[0]} nor {terms[1]} is a layer that it alone reads, so that no "
+            "scale can be moved to fit the other"
+        )
+    moved = movable[0]
+    reference = terms[1] if moved == terms[0] else terms[0]
+    if reference in sums:
         unit = layers[reference].unit
     else:
         stored = QuantizedGraph(graph, {}, tensors).code_source(reference)

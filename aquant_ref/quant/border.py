@@ -1,6 +1,7 @@
 """The border: at which fraction an activation is rounded up, as a function of the activation.
 
-With t = x/s, qmax the largest code and tau = clip(t, 0, qmax)/qmax,
+With t = x/s, the range low..high = -z..qmax - z of its codes in steps, z the zero point, and
+tau = clip(t, low, high)/max(-low, high),
 
     B(t) = squash(P),    P = b0 + b1*tau + b2*tau^2        (P = 0 is B = 1/2, nearest)
 
@@ -48,11 +49,13 @@ def _columns(coefficients: Array) -> tuple[Array, Array, Array]:
     return constant, linear, quadratic
 
 
-def border(t: Array, coefficients: Array, qmax: int, *, squash: str = "sigmoid") -> Array:
+def border(
+    t: Array, coefficients: Array, qmax: int, *, zero_point: int = 0, squash: str = "sigmoid"
+) -> Array:
     """B(t) for t (N, C, ...) float64: values in [BORDER_MIN, 1].
 
-    Spec: AQ-BORDER-1. Raises InputError for an unknown squash, or coefficients that are not finite
-    or not of shape (C or 1, 1 to 3).
+    Spec: AQ-BORDER-1, AQ-BORDER-5. Raises InputError for an unknown squash, or coefficients that
+    are not finite or not of shape (C or 1, 1 to 3).
 
     >>> border(np.array([[0.0], [3.0]]), np.array([[0.0, 0.25]]), 3, squash="clip").tolist()
     [[0.5], [0.75]]
@@ -60,25 +63,35 @@ def border(t: Array, coefficients: Array, qmax: int, *, squash: str = "sigmoid")
     if squash not in SQUASHES:
         raise InputError(f"squash: there is no {squash!r}; there are {', '.join(SQUASHES)}")
     b0, b1, b2 = (_per_channel(column, t.ndim) for column in _columns(coefficients))
-    tau = np.clip(t, 0, qmax) / qmax
-    p = b0 + tau * (b1 + tau * b2)
+    p = b0 + (tau := relative(t, qmax, zero_point)) * (b1 + tau * b2)
     if squash == "clip":
         return np.asarray(np.clip(0.5 + p, BORDER_MIN, 1))
     with np.errstate(over="ignore"):  # exp(inf) gives B = 0, which BORDER_MIN lifts
         return np.asarray(np.maximum(1 / (1 + np.exp(-4 * p)), BORDER_MIN))
 
 
-def bordered_codes(t: Array, coefficients: Array, bits: int, *, squash: str = "sigmoid") -> Array:
-    """clip(floor(t - B(t)) + 1, 0, 2^bits - 1), by the definition; uint16.
+def relative(t: Array, qmax: int, zero_point: int = 0) -> Array:
+    """tau: t clipped to the range -z..qmax - z of the codes, divided by its larger end.
+
+    Spec: AQ-BORDER-5. In 0..1 for z = 0, in -1..1 otherwise.
+    """
+    return np.clip(t, -zero_point, qmax - zero_point) / max(zero_point, qmax - zero_point)
+
+
+def bordered_codes(
+    t: Array, coefficients: Array, bits: int, *, zero_point: int = 0, squash: str = "sigmoid"
+) -> Array:
+    """clip(floor(t - B(t)) + 1 + z, 0, 2^bits - 1), by the definition; uint16.
 
     Spec: AQ-BORDER-1. The slow and obvious twin of `codes`. Raises InputError for NaN, and as
     `border` does.
     """
     qmax = 2 ** check_bits("bits", bits) - 1
     _refuse_nan(t)
-    inside = np.clip(t, 0, qmax)  # both ends are integers, which no border moves
-    rounded = border_round(inside, border(inside, coefficients, qmax, squash=squash))
-    return np.asarray(rounded.astype(np.uint16))
+    # both ends are integers, which no border moves
+    inside = np.clip(t, -zero_point, qmax - zero_point)
+    borders = border(inside, coefficients, qmax, zero_point=zero_point, squash=squash)
+    return np.asarray((border_round(inside, borders) + zero_point).astype(np.uint16))
 
 
 def _refuse_nan(t: Array) -> None:
@@ -86,16 +99,23 @@ def _refuse_nan(t: Array) -> None:
         raise InputError("border: NaN has no code")
 
 
-def nearest_crossings(bits: int) -> Array:
+def nearest_crossings(bits: int, zero_point: int = 0) -> Array:
     """(1, 2^bits - 1) float64: k + 1/2 in every cell, the border of nearest rounding (half_up).
 
     Spec: AQ-BORDER-2.
     """
-    return np.arange(2 ** check_bits("bits", bits) - 1, dtype=np.float64)[None] + 0.5
+    return _cells(bits, zero_point)[None] + 0.5
 
 
-def crossings(coefficients: Array, bits: int, *, squash: str = "sigmoid") -> Array:
-    """(C, 2^bits - 1) float64: in each cell the smallest t in (k, k + 1] whose code is k + 1.
+def _cells(bits: int, zero_point: int) -> Array:
+    """The lower ends k of the unit cells between neighbouring codes, -z..qmax - z - 1, float64."""
+    return np.arange(2 ** check_bits("bits", bits) - 1, dtype=np.float64) - zero_point
+
+
+def crossings(
+    coefficients: Array, bits: int, *, zero_point: int = 0, squash: str = "sigmoid"
+) -> Array:
+    """(C, 2^bits - 1) float64: in each cell the smallest t in (k, k + 1] that is rounded to k + 1.
 
     Spec: AQ-BORDER-2. Found by bisection down to neighbouring float64 numbers. Raises InputError,
     which names channel and cell, where the code goes up and down again, so that there is no one
@@ -105,13 +125,14 @@ def crossings(coefficients: Array, bits: int, *, squash: str = "sigmoid") -> Arr
     [[0.5, 1.5, 2.5], [0.75, 1.75, 2.75]]
     """
     qmax = 2 ** check_bits("bits", bits) - 1
-    cells = np.arange(qmax, dtype=np.float64)
+    cells = _cells(bits, zero_point)
 
     def goes_up(t: Array, cell: Array, rows: Array) -> Array:
         """Whether t (C, n) is rounded up out of its cell [k, k + 1)."""
-        return np.asarray(t - cell >= border(t[None], rows, qmax, squash=squash)[0])
+        borders = border(t[None], rows, qmax, zero_point=zero_point, squash=squash)[0]
+        return np.asarray(t - cell >= borders)
 
-    _check_single(coefficients, qmax, goes_up)
+    _check_single(coefficients, cells, goes_up)
     low = np.broadcast_to(cells, (len(coefficients), qmax)).copy()  # an integer never goes up
     high = low + 1  # and the next one always has its own code
     while True:
@@ -123,29 +144,32 @@ def crossings(coefficients: Array, bits: int, *, squash: str = "sigmoid") -> Arr
         low = np.where(up, low, middle)
 
 
-def _check_single(coefficients: Array, qmax: int, goes_up: Callable[..., Array]) -> None:
-    # B grows by at most max(P')/qmax a unit of t, since 4*B*(1 - B) <= 1, and P' is linear in tau,
-    # so its ends decide. Where that is below 1, t - B(t) grows and there is one crossing; the few
-    # steeper borders are looked at closely.
+def _check_single(coefficients: Array, cells: Array, goes_up: Callable[..., Array]) -> None:
+    # B grows by at most max(P')/larger a unit of t, since 4*B*(1 - B) <= 1, and P' is linear in
+    # tau, so its ends decide. Where that is below 1, t - B(t) grows and there is one crossing; the
+    # few steeper borders are looked at closely.
     _, b1, b2 = _columns(coefficients)
+    ends = np.array([cells[0], cells[-1] + 1])
+    larger = abs(ends).max()
+    steepest = (b1 + 2 * b2 * ends[:, None] / larger).max(axis=0)
     inside = np.arange(SAMPLES) / SAMPLES
-    for channel in np.flatnonzero(~(np.maximum(b1, b1 + 2 * b2) < qmax)):
+    for channel in np.flatnonzero(~(steepest < larger)):
         row = coefficients[channel : channel + 1]
-        for cell in range(qmax):
+        for cell in cells:
             up = goes_up(cell + inside[None], cell, row)[0]
             if bool((up[:-1] & ~up[1:]).any()):
                 raise InputError(
                     f"border: in channel {channel} the code goes up and down again between "
-                    f"{cell} and {cell + 1}, so that there is no single crossing"
+                    f"{cell:.0f} and {cell + 1:.0f}, so that there is no single crossing"
                 )
 
 
-def codes(t: Array, crossing: Array) -> Array:
+def codes(t: Array, crossing: Array, zero_point: int = 0) -> Array:
     """How many crossings of its channel each element of t (N, C, ...) reaches: its code.
 
-    Spec: AQ-BORDER-2. `crossing` (C or 1, n), the k-th of them in (k, k + 1]; t float32 or float64;
-    uint8, or uint16 from 256 codes on. Nothing is clipped: below the first crossing is 0, from the
-    last one on n. Raises InputError for NaN.
+    Spec: AQ-BORDER-2. `crossing` (C or 1, n), the k-th of them in (k, k + 1] for k = -z, 1 - z, ...;
+    t float32 or float64; uint8, or uint16 from 256 codes on. Nothing is clipped: below the first
+    crossing is 0, from the last one on n. Raises InputError for NaN.
 
     >>> codes(np.array([[-9.0], [0.5], [0.75], [9.0]]), np.array([[0.75, 1.5]])).tolist()
     [[0], [0], [1], [2]]
@@ -158,7 +182,10 @@ def codes(t: Array, crossing: Array) -> Array:
     images = max(1, ELEMENTS // max(1, t[:1].size))
     for first in range(0, len(t), images):
         part = slice(first, first + images)
-        cell = np.clip(np.floor(t[part]), 0, count - 1).astype(np.int32)
+        cell = np.floor(t[part])
+        if zero_point:
+            cell += zero_point
+        cell = np.clip(cell, 0, count - 1).astype(np.int32)
         out[part] = cell + (t[part] >= reached[cell + start])
     return out
 
@@ -185,17 +212,23 @@ def weight_error_slope(weight: Array, quantized: Array) -> Any:
 
 
 def closed_form_coefficients(
-    arriving: Array, wanted: Array, rho: float, qmax: int, *, degree: int = 2
+    arriving: Array,
+    wanted: Array,
+    rho: float,
+    qmax: int,
+    *,
+    zero_point: int = 0,
+    degree: int = 2,
 ) -> Array:
     """b0, b1, b2 of B(t~) = 1/2 + t~ - rho*E[wanted | t~], by least squares; squash "clip".
 
     Spec: AQ-BORDER-4. `arriving` and `wanted` are (n,) samples of t~ = x~/s and t = x/s of one
-    channel; `degree` 0, 1 or 2. Raises InputError without samples inside 0..qmax.
+    channel; `degree` 0, 1 or 2. Raises InputError without samples inside -z..qmax - z.
     """
-    inside = (arriving > 0) & (arriving < qmax)
+    inside = (arriving > -zero_point) & (arriving < qmax - zero_point)
     if not bool(inside.any()):
         raise InputError("closed form: no sample lies inside the code range")
-    tau = arriving[inside] / qmax
+    tau = relative(arriving[inside], qmax, zero_point)
     residual = arriving[inside] - rho * wanted[inside]
     design = np.stack([tau**k for k in range(degree + 1)], axis=1)
     solution = np.linalg.lstsq(design, residual, rcond=None)[0]

@@ -1,21 +1,27 @@
-"""Simulation: the quantized network computed in floating point, as learning sees it.
+"""A quantized network in floating point: fake-quantized weights and activations.
 
-Weights and activations are real numbers that happen to be integers times a scale
-("fake-quantized"); every layer is the float layer of `nn`. Shares no arithmetic with the engine.
-float64 by default; float32 is what frameworks use, and may differ by a code where a certificate
-says *fragile*.
+Every tensor is the real number that its code stands for, computed in `dtype`, and every layer is
+the float layer of `nn`. Shares no arithmetic with the engine. float64 by default; float32 is what
+frameworks use, and may differ by a code where a certificate says *fragile*.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.operations import OPERATIONS, Node
+from aquant_ref.nn.quantized import PASSES_CODES, FeedbackBorder, QuantizedGraph, QuantizedTensor
+from aquant_ref.nn.ste import Codes
+from aquant_ref.nn.windows import Windows
 from aquant_ref.quant import border
+from aquant_ref.quant.window import fraction_bits
+from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
 
@@ -25,31 +31,131 @@ class Simulation:
 
     def __init__(self, model: QuantizedGraph, *, dtype: Any = np.float64) -> None:
         self.model, self.dtype = model, np.dtype(dtype)
-        self.parameters: dict[str, Array] = {}
+        self.parameters: dict[str, Array] = {
+            name: values.astype(self.dtype) for name, values in model.floats.items()
+        }
         for name, layer in model.layers.items():
             weights = layer.integers()
             scale = model.weight_scale(name).reshape(-1, *(1,) * (weights.ndim - 1))
             self.parameters[f"{name}.weight"] = (weights * scale).astype(self.dtype)
             self.parameters[f"{name}.bias"] = layer.bias.astype(self.dtype)
+        self._stored: dict[str, QuantizedTensor] = dict(model.tensors)
+        self._wide = model.wide()
+        for name in self._wide:
+            self._stored[name] = model.wide_tensor(name)
+        self._feedback = {
+            name: Feedback.of(
+                self.parameters[f"{name}.weight"],
+                groups=model.graph.node(name).attributes.get("groups", 1),
+                rank=each.rank,
+            )
+            for name, each in model.windows.items()
+            if isinstance(each, FeedbackBorder)
+        }
 
     def run(self, images: Array) -> dict[str, Array]:
         """Codes of every quantized tensor and the logits, for uint8 `images` (N, C, H, W).
 
-        Codes are uint8 (uint16 above 8 bits); the logits, under the name of the last node, are
-        counted in the unit of the last layer: real / unit, rounded to int64.
+        Codes are uint8 (uint16 above 8 bits), wide ones where readers round in windows; the logits,
+        under the name of the last node, are counted in the unit of the last layer: real / unit,
+        rounded to int64. Of a last layer in floating point they are real.
         """
         codes: dict[str, Array] = {INPUT: images}
 
-        def quantize(name: str, r: Array) -> Array:
-            tensor = self.model.tensors.get(name)
+        def store(name: str, r: Array) -> Array:
+            tensor = self._stored.get(name)
             if tensor is None:
                 return r
             t = r / self.dtype.type(tensor.scale)
-            codes[name] = border.codes(t, tensor.crossings)
-            return codes[name] * self.dtype.type(tensor.scale)
+            codes[name] = border.codes(t, tensor.crossings, tensor.zero_point)
+            return self._real(codes[name], tensor)
 
-        image = images * self.dtype.type(self.model.tensors[INPUT].scale)
         graph = self.model.graph
-        logits = graph.run(self.parameters, image, hook=quantize)
-        unit = self.model.layers[graph.output].unit
-        return {**codes, graph.output: np.rint(logits / unit).astype(np.int64)}
+        real = graph.run(
+            self.parameters, self._pixels(images), hook=store, operate=self._operate
+        )
+        return {**codes, graph.output: self._count(real)}
+
+    def _pixels(self, images: Array) -> Array:
+        scale = self.dtype.type(self.model.tensors[INPUT].scale)
+        zero = self.model.graph.zero
+        return (images - np.array(zero, self.dtype)[:, None, None] if any(zero) else images) * scale
+
+    def _count(self, logits: Array) -> Array:
+        layer = self.model.layers.get(self.model.graph.output)
+        return logits if layer is None else np.rint(logits / layer.unit).astype(np.int64)
+
+    def _real(self, codes: Array, tensor: QuantizedTensor) -> Array:
+        steps = codes.astype(self.dtype)
+        if tensor.zero_point:
+            steps -= tensor.zero_point
+        steps *= self.dtype.type(tensor.scale)
+        return steps
+
+    def _operate(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
+        if node.name in self.model.windows:
+            return self._in_windows(node, own, inputs[0])
+        if self._wide and node.op not in PASSES_CODES:
+            inputs = tuple(
+                self._narrowed(name, x) for name, x in zip(node.inputs, inputs, strict=True)
+            )
+        return OPERATIONS[node.op].apply(node, own, *inputs)
+
+    def _narrowed(self, name: str, x: Array) -> Array:
+        """A tensor as a layer without a border of its own reads it: rounded from wide codes."""
+        source = self._source(name)
+        if source is None or source not in self._wide:
+            return x
+        narrow = self.model.narrow(source).codes[0][self._wide_codes(source, x)]
+        return self._real(narrow, self.model.tensors[source])
+
+    def _source(self, name: str) -> str | None:
+        try:
+            return self.model.code_source(name)
+        except ValueError:  # a real tensor between two layers
+            return None
+
+    def _wide_codes(self, source: str, x: Array) -> Array:
+        tensor = self._stored[source]
+        return (np.rint(x / tensor.scale) + tensor.zero_point).astype(np.uint8)
+
+    def _in_windows(self, node: Node, own: Mapping[str, Array], x: Array) -> Array:
+        each = self.model.windows[node.name]
+        weight = own["weight"]
+        attributes = node.attributes
+        geometry = Windows(
+            x.shape, weight.shape[2:], attributes.get("stride", 1), attributes.get("padding", 0)
+        )
+        groups = attributes.get("groups", 1)
+        matrix = weight.reshape(groups, len(weight) // groups, -1)
+        source = self.model.code_source(node.inputs[0])
+        tensor, stored = self.model.tensors[source], self._stored[source]
+        wide = self._wide_codes(source, x)
+        out = np.empty((len(x), *matrix.shape[:2], geometry.positions), self.dtype)
+
+        def block(part: slice) -> None:
+            columns = geometry.columns(wide[part], stored.zero_point)
+            rows = columns.reshape(len(columns), geometry.channels, -1, geometry.positions)
+            if isinstance(each, FeedbackBorder):
+                steps = self._fed_back(rows, each, node.name, tensor)
+            else:
+                steps = each.round(rows).astype(self.dtype) - tensor.zero_point
+            steps *= self.dtype.type(tensor.scale)
+            steps = steps.reshape(len(columns), groups, -1, geometry.positions)
+            np.matmul(matrix, steps, out=out[part])
+            out[part] += own["bias"].reshape(groups, -1, 1)
+
+        map_blocks(block, len(x), geometry.block(self.dtype.itemsize))
+        return out.reshape(len(x), -1, geometry.out_height, geometry.out_width)
+
+    def _fed_back(
+        self, wide: Array, each: FeedbackBorder, name: str, tensor: QuantizedTensor
+    ) -> Array:
+        feedback = self._feedback[name]
+        shape = (len(wide), len(feedback.gain), -1, wide.shape[3])
+        t = wide.astype(self.dtype) / (1 << fraction_bits(tensor.bits)) - tensor.zero_point
+        rows = np.arange(wide.shape[1] * wide.shape[2]).reshape(1, *wide.shape[1:3], 1)
+        borders = each.border.astype(self.dtype)[rows, wide]
+        low, high = -tensor.zero_point, 2**tensor.bits - 1 - tensor.zero_point
+        q = fed_back(t.reshape(shape), borders.reshape(shape), feedback, Codes(low, high))
+        return np.clip(q, low, high).reshape(wide.shape)

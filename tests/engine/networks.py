@@ -7,8 +7,9 @@ import numpy as np
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.adaround import nearest_codes
-from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
+from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import WeightScale
+from aquant_ref.ptq.partition import quantized_tensors
 from aquant_ref.ptq.snap import snap
 
 
@@ -23,13 +24,22 @@ def residual_network(
     shortcut: bool = True,
     pool: bool = False,
     border: bool = True,
+    relu: str = "relu",
+    signed: bool = False,
+    zero: tuple[int, int] = (0, 0),
+    windows: str = "",
 ) -> QuantizedGraph:
-    """Stem, one residual block, optional max pool, mean, linear; everything drawn from `seed`."""
+    """Stem, one residual block, optional max pool, mean, linear; everything drawn from `seed`.
+
+    `signed`: no ReLU between the convolutions of the block, so that its codes have a zero point.
+    `zero` is that of the image. `windows` is "", "row", "fused" or "feedback": how the block's
+    convolutions round what they read.
+    """
     rng = np.random.default_rng(seed)
-    layer = Builder((2, *size))
+    layer = Builder((2, *size), zero)
     with layer.block("stem"):
         x = layer("conv", "conv2d", INPUT, channels=4, kernel=(3, 2), padding=(1, 0))
-        x = layer("relu", "relu", x)
+        x = layer("relu", relu, x)
     with layer.block("body"):
         if pool:
             x = layer("pool", "max_pool", x, kernel=2, stride=1, padding=(1, 0))
@@ -43,7 +53,8 @@ def residual_network(
             padding=1,
             groups=groups,
         )
-        y = layer("conv2", "conv2d", layer("relu1", "relu", y), channels=4, kernel=1)
+        y = y if signed else layer("relu1", relu, y)
+        y = layer("conv2", "conv2d", y, channels=4, kernel=1)
         if shortcut or stride != 1:
             x = layer("shortcut", "conv2d", x, channels=4, kernel=1, stride=(stride, 1))
         x = layer("relu2", "relu", layer("add", "add", x, y))
@@ -57,13 +68,20 @@ def residual_network(
         "stem.relu": act_bits,
         "body.pool": act_bits,
         "body.relu1": act_bits,
+        "body.conv1": act_bits,
         "body.relu2": 8,
         "head.mean": 8,
     }.items():
-        if name in graph.shapes and name != "body.pool":
-            coefficients = rng.uniform(-0.3, 0.3, (4, 3)).astype(np.float32) if border else None
-            scale = float(rng.uniform(0.5, 2)) / (2**bits - 1)
-            tensors[name] = LearnedTensor(scale, bits, coefficients if bits != 8 else None)
+        if name in quantized_tensors(graph):
+            coefficients = rng.uniform(-0.3, 0.3, (4, 3)).astype(np.float32)
+            own = border and bits != 8 and not windows
+            top = 8 if relu == "relu6" else 2  # beyond and below 6
+            scale = float(rng.uniform(0.25 * top, top)) / (2**bits - 1)
+            zero_point = int(rng.integers(0, 2**bits)) if name == "body.conv1" else 0
+            squash = ("sigmoid", "clip")[int(rng.integers(2))]
+            tensors[name] = LearnedTensor(
+                scale, bits, zero_point, coefficients if own else None, squash
+            )
     parameters, scales, codes = {}, {}, {}
     for node in graph.nodes:
         if node.op not in ("conv2d", "linear"):
@@ -80,7 +98,20 @@ def residual_network(
         scales[node.name] = WeightScale(scale, zero_point, bits)
         codes[node.name] = nearest_codes(weight, scales[node.name])
     network = LearnedNetwork(graph, parameters, scales, codes, tensors)
+    for name in ("body.conv1", "body.conv2", "body.shortcut") if windows else ():
+        if name in graph.shapes:
+            network.windows[name] = _window(rng, graph.parameter_shapes[f"{name}.weight"], windows)
     return snap(network, {"seed": seed})
+
+
+def _window(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> LearnedWindow:
+    rows = 4 * shape[2] * shape[3]
+    return LearnedWindow(
+        rng.uniform(-0.3, 0.3, (rows, 3)).astype(np.float32),
+        rng.uniform(-0.5, 0.5, (rows, 3)).astype(np.float32) if kind == "fused" else None,
+        ("sigmoid", "clip")[int(rng.integers(2))],
+        2 if kind == "feedback" else 0,
+    )
 
 
 def hard_images(model: QuantizedGraph, count: int, seed: int = 0) -> np.ndarray:

@@ -15,6 +15,7 @@ from aquant_ref.engine import Engine, Instruction, Lowering, Program, lower
 from aquant_ref.engine.bounds import bounds, magnitude, product_type
 from aquant_ref.engine.certificate import certify
 from aquant_ref.engine.compare import compare
+from aquant_ref.engine.lower import CEILINGS, UNREACHED
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.simulate import Simulation
@@ -36,6 +37,9 @@ options = st.fixed_dictionaries(
         "shortcut": st.booleans(),
         "pool": st.booleans(),
         "border": st.booleans(),
+        "relu": st.sampled_from(["relu", "relu6"]),
+        "signed": st.booleans(),
+        "zero": st.sampled_from([(0, 0), (3, 116), (255, 0)]),
     }
 )
 
@@ -92,6 +96,12 @@ def test_thresholds_are_sorted_and_each_is_the_least_accumulator(
             unit, bias = meaning.unit[channel], meaning.bias[channel]
             for k, least in enumerate(table[channel].tolist()):
                 crossing = Fraction(rows[channel, k])
+                value = crossing * Fraction(tensor.scale)
+                op = model.graph.node(decisions.name).op
+                if op in CEILINGS and not 0 < value <= (CEILINGS[op] or value):
+                    assert abs(least) == UNREACHED  # always, or never, whatever the accumulator
+                    assert (least < 0) == (value <= 0)
+                    continue
                 for acc, reached in ((least, True), (least - 1, False)):
                     t = (unit * acc + bias) / Fraction(tensor.scale)
                     assert (t >= crossing) == reached
@@ -187,7 +197,13 @@ def test_no_float_array_is_made_outside_the_product() -> None:
 def conv_program(weight: np.ndarray, thresholds: np.ndarray | None = None) -> Program:
     attributes = {"stride": [1, 1], "padding": [0, 0], "groups": 1}
     instructions = [
-        Instruction("acc", "conv2d", ("image",), attributes, {"weight": weight}),
+        Instruction(
+            "acc",
+            "conv2d",
+            ("image",),
+            attributes,
+            {"weight": weight, "zero_point": np.zeros(weight.shape[1], np.int32)},
+        ),
     ]
     if thresholds is not None:
         instructions.append(

@@ -8,12 +8,13 @@ import pytest
 from autograd import grad
 
 from aquant_ref import oracle
-from aquant_ref.nn.ste import ste_quantize
+from aquant_ref.nn.ste import Codes, ste_quantize
 from aquant_ref.quant import border
 from aquant_ref.threads import set_threads
 
 rng = np.random.default_rng(2)
 QMAX, SCALE = 3, 0.25
+CODES = Codes(0, QMAX)
 X = rng.uniform(-0.3, 1.2, (5, 2, 3, 4))  # below 0 and above the largest code as well
 COEFFICIENTS = np.array([[0.1, -0.3, 0.2], [-0.2, 0.1, 0.4]])
 G = rng.standard_normal(X.shape)
@@ -22,17 +23,17 @@ G = rng.standard_normal(X.shape)
 def test_nearest_is_the_oracle_at_ties() -> None:
     x = np.array([-0.5, 0, 0.5, 1.5, 2.5, 3.5, 9]).reshape(1, 1, 1, -1) * SCALE
     codes = [oracle.quantize(Fraction(v), Fraction(SCALE), 0, 0, QMAX) for v in x.ravel()]
-    assert (ste_quantize(x, SCALE, qmax=QMAX) / SCALE).ravel().tolist() == codes
+    assert (ste_quantize(x, SCALE, codes=CODES) / SCALE).ravel().tolist() == codes
 
 
 def test_the_bordered_forward_pass_is_the_definition() -> None:
     codes = border.bordered_codes(X / SCALE, COEFFICIENTS, 2)
-    assert ste_quantize(X, SCALE, COEFFICIENTS, qmax=QMAX) == pytest.approx(codes * SCALE)
+    assert ste_quantize(X, SCALE, COEFFICIENTS, codes=CODES) == pytest.approx(codes * SCALE)
 
 
 def test_zero_coefficients_are_nearest() -> None:
-    zero = ste_quantize(X, SCALE, np.zeros((2, 3)), qmax=QMAX)
-    assert zero.tolist() == ste_quantize(X, SCALE, qmax=QMAX).tolist()
+    zero = ste_quantize(X, SCALE, np.zeros((2, 3)), codes=CODES)
+    assert zero.tolist() == ste_quantize(X, SCALE, codes=CODES).tolist()
 
 
 def declared_rules(
@@ -64,7 +65,7 @@ def test_the_backward_pass_follows_the_declared_rules(dropping: bool) -> None:
 
     def loss(x: Any, scale: Any, coefficients: Any) -> Any:
         chosen = keep if dropping else None
-        return (G * ste_quantize(x, scale, coefficients, qmax=QMAX, keep=chosen)).sum()
+        return (G * ste_quantize(x, scale, coefficients, codes=CODES, keep=chosen)).sum()
 
     found = grad(loss, (0, 1, 2))(X, np.asarray(SCALE), COEFFICIENTS)
     for ours, declared in zip(found, declared_rules(X, COEFFICIENTS, keep), strict=True):
@@ -73,15 +74,15 @@ def test_the_backward_pass_follows_the_declared_rules(dropping: bool) -> None:
 
 def test_the_scale_gradient_of_a_clipped_element_is_its_code() -> None:
     high = np.full((1, 1, 1, 1), 9.0)
-    gradient = grad(lambda s: ste_quantize(high, s, qmax=QMAX).sum())(np.asarray(SCALE))
+    gradient = grad(lambda s: ste_quantize(high, s, codes=CODES).sum())(np.asarray(SCALE))
     assert gradient == QMAX
 
 
 def test_dropped_elements_stay_in_floating_point() -> None:
     keep = rng.random(X.shape) < 0.5
-    out = ste_quantize(X, SCALE, COEFFICIENTS, qmax=QMAX, keep=keep)
+    out = ste_quantize(X, SCALE, COEFFICIENTS, codes=CODES, keep=keep)
     assert (out[~keep] == X[~keep]).all()
-    assert (out[keep] == ste_quantize(X, SCALE, COEFFICIENTS, qmax=QMAX)[keep]).all()
+    assert (out[keep] == ste_quantize(X, SCALE, COEFFICIENTS, codes=CODES)[keep]).all()
 
 
 def test_the_border_gradient_is_the_slope_of_the_surrogate() -> None:
@@ -95,7 +96,7 @@ def test_the_border_gradient_is_the_slope_of_the_surrogate() -> None:
         passed = inside & (q >= 0) & (q <= QMAX)
         return float((G * passed * -SCALE * b).sum())
 
-    found = grad(lambda c: (G * ste_quantize(X, SCALE, c, qmax=QMAX)).sum())(COEFFICIENTS)
+    found = grad(lambda c: (G * ste_quantize(X, SCALE, c, codes=CODES)).sum())(COEFFICIENTS)
     for index in np.ndindex(*COEFFICIENTS.shape):
         step = np.zeros_like(COEFFICIENTS)
         step[index] = 1e-6
@@ -107,7 +108,7 @@ def test_the_number_of_threads_changes_no_byte() -> None:
     x = rng.uniform(0, 1, (40, 2, 5, 5)).astype(np.float32)
 
     def everything() -> list[bytes]:
-        found = grad(lambda s, c: (ste_quantize(x, s, c, qmax=QMAX) ** 2).sum(), (0, 1))(
+        found = grad(lambda s, c: (ste_quantize(x, s, c, codes=CODES) ** 2).sum(), (0, 1))(
             np.asarray(SCALE), COEFFICIENTS.astype(np.float32)
         )
         return [np.asarray(f).tobytes() for f in found]

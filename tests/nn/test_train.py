@@ -11,7 +11,7 @@ from aquant_ref.data import Images
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.optim import SGD, Adam, cosine
-from aquant_ref.nn.train import Recipe, augment, initial_parameters, to_float, top1, train
+from aquant_ref.nn.train import Recipe, augment, initial_parameters, top1, train
 
 RECIPE = Recipe(3, batch=16, rate=0.05, warmup_epochs=0.5, crop=1)
 
@@ -89,7 +89,7 @@ def test_accuracy_of_no_images_is_refused() -> None:
 
 
 def test_pixels_are_codes_over_255() -> None:
-    values = to_float(np.array([0, 51, 255], np.uint8))
+    values = graph().to_float(np.array([0, 51, 255], np.uint8))
     assert values.dtype == np.float32
     assert values == pytest.approx([0, 0.2, 1])
 

@@ -1,0 +1,194 @@
+"""A convolution that rounds its input anew in every window: borders per im2col row, and fused ones.
+
+An activation appears in up to kh*kw windows of a convolution, each time in another row of the
+im2col matrix. Here each row r = (channel, kh, kw) has a border of its own, and a *fused* border
+adds what the window tells about itself: F, the mean over the kh*kw positions j of the same channel
+of a second polynomial (SPEC.md, AQ-WINDOW),
+
+    P = b0_r + b1_r*tau_r + b2_r*tau_r^2 + F,      F = mean over j of g0_j + g1_j*tau_j + g2_j*tau_j^2
+
+Rounding, squash and straight-through rules are those of `nn.ste`; dF is the sum of dP over the rows
+of the window's channel. Columns are made in blocks that stay in cache, and made again for the
+backward pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from autograd.extend import defvjp_argnums
+from numpy.typing import NDArray
+
+from aquant_ref.nn.autodiff import primitive
+from aquant_ref.nn.feedback import Feedback, fed_back
+from aquant_ref.nn.ste import (
+    Codes,
+    Rounded,
+    at_border,
+    polynomial,
+    powers,
+    pull_back,
+    pull_back_border,
+    relative,
+    squashed,
+)
+from aquant_ref.nn.windows import Pair, Windows, images_per_block
+from aquant_ref.threads import map_blocks
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The geometry of one call and how its columns are grouped."""
+
+    geometry: Windows
+    groups: int
+    outputs: int
+    codes: Codes
+    feedback: Feedback | None
+
+    def block(self, itemsize: int) -> int:
+        """Images at a time, for about six temporaries of the size of the columns."""
+        return images_per_block(3 * self.geometry.rows * self.geometry.positions * itemsize)
+
+    def grouped(self, columns: Array) -> Array:
+        """(n, R, OH, OW) -> (n, groups, R/groups, OH*OW)."""
+        return columns.reshape(len(columns), self.groups, -1, self.geometry.positions)
+
+    def matrix(self, weight: Array) -> Array:
+        """(O, ...) -> (groups, O/groups, R/groups)."""
+        return weight.reshape(self.groups, self.outputs // self.groups, -1)
+
+    def by_channel(self, rows: Array) -> Array:
+        """(n, R, OH, OW) -> (n, C, kh*kw, OH, OW)."""
+        return rows.reshape(len(rows), self.geometry.channels, -1, *rows.shape[2:])
+
+    def rounded(self, x: Array, scale: Any, coefficients: Array, fusion: Array | None) -> Rounded:
+        """The columns of x, rounded."""
+        t = self.geometry.columns(x).reshape(
+            len(x), -1, self.geometry.out_height, self.geometry.out_width
+        )
+        t /= x.dtype.type(scale)
+        tau = relative(t, self.codes)
+        p = polynomial(tau, coefficients)
+        if fusion is not None:
+            window = self.by_channel(polynomial(tau, fusion)).mean(axis=2, keepdims=True)
+            self.by_channel(p)[...] += window
+        border = squashed(p, self.codes.squash)
+        if self.feedback is None:
+            return at_border(t, tau, border)
+        q = fed_back(self.grouped(t), self.grouped(border), self.feedback, self.codes)
+        return Rounded(q.reshape(t.shape), t, tau, border)
+
+
+def _layer(x: Array, weight: Array, attributes: dict[str, Any]) -> _Layer:
+    return _Layer(
+        Windows(
+            x.shape, weight.shape[2:], attributes.get("stride", 1), attributes.get("padding", 0)
+        ),
+        attributes.get("groups", 1),
+        len(weight),
+        attributes["codes"],
+        attributes.get("feedback"),
+    )
+
+
+@primitive
+def bordered_conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    scale: Any,
+    coefficients: Array,
+    fusion: Array | None = None,
+    *,
+    codes: Codes,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    groups: int = 1,
+    feedback: Feedback | None = None,
+) -> Array:
+    """Convolution of x (N, C, H, W), in floating point, after rounding it in each window.
+
+    Spec: AQ-WINDOW-2, AQ-WINDOW-3. weight (O, C/groups, kh, kw), bias (O,), `coefficients` and
+    `fusion` (C*kh*kw, 3) -> (N, O, OH, OW). A padded pixel is 0 and stays 0. `feedback` adds the
+    error of the window so far to the border (AQ-FEEDBACK-1).
+    """
+    attributes = {"codes": codes, "stride": stride, "padding": padding, "groups": groups}
+    layer = _layer(x, weight, {**attributes, "feedback": feedback})
+    matrix = layer.matrix(weight)
+    geometry = layer.geometry
+    out = np.empty((len(x), *matrix.shape[:2], geometry.positions), np.result_type(x, weight))
+
+    def block(part: slice) -> None:
+        q = layer.rounded(x[part], scale, coefficients, fusion).q
+        np.clip(q, codes.low, codes.high, out=q)
+        q *= x.dtype.type(scale)
+        np.matmul(matrix, layer.grouped(q), out=out[part])
+        out[part] += bias.reshape(groups, -1, 1)
+
+    map_blocks(block, len(x), layer.block(x.itemsize))
+    return out.reshape(len(x), -1, geometry.out_height, geometry.out_width)
+
+
+def _bordered_conv2d_vjp(
+    argnums: tuple[int, ...], ans: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    x, weight, _, scale, coefficients = args[:5]
+    fusion = args[5] if len(args) > 5 else None
+    layer = _layer(x, weight, kwargs)
+    matrix, geometry, codes = layer.matrix(weight), layer.geometry, layer.codes
+    real = x.dtype.type(scale)
+
+    def vjp(g: Array) -> tuple[Any, ...]:
+        g = g.reshape(len(x), layer.groups, -1, geometry.positions)
+        dx = np.empty_like(x)
+
+        def block(part: slice) -> tuple[Any, ...]:
+            rounded = layer.rounded(x[part], scale, coefficients, fusion)
+            assert rounded.tau is not None
+            upstream = np.matmul(matrix.transpose(0, 2, 1), g[part]).reshape(rounded.t.shape)
+            passed, dscale = pull_back(rounded, upstream, codes)
+            dx[part] = geometry.images(
+                passed.reshape(
+                    -1, geometry.channels, *geometry.kernel, geometry.out_height, geometry.out_width
+                )
+            )
+            dweight = None
+            if 1 in argnums:
+                q = layer.grouped(rounded.q) * real
+                dweight = np.matmul(g[part], q.transpose(0, 1, 3, 2)).sum(axis=0)
+            dp = pull_back_border(rounded, passed, codes)
+            dfusion = None
+            if fusion is not None:
+                total = layer.by_channel(dp).mean(axis=2, keepdims=True)
+                shape = layer.by_channel(dp).shape
+                shared = np.broadcast_to(total, shape).reshape(dp.shape).copy()
+                dfusion = powers(shared, rounded.tau)
+            return dscale, powers(dp, rounded.tau), dfusion, dweight
+
+        parts = map_blocks(block, len(x), layer.block(x.itemsize))
+
+        def total(number: int) -> Array:
+            return np.sum([part[number] for part in parts], axis=0)
+
+        results: dict[int, Any] = {0: dx}
+        if 1 in argnums:
+            results[1] = total(3).reshape(weight.shape)
+        if 2 in argnums:
+            results[2] = g.sum(axis=(0, 3)).reshape(-1)
+        if 3 in argnums:
+            results[3] = np.asarray(total(0), np.asarray(scale).dtype)
+        if 4 in argnums:
+            results[4] = (total(1) * -real).astype(coefficients.dtype)
+        if 5 in argnums and fusion is not None:
+            results[5] = (total(2) * -real).astype(fusion.dtype)
+        return tuple(results[i] for i in argnums)
+
+    return vjp
+
+
+defvjp_argnums(bordered_conv2d, _bordered_conv2d_vjp)

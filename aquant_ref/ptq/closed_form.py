@@ -1,0 +1,155 @@
+"""The border in closed form: by regression on the calibration images, without any gradient.
+
+Spec: AQ-BORDER-4. What arrives at a quantizer, t~, is already wrong; the activation of the float
+network, t, is wanted. B(t~) = 1/2 + t~ - rho*E[t | t~] is found for each channel by least squares;
+rho, the weight error, is that of all products that the border serves: of a channel those of all its
+readers, of a row its own. The network is visited in order, each tensor with the borders before it
+in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.nn.graph import INPUT, Block
+from aquant_ref.nn.operations import Node
+from aquant_ref.progress import Progress, quiet
+from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow, Quantizers
+from aquant_ref.ptq.partition import boundary_layers, layers
+from aquant_ref.ptq.reconstruction import run_block
+from aquant_ref.quant.border import closed_form_coefficients
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+SAMPLED_IMAGES = 256
+SAMPLES = 1 << 16  # of a channel, at most
+LEAST_SAMPLES = 32  # inside the codes; with fewer the border of a channel stays 1/2
+
+
+def closed_form(
+    network: LearnedNetwork, images: Array, form: Border, *, progress: Progress = quiet
+) -> None:
+    """Give `network` borders of this form, in place; `images` (N, C, H, W) real.
+
+    A fused border has no closed form: its window term stays 0.
+    """
+    images = images[:SAMPLED_IMAGES]
+    graph = network.graph
+    exact: Arrays = {INPUT: images}
+    quantized: Arrays = {INPUT: images}
+    blocks = graph.blocks()
+    for number in progress(range(len(blocks)), "closed form"):
+        block = blocks[number]
+        wanted = graph.evaluate(network.parameters, exact, nodes=block.nodes)
+        for name in _bordered(network, block):
+            arriving = _arriving(network, block, quantized, name)
+            _fit(network, block, name, form, arriving, wanted[name])
+        output = run_block(graph, network.weights(), block, quantized, Quantizers(network))
+        needed = {name for later in blocks[number + 1 :] for name in later.inputs}
+        exact[block.output], quantized[block.output] = wanted[block.output], output
+        exact = {n: x for n, x in exact.items() if n in needed}
+        quantized = {n: x for n, x in quantized.items() if n in needed}
+
+
+def _readers(network: LearnedNetwork, block: Block, name: str) -> list[Node]:
+    """The convolutions of the block that read the codes of tensor `name` and are not boundary."""
+    learned = set(layers(network.graph)) - boundary_layers(network.graph)
+    return [
+        node
+        for node in block.nodes
+        if node.name in learned
+        and node.op == "conv2d"
+        and network.source(node.inputs[0]) == name
+    ]
+
+
+def _bordered(network: LearnedNetwork, block: Block) -> list[str]:
+    """The tensors that get a border with this block, in the order in which they are made."""
+    inner = [node.name for node in block.nodes if node.name != block.output]
+    return [
+        name
+        for name in (*block.inputs, *inner)
+        if name != INPUT and name in network.tensors and _readers(network, block, name)
+    ]
+
+
+def _arriving(network: LearnedNetwork, block: Block, inputs: Arrays, name: str) -> Array:
+    """Tensor `name` as it arrives at its quantizer, with the borders found so far."""
+    if name in inputs:
+        return inputs[name]
+    until = next(i for i, node in enumerate(block.nodes) if node.name == name)
+    part = Block(block.name, block.nodes[: until + 1], block.inputs, name)
+    return np.asarray(run_block(network.graph, network.weights(), part, inputs, Quantizers(network)))
+
+
+def _products(network: LearnedNetwork, node: Node) -> tuple[Array, Array]:
+    """<w, w_hat> and <w_hat, w_hat> over the outputs, (C, kh*kw) each."""
+    weights = network.parameters[f"{node.name}.weight"].astype(np.float64)
+    quantized = network.weights()[f"{node.name}.weight"].astype(np.float64)
+    groups = node.attributes.get("groups", 1)
+    shape = (groups, len(weights) // groups, weights.shape[1], -1)
+    w, w_hat = weights.reshape(shape), quantized.reshape(shape)
+    channels = groups * weights.shape[1]
+    return tuple(  # type: ignore[return-value]
+        (w_hat * each).sum(axis=1).reshape(channels, -1) for each in (w, w_hat)
+    )
+
+
+def _ratio(product: Array, power: Array) -> Array:
+    return np.where(power == 0, 1.0, product / np.where(power == 0, 1, power))
+
+
+def _fit(
+    network: LearnedNetwork, block: Block, name: str, form: Border, arriving: Array, wanted: Array
+) -> None:
+    tensor = network.tensors[name]
+    readers = _readers(network, block, name)
+    # What a border does to t~ alone and what the weight error adds to it, for rho = 0 and 1:
+    # coefficients are affine in rho.
+    ends = np.stack([_of_channels(network, name, form, arriving, wanted, rho) for rho in (0.0, 1.0)])
+    products = [_products(network, node) for node in readers]
+    if not form.windowed:
+        product, power = (sum(p[i].sum(axis=1) for p in products) for i in (0, 1))
+        if form.granularity == "tensor":
+            product, power = product.sum(keepdims=True), power.sum(keepdims=True)
+        rho = _ratio(product, power)[:, None]
+        coefficients = (ends[0] + rho * (ends[1] - ends[0])).astype(np.float32)
+        network.tensors[name] = replace(tensor, coefficients=coefficients, squash=form.squash)
+        return
+    for node, (product, power) in zip(readers, products, strict=True):
+        rows = product.size
+        rho = _ratio(product, power).reshape(rows, 1)
+        low, high = (np.repeat(end, rows // len(end), axis=0) for end in ends)
+        network.windows[node.name] = LearnedWindow(
+            (low + rho * (high - low)).astype(np.float32),
+            np.zeros((rows, 3), np.float32) if form.fused else None,
+            form.squash,
+            form.feedback,
+        )
+
+
+def _of_channels(
+    network: LearnedNetwork, name: str, form: Border, arriving: Array, wanted: Array, rho: float
+) -> Array:
+    """Coefficients (C or 1, 3) for a given rho."""
+    tensor = network.tensors[name]
+    low, high = -tensor.zero_point, tensor.qmax - tensor.zero_point
+
+    def fit(t_arriving: Array, t_wanted: Array) -> Array:
+        step = max(1, t_arriving.size // SAMPLES)
+        a, b = (t.reshape(-1)[::step] / tensor.scale for t in (t_arriving, t_wanted))
+        if ((a > low) & (a < high)).sum() < LEAST_SAMPLES:
+            return np.zeros(3)
+        return closed_form_coefficients(
+            a, b, rho, tensor.qmax, zero_point=tensor.zero_point, degree=form.columns - 1
+        )
+
+    if form.granularity == "tensor":
+        return fit(arriving, wanted)[None]
+    return np.stack([fit(arriving[:, c], wanted[:, c]) for c in range(arriving.shape[1])])

@@ -1,0 +1,102 @@
+"""The form of a border: which function, for whom, and what it knows of its window.
+
+Written as words joined by "/", in any order; what is left out is the default:
+
+    constant | linear | quadratic     the polynomial in tau
+    sigmoid | clip                    the squash
+    tensor | channel | row            one function for the tensor, for each channel, or for each row
+                                      of the im2col matrix: rounded anew in every window
+    off | window                      fusion: a second polynomial, averaged over the window, is added
+    zero | closed                     where learning starts: at B = 1/2, or at the closed form
+    feedback | feedback<r>            the error of the window so far is fed back, in all or r
+                                      directions
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aquant_ref.errors import InputError
+
+FAMILIES = ("constant", "linear", "quadratic")  # of one, two and three coefficients
+CHOICES = {
+    "family": FAMILIES,
+    "squash": ("sigmoid", "clip"),
+    "granularity": ("tensor", "channel", "row"),
+    "fusion": ("off", "window"),
+    "start": ("zero", "closed"),
+}
+ALL_DIRECTIONS = 1 << 30
+
+
+@dataclass(frozen=True)
+class Border:
+    """The form of the borders of a network; `feedback` is how many directions, 0 for none.
+
+    >>> str(Border.parse("row/window"))
+    'quadratic/sigmoid/row/window'
+    >>> str(Border.parse("feedback8/linear"))
+    'linear/sigmoid/channel/off/feedback8'
+    """
+
+    family: str = "quadratic"
+    squash: str = "sigmoid"
+    granularity: str = "channel"
+    fusion: str = "off"
+    start: str = "zero"
+    feedback: int = 0
+
+    @classmethod
+    def parse(cls, text: str, default: Border | None = None) -> Border:
+        """The form that `text` writes; raises InputError for an unknown or a contradicting word."""
+        chosen: dict[str, Any] = {}
+        for word in filter(None, text.split("/")):
+            key, value = _meaning(word)
+            if key in chosen:
+                raise InputError(f"border {text!r}: says {key} twice")
+            chosen[key] = value
+        return replace(default or cls(), **chosen)
+
+    def __post_init__(self) -> None:
+        if self.fused and self.feedback:
+            raise InputError("border: has window fusion or feedback, not both")
+
+    def __str__(self) -> str:
+        words = [self.family, self.squash, self.granularity, self.fusion]
+        if self.start != "zero":
+            words.append(self.start)
+        if self.feedback:
+            words.append("feedback" + ("" if self.all_directions else str(self.feedback)))
+        return "/".join(words)
+
+    @property
+    def all_directions(self) -> bool:
+        """Whether the feedback keeps every direction."""
+        return self.feedback == ALL_DIRECTIONS
+
+    @property
+    def columns(self) -> int:
+        """How many coefficients the polynomial has."""
+        return FAMILIES.index(self.family) + 1
+
+    @property
+    def fused(self) -> bool:
+        """Whether a window term is added."""
+        return self.fusion == "window"
+
+    @property
+    def windowed(self) -> bool:
+        """Whether an activation is rounded anew in every window that it appears in."""
+        return self.granularity == "row" or self.fused or self.feedback > 0
+
+
+def _meaning(word: str) -> tuple[str, Any]:
+    for key, words in CHOICES.items():
+        if word in words:
+            return key, word
+    rank = word.removeprefix("feedback")
+    if rank != word and (not rank or rank.isdecimal() and int(rank) > 0):
+        return "feedback", int(rank) if rank else ALL_DIRECTIONS
+    known = ", ".join(word for words in CHOICES.values() for word in words)
+    raise InputError(f"border: there is no word {word!r}; there are {known}, feedback<r>")

@@ -1,0 +1,180 @@
+"""The variables of one block in one pass: where they start, how they step, where they go back to.
+
+| variable | shape | is |
+|---|---|---|
+| `weight/<layer>` | of the weight | what decides whether a weight goes up or down (AdaRound) |
+| `bias/<layer>` | (O,) | the bias of the layer |
+| `scale/<tensor>` | () | the scale of a stored tensor |
+| `border/<tensor>` | (C or 1, 3) | the coefficients of its border |
+| `window/<layer>` | (R, C or 1, 3) | those of a border that rounds in every window |
+| `fusion/<layer>` | (R, 3) | those of what a window adds to it |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.nn.graph import INPUT, Block
+from aquant_ref.nn.operations import Node
+from aquant_ref.nn.optim import Adam, cosine
+from aquant_ref.nn.windows import pair
+from aquant_ref.ptq.adaround import AdaRound, regularizer, regularizer_beta
+from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
+from aquant_ref.ptq.partition import boundary_layers, layers
+from aquant_ref.ptq.passes import Pass
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+
+class Learner:
+    """The variables that `settings` learn in `block`; there are none where it has no layer to learn.
+    """
+
+    def __init__(self, network: LearnedNetwork, block: Block, settings: Pass) -> None:
+        self.network, self.block, self.settings = network, block, settings
+        self.variables: Arrays = {}
+        self._rates: dict[str, Any] = {}
+        self._factors: dict[str, float] = {}
+        self._rounding: dict[str, AdaRound] = {}
+        self._hard = network.weights()
+        self._optimizer = Adam()
+        learned = set(layers(network.graph)) - boundary_layers(network.graph)
+        self._layers = [node for node in block.nodes if node.name in learned]
+        inner = [node.name for node in block.nodes if node.name != block.output]
+        self._tensors = [
+            name for name in (*block.inputs, *inner) if name in network.tensors and name != INPUT
+        ]
+        if self._layers:
+            self._declare()
+
+    def _declare(self) -> None:
+        settings = self.settings
+        if settings.weights:
+            for node in self._layers:
+                self._add_weight(node.name)
+        if settings.biases:
+            for node in self._layers:
+                self._add(f"bias/{node.name}", self._hard[f"{node.name}.bias"], settings.bias_rate)
+        if not settings.activations:
+            return
+        if settings.scales:
+            for name in self._tensors:
+                self._add_scale(name)
+        if settings.border is not None and settings.border.windowed:
+            for node in self._layers:
+                if node.op == "conv2d" and self.network.source(node.inputs[0]) is not None:
+                    self._add_window(node, settings.border)
+        elif settings.border is not None:
+            for name in self._tensors:
+                self._add_border(name, settings.border)
+
+    def _add(self, name: str, start: Array, rate: Any) -> None:
+        self.variables[name], self._rates[name] = start, rate
+
+    def _add_weight(self, name: str) -> None:
+        if name not in self.network.scales:  # 32 bits: the weights stay in floating point
+            return
+        rounding = AdaRound(self.network.parameters[f"{name}.weight"], self.network.scales[name])
+        self._rounding[name] = rounding
+        self._add(f"weight/{name}", rounding.start, self.settings.weight_rate)
+
+    def _add_scale(self, name: str) -> None:
+        tensor = self.network.tensors[name]
+        scale = np.asarray(tensor.scale, np.float64)
+        self._add(f"scale/{name}", scale, self.settings.scale_rate * tensor.scale)
+        if self.settings.lsq_factor:
+            elements = self.settings.batch * np.prod(self.network.graph.shapes[name])
+            self._factors[f"scale/{name}"] = float(1 / np.sqrt(elements * tensor.qmax))
+
+    def _border_rates(self, form: Border) -> Array:
+        # a coefficient that the family does not have stays 0
+        return self.settings.border_rate * (np.arange(3) < form.columns)
+
+    def _add_border(self, name: str, form: Border) -> None:
+        tensor = self.network.tensors[name]
+        channels = self.network.graph.shapes[name][0] if form.granularity == "channel" else 1
+        start = tensor.coefficients
+        if start is None:
+            start = np.zeros((channels, 3), np.float32)
+            self.network.tensors[name] = replace(tensor, squash=form.squash)
+        self._add(f"border/{name}", start, self._border_rates(form))
+
+    def _add_window(self, node: Node, form: Border) -> None:
+        kernel = pair(node.attributes["kernel"])
+        channels = self.network.graph.shapes[node.inputs[0]][0]
+        rows = channels * kernel[0] * kernel[1]
+        window = self.network.windows.get(node.name)
+        if window is None:
+            count = {"row": rows, "channel": channels, "tensor": 1}[form.granularity]
+            window = LearnedWindow(
+                np.zeros((count, 3), np.float32),
+                np.zeros((rows, 3), np.float32) if form.fused else None,
+                form.squash,
+                form.feedback,
+            )
+            self.network.windows[node.name] = window
+        self._add(f"window/{node.name}", window.coefficients, self._border_rates(form))
+        if window.fusion is not None:
+            self._add(f"fusion/{node.name}", window.fusion, self._border_rates(form))
+
+    def parameters(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters of the network, with soft weights and learned biases in place."""
+        parameters: dict[str, Any] = dict(self._hard)
+        for name, rounding in self._rounding.items():
+            parameters[f"{name}.weight"] = rounding.soft(variables[f"weight/{name}"])
+        if self.settings.biases:
+            for node in self._layers:
+                parameters[f"{node.name}.bias"] = variables[f"bias/{node.name}"]
+        return parameters
+
+    def penalty(self, variables: Mapping[str, Any], step: int) -> Any:
+        """What pushes soft weights to a decision, in iteration `step`."""
+        beta = regularizer_beta(
+            step, self.settings.iterations, schedule=self.settings.beta_schedule
+        )
+        if beta is None:
+            return 0.0
+        total: Any = 0.0
+        for name in self._rounding:
+            total = total + regularizer(variables[f"weight/{name}"], beta)
+        return self.settings.regularization * total
+
+    def step(self, gradients: Mapping[str, Array], step: int) -> None:
+        """One step of Adam, in iteration `step`."""
+        factor = cosine(step, self.settings.iterations)
+        rates = {
+            # the rate of the weights is constant, the others fall to 0 (QDrop)
+            name: rate if name.startswith("weight/") else rate * factor
+            for name, rate in self._rates.items()
+        }
+        scaled = {name: g * self._factors.get(name, 1.0) for name, g in gradients.items()}
+        self._optimizer.step(self.variables, scaled, rates)
+
+    def write_back(self) -> None:
+        """Put what was learned into the network."""
+        network, learned = self.network, self.variables
+        for name, rounding in self._rounding.items():
+            network.codes[name] = rounding.codes(learned[f"weight/{name}"])
+        for node in self._layers:
+            if f"bias/{node.name}" in learned:
+                network.biases[node.name] = learned[f"bias/{node.name}"]
+            if f"window/{node.name}" in learned:
+                network.windows[node.name] = replace(
+                    network.windows[node.name],
+                    coefficients=learned[f"window/{node.name}"],
+                    fusion=learned.get(f"fusion/{node.name}"),
+                )
+        for name in self._tensors:
+            tensor = network.tensors[name]
+            network.tensors[name] = replace(
+                tensor,
+                scale=float(learned.get(f"scale/{name}", tensor.scale)),
+                coefficients=learned.get(f"border/{name}", tensor.coefficients),
+            )

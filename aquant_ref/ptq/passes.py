@@ -1,0 +1,62 @@
+"""The settings of a pass of block reconstruction over a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aquant_ref.errors import InputError
+from aquant_ref.nn.ste import MASKS
+from aquant_ref.ptq.adaround import BETA_SCHEDULES
+from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.partition import UNITS
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass over the blocks learns, and how; rates are Adam's at the start of a cosine.
+
+    The rate of a scale is relative to its value at the start of the pass; that of the weights stays
+    constant (PEERS of this kind of learning differ here as well). Choices on which the official
+    codes disagree:
+
+    * `unit`: a "block" (BRECQ, QDrop) or a "layer" with its ReLU (AdaRound);
+    * `activations`: whether they are quantized while weights are learned (QDrop) or not (AdaRound,
+      BRECQ's first pass);
+    * `dropping`: each quantized activation stays in floating point with probability 1/2, and each
+      element of the block's input comes from the float network with probability 1/2 (QDrop, where
+      the option called `drop_prob` is the probability of *keeping* the quantization);
+    * `beta_schedule`: linear (AdaRound, BRECQ, QDrop) or cosine (AIMET);
+    * `lsq_factor`: multiply the gradient of a scale by 1/sqrt(elements * qmax) (QDrop), or not
+      (BRECQ). Adam divides it out again, but for its epsilon;
+    * `mask`: the gradient of an activation is cut by the rounded value (QDrop) or by t (LSQ, Genie).
+    """
+
+    name: str
+    iterations: int
+    batch: int = 32
+    unit: str = "block"
+    activations: bool = True
+    weights: bool = False
+    dropping: bool = False
+    scales: bool = True
+    biases: bool = False
+    border: Border | None = None
+    weight_rate: float = 3e-2
+    scale_rate: float = 2e-3
+    bias_rate: float = 1e-2
+    border_rate: float = 1e-2
+    regularization: float = 0.05
+    beta_schedule: str = "linear"
+    lsq_factor: bool = False
+    mask: str = "rounded"
+
+    def __post_init__(self) -> None:
+        for key, known in (
+            ("unit", UNITS),
+            ("beta_schedule", BETA_SCHEDULES),
+            ("mask", MASKS),
+        ):
+            if getattr(self, key) not in known:
+                raise InputError(f"{key}: no {getattr(self, key)!r}; there are {', '.join(known)}")
+        if self.border is not None and self.border.windowed and self.dropping:
+            raise InputError("border: one that rounds in windows cannot be learned while dropping")

@@ -1,0 +1,81 @@
+"""The simulation of what has no integer lowering: borders that round in every window."""
+
+from __future__ import annotations
+
+import importlib.util
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aquant_ref import oracle
+from aquant_ref.engine import lower
+from aquant_ref.errors import InputError
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.simulate import Simulation
+
+_path = Path(__file__).parent.parent / "engine" / "networks.py"
+_spec = importlib.util.spec_from_file_location("networks", _path)
+assert _spec is not None
+assert _spec.loader is not None
+networks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(networks)
+
+options = st.fixed_dictionaries(
+    {
+        "act_bits": st.sampled_from([1, 2, 3, 5]),
+        "stride": st.sampled_from([1, 2]),
+        "groups": st.sampled_from([1, 2, 4]),
+        "size": st.sampled_from([(4, 3), (2, 5)]),
+        "shortcut": st.booleans(),
+        "pool": st.booleans(),
+        "signed": st.booleans(),
+        "relu": st.sampled_from(["relu", "relu6"]),
+    }
+)
+
+
+@pytest.mark.parametrize("windows", ["row", "fused"])
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), choice=options)
+def test_a_network_that_rounds_in_windows_equals_the_oracle(
+    windows: str, seed: int, choice: dict[str, Any]
+) -> None:
+    model = networks.residual_network(seed, windows=windows, **choice)
+    images = networks.hard_images(model, 3, seed)
+    simulated = Simulation(model).run(images)
+    plain = model.plain()
+    for number, image in enumerate(images):
+        judged = oracle.network(plain, image.tolist())
+        for name, tensor in simulated.items():
+            if name == model.graph.output:
+                ideal = [oracle.half_even(Fraction(v)) for v in judged[name]]
+                assert tensor[number].tolist() == ideal
+            else:
+                assert tensor[number].tolist() == judged[name], name
+
+
+def test_the_tensors_that_are_read_in_windows_have_wide_codes() -> None:
+    model = networks.residual_network(3, windows="row", act_bits=2)
+    assert model.wide() == {"stem.relu", "body.relu1"}
+    codes = Simulation(model).run(networks.hard_images(model, 8))
+    assert 3 < codes["stem.relu"].max() <= 3 * 64
+
+
+@pytest.mark.parametrize("windows", ["row", "fused", "feedback"])
+def test_a_model_with_windows_comes_back_from_its_file(windows: str, tmp_path: Path) -> None:
+    model = networks.residual_network(5, windows=windows)
+    model.save(tmp_path / "model.npz")
+    again = QuantizedGraph.load(tmp_path / "model.npz")
+    images = networks.hard_images(model, 4)
+    one, two = Simulation(model).run(images), Simulation(again).run(images)
+    assert all(one[name].tobytes() == two[name].tobytes() for name in one)
+
+
+def test_what_rounds_in_windows_is_not_lowered_yet() -> None:
+    with pytest.raises(InputError, match=r"body\.conv1: a border that rounds in every window"):
+        lower(networks.residual_network(5, windows="row"))
