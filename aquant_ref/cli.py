@@ -40,7 +40,14 @@ def quantize(args: argparse.Namespace) -> int:
     from aquant_ref import job, report
     from aquant_ref.ptq import Config
 
-    config = Config(args.method, args.weight_bits, args.act_bits, args.iters, seed=args.seed)
+    config = Config(
+        args.method,
+        args.weight_bits,
+        args.act_bits,
+        args.iters,
+        seed=args.seed,
+        border=args.border,
+    )
     outcome = job.run(
         args.model,
         args.data,
@@ -52,7 +59,7 @@ def quantize(args: argparse.Namespace) -> int:
         say=say,
     )
     print(json.dumps(outcome.result, indent=2) if args.json else report.of_outcome(outcome))
-    return 0 if outcome.agreement.exact else 1
+    return 0 if outcome.exact else 1
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,6 +69,29 @@ def run(args: argparse.Namespace) -> int:
     rerun = job.rerun(Path(args.directory), args.data, progress=progress)
     print(json.dumps(rerun.result, indent=2) if args.json else report.of_rerun(rerun))
     return 0 if rerun.agreement.exact else 1
+
+
+def table(args: argparse.Namespace) -> int:
+    """Run a grid of methods, bits and seeds on all cores; resumable."""
+    from aquant_ref import grid, results
+
+    configs = tuple(
+        grid.parse(method, bits, iterations=args.iters, seed=seed)
+        for bits in args.bits.split(",")
+        for method in args.methods.split(",")
+        for seed in _seeds(args.seeds)
+    )
+    work = grid.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
+    rows = grid.run(work, Path(args.out), processes=args.threads, progress=progress)
+    print(results.markdown(results.merge([], rows)), end="")
+    return 0
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(seed) for seed in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--seeds: {text!r} is not a list of integers such as 0,1,2") from error
 
 
 def models(args: argparse.Namespace) -> int:
@@ -118,8 +148,21 @@ def parser() -> argparse.ArgumentParser:
 
     one = command("quantize", quantize, data)
     one.add_argument("--model", default="resnet8", help="default: resnet8")
-    one.add_argument("--method", default="aquant", help="rtn, qdrop, qdrop-scales or aquant")
-    one.add_argument("--weight-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
+    one.add_argument("--method", default="aquant", help="aquant (default), rtn, qdrop, ...")
+    one.add_argument(
+        "--border",
+        default="",
+        metavar="FORM",
+        help="words joined by /: constant linear quadratic, sigmoid clip, tensor channel row, "
+        "off window, zero closed, feedback<r>",
+    )
+    one.add_argument(
+        "--weight-bits",
+        type=int,
+        default=2,
+        metavar="N",
+        help="1 to 16, or 32 for floating point; default 2",
+    )
     one.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
     one.add_argument(
         "--images", type=int, default=1024, metavar="N", help="calibration images, default 1024"
@@ -137,6 +180,22 @@ def parser() -> argparse.ArgumentParser:
     two = command("run", run, data)
     two.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
     two.add_argument("--json", action="store_true", help="print JSON, not the table")
+
+    grid = command("table", table, data)
+    grid.add_argument("--model", default="resnet8", help="default: resnet8")
+    grid.add_argument("--bits", default="W2A2", help="such as W2A2,W32A2 (default: W2A2)")
+    grid.add_argument(
+        "--methods",
+        default="rtn,qdrop,qdrop-bias,aquant",
+        help="METHOD or METHOD@FORM, joined by commas (default: rtn,qdrop,qdrop-bias,aquant)",
+    )
+    grid.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
+    grid.add_argument("--images", type=int, default=1024, metavar="N", help="default 1024")
+    grid.add_argument("--iters", type=int, default=500, metavar="N", help="default 500")
+    grid.add_argument("--weights", metavar="FILE", help="instead of the shipped weights")
+    grid.add_argument(
+        "--out", required=True, metavar="FILE", help="the table, JSON; Markdown goes beside it"
+    )
 
     three = command("models", models)
     three.add_argument("model", nargs="?", help="only this one")

@@ -5,19 +5,17 @@ Everything that can be refused is refused before the long work starts.
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import reference_models
-from aquant_ref import __version__, data
+from aquant_ref import data
 from aquant_ref.engine.certificate import LayerCertificate, certify
 from aquant_ref.engine.compare import Agreement, compare
 from aquant_ref.engine.lower import Lowering
@@ -25,15 +23,16 @@ from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import check_writable_directory, write_json_atomic
-from aquant_ref.nn.fold import fold_batch_norm
-from aquant_ref.nn.graph import Graph
+from aquant_ref.evaluate import evaluate, float_accuracy
+from aquant_ref.inputs import Inputs, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import float_logits, top1
+from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config, nearest
 from aquant_ref.ptq.methods import quantize as quantize_graph
 from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.versions import versions
 
 Say = Callable[[str], None]
 
@@ -42,13 +41,21 @@ FILES = ("model.npz", "program.npz", "result.json")
 
 @dataclass(frozen=True)
 class Outcome:
-    """The main job's result: `result` is what result.json holds."""
+    """The main job's result: `result` is what result.json holds.
+
+    A model that has no integer form has no program, certificates and agreement.
+    """
 
     model: QuantizedGraph
-    program: Program
+    program: Program | None
     certificates: tuple[LayerCertificate, ...]
-    agreement: Agreement
+    agreement: Agreement | None
     result: dict[str, Any]
+
+    @property
+    def exact(self) -> bool:
+        """Whether engine and simulation agree, where there is an engine."""
+        return self.agreement is None or self.agreement.exact
 
 
 def _silent(text: str) -> None:
@@ -77,19 +84,12 @@ def run(
         raise InputError(
             f"--images: {images} calibration images are fewer than a batch of {config.batch}"
         )
-    definition = reference_models.get(model)
     directory = None if out is None else check_writable_directory(out)
-    name = data.name(data_set)
-    path = definition.weights_path(name) if weights is None else Path(weights)
-    trained, parameters, _ = definition.load(path)
-    graph, parameters = fold_batch_norm(trained, parameters)
-    training = data.load(data_set, split="train", progress=progress)
-    test = data.load(data_set, split="test", progress=progress)
-    _check_images(graph, training, data_set)
-    if images > len(training):
-        raise InputError(f"--images: {data_set} has {len(training)} training images, not {images}")
-    chosen = np.random.default_rng(config.seed).choice(len(training), images, replace=False)
-    calibration = training.batch(np.sort(chosen))
+    inputs = Inputs.load(
+        model, data_set, images=images, seed=config.seed, weights=weights, progress=progress
+    )
+    graph, parameters, test = inputs.graph, inputs.parameters, inputs.test
+    calibration = inputs.calibration
     seconds = {"load": time.monotonic() - started}
 
     @contextmanager
@@ -100,19 +100,27 @@ def run(
         say(f"{what}: {seconds[what]:.1f} s")
 
     with timed("float"):
-        float_top1 = top1(
-            lambda codes: float_logits(graph, parameters, codes), test, progress=progress
-        )
+        float_top1 = float_accuracy(inputs, progress=progress)
     with timed("nearest"):
         rounded = Simulation(nearest(graph, parameters, calibration, config))
-        nearest_top1 = top1(lambda codes: rounded.run(codes)[graph.output], test, progress=progress)
+        batch = graph.images_at_once()
+        nearest_top1 = top1(rounded.logits, test, batch=batch, progress=progress)
     with timed(config.method):
         quantized = quantize_graph(graph, parameters, calibration, config, progress=progress)
-    with timed("lower and certify"):
-        lowering = Lowering(quantized)
-        certificates = certify(lowering)
-    with timed("compare"):
-        agreement = compare(quantized, lowering.program, test, progress=progress)
+    program, certificates, agreement = None, (), None
+    top: dict[str, float | None] = {"float": float_top1, "nearest": nearest_top1}
+    refusal = config.not_lowered()
+    if refusal is None:
+        with timed("lower and certify"):
+            lowering = Lowering(quantized)
+            program, certificates = lowering.program, certify(lowering)
+        with timed("compare"):
+            agreement = compare(quantized, program, test, progress=progress)
+        top |= agreement.top1
+    else:
+        with timed("simulate"):
+            top["simulation"] = evaluate(inputs, config, quantized, progress=progress)
+        top["engine"] = None
     seconds["total"] = time.monotonic() - started
     result = {
         "model": model,
@@ -127,33 +135,18 @@ def run(
             "stages": [asdict(each) for each in config.stages()],
             "block_errors": quantized.source["block_errors"],
         },
-        "top1": {"float": float_top1, "nearest": nearest_top1, **agreement.top1},
+        "top1": top,
         "images": images,
-        "bit_exact": _bit_exact(agreement),
-        "certificate": {
-            "layers": len(certificates),
-            "certified": sum(c.certified for c in certificates),
-            "fragile": sum(not c.certified for c in certificates),
-            "each": [{**asdict(c), "certified": c.certified} for c in certificates],
-        },
+        "bit_exact": None if agreement is None else _bit_exact(agreement),
+        "certificate": None if agreement is None else _certificate(certificates),
+        "not_lowered": refusal,
         "seconds": {what: round(value, 3) for what, value in seconds.items()},
         "versions": versions(),
     }
-    outcome = Outcome(quantized, lowering.program, certificates, agreement, result)
+    outcome = Outcome(quantized, program, certificates, agreement, result)
     if directory is not None:
         _write(directory, outcome)
     return outcome
-
-
-def _check_images(graph: Graph, images: Any, data_set: str) -> None:
-    shape = tuple(images.batch(np.arange(1)).shape[1:]) if len(images) else None
-    if shape is None:
-        raise InputError(f"{data_set}: has no training images to calibrate with")
-    if shape != graph.shapes["image"]:
-        needs = "x".join(map(str, graph.shapes["image"]))
-        raise InputError(
-            f"{data_set}: images are {'x'.join(map(str, shape))}, the model needs {needs}"
-        )
 
 
 def _bit_exact(agreement: Agreement) -> dict[str, int]:
@@ -165,21 +158,20 @@ def _bit_exact(agreement: Agreement) -> dict[str, int]:
     }
 
 
+def _certificate(certificates: Sequence[LayerCertificate]) -> dict[str, Any]:
+    return {
+        "layers": len(certificates),
+        "certified": sum(c.certified for c in certificates),
+        "fragile": sum(not c.certified for c in certificates),
+        "each": [{**asdict(c), "certified": c.certified} for c in certificates],
+    }
+
+
 def _write(directory: Path, outcome: Outcome) -> None:
     outcome.model.save(directory / FILES[0])
-    outcome.program.save(directory / FILES[1])
+    if outcome.program is not None:
+        outcome.program.save(directory / FILES[1])
     write_json_atomic(directory / FILES[2], outcome.result)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    packages = ("numpy", "scipy", "autograd", "pillow")
-    return {
-        "aquant_ref": __version__,
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
 
 
 @dataclass(frozen=True)
@@ -199,7 +191,7 @@ def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Reru
     program = Program.load(directory / FILES[1])
     model = QuantizedGraph.load(directory / FILES[0])
     test = data.load(data_set, split="test", progress=progress)
-    _check_images(model.graph, test, data_set)
+    check_images(model.graph, test, data_set)
     agreement = compare(model, program, test, progress=progress)
     result = {
         "program": str(directory / FILES[1]),
@@ -242,7 +234,7 @@ def train(
     images = data.load(data_set, split="train", progress=progress)
     test = data.load(data_set, split="test", progress=progress)
     graph = definition.build(len(images.classes))
-    _check_images(graph, images, data_set)
+    check_images(graph, images, data_set)
 
     def tell(entry: dict[str, float]) -> None:
         say(

@@ -20,14 +20,18 @@ def of_outcome(outcome: Outcome) -> str:
         f"  float                {100 * top['float']:6.2f} %",
         f"  rounded to nearest   {100 * top['nearest']:6.2f} %",
         f"  {r['method'] + ', simulated':<20} {100 * top['simulation']:6.2f} %",
-        f"  {r['method'] + ', integers':<20} {100 * top['engine']:6.2f} %",
-        "",
-        *_certificate_lines(outcome.certificates),
-        "",
-        _exact_line(r["bit_exact"]),
-        f"{r['seconds']['total']:.0f} s",
     ]
-    return "\n".join(lines)
+    if r["not_lowered"]:
+        lines += ["", f"no integer program: {r['not_lowered']}"]
+    else:
+        lines += [
+            f"  {r['method'] + ', integers':<20} {100 * top['engine']:6.2f} %",
+            "",
+            *_certificate_lines(outcome.certificates),
+            "",
+            _exact_line(r["bit_exact"]),
+        ]
+    return "\n".join([*lines, f"{r['seconds']['total']:.0f} s"])
 
 
 def _certificate_lines(certificates: Iterable[LayerCertificate]) -> Iterator[str]:

@@ -30,7 +30,9 @@ FLOORS = [
     {"simulate"},
     {"engine"},
     {"conformance"},
-    {"job"},
+    {"inputs", "versions"},
+    {"evaluate", "results"},
+    {"grid", "job"},
     {"report"},
     {"cli"},
 ]

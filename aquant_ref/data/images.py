@@ -35,6 +35,15 @@ class Images:
             return np.asarray(self.source[indices])
         return np.stack([self.source(int(i)) for i in indices])
 
+    def chosen(self, indices: Array) -> Images:
+        """The images at `indices`, in that order."""
+        source = self.source
+        if isinstance(source, np.ndarray):
+            return Images(source[indices], self.labels[indices], self.classes, self.name)
+        return Images(
+            lambda i: source(int(indices[i])), self.labels[indices], self.classes, self.name
+        )
+
     def limited(self, count: int) -> Images:
         """The first `count` images; raises InputError if there are fewer."""
         if not 0 <= count <= len(self):

@@ -18,9 +18,6 @@ from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]
 
-BATCH = 128
-
-
 @dataclass
 class Agreement:
     """What a comparison found; `elements` and `mismatches` are by tensor name.
@@ -56,8 +53,9 @@ def compare(
     simulation, engine = Simulation(model, dtype=dtype), Engine(program)
     found = Agreement(len(images), {}, {}, {})
     right = {"simulation": 0, "engine": 0}
-    for start in progress(range(0, len(images), BATCH), "engine against simulation"):
-        indices = np.arange(start, min(start + BATCH, len(images)))
+    batch = model.graph.images_at_once()
+    for start in progress(range(0, len(images), batch), "engine against simulation"):
+        indices = np.arange(start, min(start + batch, len(images)))
         codes, labels = images.batch(indices), images.labels[indices]
         simulated, computed = simulation.run(codes), engine.run(codes)
         for name, tensor in computed.items():

@@ -8,6 +8,7 @@ nodes for reconstruction: `evaluate` runs any run of nodes from given tensors, u
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,11 @@ class Graph:
     def output(self) -> str:
         """Name of the last tensor."""
         return self.nodes[-1].name
+
+    def images_at_once(self) -> int:
+        """As many images, 128 at most, as keep its largest tensor below 64 MiB in float64."""
+        largest = max(math.prod(shape) for shape in self.shapes.values())
+        return max(1, min(128, (64 << 20) // (8 * largest)))
 
     def node(self, name: str) -> Node:
         """The node that makes tensor `name`; raises KeyError."""

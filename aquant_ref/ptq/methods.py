@@ -52,6 +52,7 @@ Array = NDArray[Any]
 FIRST = Pass("qdrop", 500, weights=True, dropping=True)
 SECOND = Pass("second", 200)
 FLOAT_BITS = 32  # of weights that stay in floating point
+A_ROUNDING = "a-rounding"
 OBSERVED_IMAGES = 256
 OBSERVED_BATCH = 32
 
@@ -102,7 +103,7 @@ METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {
         FeedBack(config.form.feedback),
         replace(SECOND, name="bias", biases=True),
     ),
-    "a-rounding": lambda config: (FIRST,),
+    A_ROUNDING: lambda config: (FIRST,),
 }
 DEFAULT_FORMS = {
     "aquant-closed-form": Border(squash="clip"),
@@ -156,6 +157,16 @@ class Config:
         """The form of the borders."""
         default = DEFAULT_FORMS.get(self.method, Border())
         return Border.parse(self.border, default)
+
+    def not_lowered(self) -> str | None:
+        """Why a run of this kind has no integer program; None if it has one."""
+        if self.method == A_ROUNDING:
+            return "a-rounding looks at the float network at inference"
+        if self.weight_bits == FLOAT_BITS:
+            return "the weights stay in floating point"
+        if self.has_border and self.form.windowed:
+            return "borders that round in every window are not lowered yet"
+        return None
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the method with this run's iterations and batch."""

@@ -26,7 +26,7 @@ from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.learner import Learner
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
-from aquant_ref.ptq.partition import units
+from aquant_ref.ptq.partition import boundary_layers, layers, units
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.storage import Storage
 
@@ -213,6 +213,32 @@ def _error(
         output = run_block(network.graph, parameters, block, tensors, quantizers)
         total += float(block_error(output, target[part])) * len(target[part])
     return total / len(target)
+
+
+def network_error(network: LearnedNetwork, images: Array) -> float:
+    """`block_error` of the last block that learns, in the finished network, on `images`.
+
+    The network is quantized from the image on, and the block's own output is not yet: what the
+    layers before the last one make of the activations.
+    """
+    graph = network.graph
+    learned = set(layers(graph)) - boundary_layers(graph)
+    last = [b for b in graph.blocks() if learned & {node.name for node in b.nodes}][-1].output
+    quantizers = Quantizers(network)
+
+    def hook(name: str, x: Array) -> Any:
+        return x if name == last else quantizers.store(name, x)
+
+    nodes = graph.nodes[: 1 + [node.name for node in graph.nodes].index(last)]
+    parameters, total = network.weights(), 0.0
+    for start in range(0, len(images), CACHE_BATCH):
+        tensors = {INPUT: images[start : start + CACHE_BATCH]}
+        wanted = graph.evaluate(network.parameters, tensors, nodes=nodes, forget=True)[last]
+        made = graph.evaluate(
+            parameters, tensors, nodes=nodes, hook=hook, operate=quantizers.operate, forget=True
+        )[last]
+        total += float(block_error(made, wanted)) * len(wanted)
+    return total / len(images)
 
 
 def coin_flips(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -76,6 +76,10 @@ class Simulation:
         )
         return {**codes, graph.output: self._count(real)}
 
+    def logits(self, images: Array) -> Array:
+        """The logits alone, as `run` gives them."""
+        return self.run(images)[self.model.graph.output]
+
     def _pixels(self, images: Array) -> Array:
         scale = self.dtype.type(self.model.tensors[INPUT].scale)
         zero = self.model.graph.zero

@@ -1,0 +1,53 @@
+"""How good a network is: accuracy on the test images, and the error of its last learned block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.data import Images
+from aquant_ref.inputs import Inputs
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.train import float_logits, top1
+from aquant_ref.progress import Progress, quiet
+from aquant_ref.ptq.methods import A_ROUNDING, Config
+from aquant_ref.simulate.a_rounding import ARounding
+from aquant_ref.simulate.simulation import Simulation
+
+SEARCHED_IMAGES = 500  # a search for the best codes is slow
+
+
+def float_accuracy(inputs: Inputs, *, progress: Progress = quiet) -> float:
+    """Top-1 of the float network, a fraction."""
+    return top1(
+        lambda codes: float_logits(inputs.graph, inputs.parameters, codes),
+        inputs.test,
+        batch=inputs.graph.images_at_once(),
+        progress=progress,
+    )
+
+
+def evaluate(
+    inputs: Inputs,
+    config: Config,
+    model: QuantizedGraph,
+    *,
+    dtype: Any = np.float64,
+    progress: Progress = quiet,
+) -> float:
+    """Top-1 of the simulation in `dtype`, a fraction; of `a-rounding` that of its first images."""
+    if config.method == A_ROUNDING:
+        run = ARounding(model, inputs.parameters).logits
+    else:
+        run = Simulation(model, dtype=dtype).logits
+    images = tested(inputs, config)
+    return top1(run, images, batch=inputs.graph.images_at_once(), progress=progress)
+
+
+def tested(inputs: Inputs, config: Config) -> Images:
+    """The test images that a run is measured on: all, or for `a-rounding` evenly spread ones."""
+    if config.method != A_ROUNDING:
+        return inputs.test
+    count = min(SEARCHED_IMAGES, len(inputs.test))
+    return inputs.test.chosen(np.linspace(0, len(inputs.test) - 1, count).astype(np.int64))

@@ -1,0 +1,78 @@
+"""What a run works on: a float network, images to calibrate with and images to test on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import reference_models
+from aquant_ref import data
+from aquant_ref.data import Images
+from aquant_ref.errors import InputError
+from aquant_ref.nn.fold import fold_batch_norm
+from aquant_ref.nn.graph import Graph
+from aquant_ref.progress import Progress, quiet
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`graph` and `parameters` have their batch norm folded; `calibration` is uint8 (N, C, H, W).
+
+    `weights` is the file that the parameters came from.
+    """
+
+    graph: Graph
+    parameters: dict[str, Array]
+    calibration: Array
+    test: Images
+    weights: Path
+
+    @classmethod
+    def load(
+        cls,
+        model: str,
+        data_set: str,
+        *,
+        images: int,
+        seed: int,
+        weights: str | None = None,
+        progress: Progress = quiet,
+    ) -> Inputs:
+        """Load a reference model and a data set.
+
+        `images` calibration images are drawn from the training split by the seed. Raises InputError
+        for an unknown model or set, damaged files, images that do not fit the network or are too
+        few.
+        """
+        definition = reference_models.get(model)
+        name = data.name(data_set)
+        path = definition.weights_path(name) if weights is None else Path(weights)
+        trained, parameters, _ = definition.load(path)
+        graph, parameters = fold_batch_norm(trained, parameters)
+        training = data.load(data_set, split="train", progress=progress)
+        test = data.load(data_set, split="test", progress=progress)
+        check_images(graph, training, data_set)
+        if images > len(training):
+            raise InputError(
+                f"--images: {data_set} has {len(training)} training images, not {images}"
+            )
+        chosen = np.random.default_rng(seed).choice(len(training), images, replace=False)
+        return cls(graph, parameters, training.batch(np.sort(chosen)), test, path)
+
+
+def check_images(graph: Graph, images: Images, data_set: str) -> None:
+    """Raise InputError, which names the set, unless its images fit the network."""
+    shape = tuple(images.batch(np.arange(1)).shape[1:]) if len(images) else None
+    if shape is None:
+        raise InputError(f"{data_set}: has no training images to calibrate with")
+    if shape != graph.shapes["image"]:
+        needs = "x".join(map(str, graph.shapes["image"]))
+        raise InputError(
+            f"{data_set}: images are {'x'.join(map(str, shape))}, the model needs {needs}"
+        )

@@ -1,0 +1,116 @@
+"""Rows of finished runs: one JSON file a model and data set, and the Markdown table made from it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from aquant_ref.errors import InputError
+from aquant_ref.formats.atomic import write_json_atomic, write_text_atomic
+from aquant_ref.ptq.methods import METHODS
+
+Row = dict[str, Any]
+
+FORMAT = 1
+NEEDED = ("key", "model", "data", "method", "weight_bits", "act_bits", "border", "seed", "top1")
+
+
+def load(path: Path) -> list[Row]:
+    """The rows of the file, none if it is not there; raises InputError, which names it."""
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise InputError(f"{path}: is of format {content['format']}, not {FORMAT}")
+        rows: list[Row] = content["rows"]
+        for row in rows:
+            for key in NEEDED:
+                row[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: is not a table of results ({error})") from error
+    return rows
+
+
+def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
+    """Old and new rows, a new one in the place of an old one with its key, in the table's order."""
+    rows = {row["key"]: row for row in (*old, *new)}
+    return sorted(rows.values(), key=_order)
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    methods = list(METHODS)
+    return (
+        -row["weight_bits"] if row["weight_bits"] == 32 else row["weight_bits"],
+        row["act_bits"],
+        methods.index(row["method"]),
+        row["border"],
+        row["iterations"],
+        row["seed"],
+    )
+
+
+def save(path: Path, rows: Sequence[Row]) -> None:
+    """Write `path`, JSON, and the Markdown beside it; raises InputError where that is refused."""
+    write_json_atomic(path, {"format": FORMAT, "rows": list(rows)})
+    write_text_atomic(path.with_suffix(".md"), markdown(rows))
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table: for each bits and method the mean top-1 over seeds, its spread, and the rest."""
+    first = rows[0]
+    lines = [
+        f"# {first['model']} on {first['data']}",
+        "",
+        f"Top-1 in %, float {100 * first['float_top1']:.2f} %. *Spread* is the lowest and the highest "
+        "seed. *Error* is the squared error of the last learned block's output, summed over channels, "
+        "mean over images and positions of the calibration set, mean over seeds. *Seconds* are those "
+        "of learning on one core, the first pass included, mean over seeds.",
+    ]
+    for bits in dict.fromkeys(_bits(row) for row in rows):
+        lines += [
+            "",
+            f"## {bits}",
+            "",
+            "| method | border | top-1 | spread | seeds | error | iterations | images | seconds |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
+        group = [row for row in rows if _bits(row) == bits]
+        for name in dict.fromkeys(_name(row) for row in group):
+            lines.append(_line([row for row in group if _name(row) == name]))
+    versions = sorted({json.dumps(row["versions"], sort_keys=True) for row in rows})
+    lines += ["", *(_versions(json.loads(text)) for text in versions)]
+    return "\n".join(lines) + "\n"
+
+
+def _bits(row: Row) -> str:
+    return f"W{row['weight_bits']}A{row['act_bits']}"
+
+
+def _name(row: Row) -> tuple[Any, ...]:
+    return row["method"], row["border"], row["iterations"], row["tested"]
+
+
+def _line(rows: Sequence[Row]) -> str:
+    top = [100 * row["top1"] for row in rows]
+    error = statistics.mean(row["block_error"] for row in rows)
+    seconds = statistics.mean(row["seconds"] for row in rows)
+    cells = (
+        f"`{rows[0]['method']}`",
+        rows[0]["border"],
+        f"{statistics.mean(top):.2f}",
+        f"{min(top):.2f} .. {max(top):.2f}" if len(top) > 1 else "",
+        ", ".join(str(row["seed"]) for row in rows),
+        f"{error:.3g}",
+        str(rows[0]["iterations"]),
+        str(rows[0]["tested"]),
+        f"{seconds:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in versions.items()) + "."
