@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,11 @@ def images(n: int, side: int) -> Array:
     return np.random.default_rng(3).integers(0, 256, (n, 3, side, side), np.uint8)
 
 
+def as_zeros(state: State) -> State:
+    """What the same tensors are without their values, which makes a small file."""
+    return {name: np.zeros(tensor.shape, np.float32) for name, tensor in state.items()}
+
+
 # The network
 
 
@@ -205,7 +211,7 @@ def test_a_checkpoint_is_loaded_in_float32(tmp_path: Path, suffix: str) -> None:
 
 
 def test_our_own_file_is_loaded_as_well(tmp_path: Path) -> None:
-    _, parameters = resnet18.convert(state_dict(3))
+    _, parameters = resnet18.convert(as_zeros(state_dict(3)))
     meta = {"model": "resnet18", "classes": ["a", "b", "c"]}
     path = tmp_path / "ours.npz"
     native.save(path, "weights", meta=meta, arrays=parameters)
@@ -235,25 +241,30 @@ def test_a_checkpoint_is_no_weights_file_of_another_model(tmp_path: Path) -> Non
         ("fc.bias", np.zeros((3, 1)), "has shape"),
         ("layer4.1.bn2.bias", np.zeros(512, np.int32), "needs a float dtype"),
         ("layer3.1.bn1.running_var", np.full(256, -1.0), "variance below 0"),
-        ("layer3.1.conv1.weight", np.full((256, 256, 3, 3), np.nan), "NaN"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_refused_by_file_and_tensor(
-    tmp_path: Path, name: str, tensor: Array | None, reason: str
+def test_tensors_of_another_network_are_refused_by_name(
+    name: str, tensor: Array | None, reason: str
 ) -> None:
     state: dict[str, Any] = {**state_dict(3), name: tensor}
-    path = tmp_path / "mine.npz"
-    np.savez(path, **{n: t for n, t in state.items() if t is not None})
-    with pytest.raises(InputError, match=reason) as caught:
-        MODEL.load(path)
-    assert str(caught.value).startswith(f"{path}: tensor {name!r} ")
-    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=f"^tensor '{re.escape(name)}' .*{reason}"):
+        resnet18.convert({n: t for n, t in state.items() if t is not None})
 
 
-def test_what_is_too_large_for_float32_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("fc.bias", np.nan, "tensor 'fc.bias' holds NaN or infinity"),
+        ("fc.bias", 1e300, "parameter 'head.linear.bias' holds NaN or infinity"),  # in float32
+        ("layer1.0.conv3.weight", 1, "tensor 'layer1.0.conv3.weight' is unexpected"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused_with_the_name_of_its_file(
+    tmp_path: Path, name: str, value: float, reason: str
+) -> None:
     path = tmp_path / "mine.npz"
-    np.savez(path, **{**state_dict(3), "fc.bias": np.full(3, 1e300)})
-    with pytest.raises(InputError, match="'head.linear.bias' holds NaN or infinity"):
+    np.savez_compressed(path, **{**as_zeros(state_dict(3)), name: np.full(3, value)})
+    with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {reason}')}$"):
         MODEL.load(path)
 
 
