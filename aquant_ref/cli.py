@@ -100,7 +100,8 @@ def models(args: argparse.Namespace) -> int:
 
     chosen = [reference_models.get(args.model)] if args.model else reference_models.MODELS.values()
     for model in chosen:
-        print(f"{model.name}: {model.summary}; weights for {', '.join(model.trained_on())}\n")
+        weights = ", ".join(model.trained_on()) or "no data set"
+        print(f"{model.name}: {model.summary}; weights for {weights}\n")
         print(model.card())
     return 0
 
@@ -171,7 +172,9 @@ def parser() -> argparse.ArgumentParser:
         "--iters", type=int, default=500, metavar="N", help="iterations a block, default 500"
     )
     one.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    one.add_argument("--weights", metavar="FILE", help="instead of the shipped weights")
+    one.add_argument(
+        "--weights", metavar="FILE", help="instead of the shipped ones; resnet18 needs a checkpoint"
+    )
     one.add_argument(
         "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
     )

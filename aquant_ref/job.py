@@ -221,6 +221,8 @@ def train(
     """
     definition = reference_models.get(model)
     name = data.name(data_set)
+    if not definition.recipes:
+        raise InputError(f"{model}: is not trained here; it takes a checkpoint with --weights")
     if name not in definition.recipes and epochs is None:
         raise InputError(f"{model}: has no recipe for {name!r}; give the number of --epochs")
     recipe = definition.recipes.get(name, next(iter(definition.recipes.values())))

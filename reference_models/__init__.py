@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.formats.tensors import read_tensors
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.train import Recipe
-from reference_models import mobilenet, resnet8
+from reference_models import mobilenet, resnet8, resnet18
 
 Array = NDArray[Any]
 
@@ -24,12 +26,16 @@ Array = NDArray[Any]
 @dataclass(frozen=True)
 class ReferenceModel:
     """A network of this project: `build(classes)` makes its graph, `recipes` train it by data set.
+
+    With `convert`, the weights may also be tensors under the names of another project: it makes
+    graph and parameters of them.
     """
 
     name: str
     summary: str
     build: Callable[[int], Graph]
     recipes: Mapping[str, Recipe]
+    convert: Callable[[Mapping[str, Array]], tuple[Graph, dict[str, Array]]] | None = None
 
     @property
     def folder(self) -> Path:
@@ -40,6 +46,11 @@ class ReferenceModel:
         """The shipped weights for the data set called `data`; raises InputError if there are none.
         """
         path = self.folder / f"{data}.npz"
+        if not path.exists() and self.convert is not None:
+            raise InputError(
+                f"{self.name}: ships no weights; give a torchvision checkpoint (.npz or "
+                ".safetensors) with --weights"
+            )
         if not path.exists():
             known = ", ".join(self.trained_on())
             raise InputError(
@@ -59,9 +70,12 @@ class ReferenceModel:
     def load(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
         """Graph, parameters and metadata of the weights file `path`.
 
-        Raises InputError, which names the file, for weights that are damaged, not finite or of
-        another model.
+        A file without our header goes through `convert`, if the model has one; parameters are
+        float32 then, and the only metadata is the name of the model. Raises InputError, which names
+        the file, for weights that are damaged, not finite or of another model.
         """
+        if self.convert is not None and not native.has_header(path):
+            return self._load_converted(path)
         meta, parameters = native.load(path, "weights")
         if meta.get("model") != self.name or not isinstance(meta.get("classes"), list):
             raise InputError(
@@ -73,6 +87,18 @@ class ReferenceModel:
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         return graph, parameters, meta
+
+    def _load_converted(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
+        assert self.convert is not None
+        tensors = read_tensors(path)
+        try:
+            graph, parameters = self.convert(tensors)
+            with np.errstate(over="ignore"):  # what is too large for float32 is found below
+                parameters = {n: p.astype(np.float32) for n, p in parameters.items()}
+            graph.check_parameters(parameters)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        return graph, parameters, {"model": self.name}
 
 
 MODELS = {
@@ -87,6 +113,13 @@ MODELS = {
         "a small MobileNetV2 for 32x32 images, 81 thousand weights, 6.7 million products",
         mobilenet.build,
         {"shapes": Recipe(20, batch=64), "cifar10": Recipe(20, batch=64)},
+    ),
+    "resnet18": ReferenceModel(
+        "resnet18",
+        "torchvision's for ImageNet, 224x224, 11.7 million weights, 1.8 billion products",
+        resnet18.build,
+        {},
+        resnet18.convert,
     ),
 }
 

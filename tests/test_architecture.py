@@ -37,7 +37,7 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-THIRD_PARTY = {"PIL", "autograd", "numpy", "scipy", "tqdm"}
+THIRD_PARTY = {"PIL", "autograd", "numpy", "safetensors", "scipy", "tqdm"}
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
 

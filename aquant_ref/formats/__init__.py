@@ -1,4 +1,5 @@
-"""Files: our own format (`native`), and writing a file whole or not at all (`atomic`).
+"""Files: our own format (`native`), tensors from elsewhere (`tensors`), and writing a file whole or
+not at all (`atomic`).
 
-This file imports neither, so that testing an output directory does not cost an import of numpy.
+This file imports none, so that testing an output directory does not cost an import of numpy.
 """

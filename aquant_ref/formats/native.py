@@ -89,6 +89,15 @@ def load(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
+def has_header(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a zip archive with our header, whatever else may be wrong with it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return HEADER in archive.namelist()
+    except (OSError, RuntimeError, UnicodeError, zipfile.BadZipFile):
+        return False
+
+
 def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if not path.exists():
         raise InputError("no such file")

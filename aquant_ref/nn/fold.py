@@ -35,7 +35,7 @@ def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[s
         replace(node, inputs=tuple(renamed.get(name, name) for name in node.inputs))
         for node in nodes
     ]
-    result = Graph(graph.shapes["image"], nodes)
+    result = Graph(graph.shapes["image"], nodes, graph.zero)
     for name, shape in result.parameter_shapes.items():
         if name not in folded:  # a convolution that had no bias and no batch norm after it
             weight = folded[name.removesuffix("bias") + "weight"]
