@@ -15,7 +15,7 @@ from aquant_ref.ptq.methods import A_ROUNDING, Config
 from aquant_ref.simulate.a_rounding import ARounding
 from aquant_ref.simulate.simulation import Simulation
 
-SEARCHED_IMAGES = 500  # a search for the best codes is slow
+SEARCHED_IMAGES = 2000  # a search for the best codes is slow
 
 
 def float_accuracy(inputs: Inputs, *, progress: Progress = quiet) -> float:

@@ -298,4 +298,3 @@ def _cell(config: Config) -> None:
         "versions": versions(),
     }
     write_json_atomic(_process.folder / f"{key}.json", row)
-

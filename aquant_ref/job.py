@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import reference_models
 from aquant_ref import data
 from aquant_ref.engine.certificate import LayerCertificate, certify
@@ -21,9 +19,9 @@ from aquant_ref.engine.compare import Agreement, compare
 from aquant_ref.engine.lower import Lowering
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
+from aquant_ref.evaluate import evaluate, float_accuracy
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import check_writable_directory, write_json_atomic
-from aquant_ref.evaluate import evaluate, float_accuracy
 from aquant_ref.inputs import Inputs, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
@@ -107,7 +105,9 @@ def run(
         nearest_top1 = top1(rounded.logits, test, batch=batch, progress=progress)
     with timed(config.method):
         quantized = quantize_graph(graph, parameters, calibration, config, progress=progress)
-    program, certificates, agreement = None, (), None
+    program: Program | None = None
+    certificates: tuple[LayerCertificate, ...] = ()
+    agreement: Agreement | None = None
     top: dict[str, float | None] = {"float": float_top1, "nearest": nearest_top1}
     refusal = config.not_lowered()
     if refusal is None:

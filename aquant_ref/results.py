@@ -1,4 +1,4 @@
-"""Rows of finished runs: one JSON file a model and data set, and the Markdown table made from it."""
+"""Rows of finished runs: a JSON file a model and data set, and the Markdown made from it."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [
         f"# {first['model']} on {first['data']}",
         "",
-        f"Top-1 in %, float {100 * first['float_top1']:.2f} %. *Spread* is the lowest and the highest "
-        "seed. *Error* is the squared error of the last learned block's output, summed over channels, "
-        "mean over images and positions of the calibration set, mean over seeds. *Seconds* are those "
-        "of learning on one core, the first pass included, mean over seeds.",
+        f"Top-1 in %, float {100 * first['float_top1']:.2f} %. *Spread* is the lowest and the "
+        "highest seed. *Error* is the squared error of the last learned block's output, summed "
+        "over channels, mean over images and positions of the calibration set, mean over seeds. "
+        "*Seconds* are those of learning on one core, the first pass included, mean over seeds.",
     ]
     for bits in dict.fromkeys(_bits(row) for row in rows):
         lines += [

@@ -5,7 +5,7 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 
 | op | gives |
 |---|---|
-| conv2d | sum of weight * (code - zero_point) over the window, padded with zero_point: an accumulator |
+| conv2d | sum of weight * (code - zero_point) over the window, 0 for padding: an accumulator |
 | linear | sum of weight * (code - zero_point) + bias |
 | add | multiplier_a * a + multiplier_b * b, per channel: an accumulator |
 | sum | sum over all positions, shape (N, C, 1, 1): an accumulator |

@@ -76,7 +76,9 @@ class Engine:
             return _conv2d(x, each, self._types[each.name])
         if each.op == "linear":
             weight = each.arrays["weight"]
-            acc = _product(weight, _centred(x, each)[:, :, None].astype(_dtype(self._types[each.name])))
+            acc = _product(
+                weight, _centred(x, each)[:, :, None].astype(_dtype(self._types[each.name]))
+            )
             return acc[:, :, 0] + each.arrays["bias"]
         if each.op == "threshold":
             return _threshold(x, each.arrays["thresholds"])

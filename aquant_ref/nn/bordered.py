@@ -5,7 +5,8 @@ im2col matrix. Here each row r = (channel, kh, kw) has a border of its own, and 
 adds what the window tells about itself: F, the mean over the kh*kw positions j of the same channel
 of a second polynomial (SPEC.md, AQ-WINDOW),
 
-    P = b0_r + b1_r*tau_r + b2_r*tau_r^2 + F,      F = mean over j of g0_j + g1_j*tau_j + g2_j*tau_j^2
+    P = b0_r + b1_r*tau_r + b2_r*tau_r^2 + F,
+    F = mean over j of g0_j + g1_j*tau_j + g2_j*tau_j^2
 
 Rounding, squash and straight-through rules are those of `nn.ste`; dF is the sum of dP over the rows
 of the window's channel. Columns are made in blocks that stay in cache, and made again for the

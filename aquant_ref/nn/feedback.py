@@ -56,10 +56,11 @@ class Feedback:
 
 
 def fed_back(t: Array, border: Array, feedback: Feedback, codes: Codes) -> Array:
-    """t (n, groups, R, P) rounded, with borders B0 of the same shape; not yet clipped to the codes.
+    """T (n, groups, R, P) rounded, with borders B0 of the same shape; not yet clipped to the codes.
 
-    Spec: AQ-FEEDBACK-1. The error is that of the clipped codes. Equal to `fed_back_by_rows`, up to the rounding of sums: the error reaches
-    a panel of rows by one matrix product, and only inside the panel row by row.
+    Spec: AQ-FEEDBACK-1. The error is that of the clipped codes. Equal to `fed_back_by_rows`, up to
+    the rounding of sums: the error reaches a panel of rows by one matrix product, and only inside
+    the panel row by row.
     """
     a = feedback.directions.astype(t.dtype)
     gain = feedback.gain.astype(t.dtype)[:, :, None]

@@ -52,8 +52,8 @@ class Graph:
     """Nodes in topological order over an input of `input_shape` (channels, height, width).
 
     `zero` is the code that stands for the real number 0 in each channel of the image, and so the
-    code of a padded pixel; all 0 if it is left out. Raises ValueError, which names the node, for a name used twice, an unknown op, an input that no
-    earlier node makes, or shapes that do not fit.
+    code of a padded pixel; all 0 if it is left out. Raises ValueError, which names the node, for a
+    name used twice, an unknown op, an input that no earlier node makes, or shapes that do not fit.
     """
 
     def __init__(self, input_shape: Shape, nodes: Iterable[Node], zero: Sequence[int] = ()) -> None:
@@ -79,8 +79,7 @@ class Graph:
             self.parameter_shapes[f"{node.name}.{name}"] = shape
 
     def to_float(self, codes: Array, dtype: Any = np.float32) -> Array:
-        """uint8 pixels (N, C, H, W) as the real numbers that the network reads, (code - zero)/255.
-        """
+        """uint8 pixels (N, C, H, W) as the real numbers that are read, (code - zero)/255."""
         scale = np.dtype(dtype).type(PIXEL_SCALE)
         if not any(self.zero):
             return codes * scale

@@ -72,7 +72,8 @@ class QuantizedTensor:
 class FeedbackBorder:
     """A border that feeds the error of its window back (AQ-FEEDBACK), before any lowering.
 
-    `border` (R, U) float64 is B0 of every row and wide code, `rank` how many directions are kept.
+    `border` (R or 1, U) float64 is B0 of every row and wide code, `rank` how many directions are
+    kept.
     """
 
     border: Array
@@ -121,8 +122,7 @@ class QuantizedGraph:
         return frozenset(self.code_source(self.graph.node(name).inputs[0]) for name in self.windows)
 
     def wide_tensor(self, name: str) -> QuantizedTensor:
-        """The quantizer that a wide tensor is stored with: 2^f parts of a step, nearest (AQ-WINDOW-1).
-        """
+        """The quantizer a wide tensor is stored with: 2^f parts of a step, nearest (AQ-WINDOW-1)."""
         tensor = self.tensors[name]
         parts = 1 << fraction_bits(tensor.bits)
         top = (2**tensor.bits - 1) * parts
@@ -191,7 +191,9 @@ class QuantizedGraph:
         if not isinstance(border, WindowBorder):
             raise InputError(f"{node.name}: a border with feedback has no integer form yet")
         source = self.code_source(node.inputs[0])
-        rows = int(np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node.attributes["kernel"])]))
+        rows = int(
+            np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node.attributes["kernel"])])
+        )
         codes = np.broadcast_to(border.codes, (rows, border.codes.shape[1]))
         tables: dict[str, Any] = {
             "source": source,

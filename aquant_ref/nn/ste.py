@@ -97,7 +97,7 @@ def squashed(p: Array, squash: str) -> Array:
 
 
 def nearest(t: Array) -> Rounded:
-    """t rounded half_up."""
+    """T rounded half_up."""
     return Rounded(np.floor(t + t.dtype.type(0.5)), t, None, None)
 
 

@@ -63,9 +63,7 @@ def _readers(network: LearnedNetwork, block: Block, name: str) -> list[Node]:
     return [
         node
         for node in block.nodes
-        if node.name in learned
-        and node.op == "conv2d"
-        and network.source(node.inputs[0]) == name
+        if node.name in learned and node.op == "conv2d" and network.source(node.inputs[0]) == name
     ]
 
 
@@ -85,7 +83,9 @@ def _arriving(network: LearnedNetwork, block: Block, inputs: Arrays, name: str) 
         return inputs[name]
     until = next(i for i, node in enumerate(block.nodes) if node.name == name)
     part = Block(block.name, block.nodes[: until + 1], block.inputs, name)
-    return np.asarray(run_block(network.graph, network.weights(), part, inputs, Quantizers(network)))
+    return np.asarray(
+        run_block(network.graph, network.weights(), part, inputs, Quantizers(network))
+    )
 
 
 def _products(network: LearnedNetwork, node: Node) -> tuple[Array, Array]:
@@ -96,9 +96,8 @@ def _products(network: LearnedNetwork, node: Node) -> tuple[Array, Array]:
     shape = (groups, len(weights) // groups, weights.shape[1], -1)
     w, w_hat = weights.reshape(shape), quantized.reshape(shape)
     channels = groups * weights.shape[1]
-    return tuple(  # type: ignore[return-value]
-        (w_hat * each).sum(axis=1).reshape(channels, -1) for each in (w, w_hat)
-    )
+    product, power = ((w_hat * each).sum(axis=1).reshape(channels, -1) for each in (w, w_hat))
+    return product, power
 
 
 def _ratio(product: Array, power: Array) -> Array:
@@ -112,7 +111,9 @@ def _fit(
     readers = _readers(network, block, name)
     # What a border does to t~ alone and what the weight error adds to it, for rho = 0 and 1:
     # coefficients are affine in rho.
-    ends = np.stack([_of_channels(network, name, form, arriving, wanted, rho) for rho in (0.0, 1.0)])
+    ends = np.stack(
+        [_of_channels(network, name, form, arriving, wanted, rho) for rho in (0.0, 1.0)]
+    )
     products = [_products(network, node) for node in readers]
     if not form.windowed:
         product, power = (sum(p[i].sum(axis=1) for p in products) for i in (0, 1))

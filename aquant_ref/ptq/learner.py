@@ -34,8 +34,7 @@ Arrays = dict[str, Array]
 
 
 class Learner:
-    """The variables that `settings` learn in `block`; there are none where it has no layer to learn.
-    """
+    """The variables that `settings` learn in `block`; none where it has no layer to learn."""
 
     def __init__(self, network: LearnedNetwork, block: Block, settings: Pass) -> None:
         self.network, self.block, self.settings = network, block, settings

@@ -14,10 +14,10 @@
 | `aquant-closed-form` | `qdrop`; borders by regression, no gradient |
 | `aquant-feedback` | `qdrop`; borders that feed the error of the window back, nothing learned |
 | `aquant-feedback-bias` | `aquant-feedback`; scales and biases, with the feedback on |
-| `a-rounding` | `qdrop`, then at inference every activation rounded as suits the float network best: what |
-| | a border could reach, not deployable |
+| `a-rounding` | `qdrop`; at inference each activation rounded as suits the float network best |
 
-The conventions are those of the official codes of QDrop and BRECQ, named with their differences at
+`a-rounding` looks at the float network at inference: it says what there is to gain, not more. The
+conventions are those of the official codes of QDrop and BRECQ, named with their differences at
 `passes.Pass` and `observers`. A second pass has 2/5 of the iterations of the first.
 """
 
@@ -76,9 +76,9 @@ class FeedBack:
 Stage = Pass | ClosedForm | FeedBack
 
 
-def _aquant(config: Config, **learned: bool) -> tuple[Stage, ...]:
+def _aquant(config: Config, *, biases: bool = False) -> tuple[Stage, ...]:
     start = (ClosedForm(config.form),) if config.form.start == "closed" else ()
-    return (FIRST, *start, replace(SECOND, name="border", border=config.form, **learned))
+    return (FIRST, *start, replace(SECOND, name="border", border=config.form, biases=biases))
 
 
 METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {

@@ -29,7 +29,7 @@ Keep = Callable[[tuple[int, ...]], Array]
 
 @dataclass(frozen=True)
 class LearnedTensor:
-    """A quantizer while it is learned: codes 0..2^bits - 1 that stand for scale*(code - zero_point).
+    """A quantizer while it is learned: codes 0..2^bits - 1 that mean scale*(code - zero_point).
 
     With a border of its own, `coefficients` (C or 1, 3), squashed by `squash`.
     """

@@ -55,8 +55,7 @@ class Observer:
         self._count = 0
 
     def look(self, x: Array) -> None:
-        """Take in a batch (N, ...); raises InputError, which names the tensor, if it is not finite.
-        """
+        """Take in a batch (N, ...); raises InputError, with the tensor's name, if not finite."""
         _finite(self.name, x)
         if x.size == 0:
             return

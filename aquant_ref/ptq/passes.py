@@ -16,8 +16,7 @@ class Pass:
     """What one pass over the blocks learns, and how; rates are Adam's at the start of a cosine.
 
     The rate of a scale is relative to its value at the start of the pass; that of the weights stays
-    constant (PEERS of this kind of learning differ here as well). Choices on which the official
-    codes disagree:
+    constant. Choices on which the official codes disagree:
 
     * `unit`: a "block" (BRECQ, QDrop) or a "layer" with its ReLU (AdaRound);
     * `activations`: whether they are quantized while weights are learned (QDrop) or not (AdaRound,
@@ -26,9 +25,10 @@ class Pass:
       element of the block's input comes from the float network with probability 1/2 (QDrop, where
       the option called `drop_prob` is the probability of *keeping* the quantization);
     * `beta_schedule`: linear (AdaRound, BRECQ, QDrop) or cosine (AIMET);
-    * `lsq_factor`: multiply the gradient of a scale by 1/sqrt(elements * qmax) (QDrop), or not
-      (BRECQ). Adam divides it out again, but for its epsilon;
-    * `mask`: the gradient of an activation is cut by the rounded value (QDrop) or by t (LSQ, Genie).
+    * `lsq_factor`: the gradient of a scale times 1/sqrt(elements * qmax) (QDrop), or not (BRECQ);
+      Adam divides it out again, but for its epsilon;
+    * `mask`: the gradient of an activation is cut by the rounded value (QDrop) or by t (LSQ,
+      Genie).
     """
 
     name: str

@@ -6,8 +6,8 @@ on the error of its output (before that is quantized: that quantizer is the next
 
     sum over channels, mean over images and positions, of (output - float output)^2
 
-A *pass* goes over all blocks; what it learns, and from what, are its settings (`ptq.passes`). The methods
-are lists of them (`ptq.methods`), and all share the code here.
+A *pass* goes over all blocks; what it learns, and from what, are its settings (`ptq.passes`). The
+methods are lists of them (`ptq.methods`), and all share the code here.
 """
 
 from __future__ import annotations

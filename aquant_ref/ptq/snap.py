@@ -107,14 +107,17 @@ def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder
     tensor = network.tensors[source]
     kernel = int(np.prod(pair(node.attributes["kernel"])))
     rows = network.graph.shapes[node.inputs[0]][0] * kernel
-    coefficients = every_row(learned.coefficients, rows).astype(np.float64)
+    coefficients = learned.coefficients.astype(np.float64)
     options: dict[str, Any] = {"zero_point": tensor.zero_point, "squash": learned.squash}
     if learned.feedback:
         if learned.fusion is not None:
             raise InputError(f"{name}: a border has window fusion or feedback, not both")
         outputs = network.graph.shapes[name][0] // node.attributes.get("groups", 1)
+        if len(coefficients) > 1:  # one border for all rows is one row of the table
+            coefficients = every_row(coefficients, rows)
         borders = row_borders(coefficients, tensor.bits, **options)
         return FeedbackBorder(borders, min(learned.feedback, outputs))
+    coefficients = every_row(coefficients, rows)
     return window_border(coefficients, learned.fusion, tensor.bits, kernel=kernel, **options)
 
 

@@ -167,9 +167,9 @@ def _check_single(coefficients: Array, cells: Array, goes_up: Callable[..., Arra
 def codes(t: Array, crossing: Array, zero_point: int = 0) -> Array:
     """How many crossings of its channel each element of t (N, C, ...) reaches: its code.
 
-    Spec: AQ-BORDER-2. `crossing` (C or 1, n), the k-th of them in (k, k + 1] for k = -z, 1 - z, ...;
-    t float32 or float64; uint8, or uint16 from 256 codes on. Nothing is clipped: below the first
-    crossing is 0, from the last one on n. Raises InputError for NaN.
+    Spec: AQ-BORDER-2. `crossing` (C or 1, n), one in each cell (k, k + 1] from k = -z on; t float32
+    or float64; uint8, or uint16 from 256 codes on. Nothing is clipped: below the first crossing is
+    0, from the last one on n. Raises InputError for NaN.
 
     >>> codes(np.array([[-9.0], [0.5], [0.75], [9.0]]), np.array([[0.75, 1.5]])).tolist()
     [[0], [0], [1], [2]]

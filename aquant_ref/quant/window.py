@@ -43,7 +43,7 @@ def fraction_bits(bits: int) -> int:
 
 
 def wide_steps(bits: int, zero_point: int) -> Array:
-    """t of every wide code, (qmax*2^f + 1,) float64, exact. Spec: AQ-WINDOW-1."""
+    """T of every wide code, (qmax*2^f + 1,) float64, exact. Spec: AQ-WINDOW-1."""
     parts = 1 << fraction_bits(bits)
     return np.arange((2**bits - 1) * parts + 1) / parts - zero_point
 
@@ -66,23 +66,23 @@ class WindowBorder:
 
         Spec: AQ-WINDOW-2, AQ-WINDOW-3.
         """
-        rows = self._rows(wide)
-        out = self._look_up(self.codes, wide, rows)
+        out = look_up(self.codes, wide)
         if self.lift is None or self.fusion is None:
             return out
-        total = self._look_up(self.fusion, wide, rows).sum(axis=2, keepdims=True)
-        out += self._look_up(self.lift, wide, rows) >= total
+        total = look_up(self.fusion, wide).sum(axis=2, keepdims=True)
+        out += look_up(self.lift, wide) >= total
         return out
 
-    def _rows(self, wide: Array) -> Array:
-        return np.arange(wide.shape[1] * wide.shape[2]).reshape(1, *wide.shape[1:3], 1)
 
-    @staticmethod
-    def _look_up(table: Array, wide: Array, rows: Array) -> Array:
-        if len(table) == 1:
-            return table[0][wide]
-        flat = wide + (rows * table.shape[1]).astype(np.int32)
-        return table.ravel()[flat]
+def look_up(table: Array, wide: Array) -> Array:
+    """What `table` (R or 1, U) has for wide codes (n, C, k, P), whose rows are (channel, position).
+
+    Spec: AQ-WINDOW-2.
+    """
+    if len(table) == 1:
+        return table[0][wide]
+    rows = np.arange(len(table), dtype=np.int32).reshape(1, *wide.shape[1:3], 1)
+    return table.ravel()[wide + rows * np.int32(table.shape[1])]
 
 
 def nearest_window(bits: int, zero_point: int) -> WindowBorder:

@@ -20,7 +20,7 @@ from aquant_ref.nn.quantized import PASSES_CODES, FeedbackBorder, QuantizedGraph
 from aquant_ref.nn.ste import Codes
 from aquant_ref.nn.windows import Windows
 from aquant_ref.quant import border
-from aquant_ref.quant.window import fraction_bits
+from aquant_ref.quant.window import fraction_bits, look_up
 from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
@@ -71,9 +71,7 @@ class Simulation:
             return self._real(codes[name], tensor)
 
         graph = self.model.graph
-        real = graph.run(
-            self.parameters, self._pixels(images), hook=store, operate=self._operate
-        )
+        real = graph.run(self.parameters, self._pixels(images), hook=store, operate=self._operate)
         return {**codes, graph.output: self._count(real)}
 
     def logits(self, images: Array) -> Array:
@@ -158,8 +156,7 @@ class Simulation:
         feedback = self._feedback[name]
         shape = (len(wide), len(feedback.gain), -1, wide.shape[3])
         t = wide.astype(self.dtype) / (1 << fraction_bits(tensor.bits)) - tensor.zero_point
-        rows = np.arange(wide.shape[1] * wide.shape[2]).reshape(1, *wide.shape[1:3], 1)
-        borders = each.border.astype(self.dtype)[rows, wide]
+        borders = look_up(each.border.astype(self.dtype), wide)
         low, high = -tensor.zero_point, 2**tensor.bits - 1 - tensor.zero_point
         q = fed_back(t.reshape(shape), borders.reshape(shape), feedback, Codes(low, high))
         return np.clip(q, low, high).reshape(wide.shape)
