@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import product
 from math import ceil, floor
 from typing import Any
 
@@ -141,6 +142,63 @@ def best_code(
         return Fraction(sum((w * t - w_hat * t_hat) ** 2 for w, w_hat in pairs))
 
     return error(floor(t)), error(floor(t) + 1)
+
+
+def roundings(t: Real, low: int, high: int) -> list[int]:
+    """What t may become: the nearest code, then the other neighbour if that is another code.
+
+    Spec: AQ-AROUND-1.
+    """
+    nearest, other = half_up(t), floor(t) + ceil(t) - half_up(t)
+    codes = [clip(nearest, low, high), clip(other, low, high)]
+    return codes[:1] if codes[0] == codes[1] else codes
+
+
+def output_error(
+    codes: Sequence[int], weight: Sequence[Sequence[Real]], target: Sequence[Real]
+) -> Real:
+    """||y - w_hat*q||^2 for one window q, weights [O][R] and outputs y. Spec: AQ-AROUND-1."""
+    outputs = linear(list(codes), list(weight))
+    return sum((y - output) ** 2 for y, output in zip(target, outputs, strict=True))
+
+
+def greedy_codes(
+    t: Sequence[Real],
+    weight: Sequence[Sequence[Real]],
+    target: Sequence[Real],
+    low: int,
+    high: int,
+) -> list[int]:
+    """Nearest codes, then the best flip, of equal ones the first, while one pays.
+
+    Spec: AQ-AROUND-2.
+    """
+    codes = [roundings(v, low, high)[0] for v in t]
+    while True:
+        flipped = [
+            [*codes[:r], code, *codes[r + 1 :]]
+            for r, v in enumerate(t)
+            for code in roundings(v, low, high)
+            if code != codes[r]
+        ]
+        best = min([codes, *flipped], key=lambda each: output_error(each, weight, target))
+        if best is codes:
+            return codes
+        codes = best
+
+
+def best_codes(
+    t: Sequence[Real],
+    weight: Sequence[Sequence[Real]],
+    target: Sequence[Real],
+    low: int,
+    high: int,
+) -> list[int]:
+    """The best of all combinations; of equal ones the first, nearest before the other neighbour and
+    the last element changing fastest. Spec: AQ-AROUND-3.
+    """
+    combinations = map(list, product(*(roundings(v, low, high) for v in t)))
+    return min(combinations, key=lambda codes: output_error(codes, weight, target))
 
 
 def add_code(terms: Sequence[tuple[int, Real]], scale: Real, crossings: Sequence[Real]) -> int:

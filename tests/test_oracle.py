@@ -162,6 +162,36 @@ def test_for_one_product_the_better_code_is_the_rounding_of_wt_over_w_hat(
     assert (up == down) == (fraction == border)
 
 
+def test_a_rounding_chooses_between_two_codes_or_has_no_choice() -> None:
+    expected = {
+        HALF: [1, 0],
+        Fraction(1, 4): [0, 1],
+        -HALF: [0, -1],
+        Fraction(-3, 4): [-1, 0],
+        2: [2],
+        Fraction(9, 4): [2],  # 3 is beyond the range
+        9: [2],
+        -9: [-1],
+        Fraction(-5, 4): [-1],
+    }
+    for t, codes in expected.items():
+        assert oracle.roundings(t, -1, 2) == codes
+
+
+def test_greedy_and_best_codes_of_windows_worked_out_by_hand() -> None:
+    t = [Fraction(2, 5)] * 3
+    # nearest gives 0 for 6/5: one flip is enough, of the first or of the last element
+    assert oracle.greedy_codes(t, [[1, 1, 1]], [Fraction(6, 5)], 0, 3) == [1, 0, 0]
+    assert oracle.best_codes(t, [[1, 1, 1]], [Fraction(6, 5)], 0, 3) == [0, 0, 1]
+    # of 3, 5 and 7 the 7 comes nearest to 8 and then nothing helps, but 3 + 5 is 8
+    assert oracle.greedy_codes(t, [[3, 5, 7]], [8], 0, 3) == [0, 0, 1]
+    assert oracle.best_codes(t, [[3, 5, 7]], [8], 0, 3) == [1, 1, 0]
+    assert oracle.output_error([0, 0, 1], [[3, 5, 7], [1, 1, 1]], [8, 3]) == 5
+    # what nothing can lower stays nearest
+    assert oracle.greedy_codes(t, [[0, 0, 0]], [8], 0, 3) == [0, 0, 0]
+    assert oracle.best_codes(t, [[0, 0, 0]], [8], 0, 3) == [0, 0, 0]
+
+
 # One rounding for a sum or a mean
 
 
