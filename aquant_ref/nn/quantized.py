@@ -122,7 +122,7 @@ class QuantizedGraph:
         return frozenset(self.code_source(self.graph.node(name).inputs[0]) for name in self.windows)
 
     def wide_tensor(self, name: str) -> QuantizedTensor:
-        """The quantizer a wide tensor is stored with: 2^f parts of a step, nearest (AQ-WINDOW-1)."""
+        """The quantizer of a tensor stored wide: 2^f parts of a step, nearest (AQ-WINDOW-1)."""
         tensor = self.tensors[name]
         parts = 1 << fraction_bits(tensor.bits)
         top = (2**tensor.bits - 1) * parts

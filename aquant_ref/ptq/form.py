@@ -6,7 +6,7 @@ Written as words joined by "/", in any order; what is left out is the default:
     sigmoid | clip                    the squash
     tensor | channel | row            one function for the tensor, each channel, or each row of the
                                       im2col matrix: rounded anew in every window
-    off | window                      fusion: a second polynomial, averaged over the window, is added
+    off | window                      fusion: a second polynomial, the window's mean of it, is added
     zero | closed                     where learning starts: at B = 1/2, or at the closed form
     feedback | feedback<r>            the error of the window so far is fed back, in all or r
                                       directions

@@ -39,7 +39,7 @@ from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.form import ALL_DIRECTIONS, Border
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
-from aquant_ref.ptq.observers import Observer, search_weight_scale
+from aquant_ref.ptq.observers import SEARCHES, Observer, search_weight_scale
 from aquant_ref.ptq.partition import boundary_layers, layer_bits, tensor_bits
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.reconstruction import run_pass
@@ -118,7 +118,9 @@ class Config:
 
     `iterations` is those of the first pass for each block; a second pass has 2/5 of it. `border` is
     written as `Border.parse` reads it; empty is the default of the method. `weight_bits` is 1 to
-    16, or 32 for weights in floating point.
+    16, or 32 for weights in floating point. `search` is how scales are searched, one of
+    `observers.SEARCHES`; empty is that of the method, "brecq" for `brecq` and "qdrop" for all
+    others.
     """
 
     method: str = "aquant"
@@ -128,6 +130,7 @@ class Config:
     batch: int = 32
     seed: int = 0
     border: str = ""
+    search: str = ""
 
     def __post_init__(self) -> None:
         if self.weight_bits != FLOAT_BITS:
@@ -141,11 +144,18 @@ class Config:
             raise InputError(f"batch: needs 1 or more, got {self.batch}")
         if self.seed < 0:
             raise InputError(f"seed: needs 0 or more, got {self.seed}")
+        if self.search not in ("", *SEARCHES):
+            raise InputError(f"search: no {self.search!r}; there are {', '.join(SEARCHES)}")
         if self.border and not self.has_border:
             raise InputError(f"border: method {self.method!r} has none")
         if self.has_border and self.form.windowed:
             fraction_bits(self.act_bits)
         self.stages()  # refuses a border that the method cannot learn
+
+    @property
+    def scale_search(self) -> str:
+        """How scales are searched."""
+        return self.search or ("brecq" if self.method == "brecq" else "qdrop")
 
     @property
     def has_border(self) -> bool:
@@ -205,13 +215,17 @@ def observe(
         graph.run(parameters, images[start:stop], hook=look)
     tensors = {INPUT: LearnedTensor(PIXEL_SCALE, 8)}
     for name, observer in observers.items():
-        scale, zero_point = observer.search(bits[name])
+        scale, zero_point = observer.search(bits[name], config.scale_search)
         tensors[name] = LearnedTensor(scale, bits[name], zero_point)
     scales = {}
     if config.weight_bits != FLOAT_BITS:
         scales = {
             name: search_weight_scale(
-                name, parameters[f"{name}.weight"], bits, per_channel=name != graph.output
+                name,
+                parameters[f"{name}.weight"],
+                bits,
+                per_channel=name != graph.output,
+                search=config.scale_search,
             )
             for name, bits in layer_bits(graph, config.weight_bits).items()
         }

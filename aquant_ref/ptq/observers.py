@@ -1,7 +1,10 @@
 """Observers: from the values of a tensor to its scale, by a search for the least error.
 
-Both searches minimise the mean of |x - x_hat|^2.4 over SHRINKS shrinks of the observed range; the
-first minimum wins (the criterion of the official QDrop code, PEERS: scale search).
+All searches minimise the mean of |x - x_hat|^2.4 over shrinks of the observed range; the first
+minimum wins. The official codes differ in what they try (`SEARCHES`): QDrop 100 shrinks down to
+nothing, for a range of both signs with every zero point, of which here the three around the one
+that the range asks for; BRECQ 80 shrinks by 1 % each with that one zero point. BRECQ clips no
+scale, so a channel of zeros gives it NaN; here, as in QDrop, no scale is below SCALE_FLOOR.
 """
 
 from __future__ import annotations
@@ -18,7 +21,11 @@ from aquant_ref.errors import InputError
 Array = NDArray[Any]
 
 NORM = 2.4
-SHRINKS = 100
+SHRINKS = 100  # in steps of 1 % of the range
+SEARCHES: dict[str, tuple[int, tuple[int, ...]]] = {  # shrinks tried, zero points beside the middle
+    "qdrop": (100, (0, -1, 1)),
+    "brecq": (80, (0,)),
+}
 OBSERVED = 1 << 18  # elements: whole images of a tensor are looked at until there are this many
 SCALE_FLOOR = 1e-8  # the scale of a tensor that is zero everywhere
 
@@ -67,7 +74,7 @@ class Observer:
             self._values.append(taken.reshape(-1))
             self._count += len(taken)
 
-    def search(self, bits: int) -> tuple[float, int]:
+    def search(self, bits: int, search: str = "qdrop") -> tuple[float, int]:
         """Scale and zero point for codes 0..2^bits - 1; the zero point of a ReLU's tensor is 0.
 
         A tensor of both signs is searched over zero points as well. Raises InputError if there was
@@ -78,7 +85,7 @@ class Observer:
         values = np.concatenate(self._values)
         qmax = 2**bits - 1
         best, found = np.inf, (SCALE_FLOOR, 0)
-        for scale, zero_points in _candidates(self.low, self.high, qmax):
+        for scale, zero_points in _candidates(self.low, self.high, qmax, search):
             for zero_point in zero_points:
                 error = _activation_error(values, scale, zero_point, qmax)
                 if error < best:
@@ -86,17 +93,20 @@ class Observer:
         return found
 
 
-def _candidates(low: float, high: float, qmax: int) -> Iterator[tuple[float, list[int]]]:
+def _candidates(
+    low: float, high: float, qmax: int, search: str
+) -> Iterator[tuple[float, list[int]]]:
     """Scales from the whole range down, each with the zero points to try."""
     if low == high == 0:
         return
-    for i in range(SHRINKS, 0, -1):
+    tried, offsets = SEARCHES[search]
+    for i in range(SHRINKS, SHRINKS - tried, -1):
         scale = max((high - low) * i / (SHRINKS * qmax), SCALE_FLOOR)
         if low == 0:
             yield scale, [0]
             continue
         middle = int(np.floor(-low * (i / SHRINKS) / scale + 0.5))
-        yield scale, sorted({min(max(middle + k, 0), qmax) for k in (0, -1, 1)})
+        yield scale, sorted({min(max(middle + k, 0), qmax) for k in offsets})
 
 
 def search_activation_scale(name: str, x: Array, bits: int) -> tuple[float, int]:
@@ -115,11 +125,12 @@ def _activation_error(values: Array, scale: float, zero_point: int, qmax: int) -
     return float(np.power(error, np.float32(NORM), out=error).mean(dtype=np.float64)) * scale**NORM
 
 
-def search_weight_scale(name: str, weight: Array, bits: int, *, per_channel: bool) -> WeightScale:
+def search_weight_scale(
+    name: str, weight: Array, bits: int, *, per_channel: bool, search: str = "qdrop"
+) -> WeightScale:
     """Scale and zero point of a weight (O, ...), for each output channel or one for all.
 
-    The range of each channel is forced to hold zero; for each shrink, the zero point that the range
-    asks for and its two neighbours are tried. Raises InputError if a weight is not finite.
+    The range of each channel is forced to hold zero. Raises InputError if a weight is not finite.
     """
     _finite(name, weight)
     rows = weight.astype(np.float64).reshape(len(weight) if per_channel else 1, -1)
@@ -129,10 +140,11 @@ def search_weight_scale(name: str, weight: Array, bits: int, *, per_channel: boo
     best = np.full(len(rows), np.inf)
     best_scale = np.full(len(rows), SCALE_FLOOR)
     best_zero_point = np.zeros(len(rows), np.int32)
-    for i in range(SHRINKS, 0, -1):
+    tried, offsets = SEARCHES[search]
+    for i in range(SHRINKS, SHRINKS - tried, -1):
         scale = np.maximum((high - low) * i / (SHRINKS * qmax), SCALE_FLOOR)
         middle = np.floor(-low * (i / SHRINKS) / scale + 0.5)
-        for offset in (0, -1, 1):
+        for offset in offsets:
             zero_point = np.clip(middle + offset, 0, qmax)
             error = _weight_error(rows, scale, zero_point, qmax)
             better = error < best

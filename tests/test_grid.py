@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aquant_ref import cli, grid, results
+from aquant_ref.data import cifar10
+from aquant_ref.errors import InputError
+from aquant_ref.ptq import Config
+
+METHODS = "rtn,qdrop,aquant,aquant@row/window"
+ROW_KEYS = {
+    "model",
+    "data",
+    "method",
+    "weight_bits",
+    "act_bits",
+    "border",
+    "seed",
+    "top1",
+    "float_top1",
+    "seconds",
+    "block_error",
+}
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A set in the form of CIFAR-10 with 40 training and 20 test images."""
+    root = tmp_path_factory.mktemp("few")
+    rng = np.random.default_rng(0)
+    for split, each in (("train", 4), ("test", 2)):
+        for name in cifar10.CLASSES:
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(each):
+                pixels = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    return f"cifar10:{root}"
+
+
+def table(few: str, out: Path, *more: str) -> list[str]:
+    return [
+        "table",
+        "--data",
+        few,
+        "--images",
+        "40",
+        "--iters",
+        "2",
+        "--threads",
+        "2",
+        "--out",
+        str(out),
+        *more,
+    ]
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_a_grid_writes_a_row_for_each_cell_and_redoes_none(
+    few: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "few.json"
+    assert cli.main(table(few, out, "--methods", METHODS, "--bits", "W2A2,W32A2")) == 0
+    printed = capsys.readouterr().out
+    content = json.loads(out.read_text())
+    rows = content["rows"]
+    assert len(rows) == 8
+    assert all(row.keys() >= ROW_KEYS for row in rows)
+    assert {row["weight_bits"] for row in rows} == {2, 32}
+    assert printed == out.with_suffix(".md").read_text() == results.markdown(rows)
+    before = stamps(tmp_path / "few.cells")
+    assert sum(name.startswith("first-") for name in before) == 2  # one for each of the bits
+    assert cli.main(table(few, out, "--methods", METHODS, "--bits", "W2A2,W32A2")) == 0
+    assert json.loads(out.read_text()) == content
+    assert stamps(tmp_path / "few.cells") == before
+    # the table alone is enough to go on from: it is what gets committed
+    for path in (tmp_path / "few.cells").iterdir():
+        path.unlink()
+    assert cli.main(table(few, out, "--methods", METHODS)) == 0
+    assert json.loads(out.read_text()) == content
+    assert not stamps(tmp_path / "few.cells")
+
+
+def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
+    few: str, tmp_path: Path
+) -> None:
+    config = Config("qdrop-scales", 2, 2, 5)
+    work = grid.Grid("resnet8", few, (config,), images=40)
+    (row,) = grid.run(work, tmp_path / "a.json", processes=1)
+    inputs = work.load(0)
+    images = inputs.graph.to_float(inputs.calibration)
+    network = grid.observe(inputs.graph, inputs.parameters, images, config)
+    errors = grid.learn(network, images, config)
+    assert row["block_errors"] == errors
+    assert row["block_error"] == pytest.approx(grid.network_error(network, images), rel=1e-6)
+
+
+def test_a_grid_that_was_killed_goes_on_where_it_was(few: str, tmp_path: Path) -> None:
+    out = tmp_path / "killed.json"
+    command = [sys.executable, "-m", "aquant_ref.cli", *table(few, out, "--methods", METHODS)]
+    folder = tmp_path / "killed.cells"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not list(folder.glob("*.json")) and process.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    for _ in range(100):  # the workers see that they are alone
+        time.sleep(0.05)
+        before = stamps(folder)
+    finished = {n: t for n, t in before.items() if not n.startswith(".")}
+    assert not out.exists()
+    assert cli.main(table(few, out, "--methods", METHODS)) == 0
+    after = stamps(folder)
+    assert {name: after[name] for name in finished} == finished
+    assert len(json.loads(out.read_text())["rows"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--bits", "2x2"], ["--bits", "2x2", "W2A2"]),
+        (["--methods", "magic"], ["magic", "qdrop"]),
+        (["--methods", "aquant@wavy"], ["wavy", "row"]),
+        (["--methods", "rtn@row"], ["border", "rtn"]),
+        (["--seeds", "one"], ["--seeds", "one"]),
+        (["--images", "31"], ["--images", "batch"]),
+        (["--images", "41"], ["--images", "40"]),
+    ],
+)
+def test_a_bad_argument_is_refused_before_any_work(
+    few: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    words: list[str],
+) -> None:
+    assert cli.main(table(few, tmp_path / "bad.json", *more)) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert all(word in line for word in words), line
+    assert not (tmp_path / "bad.json").exists()
+
+
+def row(method: str, seed: int, top1: float, **more: object) -> results.Row:
+    made: results.Row = {
+        "key": f"{method}-{seed}",
+        "model": "m",
+        "data": "d",
+        "method": method,
+        "weight_bits": 2,
+        "act_bits": 2,
+        "border": "",
+        "seed": seed,
+        "top1": top1,
+        "float_top1": 0.9,
+        "block_error": 2.0,
+        "tested": 10,
+        "seconds": 1.0,
+        "iterations": 5,
+        "versions": {"numpy": "2"},
+    }
+    return {**made, **more}
+
+
+def test_the_table_has_mean_and_spread_over_seeds() -> None:
+    text = results.markdown(results.merge([], [row("qdrop", 1, 0.75), row("qdrop", 0, 0.5)]))
+    assert "| `qdrop` |  | 62.50 | 50.00 .. 75.00 | 0, 1 | 2 | 5 | 10 | 1 |" in text
+    assert "Top-1 in %, float 90.00 %" in text
+
+
+def test_a_new_row_takes_the_place_of_the_old_one_with_its_key() -> None:
+    merged = results.merge([row("rtn", 0, 0.1), row("qdrop", 0, 0.2)], [row("qdrop", 0, 0.3)])
+    assert [r["top1"] for r in merged] == [0.1, 0.3]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"format": 2, "rows": []}', '{"format": 1, "rows": [{}]}']
+)
+def test_a_file_that_is_no_table_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"t\.json"):
+        results.load(path)
