@@ -14,7 +14,6 @@ from PIL import Image
 
 from aquant_ref import cli, grid, results
 from aquant_ref.data import cifar10
-from aquant_ref.errors import InputError
 from aquant_ref.ptq import Config
 
 METHODS = "rtn,qdrop,aquant,aquant@row/window"
@@ -153,45 +152,3 @@ def test_a_bad_argument_is_refused_before_any_work(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert all(word in line for word in words), line
     assert not (tmp_path / "bad.json").exists()
-
-
-def row(method: str, seed: int, top1: float, **more: object) -> results.Row:
-    made: results.Row = {
-        "key": f"{method}-{seed}",
-        "model": "m",
-        "data": "d",
-        "method": method,
-        "weight_bits": 2,
-        "act_bits": 2,
-        "border": "",
-        "seed": seed,
-        "top1": top1,
-        "float_top1": 0.9,
-        "block_error": 2.0,
-        "tested": 10,
-        "seconds": 1.0,
-        "iterations": 5,
-        "versions": {"numpy": "2"},
-    }
-    return {**made, **more}
-
-
-def test_the_table_has_mean_and_spread_over_seeds() -> None:
-    text = results.markdown(results.merge([], [row("qdrop", 1, 0.75), row("qdrop", 0, 0.5)]))
-    assert "| `qdrop` |  | 62.50 | 50.00 .. 75.00 | 0, 1 | 2 | 5 | 10 | 1 |" in text
-    assert "Top-1 in %, float 90.00 %" in text
-
-
-def test_a_new_row_takes_the_place_of_the_old_one_with_its_key() -> None:
-    merged = results.merge([row("rtn", 0, 0.1), row("qdrop", 0, 0.2)], [row("qdrop", 0, 0.3)])
-    assert [r["top1"] for r in merged] == [0.1, 0.3]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", '{"format": 2, "rows": []}', '{"format": 1, "rows": [{}]}']
-)
-def test_a_file_that_is_no_table_is_refused_by_name(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "t.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"t\.json"):
-        results.load(path)

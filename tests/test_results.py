@@ -1,0 +1,91 @@
+"""The committed results: the tables are those of the rows, and one cheap cell is computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aquant_ref import results
+from aquant_ref.errors import InputError
+from aquant_ref.evaluate import evaluate, float_accuracy
+from aquant_ref.inputs import Inputs
+from aquant_ref.ptq import Config, nearest
+
+FOLDER = Path(__file__).resolve().parent.parent / "reference_models" / "results"
+FILES = sorted(FOLDER.glob("*.json"))
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+def test_there_are_results() -> None:
+    assert FOLDER / "resnet8-shapes.json" in FILES
+
+
+@each_file
+def test_the_markdown_is_made_from_the_rows(path: Path) -> None:
+    rows = results.load(path)
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == results.markdown(rows)
+    assert results.merge([], rows) == rows
+    assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem.removesuffix("-forms")}
+
+
+@each_file
+def test_methods_of_one_seed_saw_the_same_weights_and_as_many_images(path: Path) -> None:
+    rows = results.load(path)
+    assert len({row["weights_sha256"] for row in rows}) == 1
+    assert len({row["images"] for row in rows}) == 1
+
+
+def test_a_cheap_cell_comes_out_as_in_the_table() -> None:
+    rows = results.load(FOLDER / "resnet8-shapes.json")
+    (row,) = [r for r in rows if (r["method"], r["seed"], r["weight_bits"]) == ("rtn", 0, 2)]
+    inputs = Inputs.load("resnet8", "shapes", images=row["images"], seed=0)
+    config = Config("rtn", 2, 2)
+    model = nearest(inputs.graph, inputs.parameters, inputs.calibration, config)
+    # another BLAS may round another way: some images at the edge of two classes
+    assert float_accuracy(inputs) == pytest.approx(row["float_top1"], abs=0.0015)
+    measured = evaluate(inputs, config, model, dtype=np.float32)
+    assert measured == pytest.approx(row["top1"], abs=0.01)
+
+
+def row(method: str, seed: int, top1: float, **more: object) -> results.Row:
+    made: results.Row = {
+        "key": f"{method}-{seed}",
+        "model": "m",
+        "data": "d",
+        "method": method,
+        "weight_bits": 2,
+        "act_bits": 2,
+        "border": "",
+        "seed": seed,
+        "top1": top1,
+        "float_top1": 0.9,
+        "block_error": 2.0,
+        "tested": 10,
+        "seconds": 1.0,
+        "iterations": 5,
+        "versions": {"numpy": "2"},
+    }
+    return {**made, **more}
+
+
+def test_the_table_has_mean_and_spread_over_seeds() -> None:
+    text = results.markdown(results.merge([], [row("qdrop", 1, 0.75), row("qdrop", 0, 0.5)]))
+    assert "| `qdrop` |  | 62.50 | 50.00 .. 75.00 | 0, 1 | 2 | 5 | 10 | 1 |" in text
+    assert "Top-1 in %, float 90.00 %" in text
+
+
+def test_a_new_row_takes_the_place_of_the_old_one_with_its_key() -> None:
+    merged = results.merge([row("rtn", 0, 0.1), row("qdrop", 0, 0.2)], [row("qdrop", 0, 0.3)])
+    assert [r["top1"] for r in merged] == [0.1, 0.3]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"format": 2, "rows": []}', '{"format": 1, "rows": [{}]}']
+)
+def test_a_file_that_is_no_table_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"t\.json"):
+        results.load(path)
