@@ -1,6 +1,6 @@
 """The border in closed form: by regression on the calibration images, without any gradient.
 
-Spec: AQ-BORDER-4. What arrives at a quantizer, t~, is already wrong; the activation of the float
+Spec: AQ-BORDER-4, AQ-BORDER-6. What arrives at a quantizer, t~, is already wrong; the activation of the float
 network, t, is wanted. B(t~) = 1/2 + t~ - rho*E[t | t~] is found for each channel by least squares;
 rho, the weight error, is that of all products that the border serves: of a channel those of all its
 readers, of a row its own. The network is visited in order, each tensor with the borders before it
