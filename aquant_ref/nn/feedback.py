@@ -56,7 +56,7 @@ class Feedback:
 
 
 def fed_back(t: Array, border: Array, feedback: Feedback, codes: Codes) -> Array:
-    """T (n, groups, R, P) rounded, with borders B0 of the same shape; not yet clipped to the codes.
+    """Round t (n, groups, R, P) with borders B0 of the same shape; not yet clipped to the codes.
 
     Spec: AQ-FEEDBACK-1. The error is that of the clipped codes. Equal to `fed_back_by_rows`, up to
     the rounding of sums: the error reaches a panel of rows by one matrix product, and only inside

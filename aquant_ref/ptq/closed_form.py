@@ -1,7 +1,7 @@
 """The border in closed form: by regression on the calibration images, without any gradient.
 
-Spec: AQ-BORDER-4, AQ-BORDER-6. What arrives at a quantizer, t~, is already wrong; the activation of the float
-network, t, is wanted. B(t~) = 1/2 + t~ - rho*E[t | t~] is found for each channel by least squares;
+Spec: AQ-BORDER-4, AQ-BORDER-6. What arrives at a quantizer, t~, is already wrong; the activation of
+the float network, t, is wanted. B(t~) = 1/2 + t~ - rho*E[t | t~] is found by least squares;
 rho, the weight error, is that of all products that the border serves: of a channel those of all its
 readers, of a row its own. The network is visited in order, each tensor with the borders before it
 in place.
@@ -111,9 +111,7 @@ def _fit(
     readers = _readers(network, block, name)
     # What a border does to t~ alone and what the weight error adds to it, for rho = 0 and 1:
     # coefficients are affine in rho.
-    ends = np.stack(
-        [_of_channels(network, name, form, arriving, wanted, rho) for rho in (0.0, 1.0)]
-    )
+    ends = [_of_channels(network, name, form, arriving, wanted, rho) for rho in (0.0, 1.0)]
     products = [_products(network, node) for node in readers]
     if not form.windowed:
         product, power = (sum(p[i].sum(axis=1) for p in products) for i in (0, 1))
