@@ -123,8 +123,9 @@ def _fit(
         return
     for node, (product, power) in zip(readers, products, strict=True):
         rows = product.size
-        rho = _ratio(product, power).reshape(rows, 1)
-        low, high = (np.repeat(end, rows // len(end), axis=0) for end in ends)
+        count = {"row": rows, "channel": len(product), "tensor": 1}[form.granularity]
+        rho = _ratio(*(each.reshape(count, -1).sum(axis=1) for each in (product, power)))[:, None]
+        low, high = (np.repeat(end, count // len(end), axis=0) for end in ends)
         network.windows[node.name] = LearnedWindow(
             (low + rho * (high - low)).astype(np.float32),
             np.zeros((rows, 3), np.float32) if form.fused else None,
