@@ -227,7 +227,7 @@ def fed_back(
 ) -> list[int]:
     """The codes, in steps, of one window with rows t whose error is fed back. Spec: AQ-FEEDBACK-1.
 
-    `directions` holds a_i and `powers` <w_i, w_i> for each row i, `codes` are the least and largest.
+    `directions` holds a_i, `powers` <w_i, w_i> of each row i; `codes` are the least and largest.
     """
     error = [Fraction(0)] * len(directions[0])
     out: list[int] = []

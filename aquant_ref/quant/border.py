@@ -130,7 +130,8 @@ def crossings(
     def goes_up(t: Array, cell: Array, rows: Array) -> Array:
         """Whether t (C, n) is rounded up out of its cell [k, k + 1)."""
         borders = border(t[None], rows, qmax, zero_point=zero_point, squash=squash)[0]
-        return np.asarray(t - cell >= borders)
+        # exact, as t - cell >= borders is not between -1 and 0, where it may need more bits than t
+        return np.asarray(border_round(t, borders) > cell)
 
     _check_single(coefficients, cells, goes_up)
     low = np.broadcast_to(cells, (len(coefficients), qmax)).copy()  # an integer never goes up

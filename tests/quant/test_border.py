@@ -127,6 +127,65 @@ def test_codes_are_exact_at_the_neighbours_of_every_crossing_in_either_float(
     assert counted[:, :, 0, 0].tolist() == expected
 
 
+@pytest.mark.parametrize("squash", SQUASHES)
+@pytest.mark.parametrize(("bits", "zero_point"), [(1, 1), (2, 1), (2, 3), (3, 6)])
+@settings(max_examples=25)
+@given(b=gentle, t=st.floats(-9, 9))
+def test_a_border_over_codes_with_a_zero_point_equals_the_oracle(
+    squash: str, bits: int, zero_point: int, b: tuple[float, ...], t: float
+) -> None:
+    judge = {"clip": oracle.clip_border, "sigmoid": oracle.sigmoid_border}[squash]
+    qmax, coefficients = 2**bits - 1, [Fraction(c) for c in b]
+    exact = judge(
+        Fraction(t), coefficients, qmax, Fraction(border.BORDER_MIN), zero_point=zero_point
+    )
+    options = {"zero_point": zero_point, "squash": squash}
+    computed = float(border.border(np.array([[t]]), row(*b), qmax, **options)[0, 0])
+    assert computed == pytest.approx(float(exact), abs=1e-12)
+    code = border.bordered_codes(np.array([[t]]), row(*b), bits, **options)
+    low, high = -zero_point, qmax - zero_point
+    if abs(t - np.floor(t) - exact) > 1e-12:
+        rounded = oracle.border_round(Fraction(t), exact)
+        assert code == oracle.clip(rounded, low, high) + zero_point
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@pytest.mark.parametrize(("bits", "zero_point"), [(1, 1), (2, 1), (2, 3), (3, 6)])
+@settings(max_examples=20)
+@given(b=gentle)
+def test_crossings_below_zero_say_what_the_border_says(
+    squash: str, bits: int, zero_point: int, b: tuple[float, ...]
+) -> None:
+    options = {"zero_point": zero_point, "squash": squash}
+    crossings = border.crossings(row(*b), bits, **options)
+    cells = np.arange(2**bits - 1) - zero_point
+    assert ((crossings > cells) & (crossings <= cells + 1)).all()
+    beside = [np.nextafter(crossings, np.inf), np.nextafter(crossings, -np.inf), crossings]
+    ends = [cells[None] * 1.0, cells[None] + 1.0, np.array([[-99.0, 99.0, 0.0]])]
+    t = np.concatenate([*beside, *ends], axis=1).T
+    counted = border.codes(t, crossings, zero_point)
+    assert counted.tolist() == border.bordered_codes(t, row(*b), bits, **options).tolist()
+    exact = [Fraction(c) for c in crossings[0].tolist()]
+    judged = [oracle.code(Fraction(v), exact) for v in t[:, 0].tolist()]
+    assert counted[:, 0].tolist() == judged
+    assert counted[-1] == zero_point  # of the real zero, whatever the border
+
+
+@pytest.mark.parametrize("bits", [1, 2, 8])
+@pytest.mark.parametrize("end", [0, 1])
+def test_nearest_crossings_of_a_zero_point_are_half_up(bits: int, end: int) -> None:
+    qmax = 2**bits - 1
+    zero_point = qmax - end
+    ties = np.arange(-2 * qmax - 3, 2 * qmax + 4) / 2
+    t = np.concatenate([ties, np.nextafter(ties, np.inf), np.nextafter(ties, -np.inf)])[:, None]
+    exact = [oracle.half_up(Fraction(v)) + zero_point for v in t[:, 0].tolist()]
+    expected = [[oracle.clip(q, 0, qmax)] for q in exact]
+    nearest = border.nearest_crossings(bits, zero_point)
+    assert border.codes(t, nearest, zero_point).tolist() == expected
+    zero = border.bordered_codes(t, np.zeros((1, 3)), bits, zero_point=zero_point)
+    assert zero.tolist() == expected
+
+
 def test_nan_has_no_code() -> None:
     t = np.array([[0.5], [np.nan]])
     with pytest.raises(InputError, match="NaN"):
@@ -211,3 +270,90 @@ def test_the_regression_recovers_a_border_that_is_exactly_quadratic() -> None:
     assert border.closed_form_coefficients(t, wanted, 0.9, 3, degree=0)[1:].tolist() == [0, 0]
     with pytest.raises(InputError, match="no sample"):
         border.closed_form_coefficients(np.array([0.0, 5.0]), np.array([0.0, 5.0]), 1.0, 3)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_no_linear_border_beats_the_closed_form_under_a_weight_error(data: st.DataObject) -> None:
+    """Search over constant and slope: the squared error of all outputs, over many t, is least."""
+    w = np.array(data.draw(weights))
+    w_hat = np.array(data.draw(weights))
+    t = np.linspace(0.03, 2.97, 60)
+
+    def error(borders: np.ndarray) -> np.ndarray:
+        """Of borders (..., 60): sum over t and outputs of (w*t - w_hat*t_hat)^2."""
+        up = t - np.floor(t) >= np.clip(borders, 1e-9, 1)
+        t_hat = np.floor(t) + up
+        difference = w[:, None] * t - w_hat[:, None] * t_hat[..., None, :]
+        return np.asarray((difference**2).sum(axis=(-2, -1)))
+
+    constant, slope = np.meshgrid(np.linspace(-1, 2, 25), np.linspace(-2, 2, 33))
+    searched = error(constant[..., None] + slope[..., None] * t)
+    found = error(0.5 + t * float(border.weight_error_slope(w, w_hat)))
+    assert found <= searched.min() + 1e-9
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), degree=st.integers(0, 2))
+def test_no_polynomial_fits_better_than_the_closed_form_from_samples(
+    seed: int, degree: int
+) -> None:
+    """The regression's own error: search around it, in every coefficient that it has."""
+    draw = np.random.default_rng(seed)
+    wanted = draw.uniform(-0.5, 3.5, 80)
+    arriving = wanted + 0.3 * draw.standard_normal(80)
+    rho = float(draw.uniform(0.6, 1.4))
+    zero_point = int(draw.integers(0, 3))
+    found = border.closed_form_coefficients(
+        arriving, wanted, rho, 3, zero_point=zero_point, degree=degree
+    )
+    low, high = -zero_point, 3 - zero_point
+    samples = [(a, t) for a, t in zip(arriving, wanted, strict=True) if low < a < high]
+
+    def error(b: np.ndarray) -> float:
+        total = 0.0
+        for a, t in samples:
+            tau = a / max(-low, high)
+            total += (a - rho * t - sum(c * tau**k for k, c in enumerate(b))) ** 2
+        return total
+
+    assert not found[degree + 1 :].any()
+    least = error(found)
+    for _ in range(30):
+        step = np.zeros(3)
+        step[: degree + 1] = draw.standard_normal(degree + 1) * draw.choice([1e-3, 1e-1, 1])
+        assert error(found + step) >= least - 1e-9
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6))
+def test_where_wanted_is_a_function_of_what_arrives_no_constant_or_line_beats_the_closed_form(
+    seed: int,
+) -> None:
+    """The squared output error itself, by search over B: t = p*t~ + q, so E[t | t~] is known."""
+    draw = np.random.default_rng(seed)
+    w_hat, w = draw.uniform(0.5, 1.5, (2, 4))
+    arriving = np.linspace(0.03, 2.97, 60)
+    wanted = float(draw.uniform(0.8, 1.2)) * arriving + float(draw.uniform(-0.2, 0.2))
+    rho = float((w * w_hat).sum() / (w_hat * w_hat).sum())
+    b = border.closed_form_coefficients(arriving, wanted, rho, 3, degree=1)
+
+    def error(borders: np.ndarray) -> np.ndarray:
+        up = arriving - np.floor(arriving) >= np.clip(borders, 1e-9, 1)
+        x_hat = np.floor(arriving) + up
+        difference = w[:, None] * wanted - w_hat[:, None] * x_hat[..., None, :]
+        return np.asarray((difference**2).sum(axis=(-2, -1)))
+
+    constant, slope = np.meshgrid(np.linspace(-1, 2, 31), np.linspace(-2, 2, 41))
+    searched = error(constant[..., None] + slope[..., None] * arriving / 3)
+    assert error(0.5 + b[0] + b[1] * arriving / 3) <= searched.min() + 1e-9
+
+
+def test_the_closed_form_is_affine_in_rho() -> None:
+    draw = np.random.default_rng(5)
+    wanted = draw.uniform(0, 3, 200)
+    arriving = wanted + 0.2 * draw.standard_normal(200)
+    ends = [border.closed_form_coefficients(arriving, wanted, rho, 3) for rho in (0.0, 1.0)]
+    for rho in (-0.5, 0.3, 0.9, 2.0):
+        between = ends[0] + rho * (ends[1] - ends[0])
+        assert border.closed_form_coefficients(arriving, wanted, rho, 3) == pytest.approx(between)
