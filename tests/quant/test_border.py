@@ -20,6 +20,30 @@ def row(*values: float) -> np.ndarray:
     return np.array([values], np.float64)
 
 
+def beside(crossings: np.ndarray) -> np.ndarray:
+    """Both sides of every crossing (C, 2n), farther from it than B is evaluated wrongly."""
+    return np.concatenate([crossings - 1e-13, crossings + 1e-13], axis=1)
+
+
+def neighbours(crossings: np.ndarray) -> list[np.ndarray]:
+    """Every crossing and the floats next to it, (n, C) each."""
+    return [crossings.T, np.nextafter(crossings, -np.inf).T, np.nextafter(crossings, np.inf).T]
+
+
+def test_in_the_cell_below_zero_the_fraction_is_compared_exactly() -> None:
+    """For B = 1 nothing below 0 goes up: t + 1 in floating point is 1 from t = -2^-54 on."""
+    never, least = (border.crossings(row(b), 1, zero_point=1, squash="clip") for b in (9, -9))
+    assert never.tolist() == [[0.0]]
+    assert least.tolist() == [[border.BORDER_MIN - 1]]
+    tiny = np.array([[-(2.0**-54)], [-1e-300], [0.0]])
+    assert border.codes(tiny, never, 1).tolist() == [[0], [0], [1]]
+    assert border.bordered_codes(tiny, row(9.0), 1, zero_point=1, squash="clip").tolist() == [
+        [0],
+        [0],
+        [1],
+    ]
+
+
 @pytest.mark.parametrize("squash", SQUASHES)
 @given(b=st.tuples(coefficient, coefficient, coefficient), t=st.floats(-1, 4))
 def test_a_border_equals_the_oracle(squash: str, b: tuple[float, ...], t: float) -> None:
@@ -67,27 +91,19 @@ def test_the_zero_border_is_nearest_half_up(squash: str, bits: int) -> None:
 @pytest.mark.parametrize("squash", SQUASHES)
 @settings(max_examples=40)
 @given(rows=st.lists(gentle, min_size=2, max_size=2), bits=st.integers(1, 4))
-def test_crossings_say_what_the_border_says_down_to_neighbouring_floats(
+def test_crossings_say_what_the_border_says_and_decide_between_neighbouring_floats(
     squash: str, rows: list[tuple[float, ...]], bits: int
 ) -> None:
     coefficients = np.array(rows)
     crossings = border.crossings(coefficients, bits, squash=squash)
     cells = np.arange(2**bits - 1)
     assert ((crossings > cells) & (crossings <= cells + 1)).all()
-    points = np.concatenate(
-        [
-            crossings,
-            np.nextafter(crossings, np.inf),
-            np.nextafter(crossings, -np.inf),
-            np.broadcast_to(np.arange(2**bits + 1), (2, 2**bits + 1)),
-            np.full((2, 1), -0.25),
-        ],
-        axis=1,
-    )
-    t = points.T  # (n, channels)
+    integers = np.broadcast_to(np.arange(2**bits + 1), (2, 2**bits + 1))
+    t = np.concatenate([beside(crossings), integers, np.full((2, 1), -0.25)], axis=1).T
     direct = border.bordered_codes(t, coefficients, bits, squash=squash)
+    assert border.codes(t, crossings).tolist() == direct.tolist()
+    t = np.concatenate([t, *neighbours(crossings)])
     counted = border.codes(t, crossings)
-    assert counted.tolist() == direct.tolist()
     for channel in range(2):
         exact = [Fraction(float(c)) for c in crossings[channel]]
         judged = [oracle.code(Fraction(float(v)), exact) for v in t[:, channel]]
@@ -160,11 +176,12 @@ def test_crossings_below_zero_say_what_the_border_says(
     crossings = border.crossings(row(*b), bits, **options)
     cells = np.arange(2**bits - 1) - zero_point
     assert ((crossings > cells) & (crossings <= cells + 1)).all()
-    beside = [np.nextafter(crossings, np.inf), np.nextafter(crossings, -np.inf), crossings]
-    ends = [cells[None] * 1.0, cells[None] + 1.0, np.array([[-99.0, 99.0, 0.0]])]
-    t = np.concatenate([*beside, *ends], axis=1).T
+    ends = [cells[None] * 1.0, cells[None] + 1.0, np.array([[-99.0, 99.0]])]
+    t = np.concatenate([beside(crossings), *ends], axis=1).T
     counted = border.codes(t, crossings, zero_point)
     assert counted.tolist() == border.bordered_codes(t, row(*b), bits, **options).tolist()
+    t = np.concatenate([*neighbours(crossings), np.zeros((1, 1))])
+    counted = border.codes(t, crossings, zero_point)
     exact = [Fraction(c) for c in crossings[0].tolist()]
     judged = [oracle.code(Fraction(v), exact) for v in t[:, 0].tolist()]
     assert counted[:, 0].tolist() == judged
