@@ -14,7 +14,7 @@ import pytest
 from aquant_ref import cli, data
 from aquant_ref.engine import Engine, lower
 from aquant_ref.errors import InputError
-from aquant_ref.ptq import METHODS, observe, quantize
+from aquant_ref.ptq import METHODS, observe, observers, quantize
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.simulate import Simulation
@@ -199,6 +199,7 @@ def test_a_job_that_diverges_writes_nothing(
         return whole(spec, split=split, progress=progress).limited(32 if split == "train" else 4)
 
     monkeypatch.setattr(data, "load", few)
+    monkeypatch.setitem(observers.SEARCHES, "qdrop", (2, (0,)))  # quick, and no matter here
     monkeypatch.setitem(METHODS, "qdrop", diverging("qdrop", scale_rate=1e3))
     out = tmp_path / "out"
     arguments = ["quantize", "--method", "qdrop", "--images", "32", "--iters", "1"]
