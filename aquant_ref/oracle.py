@@ -98,25 +98,41 @@ def dequantize(q: int, scale: Real, zero_point: int) -> Fraction:
     return Fraction(scale) * (q - zero_point)
 
 
-def _polynomial(t: Real, coefficients: Sequence[Real], qmax: int) -> Fraction:
-    """P = b0 + b1*tau + ... with tau = clip(t, 0, qmax)/qmax."""
-    tau = min(max(Fraction(t), Fraction(0)), Fraction(qmax)) / qmax
+def polynomial(
+    t: Real, coefficients: Sequence[Real], qmax: int, *, zero_point: int = 0
+) -> Fraction:
+    """P = b0 + b1*tau + ..., tau = clip(t, -z, qmax - z)/max(z, qmax - z). Spec: AQ-BORDER-5."""
+    low, high = -zero_point, qmax - zero_point
+    tau = min(max(Fraction(t), Fraction(low)), Fraction(high)) / max(-low, high)
     return sum((c * tau**k for k, c in enumerate(coefficients)), Fraction(0))
 
 
-def clip_border(t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real) -> Fraction:
-    """The border with the squash "clip": clip(1/2 + P(tau), smallest, 1). Spec: AQ-BORDER-1."""
-    value = HALF + _polynomial(t, coefficients, qmax)
-    return min(max(value, Fraction(smallest)), Fraction(1))
+def clip_squash(p: Real, smallest: Real) -> Fraction:
+    """clip(1/2 + P, smallest, 1). Spec: AQ-BORDER-1."""
+    return min(max(HALF + p, Fraction(smallest)), Fraction(1))
 
 
-def sigmoid_border(t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real) -> Fraction:
-    """The border with the squash "sigmoid", 1/(1 + exp(-4*P)), to 60 digits. Spec: AQ-BORDER-1."""
+def sigmoid_squash(p: Real, smallest: Real) -> Fraction:
+    """1/(1 + exp(-4*P)), at least `smallest`, to 60 digits. Spec: AQ-BORDER-1."""
     with localcontext() as context:
         context.prec = 60
-        p = _polynomial(t, coefficients, qmax)
+        p = Fraction(p)
         power = (-4 * Decimal(p.numerator) / Decimal(p.denominator)).exp()
         return max(Fraction(1 / (1 + power)), Fraction(smallest))
+
+
+def clip_border(
+    t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real, *, zero_point: int = 0
+) -> Fraction:
+    """The border with the squash "clip". Spec: AQ-BORDER-1, AQ-BORDER-5."""
+    return clip_squash(polynomial(t, coefficients, qmax, zero_point=zero_point), smallest)
+
+
+def sigmoid_border(
+    t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real, *, zero_point: int = 0
+) -> Fraction:
+    """The border with the squash "sigmoid". Spec: AQ-BORDER-1, AQ-BORDER-5."""
+    return sigmoid_squash(polynomial(t, coefficients, qmax, zero_point=zero_point), smallest)
 
 
 def border_code(t: Real, border: Real, qmax: int) -> int:
@@ -199,6 +215,30 @@ def best_codes(
     """
     combinations = map(list, product(*(roundings(v, low, high) for v in t)))
     return min(combinations, key=lambda codes: output_error(codes, weight, target))
+
+
+def fed_back(
+    t: Sequence[Real],
+    borders: Sequence[Real],
+    directions: Sequence[Sequence[Real]],
+    powers: Sequence[Real],
+    codes: tuple[int, int],
+    smallest: Real,
+) -> list[int]:
+    """The codes, in steps, of one window with rows t whose error is fed back. Spec: AQ-FEEDBACK-1.
+
+    `directions` holds a_i, `powers` <w_i, w_i> of each row i; `codes` are the least and largest.
+    """
+    error = [Fraction(0)] * len(directions[0])
+    out: list[int] = []
+    for value, border, a, power in zip(t, borders, directions, powers, strict=True):
+        pull = sum((e * v for e, v in zip(error, a, strict=True)), Fraction(0))
+        moved = Fraction(border) + (pull / power if power else 0)
+        q = clip(border_round(value, min(max(moved, Fraction(smallest)), Fraction(1))), *codes)
+        inside = min(max(value, codes[0]), codes[1])
+        error = [e + v * (q - inside) for e, v in zip(error, a, strict=True)]
+        out.append(q)
+    return out
 
 
 def add_code(terms: Sequence[tuple[int, Real]], scale: Real, crossings: Sequence[Real]) -> int:

@@ -126,6 +126,36 @@ def test_the_polynomial_of_a_border_is_in_tau_which_stops_at_the_ends() -> None:
         assert oracle.clip_border(t, b, 3, 0) == expected
 
 
+def test_with_a_zero_point_tau_counts_in_the_larger_end() -> None:
+    """Codes -1..2: tau stops at -1/2 and at 1."""
+    b = [Fraction(1, 10), Fraction(1, 5)]
+    for t, tau in {-7: Fraction(-1, 2), -1: Fraction(-1, 2), 1: HALF, 2: 1, 9: 1}.items():
+        assert oracle.polynomial(t, b, 3, zero_point=1) == b[0] + b[1] * tau
+
+
+def test_an_error_that_is_fed_back_worked_out_by_hand() -> None:
+    """40 % of a step thrice: 0 leaves -0.4, the border 0.1 makes 1 and leaves 0.2, then 0.7."""
+    t = [Fraction(2, 5)] * 3
+    assert oracle.fed_back(t, [HALF] * 3, [[1]] * 3, [1] * 3, (0, 3), SIXTH) == [0, 1, 0]
+    opposite = [[1], [-1], [1]]
+    assert oracle.fed_back(t, [HALF] * 3, opposite, [1] * 3, (0, 3), SIXTH) == [0, 0, 0]
+    clipped = [Fraction(9), *t]  # what is clipped leaves nothing
+    assert oracle.fed_back(clipped, [HALF] * 4, [[1]] * 4, [1] * 4, (0, 3), SIXTH)[1:] == [0, 1, 0]
+
+
+def test_a_fused_border_goes_up_where_its_lift_reaches_the_sum_of_the_window() -> None:
+    tables = {
+        "codes": [[0, 0, 1]] * 3,
+        "lift": [[9, 9, 9], [-99, 5, -99], [-99, 4, -99]],
+        "fusion": [[9, 9, 9], [0, 2, 3], [0, 3, 1]],
+    }
+    assert oracle.window_codes([1, 1], 1, tables) == [1, 0]  # the sum is 2 + 3: 5 reaches it
+    assert oracle.window_codes([1, 2], 1, tables) == [1, 1]  # 2 + 1; the second stays an integer
+    assert oracle.window_codes([0, 1], 1, tables) == [0, 1]  # 0 + 3, which 4 reaches
+    rounded = {"codes": [[0, 0], [0, 1]], "lift": None}
+    assert oracle.window_codes([1], 1, rounded) == [1]
+
+
 @pytest.mark.parametrize(("b", "expected"), [(-9, Fraction(1, 10**6)), (9, 1), (0, HALF)])
 def test_a_border_is_kept_above_zero_and_at_most_one(b: int, expected: Fraction) -> None:
     assert oracle.clip_border(1, [b], 3, Fraction(1, 10**6)) == expected
@@ -335,7 +365,7 @@ def network(**changes: Any) -> list[dict[str, Any]]:
     """One convolution with a ReLU and a quantizer of 2 bits, and a linear layer on its pixels."""
     geometry = {"stride": (1, 1), "padding": (0, 0), "groups": 1}
     nodes = [
-        {"name": "image", "op": "image", "scale": HALF},
+        {"name": "image", "op": "image", "scale": HALF, "zero_point": [0]},
         {
             "name": "conv",
             "op": "conv2d",
@@ -351,6 +381,7 @@ def network(**changes: Any) -> list[dict[str, Any]]:
             "op": "relu",
             "inputs": ("conv",),
             "scale": Fraction(1, 3),
+            "zero_point": [0, 0],
             "crossings": [[HALF, Fraction(3, 2), Fraction(5, 2)], [1, 2, 3]],
         },
         {"name": "flatten", "op": "flatten", "inputs": ("relu",)},
@@ -374,6 +405,17 @@ def test_a_network_worked_out_by_hand() -> None:
         "image": [[[3, 4]]],
         "relu": [[[2, 2]], [[1, 1]]],
         "linear": [2 + 1 + 1, 2 * 2 - 1],
+    }
+
+
+def test_a_zero_point_is_subtracted_from_the_codes_of_image_and_tensor() -> None:
+    """The image is now 2 and 3 steps: conv 2/6, 3/6 and 4/6, 3/6, that is 1, 1.5 and 2, 1.5; the
+    codes of the second channel mean one step less."""
+    changed = network(image={"zero_point": [1]}, relu={"zero_point": [0, 1]})
+    assert oracle.network(changed, [[[3, 4]]]) == {
+        "image": [[[3, 4]]],
+        "relu": [[[1, 2]], [[2, 1]]],
+        "linear": [1 + 0 + 1, 2 * 2 - 1],
     }
 
 

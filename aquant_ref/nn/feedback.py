@@ -6,10 +6,10 @@ error takes some of it back:
 
     B_i = clip(B0_i + <e, a_i>/<w_i, w_i>, BORDER_MIN, 1),        a_j = U^T w_j
 
-with w_j column j of the quantized weights (the weights that row j meets) and U their first r left
-singular vectors: r numbers of the window are remembered. With all of them this is the greedy
-choice, row by row, of the rounding that keeps the output nearest to that of the activations as they
-arrived.
+with t_j clipped to the codes, w_j column j of the quantized weights (those that row j meets) and U
+their first r left singular vectors: r numbers of the window are remembered. With all of them this
+is the greedy choice, row by row, of the rounding that keeps the output nearest to that of the
+activations as they arrived.
 """
 
 from __future__ import annotations
@@ -56,15 +56,16 @@ class Feedback:
 
 
 def fed_back(t: Array, border: Array, feedback: Feedback, codes: Codes) -> Array:
-    """T (n, groups, R, P) rounded, with borders B0 of the same shape; not yet clipped to the codes.
+    """Round t (n, groups, R, P) with borders B0 of the same shape; not yet clipped to the codes.
 
-    Spec: AQ-FEEDBACK-1. The error is that of the clipped codes. Equal to `fed_back_by_rows`, up to
+    Spec: AQ-FEEDBACK-1. The error is that of the clipped codes from the clipped t: that of rounding
+    alone, and the same whether t comes from wide codes or not. Equal to `fed_back_by_rows`, up to
     the rounding of sums: the error reaches a panel of rows by one matrix product, and only inside
     the panel row by row.
     """
     a = feedback.directions.astype(t.dtype)
     gain = feedback.gain.astype(t.dtype)[:, :, None]
-    q = np.empty_like(t)
+    q, inside = np.empty_like(t), np.clip(t, codes.low, codes.high)
     error = np.zeros((*t.shape[:2], feedback.rank, t.shape[3]), t.dtype)
     for start in range(0, t.shape[2], PANEL):
         rows = slice(start, min(start + PANEL, t.shape[2]))
@@ -84,7 +85,7 @@ def fed_back(t: Array, border: Array, feedback: Feedback, codes: Codes) -> Array
             b += 1
             q[:, :, row] = b
             np.clip(b, codes.low, codes.high, out=b)
-            np.subtract(b, t[:, :, row], out=done[:, :, i])
+            np.subtract(b, inside[:, :, row], out=done[:, :, i])
         error += np.matmul(panel, done)
     return q
 
@@ -97,6 +98,6 @@ def fed_back_by_rows(t: Array, border: Array, feedback: Feedback, codes: Codes) 
         pull = (error * a[:, :, i, None]).sum(axis=2) * feedback.gain[:, i, None]
         b = np.clip(border[:, :, i] + pull, BORDER_MIN, 1)
         q[:, :, i] = np.floor(t[:, :, i] - b) + 1
-        clipped = np.clip(q[:, :, i], codes.low, codes.high)
-        error += a[:, :, i, None] * (clipped - t[:, :, i])[:, :, None]
+        made, wanted = (np.clip(v[:, :, i], codes.low, codes.high) for v in (q, t))
+        error += a[:, :, i, None] * (made - wanted)[:, :, None]
     return q

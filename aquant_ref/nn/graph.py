@@ -52,8 +52,9 @@ class Graph:
     """Nodes in topological order over an input of `input_shape` (channels, height, width).
 
     `zero` is the code that stands for the real number 0 in each channel of the image, and so the
-    code of a padded pixel; all 0 if it is left out. Raises ValueError, which names the node, for a
-    name used twice, an unknown op, an input that no earlier node makes, or shapes that do not fit.
+    code of a padded pixel; all 0 if it is left out (AQ-AFFINE-4). Raises ValueError, which names
+    the node, for a name used twice, an unknown op, an input that no earlier node makes, or shapes
+    that do not fit.
     """
 
     def __init__(self, input_shape: Shape, nodes: Iterable[Node], zero: Sequence[int] = ()) -> None:

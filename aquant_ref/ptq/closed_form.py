@@ -1,7 +1,7 @@
 """The border in closed form: by regression on the calibration images, without any gradient.
 
-Spec: AQ-BORDER-4. What arrives at a quantizer, t~, is already wrong; the activation of the float
-network, t, is wanted. B(t~) = 1/2 + t~ - rho*E[t | t~] is found for each channel by least squares;
+Spec: AQ-BORDER-4, AQ-BORDER-6. What arrives at a quantizer, t~, is already wrong; the activation of
+the float network, t, is wanted. B(t~) = 1/2 + t~ - rho*E[t | t~] is found by least squares;
 rho, the weight error, is that of all products that the border serves: of a channel those of all its
 readers, of a row its own. The network is visited in order, each tensor with the borders before it
 in place.
@@ -10,6 +10,7 @@ in place.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from aquant_ref.ptq.form import Border
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow, Quantizers
 from aquant_ref.ptq.partition import boundary_layers, layers
 from aquant_ref.ptq.reconstruction import run_block
-from aquant_ref.quant.border import closed_form_coefficients
+from aquant_ref.quant.border import closed_form_coefficients, single_crossing
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -109,26 +110,41 @@ def _fit(
 ) -> None:
     tensor = network.tensors[name]
     readers = _readers(network, block, name)
-    # What a border does to t~ alone and what the weight error adds to it, for rho = 0 and 1:
-    # coefficients are affine in rho.
-    ends = np.stack(
-        [_of_channels(network, name, form, arriving, wanted, rho) for rho in (0.0, 1.0)]
-    )
     products = [_products(network, node) for node in readers]
+
+    @cache
+    def ends(degree: int) -> list[Array]:
+        """What a border does to t~ alone, and with the wanted t: for rho = 0 and 1."""
+        return [
+            _of_channels(network, name, form, arriving, wanted, rho, degree) for rho in (0.0, 1.0)
+        ]
+
+    def fitted(rho: Array, degree: int) -> Array:
+        """Coefficients for each rho (channels, rows or 1), which they are affine in."""
+        low, high = (np.repeat(end, len(rho) // len(end), axis=0) for end in ends(degree))
+        return np.asarray((low + rho[:, None] * (high - low)).astype(np.float32))
+
     if not form.windowed:
         product, power = (sum(p[i].sum(axis=1) for p in products) for i in (0, 1))
         if form.granularity == "tensor":
             product, power = product.sum(keepdims=True), power.sum(keepdims=True)
-        rho = _ratio(product, power)[:, None]
-        coefficients = (ends[0] + rho * (ends[1] - ends[0])).astype(np.float32)
+        rho = _ratio(product, power)
+        coefficients = fitted(rho, form.columns - 1)
+        for degree in reversed(range(form.columns - 1)):
+            single = single_crossing(
+                coefficients, tensor.bits, zero_point=tensor.zero_point, squash=form.squash
+            )
+            if single.all():
+                break
+            coefficients = np.where(single[:, None], coefficients, fitted(rho, degree))
         network.tensors[name] = replace(tensor, coefficients=coefficients, squash=form.squash)
         return
     for node, (product, power) in zip(readers, products, strict=True):
         rows = product.size
-        rho = _ratio(product, power).reshape(rows, 1)
-        low, high = (np.repeat(end, rows // len(end), axis=0) for end in ends)
+        count = {"row": rows, "channel": len(product), "tensor": 1}[form.granularity]
+        rho = _ratio(*(each.reshape(count, -1).sum(axis=1) for each in (product, power)))
         network.windows[node.name] = LearnedWindow(
-            (low + rho * (high - low)).astype(np.float32),
+            fitted(rho, form.columns - 1),
             np.zeros((rows, 3), np.float32) if form.fused else None,
             form.squash,
             form.feedback,
@@ -136,7 +152,13 @@ def _fit(
 
 
 def _of_channels(
-    network: LearnedNetwork, name: str, form: Border, arriving: Array, wanted: Array, rho: float
+    network: LearnedNetwork,
+    name: str,
+    form: Border,
+    arriving: Array,
+    wanted: Array,
+    rho: float,
+    degree: int,
 ) -> Array:
     """Coefficients (C or 1, 3) for a given rho."""
     tensor = network.tensors[name]
@@ -148,7 +170,7 @@ def _of_channels(
         if ((a > low) & (a < high)).sum() < LEAST_SAMPLES:
             return np.zeros(3)
         return closed_form_coefficients(
-            a, b, rho, tensor.qmax, zero_point=tensor.zero_point, degree=form.columns - 1
+            a, b, rho, tensor.qmax, zero_point=tensor.zero_point, degree=degree
         )
 
     if form.granularity == "tensor":

@@ -156,6 +156,15 @@ class Learner:
         scaled = {name: g * self._factors.get(name, 1.0) for name, g in gradients.items()}
         self._optimizer.step(self.variables, scaled, rates)
 
+    def impossible(self) -> str | None:
+        """What is wrong with the first variable that no quantizer can have; None if none is."""
+        for name, value in self.variables.items():
+            if not np.isfinite(value).all():
+                return f"{name} is not finite"
+            if name.startswith("scale/") and float(value) <= 0:
+                return f"{name} is {float(value):.6g}"
+        return None
+
     def write_back(self) -> None:
         """Put what was learned into the network."""
         network, learned = self.network, self.variables

@@ -79,6 +79,8 @@ class Observer:
 
         A tensor of both signs is searched over zero points as well. Raises InputError if there was
         nothing to look at.
+
+        Spec: AQ-AFFINE-4.
         """
         if not self._values:
             raise InputError(f"{self.name}: there are no values to observe")

@@ -56,7 +56,8 @@ def run_pass(
 
     Block number i draws from `default_rng([*seed, i])`. Blocks of first and last layers alone have
     nothing to learn. Returns for each other block the error of its output before and after. Raises
-    InputError if there are fewer images than a batch or an error is not finite.
+    InputError if there are fewer images than a batch, or if learning diverges (an error or a
+    variable is not finite, a scale not positive): with block, iteration and last finite error.
     """
     if len(images) < settings.batch:
         raise InputError(
@@ -79,6 +80,8 @@ def run_pass(
                 rng = np.random.default_rng([*seed, number])
                 learn(learner, cache, target, rng, progress)
                 entry["after"] = _error(network, settings, block, cache.quantized, target)
+                if not np.isfinite(entry["after"]):
+                    raise _diverged(learner, settings.iterations - 1, entry["after"], None)
                 errors.append(entry)
             output = _quantized(network, settings, block, cache.quantized, storage)
             needed = {name for later in blocks[number + 1 :] for name in later.inputs}
@@ -99,15 +102,26 @@ def learn(
     for step in progress(range(settings.iterations), f"{settings.name} {block.name}"):
         chosen = np.sort(rng.integers(0, len(target), settings.batch))
         inputs = {name: _mixed(cache, name, chosen, rng, settings) for name in block.inputs}
-        value, gradients = gradient(learner.variables, learner, inputs, target[chosen], step, rng)
-        if not np.isfinite(value):
-            raise InputError(
-                f"{block.name}: learning diverged in pass {settings.name!r}, iteration {step}: the "
-                f"error of the block is {float(value)}, before it was {last}; lower the rates"
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes of it is looked at below
+            value, gradients = gradient(
+                learner.variables, learner, inputs, target[chosen], step, rng
             )
+        if not np.isfinite(value):
+            raise _diverged(learner, step, float(value), last)
         last = float(value)
         learner.step(gradients, step)
+        if wrong := learner.impossible():
+            raise _diverged(learner, step, wrong, last)
     learner.write_back()
+
+
+def _diverged(learner: Learner, step: int, found: Any, last: float | None) -> InputError:
+    what = found if isinstance(found, str) else f"the error of the block is {found}"
+    before = "" if last is None else f", and the last finite error is {last:.6g}"
+    return InputError(
+        f"{learner.block.name}: learning diverged in pass {learner.settings.name!r}, iteration "
+        f"{step}: {what}{before}; lower the rates"
+    )
 
 
 def _mixed(

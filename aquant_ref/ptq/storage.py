@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +21,7 @@ SPILL_BYTES = 256 << 20  # a tensor larger than this goes to a file
 
 
 class Storage:
-    """Makes arrays; their files are gone when the `with` block ends, or with the last array."""
+    """Makes arrays; each file is gone with its array, all of them when the `with` block ends."""
 
     def __init__(self, spill_bytes: int = SPILL_BYTES) -> None:
         self._spill_bytes = spill_bytes
@@ -49,4 +50,7 @@ class Storage:
             )
         self._count += 1
         path = Path(self._folder.name) / f"{self._count}.bin"
-        return np.memmap(path, dtype, "w+", shape=shape)
+        array = np.memmap(path, dtype, "w+", shape=shape)
+        with suppress(OSError):  # Windows lets go of the file only with the folder
+            path.unlink()
+        return array

@@ -17,7 +17,7 @@ once learning is over (AQ-BORDER-2).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -124,16 +124,14 @@ def crossings(
     >>> crossings(np.array([[0.0, 0.0, 0.0], [0.25, 0.0, 0.0]]), 2, squash="clip").tolist()
     [[0.5, 1.5, 2.5], [0.75, 1.75, 2.75]]
     """
-    qmax = 2 ** check_bits("bits", bits) - 1
     cells = _cells(bits, zero_point)
-
-    def goes_up(t: Array, cell: Array, rows: Array) -> Array:
-        """Whether t (C, n) is rounded up out of its cell [k, k + 1)."""
-        borders = border(t[None], rows, qmax, zero_point=zero_point, squash=squash)[0]
-        return np.asarray(t - cell >= borders)
-
-    _check_single(coefficients, cells, goes_up)
-    low = np.broadcast_to(cells, (len(coefficients), qmax)).copy()  # an integer never goes up
+    goes_up = _goes_up(bits, zero_point, squash)
+    for channel, cell in _not_single(coefficients, cells, goes_up):
+        raise InputError(
+            f"border: in channel {channel} the code goes up and down again between "
+            f"{cell:.0f} and {cell + 1:.0f}, so that there is no single crossing"
+        )
+    low = np.broadcast_to(cells, (len(coefficients), len(cells))).copy()  # integers never go up
     high = low + 1  # and the next one always has its own code
     while True:
         middle = low + (high - low) / 2
@@ -144,7 +142,36 @@ def crossings(
         low = np.where(up, low, middle)
 
 
-def _check_single(coefficients: Array, cells: Array, goes_up: Callable[..., Array]) -> None:
+def single_crossing(
+    coefficients: Array, bits: int, *, zero_point: int = 0, squash: str = "sigmoid"
+) -> Array:
+    """(C,) bool: whether the border of a channel has one crossing in every cell. Spec: AQ-BORDER-2.
+
+    >>> single_crossing(np.array([[0.0, 1.0], [-6.0, 12.0]]), 2, squash="clip").tolist()
+    [True, False]
+    """
+    goes_up = _goes_up(bits, zero_point, squash)
+    found = np.ones(len(coefficients), bool)
+    found[[c for c, _ in _not_single(coefficients, _cells(bits, zero_point), goes_up)]] = False
+    return found
+
+
+def _goes_up(bits: int, zero_point: int, squash: str) -> Callable[..., Array]:
+    qmax = 2 ** check_bits("bits", bits) - 1
+
+    def goes_up(t: Array, cell: Array, rows: Array) -> Array:
+        """Whether t (C, n) is rounded up out of its cell [k, k + 1)."""
+        borders = border(t[None], rows, qmax, zero_point=zero_point, squash=squash)[0]
+        # exact, as t - cell >= borders is not between -1 and 0, where it may need more bits than t
+        return np.asarray(border_round(t, borders) > cell)
+
+    return goes_up
+
+
+def _not_single(
+    coefficients: Array, cells: Array, goes_up: Callable[..., Array]
+) -> Iterator[tuple[int, float]]:
+    """The channels whose code goes up and down again, each with the first cell where it does."""
     # B grows by at most max(P')/larger a unit of t, since 4*B*(1 - B) <= 1, and P' is linear in
     # tau, so its ends decide. Where that is below 1, t - B(t) grows and there is one crossing; the
     # few steeper borders are looked at closely.
@@ -153,15 +180,13 @@ def _check_single(coefficients: Array, cells: Array, goes_up: Callable[..., Arra
     larger = abs(ends).max()
     steepest = (b1 + 2 * b2 * ends[:, None] / larger).max(axis=0)
     inside = np.arange(SAMPLES) / SAMPLES
-    for channel in np.flatnonzero(~(steepest < larger)):
+    for channel in np.flatnonzero(~(steepest < larger)).tolist():
         row = coefficients[channel : channel + 1]
         for cell in cells:
             up = goes_up(cell + inside[None], cell, row)[0]
             if bool((up[:-1] & ~up[1:]).any()):
-                raise InputError(
-                    f"border: in channel {channel} the code goes up and down again between "
-                    f"{cell:.0f} and {cell + 1:.0f}, so that there is no single crossing"
-                )
+                yield channel, float(cell)
+                break
 
 
 def codes(t: Array, crossing: Array, zero_point: int = 0) -> Array:

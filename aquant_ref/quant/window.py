@@ -43,7 +43,7 @@ def fraction_bits(bits: int) -> int:
 
 
 def wide_steps(bits: int, zero_point: int) -> Array:
-    """T of every wide code, (qmax*2^f + 1,) float64, exact. Spec: AQ-WINDOW-1."""
+    """The t of every wide code, (qmax*2^f + 1,) float64, exact. Spec: AQ-WINDOW-1."""
     parts = 1 << fraction_bits(bits)
     return np.arange((2**bits - 1) * parts + 1) / parts - zero_point
 
@@ -51,6 +51,8 @@ def wide_steps(bits: int, zero_point: int) -> Array:
 @dataclass(frozen=True)
 class WindowBorder:
     """The tables of a convolution's border, for its R rows and U wide codes.
+
+    Spec: AQ-WINDOW-2, AQ-WINDOW-3.
 
     `codes` (R or 1, U) uint8: the narrow code that a wide one is rounded to or, with `lift` (R, U)
     and `fusion` (R, U) int32, rounded down to; it then goes up where lift is at least the sum of

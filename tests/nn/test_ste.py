@@ -37,39 +37,85 @@ def test_zero_coefficients_are_nearest() -> None:
 
 
 def declared_rules(
-    x: np.ndarray, coefficients: np.ndarray, keep: np.ndarray
+    x: np.ndarray, coefficients: np.ndarray, keep: np.ndarray, codes: Codes = CODES
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """The rules in the docstring of `nn.ste`, element by element."""
+    low, high = codes.low, codes.high
     dx, ds, db = np.zeros_like(x), 0.0, np.zeros_like(coefficients)
     for index in np.ndindex(*x.shape):
-        g, t, channel = G[index], x[index] / SCALE, index[1]
-        tau = min(max(t, 0), QMAX) / QMAX
+        g, t = G[index], x[index] / SCALE
+        channel = index[1] if len(coefficients) > 1 else 0
+        tau = min(max(t, low), high) / max(-low, high)
         p = sum(c * tau**k for k, c in enumerate(coefficients[channel]))
-        b = max(1 / (1 + np.exp(-4 * p)), border.BORDER_MIN)
+        if codes.squash == "clip":
+            b, slope = min(max(0.5 + p, border.BORDER_MIN), 1), 1.0
+        else:
+            b = max(1 / (1 + np.exp(-4 * p)), border.BORDER_MIN)
+            slope = 4 * b * (1 - b)
         q = np.floor(t - b) + 1
         if not keep[index]:
             dx[index] = g
             continue
-        inside = 0 <= q <= QMAX
+        inside = low <= (t if codes.mask == "clipped" else q) <= high
         dx[index] = g * inside
-        ds += g * (min(max(q, 0), QMAX) - inside * t)
-        if inside and 0 < t < QMAX:
+        ds += g * (min(max(q, low), high) - inside * t)
+        if inside and low < t < high:
             for k in range(3):
-                db[channel, k] += 4 * b * (1 - b) * -SCALE * g * tau**k
+                db[channel, k] += slope * -SCALE * g * tau**k
     return dx, ds, db
 
 
 @pytest.mark.parametrize("dropping", [False, True])
-def test_the_backward_pass_follows_the_declared_rules(dropping: bool) -> None:
+@pytest.mark.parametrize("squash", ["sigmoid", "clip"])
+@pytest.mark.parametrize("mask", ["rounded", "clipped"])
+@pytest.mark.parametrize("low", [0, -1, -3])
+@pytest.mark.parametrize("granularity", ["channel", "tensor"])
+def test_the_backward_pass_follows_the_declared_rules(
+    dropping: bool, squash: str, mask: str, low: int, granularity: str
+) -> None:
     keep = rng.random(X.shape) < 0.5 if dropping else np.ones(X.shape, bool)
+    codes = Codes(low, low + QMAX, squash, mask)
+    coefficients = COEFFICIENTS if granularity == "channel" else COEFFICIENTS[:1]
+    x = X + low * SCALE
 
     def loss(x: Any, scale: Any, coefficients: Any) -> Any:
         chosen = keep if dropping else None
-        return (G * ste_quantize(x, scale, coefficients, codes=CODES, keep=chosen)).sum()
+        return (G * ste_quantize(x, scale, coefficients, codes=codes, keep=chosen)).sum()
 
-    found = grad(loss, (0, 1, 2))(X, np.asarray(SCALE), COEFFICIENTS)
-    for ours, declared in zip(found, declared_rules(X, COEFFICIENTS, keep), strict=True):
+    found = grad(loss, (0, 1, 2))(x, np.asarray(SCALE), coefficients)
+    for ours, declared in zip(found, declared_rules(x, coefficients, keep, codes), strict=True):
         assert ours == pytest.approx(declared)
+
+
+def test_the_two_masks_differ_only_within_half_a_step_of_the_ends() -> None:
+    t = np.array([-0.6, -0.4, 0.2, 2.9, 3.0, 3.4, 3.6]).reshape(1, 1, 1, -1)
+    passed = {
+        mask: grad(lambda x, m=mask: ste_quantize(x, 1.0, codes=Codes(0, 3, mask=m)).sum())(t)
+        for mask in ("rounded", "clipped")
+    }
+    assert passed["rounded"].ravel().tolist() == [0, 1, 1, 1, 1, 1, 0]
+    assert passed["clipped"].ravel().tolist() == [0, 0, 1, 1, 1, 0, 0]
+
+
+def test_a_clipped_border_can_come_back() -> None:
+    t = np.full((1, 1, 1, 1), 1.5)
+    for constant, squash in ((2.0, "clip"), (-2.0, "clip"), (20.0, "sigmoid")):
+        found = grad(lambda b, s=squash: ste_quantize(t, 1.0, b, codes=Codes(0, 3, s)).sum())(
+            np.array([[constant, 0, 0]])
+        )
+        assert found[0, 0] == pytest.approx(-1 if squash == "clip" else 0)
+
+
+@pytest.mark.parametrize("squash", ["sigmoid", "clip"])
+@pytest.mark.parametrize("zero_point", [0, 1, 3])
+def test_codes_with_a_zero_point_are_the_definition(squash: str, zero_point: int) -> None:
+    x = X - zero_point * SCALE
+    codes = Codes(-zero_point, QMAX - zero_point, squash)
+    defined = border.bordered_codes(
+        x / SCALE, COEFFICIENTS, 2, zero_point=zero_point, squash=squash
+    )
+    made = ste_quantize(x, SCALE, COEFFICIENTS, codes=codes)
+    assert made == pytest.approx((defined - float(zero_point)) * SCALE)
 
 
 def test_the_scale_gradient_of_a_clipped_element_is_its_code() -> None:

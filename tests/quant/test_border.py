@@ -20,6 +20,30 @@ def row(*values: float) -> np.ndarray:
     return np.array([values], np.float64)
 
 
+def beside(crossings: np.ndarray) -> np.ndarray:
+    """Both sides of every crossing (C, 2n), farther from it than B is evaluated wrongly."""
+    return np.concatenate([crossings - 1e-13, crossings + 1e-13], axis=1)
+
+
+def neighbours(crossings: np.ndarray) -> list[np.ndarray]:
+    """Every crossing and the floats next to it, (n, C) each."""
+    return [crossings.T, np.nextafter(crossings, -np.inf).T, np.nextafter(crossings, np.inf).T]
+
+
+def test_in_the_cell_below_zero_the_fraction_is_compared_exactly() -> None:
+    """For B = 1 nothing below 0 goes up: t + 1 in floating point is 1 from t = -2^-54 on."""
+    never, least = (border.crossings(row(b), 1, zero_point=1, squash="clip") for b in (9, -9))
+    assert never.tolist() == [[0.0]]
+    assert least.tolist() == [[border.BORDER_MIN - 1]]
+    tiny = np.array([[-(2.0**-54)], [-1e-300], [0.0]])
+    assert border.codes(tiny, never, 1).tolist() == [[0], [0], [1]]
+    assert border.bordered_codes(tiny, row(9.0), 1, zero_point=1, squash="clip").tolist() == [
+        [0],
+        [0],
+        [1],
+    ]
+
+
 @pytest.mark.parametrize("squash", SQUASHES)
 @given(b=st.tuples(coefficient, coefficient, coefficient), t=st.floats(-1, 4))
 def test_a_border_equals_the_oracle(squash: str, b: tuple[float, ...], t: float) -> None:
@@ -67,27 +91,19 @@ def test_the_zero_border_is_nearest_half_up(squash: str, bits: int) -> None:
 @pytest.mark.parametrize("squash", SQUASHES)
 @settings(max_examples=40)
 @given(rows=st.lists(gentle, min_size=2, max_size=2), bits=st.integers(1, 4))
-def test_crossings_say_what_the_border_says_down_to_neighbouring_floats(
+def test_crossings_say_what_the_border_says_and_decide_between_neighbouring_floats(
     squash: str, rows: list[tuple[float, ...]], bits: int
 ) -> None:
     coefficients = np.array(rows)
     crossings = border.crossings(coefficients, bits, squash=squash)
     cells = np.arange(2**bits - 1)
     assert ((crossings > cells) & (crossings <= cells + 1)).all()
-    points = np.concatenate(
-        [
-            crossings,
-            np.nextafter(crossings, np.inf),
-            np.nextafter(crossings, -np.inf),
-            np.broadcast_to(np.arange(2**bits + 1), (2, 2**bits + 1)),
-            np.full((2, 1), -0.25),
-        ],
-        axis=1,
-    )
-    t = points.T  # (n, channels)
+    integers = np.broadcast_to(np.arange(2**bits + 1), (2, 2**bits + 1))
+    t = np.concatenate([beside(crossings), integers, np.full((2, 1), -0.25)], axis=1).T
     direct = border.bordered_codes(t, coefficients, bits, squash=squash)
+    assert border.codes(t, crossings).tolist() == direct.tolist()
+    t = np.concatenate([t, *neighbours(crossings)])
     counted = border.codes(t, crossings)
-    assert counted.tolist() == direct.tolist()
     for channel in range(2):
         exact = [Fraction(float(c)) for c in crossings[channel]]
         judged = [oracle.code(Fraction(float(v)), exact) for v in t[:, channel]]
@@ -125,6 +141,66 @@ def test_codes_are_exact_at_the_neighbours_of_every_crossing_in_either_float(
     ]
     counted = border.codes(t.astype(dtype)[:, :, None, None], crossings)
     assert counted[:, :, 0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@pytest.mark.parametrize(("bits", "zero_point"), [(1, 1), (2, 1), (2, 3), (3, 6)])
+@settings(max_examples=25)
+@given(b=gentle, t=st.floats(-9, 9))
+def test_a_border_over_codes_with_a_zero_point_equals_the_oracle(
+    squash: str, bits: int, zero_point: int, b: tuple[float, ...], t: float
+) -> None:
+    judge = {"clip": oracle.clip_border, "sigmoid": oracle.sigmoid_border}[squash]
+    qmax, coefficients = 2**bits - 1, [Fraction(c) for c in b]
+    exact = judge(
+        Fraction(t), coefficients, qmax, Fraction(border.BORDER_MIN), zero_point=zero_point
+    )
+    options = {"zero_point": zero_point, "squash": squash}
+    computed = float(border.border(np.array([[t]]), row(*b), qmax, **options)[0, 0])
+    assert computed == pytest.approx(float(exact), abs=1e-12)
+    code = border.bordered_codes(np.array([[t]]), row(*b), bits, **options)
+    low, high = -zero_point, qmax - zero_point
+    if abs(t - np.floor(t) - exact) > 1e-12:
+        rounded = oracle.border_round(Fraction(t), exact)
+        assert code == oracle.clip(rounded, low, high) + zero_point
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@pytest.mark.parametrize(("bits", "zero_point"), [(1, 1), (2, 1), (2, 3), (3, 6)])
+@settings(max_examples=20)
+@given(b=gentle)
+def test_crossings_below_zero_say_what_the_border_says(
+    squash: str, bits: int, zero_point: int, b: tuple[float, ...]
+) -> None:
+    options = {"zero_point": zero_point, "squash": squash}
+    crossings = border.crossings(row(*b), bits, **options)
+    cells = np.arange(2**bits - 1) - zero_point
+    assert ((crossings > cells) & (crossings <= cells + 1)).all()
+    ends = [cells[None] * 1.0, cells[None] + 1.0, np.array([[-99.0, 99.0]])]
+    t = np.concatenate([beside(crossings), *ends], axis=1).T
+    counted = border.codes(t, crossings, zero_point)
+    assert counted.tolist() == border.bordered_codes(t, row(*b), bits, **options).tolist()
+    t = np.concatenate([*neighbours(crossings), np.zeros((1, 1))])
+    counted = border.codes(t, crossings, zero_point)
+    exact = [Fraction(c) for c in crossings[0].tolist()]
+    judged = [oracle.code(Fraction(v), exact) for v in t[:, 0].tolist()]
+    assert counted[:, 0].tolist() == judged
+    assert counted[-1] == zero_point  # of the real zero, whatever the border
+
+
+@pytest.mark.parametrize("bits", [1, 2, 8])
+@pytest.mark.parametrize("end", [0, 1])
+def test_nearest_crossings_of_a_zero_point_are_half_up(bits: int, end: int) -> None:
+    qmax = 2**bits - 1
+    zero_point = qmax - end
+    ties = np.arange(-2 * qmax - 3, 2 * qmax + 4) / 2
+    t = np.concatenate([ties, np.nextafter(ties, np.inf), np.nextafter(ties, -np.inf)])[:, None]
+    exact = [oracle.half_up(Fraction(v)) + zero_point for v in t[:, 0].tolist()]
+    expected = [[oracle.clip(q, 0, qmax)] for q in exact]
+    nearest = border.nearest_crossings(bits, zero_point)
+    assert border.codes(t, nearest, zero_point).tolist() == expected
+    zero = border.bordered_codes(t, np.zeros((1, 3)), bits, zero_point=zero_point)
+    assert zero.tolist() == expected
 
 
 def test_nan_has_no_code() -> None:
@@ -211,3 +287,90 @@ def test_the_regression_recovers_a_border_that_is_exactly_quadratic() -> None:
     assert border.closed_form_coefficients(t, wanted, 0.9, 3, degree=0)[1:].tolist() == [0, 0]
     with pytest.raises(InputError, match="no sample"):
         border.closed_form_coefficients(np.array([0.0, 5.0]), np.array([0.0, 5.0]), 1.0, 3)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_no_linear_border_beats_the_closed_form_under_a_weight_error(data: st.DataObject) -> None:
+    """Search over constant and slope: the squared error of all outputs, over many t, is least."""
+    w = np.array(data.draw(weights))
+    w_hat = np.array(data.draw(weights))
+    t = np.linspace(0.03, 2.97, 60)
+
+    def error(borders: np.ndarray) -> np.ndarray:
+        """Of borders (..., 60): sum over t and outputs of (w*t - w_hat*t_hat)^2."""
+        up = t - np.floor(t) >= np.clip(borders, 1e-9, 1)
+        t_hat = np.floor(t) + up
+        difference = w[:, None] * t - w_hat[:, None] * t_hat[..., None, :]
+        return np.asarray((difference**2).sum(axis=(-2, -1)))
+
+    constant, slope = np.meshgrid(np.linspace(-1, 2, 25), np.linspace(-2, 2, 33))
+    searched = error(constant[..., None] + slope[..., None] * t)
+    found = error(0.5 + t * float(border.weight_error_slope(w, w_hat)))
+    assert found <= searched.min() + 1e-9
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), degree=st.integers(0, 2))
+def test_no_polynomial_fits_better_than_the_closed_form_from_samples(
+    seed: int, degree: int
+) -> None:
+    """The regression's own error: search around it, in every coefficient that it has."""
+    draw = np.random.default_rng(seed)
+    wanted = draw.uniform(-0.5, 3.5, 80)
+    arriving = wanted + 0.3 * draw.standard_normal(80)
+    rho = float(draw.uniform(0.6, 1.4))
+    zero_point = int(draw.integers(0, 3))
+    found = border.closed_form_coefficients(
+        arriving, wanted, rho, 3, zero_point=zero_point, degree=degree
+    )
+    low, high = -zero_point, 3 - zero_point
+    samples = [(a, t) for a, t in zip(arriving, wanted, strict=True) if low < a < high]
+
+    def error(b: np.ndarray) -> float:
+        total = 0.0
+        for a, t in samples:
+            tau = a / max(-low, high)
+            total += (a - rho * t - sum(c * tau**k for k, c in enumerate(b))) ** 2
+        return total
+
+    assert not found[degree + 1 :].any()
+    least = error(found)
+    for _ in range(30):
+        step = np.zeros(3)
+        step[: degree + 1] = draw.standard_normal(degree + 1) * draw.choice([1e-3, 1e-1, 1])
+        assert error(found + step) >= least - 1e-9
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6))
+def test_where_wanted_is_a_function_of_what_arrives_no_constant_or_line_beats_the_closed_form(
+    seed: int,
+) -> None:
+    """The squared output error itself, by search over B: t = p*t~ + q, so E[t | t~] is known."""
+    draw = np.random.default_rng(seed)
+    w_hat, w = draw.uniform(0.5, 1.5, (2, 4))
+    arriving = np.linspace(0.03, 2.97, 60)
+    wanted = float(draw.uniform(0.8, 1.2)) * arriving + float(draw.uniform(-0.2, 0.2))
+    rho = float((w * w_hat).sum() / (w_hat * w_hat).sum())
+    b = border.closed_form_coefficients(arriving, wanted, rho, 3, degree=1)
+
+    def error(borders: np.ndarray) -> np.ndarray:
+        up = arriving - np.floor(arriving) >= np.clip(borders, 1e-9, 1)
+        x_hat = np.floor(arriving) + up
+        difference = w[:, None] * wanted - w_hat[:, None] * x_hat[..., None, :]
+        return np.asarray((difference**2).sum(axis=(-2, -1)))
+
+    constant, slope = np.meshgrid(np.linspace(-1, 2, 31), np.linspace(-2, 2, 41))
+    searched = error(constant[..., None] + slope[..., None] * arriving / 3)
+    assert error(0.5 + b[0] + b[1] * arriving / 3) <= searched.min() + 1e-9
+
+
+def test_the_closed_form_is_affine_in_rho() -> None:
+    draw = np.random.default_rng(5)
+    wanted = draw.uniform(0, 3, 200)
+    arriving = wanted + 0.2 * draw.standard_normal(200)
+    ends = [border.closed_form_coefficients(arriving, wanted, rho, 3) for rho in (0.0, 1.0)]
+    for rho in (-0.5, 0.3, 0.9, 2.0):
+        between = ends[0] + rho * (ends[1] - ends[0])
+        assert border.closed_form_coefficients(arriving, wanted, rho, 3) == pytest.approx(between)

@@ -1,0 +1,340 @@
+"""Every method and every form of the border, on one small network."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.engine import Engine, lower
+from aquant_ref.errors import InputError
+from aquant_ref.nn.quantized import FeedbackBorder, QuantizedGraph
+from aquant_ref.ptq import METHODS, Border, Config, observe, quantize
+from aquant_ref.ptq.closed_form import closed_form
+from aquant_ref.ptq.form import CHOICES
+from aquant_ref.ptq.methods import feed_back, learn
+from aquant_ref.ptq.network import Quantizers
+from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.snap import snap
+from aquant_ref.quant.window import WindowBorder, nearest_window
+from aquant_ref.simulate import Simulation
+
+_spec = importlib.util.spec_from_file_location("small", Path(__file__).parent / "small.py")
+assert _spec is not None
+assert _spec.loader is not None
+small = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(small)
+
+CONFIG, INNER = small.CONFIG, small.INNER
+BIASES = ("qdrop-bias", "aquant-bias", "aquant-feedback-bias")
+FORMS = [
+    "/".join(words)
+    for words in product(*(CHOICES[k] for k in ("family", "squash", "granularity", "fusion")))
+]
+
+
+def made(method: str, **options: Any) -> QuantizedGraph:
+    config = replace(CONFIG, method=method, **options)
+    return quantize(small.graph(), small.parameters(), small.images(), config)
+
+
+cached = lru_cache(made)
+
+
+def runs(model: QuantizedGraph) -> dict[str, np.ndarray]:
+    """The simulation of `model`, all of it finite; equal to the engine where there is one."""
+    images = small.images(6)
+    codes = Simulation(model).run(images)
+    assert all(np.isfinite(tensor).all() for tensor in codes.values())
+    if not model.windows and not model.floats:
+        integers = Engine(lower(model)).run(images)
+        assert all(integers[name].tolist() == codes[name].tolist() for name in integers)
+    return codes
+
+
+def test_the_small_network_has_a_zero_point_where_there_is_no_relu() -> None:
+    model = cached("rtn", weight_bits=2)
+    assert 0 < model.tensors["inverted.project"].zero_point < 3
+    assert {t.zero_point for n, t in model.tensors.items() if "relu" in n} == {0}
+
+
+@pytest.mark.parametrize("weight_bits", [2, 32])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_network_that_runs(method: str, weight_bits: int) -> None:
+    model = cached(method, weight_bits=weight_bits)
+    assert len(np.unique(runs(model)["head.linear"])) > 6  # not the same for every image
+    for entry in model.source["block_errors"]:
+        assert np.isfinite([entry["before"], entry["after"]]).all()
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_every_form_of_the_border_is_learned_and_runs(text: str) -> None:
+    form = Border.parse(text)
+    model = made("aquant", border=text)
+    runs(model)
+    if not form.windowed:
+        assert not model.windows
+        rows = 1 if form.granularity == "tensor" else 4
+        crossings = model.tensors["stem.relu"].crossings
+        assert len(crossings) == rows
+        assert (crossings != np.arange(3) + 0.5).any()
+        return
+    assert model.windows.keys() == {*INNER, "tail.conv"}
+    for each in model.windows.values():
+        assert isinstance(each, WindowBorder)
+        assert (each.lift is not None) == form.fused
+    rows = model.windows["body.conv1"]
+    table = rows.codes if rows.lift is None else rows.lift
+    assert len(table) == 4 * 9
+    distinct = len(np.unique(table.reshape(4, 9, -1), axis=1)[0])
+    assert distinct == 1 if form.granularity != "row" else distinct > 1
+
+
+@pytest.mark.parametrize("text", ["feedback", "feedback1", "feedback2/row/linear"])
+def test_a_learned_border_with_feedback_runs(text: str) -> None:
+    model = made("aquant", border=text)
+    runs(model)
+    ranks = {name: each.rank for name, each in model.windows.items()}
+    wanted = Border.parse(text).feedback
+    assert ranks["body.conv1"] == min(wanted, 4)
+    assert ranks["inverted.depth"] == 1  # a group of its own has one output
+
+
+@pytest.mark.parametrize("text", ["", "row", "tensor/linear", "window", "tensor/window", "sigmoid"])
+def test_a_closed_form_has_the_granularity_that_it_is_asked_for(text: str) -> None:
+    network = observed()
+    form = Border.parse(text, Border(squash="clip"))
+    closed_form(network, small.graph().to_float(small.images()), form)
+    if not form.windowed:
+        found = {n: len(t.coefficients) for n, t in network.tensors.items() if bent(t)}
+        count = {"tensor": [1, 1, 1, 1, 1], "channel": [4, 4, 4, 6, 6]}[form.granularity]
+        names = ["stem.relu", "body.relu1", "body.relu2", "inverted.relu6a", "inverted.relu6b"]
+        assert {n: found[n] for n in names} == dict(zip(names, count, strict=True))
+        return
+    count = {"row": 36, "channel": 4, "tensor": 1}[form.granularity]
+    assert len(network.windows["body.conv1"].coefficients) == count
+    assert abs(network.windows["body.conv1"].coefficients).max() > 0
+    runs(snap(network, {}))
+
+
+def test_a_closed_form_too_steep_for_one_crossing_is_fitted_with_a_lower_degree() -> None:
+    """W2 and a zero point: channel 1 of inverted.project would go up, down and up again."""
+    network = observed()
+    images = small.graph().to_float(small.images())
+    learn(network, images, replace(CONFIG, method="qdrop"))
+    closed_form(network, images, Border(squash="clip"))
+    coefficients = network.tensors["inverted.project"].coefficients
+    degrees = [int(np.flatnonzero(row).max(initial=0)) for row in coefficients]
+    assert degrees.count(2) < 4
+    assert all(row.any() for row in coefficients)
+    snap(network, {})  # refuses what has no single crossing
+
+
+def bent(tensor: Any) -> bool:
+    return tensor.coefficients is not None
+
+
+def observed(**options: Any) -> Any:
+    config = replace(CONFIG, method="rtn", **options)
+    graph = small.graph()
+    return observe(graph, small.parameters(), graph.to_float(small.images()), config)
+
+
+# What a stage must leave alone
+
+
+@pytest.fixture
+def second_pass(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give the last stage of a method other settings."""
+
+    def patch(method: str, **settings: Any) -> None:
+        ours = METHODS[method]
+        monkeypatch.setitem(
+            METHODS, method, lambda c: (*ours(c)[:-1], replace(ours(c)[-1], **settings))
+        )
+
+    return patch
+
+
+NONE = {"scale_rate": 0.0, "bias_rate": 0.0, "border_rate": 0.0}
+
+
+@pytest.mark.parametrize("settings", [{"iterations": 0}, NONE], ids=["no iterations", "no rates"])
+@pytest.mark.parametrize("method", ["qdrop-scales", "qdrop-bias", "aquant", "aquant-bias"])
+def test_a_second_pass_that_learns_nothing_is_qdrop_to_the_last_bit(
+    method: str, settings: dict[str, Any], second_pass: Callable[..., None]
+) -> None:
+    second_pass(method, **settings)
+    assert small.same(made(method), cached("qdrop"))
+
+
+@pytest.mark.parametrize("method", ["aquant", "aquant-bias"])
+@pytest.mark.parametrize("border", ["tensor", "row", "row/window", "feedback"])
+def test_no_iterations_are_qdrop_for_every_border(
+    method: str, border: str, second_pass: Callable[..., None]
+) -> None:
+    second_pass(method, iterations=0)
+    assert small.same(made(method, border=border), cached("qdrop"))
+
+
+@pytest.mark.parametrize("border", ["row", "row/window"])
+def test_a_border_in_windows_starts_at_nearest(
+    border: str, second_pass: Callable[..., None]
+) -> None:
+    second_pass("aquant", **NONE)
+    model = made("aquant", border=border)
+    for name, tables in model.windows.items():
+        source = model.tensors[model.code_source(model.graph.node(name).inputs[0])]
+        nearest = nearest_window(source.bits, source.zero_point).codes[0]
+        u = np.arange(len(nearest))
+        size = len(tables.codes if tables.lift is None else tables.lift)
+        wide = np.broadcast_to(u, (1, 1, size, len(u)))
+        assert (tables.round(wide) == nearest).all()
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in BIASES])
+def test_biases_change_only_with_a_method_that_learns_them(method: str) -> None:
+    model, given = cached(method, weight_bits=2), small.parameters()
+    for name, layer in model.layers.items():
+        if name != "head.linear":  # whose bias is snapped
+            assert layer.bias.astype(np.float32).tobytes() == given[f"{name}.bias"].tobytes()
+
+
+@pytest.mark.parametrize("method", BIASES)
+def test_a_bias_method_learns_those_of_inner_layers(method: str) -> None:
+    model, given = cached(method, weight_bits=2), small.parameters()
+    changed = {
+        name
+        for name, layer in model.layers.items()
+        if (layer.bias.astype(np.float32) != given[f"{name}.bias"]).any()
+    }
+    assert changed - {"head.linear"} == {*INNER, "tail.conv"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_of_32_bits_are_those_of_the_float_network(method: str) -> None:
+    model, given = cached(method, weight_bits=32), small.parameters()
+    assert not model.layers
+    for name, value in given.items():
+        learned = name.endswith("bias") and method in BIASES and name[:-5] in (*INNER, "tail.conv")
+        assert (model.floats[name].tobytes() == value.tobytes()) != learned, name
+
+
+def test_weights_in_floating_point_have_no_integer_form() -> None:
+    with pytest.raises(InputError, match="floating point"):
+        lower(cached("rtn", weight_bits=32))
+
+
+@pytest.mark.parametrize("method", ["adaround", "brecq"])
+def test_weights_do_not_depend_on_activations_that_are_not_quantized(method: str) -> None:
+    """The weights that the first pass learns are the same at 2 and at 5 bits of the activations;
+    those of qdrop are not."""
+
+    def codes(method: str, bits: int) -> bytes:
+        model = made(method, act_bits=bits, iterations=15)
+        return b"".join(model.layers[name].codes.tobytes() for name in INNER)
+
+    nearest = b"".join(cached("rtn", weight_bits=2).layers[name].codes.tobytes() for name in INNER)
+    assert codes(method, 2) == codes(method, 5) != nearest
+    assert codes("qdrop", 2) != codes("qdrop", 5)
+
+
+def test_adaround_learns_layer_by_layer_and_the_others_block_by_block() -> None:
+    def blocks(method: str) -> list[tuple[str, str]]:
+        errors = cached(method, weight_bits=2).source["block_errors"]
+        return [(each["pass"], each["block"]) for each in errors]
+
+    assert blocks("adaround") == [("adaround", name) for name in (*INNER, "tail.conv")]
+    names = ("body", "inverted", "tail")
+    assert blocks("brecq") == [(p, name) for p in ("brecq", "scales") for name in names]
+    assert blocks("aquant-bias") == [(p, name) for p in ("qdrop", "border") for name in names]
+    assert blocks("rtn") == []
+
+
+def test_learning_jointly_is_refused_for_a_border_in_windows() -> None:
+    for border in ("row", "window", "feedback"):
+        with pytest.raises(InputError, match="cannot be learned while dropping"):
+            replace(CONFIG, method="aquant-joint", border=border)
+    assert made("aquant-joint", border="tensor").tensors["stem.relu"].crossings.shape == (1, 3)
+
+
+@pytest.mark.parametrize("border", ["row", "window", "feedback"])
+def test_a_border_in_windows_needs_fewer_than_8_bits(border: str) -> None:
+    with pytest.raises(InputError, match="fewer than 8 bits"):
+        Config("aquant", 2, 8, border=border)
+
+
+@pytest.mark.parametrize("method", ["rtn", "qdrop", "qdrop-bias", "a-rounding"])
+def test_a_border_for_a_method_that_has_none_is_refused(method: str) -> None:
+    with pytest.raises(InputError, match=f"'{method}' has none"):
+        Config(method, border="row")
+
+
+# What is learned is what is simulated
+
+
+def steps_that_wide_codes_hold(network: Any) -> np.ndarray:
+    """Images of the float stem, as the tensor stem.relu, moved to what its wide codes hold."""
+    tensor = network.tensors["stem.relu"]
+    rng = np.random.default_rng(4)
+    u = rng.integers(0, 3 * 64 + 1, (5, 4, 5, 6))
+    return (u / 64 * tensor.scale).astype(np.float64)
+
+
+@pytest.mark.parametrize("kind", ["row", "row/window", "feedback", "feedback1", "window/clip"])
+def test_the_learned_network_and_its_simulation_round_alike(kind: str) -> None:
+    """From one tensor, on steps that wide codes hold: but for ties, and sums in another order."""
+    network = observed(weight_bits=32)
+    network.tensors["stem.relu"] = replace(network.tensors["stem.relu"], scale=0.25)
+    network.parameters = {n: v.astype(np.float64) for n, v in network.parameters.items()}
+    images = small.graph().to_float(small.images())
+    learn(network, images, replace(CONFIG, method="aquant", border=kind, iterations=40))
+    network.tensors["stem.relu"] = replace(network.tensors["stem.relu"], scale=0.25)
+    x = steps_that_wide_codes_hold(network)
+    node = network.graph.node("body.conv1")
+    own = {part: network.parameters[f"body.conv1.{part}"] for part in ("weight", "bias")}
+    learned = Quantizers(network).operate(node, own, x)
+    simulated = Simulation(snap(network, {}))._operate(node, own, x)
+    differ = abs(learned - simulated) > 1e-9
+    assert differ.mean() < (0.02 if "window" in kind else 0.005)  # a tie of 16 fraction bits
+
+
+def test_clipped_activations_are_fed_back_alike_in_learning_and_simulation() -> None:
+    network = observed(weight_bits=32)
+    network.tensors["stem.relu"] = replace(network.tensors["stem.relu"], scale=0.25)
+    network.parameters = {n: v.astype(np.float64) for n, v in network.parameters.items()}
+    feed_back(network, 1 << 30)
+    x = steps_that_wide_codes_hold(network) * 1.5  # half as large again: many are clipped
+    x = np.round(x * 256) / 256
+    node = network.graph.node("body.conv1")
+    own = {part: network.parameters[f"body.conv1.{part}"] for part in ("weight", "bias")}
+    model = snap(network, {})
+    assert isinstance(model.windows["body.conv1"], FeedbackBorder)
+    stored = np.minimum(x, 0.75)  # the wide codes of the model saturate
+    learned = Quantizers(network).operate(node, own, x)
+    simulated = Simulation(model)._operate(node, own, stored)
+    assert learned == pytest.approx(simulated, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", ["aquant", "aquant-feedback-bias"])
+def test_two_runs_with_one_seed_give_the_same_bytes(method: str) -> None:
+    border = "row/window" if method == "aquant" else ""
+    one, two = (made(method, border=border) for _ in range(2))
+    for name in one.windows:
+        for part in vars(one.windows[name]):
+            assert np.array_equal(*(getattr(m.windows[name], part) for m in (one, two)))
+    logits = [runs(model)["head.linear"].tobytes() for model in (one, two)]
+    assert logits[0] == logits[1]
+
+
+def test_a_pass_that_is_none_is_refused() -> None:
+    for field, value in (("unit", "network"), ("beta_schedule", "step"), ("mask", "none")):
+        with pytest.raises(InputError, match=f"{field}: no '{value}'"):
+            Pass("a pass", 1, **{field: value})

@@ -1,0 +1,210 @@
+"""Calibration that meets dead channels, outliers, one image, or diverges."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref import cli, data
+from aquant_ref.engine import Engine, lower
+from aquant_ref.errors import InputError
+from aquant_ref.ptq import METHODS, observe, observers, quantize
+from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.reconstruction import run_pass
+from aquant_ref.simulate import Simulation
+
+_spec = importlib.util.spec_from_file_location("small", Path(__file__).parent / "small.py")
+assert _spec is not None
+assert _spec.loader is not None
+small = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(small)
+
+Parameters = dict[str, np.ndarray]
+
+
+def as_they_are(p: Parameters) -> None:
+    pass
+
+
+def channels_of_zeros(p: Parameters) -> None:
+    for name, channel in (("stem.conv", 0), ("body.conv1", 1), ("body.conv2", 2)):
+        p[f"{name}.weight"][channel] = p[f"{name}.bias"][channel] = 0
+    p["inverted.depth.weight"][3] = p["inverted.expand.weight"][5] = 0
+
+
+def a_layer_of_zeros(p: Parameters) -> None:
+    for name in ("body.conv2", "inverted.project"):
+        p[f"{name}.weight"][:] = p[f"{name}.bias"][:] = 0
+
+
+def dead_channels(p: Parameters) -> None:
+    for name, channel in (("stem.conv", 2), ("body.conv1", 1), ("inverted.expand", 0)):
+        p[f"{name}.bias"][channel] = -1e3
+
+
+def dead_tensors(p: Parameters) -> None:
+    for name in ("body.conv1", "inverted.depth"):
+        p[f"{name}.bias"][:] = -1e3
+
+
+def everything_dead(p: Parameters) -> None:
+    p["stem.conv.bias"][:] = -1e3
+
+
+def outliers(p: Parameters) -> None:
+    p["stem.conv.weight"][1] *= 1e6
+    p["body.conv1.bias"][2] = 1e6
+    p["inverted.project.bias"][0] = -1e6
+
+
+CHANGES = (
+    channels_of_zeros,
+    a_layer_of_zeros,
+    dead_channels,
+    dead_tensors,
+    everything_dead,
+    outliers,
+)
+IMAGES: dict[str, Callable[[], np.ndarray]] = {
+    "one image": lambda: small.images(1),
+    "all black": lambda: np.zeros_like(small.images(8)),
+    "all white": lambda: np.full_like(small.images(8), 255),
+    "one image eight times": lambda: np.repeat(small.images(1), 8, axis=0),
+}
+KINDS = [
+    ("rtn", ""),
+    ("qdrop", ""),
+    ("aquant", ""),
+    ("aquant", "row"),
+    ("aquant", "row/window/clip/closed"),
+    ("aquant-closed-form", ""),
+    ("aquant-feedback-bias", ""),
+    ("aquant-feedback", ""),
+]
+kinds = pytest.mark.parametrize(("method", "border"), KINDS, ids=["@".join(k) for k in KINDS])
+
+
+def check_survives(parameters: Parameters, images: np.ndarray, method: str, border: str) -> None:
+    """It calibrates without a warning, and what comes out is finite, also on other images."""
+    config = replace(small.CONFIG, method=method, border=border, batch=min(8, len(images)))
+    model = quantize(small.graph(), parameters, images, config)
+    for entry in model.source["block_errors"]:
+        assert np.isfinite([entry["before"], entry["after"]]).all()
+    for tensor in model.tensors.values():
+        assert np.isfinite(tensor.scale)
+        assert tensor.scale > 0
+        assert np.isfinite(tensor.crossings).all()
+    others = np.concatenate([images[:2], small.images(3)])
+    codes = Simulation(model).run(others)
+    assert np.isfinite(codes["head.linear"]).all()
+    if not model.windows:
+        integers = Engine(lower(model)).run(others)
+        assert all(integers[name].tolist() == codes[name].tolist() for name in integers)
+
+
+@kinds
+@pytest.mark.parametrize("change", CHANGES)
+def test_calibration_survives_weights_that_are(
+    change: Callable[[Parameters], None], method: str, border: str
+) -> None:
+    parameters = small.parameters()
+    change(parameters)
+    check_survives(parameters, small.images(8), method, border)
+
+
+@kinds
+@pytest.mark.parametrize("images", IMAGES)
+def test_calibration_survives_images_that_are(images: str, method: str, border: str) -> None:
+    check_survives(small.parameters(), IMAGES[images](), method, border)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12])
+def test_a_network_of_tiny_or_huge_activations_is_quantized(scale: float) -> None:
+    parameters = small.parameters()
+    for part in ("weight", "bias"):
+        parameters[f"stem.conv.{part}"] *= np.float32(scale)
+    config = replace(small.CONFIG, method="rtn")
+    codes = Simulation(quantize(small.graph(), parameters, small.images(8), config)).run(
+        small.images(8)
+    )
+    assert all(np.isfinite(tensor).all() for tensor in codes.values())
+
+
+# Divergence
+
+
+def diverging(method: str, **settings: Any) -> Callable[[Any], tuple[Any, ...]]:
+    ours = METHODS[method]
+    return lambda config: tuple(replace(stage, **settings) for stage in ours(config))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("method", "settings", "words"),
+    [
+        ("qdrop", {"scale_rate": 1e3}, r"scale/stem\.relu is -"),
+        ("qdrop", {"weight_rate": np.inf}, r"weight/body\.conv1 is not finite"),
+        ("qdrop-bias", {"bias_rate": np.inf}, r"bias/body\.conv1 is not finite"),
+        ("qdrop-bias", {"bias_rate": 1e30}, "the error of the block is inf"),
+        ("aquant", {"border_rate": np.inf}, r"border/stem\.relu is not finite"),
+    ],
+)
+def test_learning_that_diverges_says_where_and_what_the_last_finite_error_was(
+    method: str, settings: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, method, diverging(method, **settings))
+    config = replace(small.CONFIG, method=method)
+    with pytest.raises(InputError) as caught:
+        quantize(small.graph(), small.parameters(), small.images(), config)
+    pattern = rf"^\w+: learning diverged in pass '\w+', iteration \d: .*{words}"
+    assert caught.match(pattern + r".*last finite error is \d.*lower the rates")
+
+
+def test_an_error_that_is_not_finite_from_the_start_has_no_last_one() -> None:
+    graph = small.graph()
+    images = graph.to_float(small.images())
+    network = observe(graph, small.parameters(), images, small.CONFIG)
+    network.parameters["body.conv2.bias"][:] = np.inf
+    settings = Pass("a pass", 2, batch=8)
+    with np.errstate(invalid="ignore"), pytest.raises(InputError) as caught:
+        run_pass(network, images, settings, seed=(0,))
+    assert caught.match(r"^body: learning diverged in pass 'a pass', iteration 0: the error")
+    assert "last finite" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_last_step_of_all_is_looked_at_as_well() -> None:
+    """Its result is in no loss of an iteration, but in what the next block would read."""
+    graph = small.graph()
+    images = graph.to_float(small.images())
+    network = observe(graph, small.parameters(), images, small.CONFIG)
+    settings = Pass("a pass", 1, batch=8, biases=True, bias_rate=1e30)
+    with pytest.raises(InputError, match=r"body: learning diverged .* iteration 0: the error"):
+        run_pass(network, images, settings, seed=(0,))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_job_that_diverges_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = data.load
+
+    def few(spec: str, *, split: str, progress: Any = None) -> data.Images:
+        return whole(spec, split=split, progress=progress).limited(32 if split == "train" else 4)
+
+    monkeypatch.setattr(data, "load", few)
+    monkeypatch.setitem(observers.SEARCHES, "qdrop", (2, (0,)))  # quick, and no matter here
+    monkeypatch.setitem(METHODS, "qdrop", diverging("qdrop", scale_rate=1e3))
+    out = tmp_path / "out"
+    arguments = ["quantize", "--method", "qdrop", "--images", "32", "--iters", "1"]
+    assert cli.main([*arguments, "--out", str(out)]) == 2
+    captured = capsys.readouterr()
+    assert "diverged" in captured.err
+    assert captured.out == ""
+    assert not out.exists() or not list(out.iterdir())
