@@ -24,6 +24,7 @@ RESULT_KEYS = {
     "model",
     "data",
     "method",
+    "not_lowered",
     "weight_bits",
     "act_bits",
     "seed",
