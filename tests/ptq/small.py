@@ -27,7 +27,7 @@ def graph() -> Graph:
         y = layer("depth", "conv2d", layer("relu6a", "relu6", y), channels=6, kernel=3, groups=6)
         y = layer("project", "conv2d", layer("relu6b", "relu6", y), channels=4, kernel=1)
     with layer.block("tail"):
-        x = layer("relu", "relu", layer("conv", "conv2d", y, channels=4, kernel=1))
+        x = layer("relu", "relu", layer("conv", "conv2d", y, channels=4, kernel=3, padding=1))
     with layer.block("head"):
         x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
         layer("linear", "linear", x, channels=3)

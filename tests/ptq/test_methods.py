@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aquant_ref import oracle
 from aquant_ref.engine import Engine, lower
 from aquant_ref.errors import InputError
 from aquant_ref.nn.quantized import FeedbackBorder, QuantizedGraph
 from aquant_ref.ptq import METHODS, Border, Config, observe, quantize
-from aquant_ref.ptq.closed_form import closed_form
+from aquant_ref.ptq.closed_form import _fit, closed_form
 from aquant_ref.ptq.form import CHOICES
 from aquant_ref.ptq.methods import feed_back, learn
 from aquant_ref.ptq.network import Quantizers
@@ -125,15 +126,23 @@ def test_a_closed_form_has_the_granularity_that_it_is_asked_for(text: str) -> No
 
 
 def test_a_closed_form_too_steep_for_one_crossing_is_fitted_with_a_lower_degree() -> None:
-    """W2 and a zero point: channel 1 of inverted.project would go up, down and up again."""
-    network = observed()
-    images = small.graph().to_float(small.images())
-    learn(network, images, replace(CONFIG, method="qdrop"))
-    closed_form(network, images, Border(squash="clip"))
-    coefficients = network.tensors["inverted.project"].coefficients
-    degrees = [int(np.flatnonzero(row).max(initial=0)) for row in coefficients]
-    assert degrees.count(2) < 4
-    assert all(row.any() for row in coefficients)
+    """In channel 0 what is wanted falls by five steps for each that arrives: a constant is left.
+    Channel 1 is gently curved and stays quadratic; in the others what arrives is wanted."""
+    network = observed(weight_bits=32)  # rho = 1
+    scale = network.tensors["stem.relu"].scale
+    t = np.random.default_rng(1).uniform(1.2, 1.8, 400)
+    gentle = np.random.default_rng(2).uniform(0.1, 2.9, 400)
+    arriving = np.stack([t, gentle, gentle, gentle], axis=1)[:, :, None, None]
+    wanted = arriving.copy()
+    wanted[:, 0, 0, 0] = 9 - 5 * t
+    wanted[:, 1, 0, 0] = gentle - 0.1 * gentle**2
+    block = small.graph().blocks()[1]
+    form = Border(squash="clip")
+    _fit(network, block, "stem.relu", form, arriving * scale, wanted * scale)
+    coefficients = network.tensors["stem.relu"].coefficients
+    assert coefficients[0] == pytest.approx([(t - wanted[:, 0, 0, 0]).mean(), 0, 0])
+    assert coefficients[1] == pytest.approx([0, 0, 0.9], abs=1e-5)  # 0.1*t^2, tau = t/3
+    assert coefficients[2:] == pytest.approx(np.zeros((2, 3)), abs=1e-6)
     snap(network, {})  # refuses what has no single crossing
 
 
@@ -145,6 +154,34 @@ def observed(**options: Any) -> Any:
     config = replace(CONFIG, method="rtn", **options)
     graph = small.graph()
     return observe(graph, small.parameters(), graph.to_float(small.images()), config)
+
+
+@pytest.mark.parametrize("family", ["constant", "linear", "quadratic"])
+@pytest.mark.parametrize("rest", ["channel", "row/window"])
+def test_a_coefficient_that_the_family_has_not_stays_zero(family: str, rest: str) -> None:
+    network = observed()
+    config = replace(CONFIG, method="aquant", border=f"{family}/{rest}")
+    learn(network, small.graph().to_float(small.images()), config)
+    learned = [t.coefficients for t in network.tensors.values() if bent(t)]
+    for each in network.windows.values():
+        learned += [each.coefficients, each.fusion]
+    columns = Border(family).columns
+    assert len(learned) >= 6
+    for coefficients in learned:
+        assert coefficients[:, :columns].any(axis=0).all()
+        assert not coefficients[:, columns:].any()
+
+
+@pytest.mark.parametrize("border", ["row", "window/clip"])
+def test_padding_of_a_window_over_a_zero_point_equals_the_oracle(border: str) -> None:
+    """tail.conv is padded, and reads inverted.project, whose zero is no code 0."""
+    model = made("aquant", border=border)
+    assert model.tensors["inverted.project"].zero_point > 0
+    images = small.images(1)
+    simulated = Simulation(model).run(images)
+    judged = oracle.network(model.plain(), images[0].tolist())
+    for name in ("inverted.project", "tail.relu"):
+        assert simulated[name][0].tolist() == judged[name], name
 
 
 # What a stage must leave alone
