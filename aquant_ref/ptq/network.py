@@ -148,7 +148,7 @@ class Quantizers:
     def operate(self, node: Node, own: Mapping[str, Any], *inputs: Any) -> Any:
         """What `node` makes of its inputs, with its `own` parameters."""
         if node.name in self.network.windows:
-            return self._in_windows(node, own, inputs[0])
+            return self.in_windows(node, own, inputs[0])
         if node.op not in PASSES_CODES:
             sources = (self.network.source(name) for name in node.inputs)
             inputs = tuple(
@@ -175,7 +175,12 @@ class Quantizers:
             learned += (coefficients,)
         return ste_quantize(x, *learned, codes=self._codes(tensor, tensor.squash), keep=keep)
 
-    def _in_windows(self, node: Node, own: Mapping[str, Any], x: Any) -> Any:
+    def in_windows(
+        self, node: Node, own: Mapping[str, Any], x: Any, *, fed_back: Any = None
+    ) -> Any:
+        """What a convolution of `windows` makes of x; `fed_back` is the weight whose error it feeds
+        back, by default its own.
+        """
         window = self.network.windows[node.name]
         source = self.network.source(node.inputs[0])
         assert source is not None
@@ -190,7 +195,8 @@ class Quantizers:
         feedback = None
         if window.feedback:
             rank = None if window.feedback == ALL_DIRECTIONS else window.feedback
-            feedback = Feedback.of(own["weight"], groups=groups, rank=rank)
+            weight = own["weight"] if fed_back is None else fed_back
+            feedback = Feedback.of(weight, groups=groups, rank=rank)
         return bordered_conv2d(
             x,
             own["weight"],
