@@ -58,6 +58,12 @@ class BorderShape:
         return len(self.curves)
 
     @property
+    def count(self) -> str:
+        """How many functions there are and of what: "16 channels"."""
+        what, comma, rest = self.kind.partition(",")
+        return f"{self.functions} {what}{'s' if self.functions != 1 else ''}{comma}{rest}"
+
+    @property
     def mean(self) -> Array:
         """The mean of B over the functions, at every t."""
         return np.asarray(self.curves.mean(axis=0))

@@ -29,7 +29,7 @@ from aquant_ref.ptq.methods import A_ROUNDING, Config
 TABLES = {
     1: "aquant-ref table --methods qdrop,a-rounding,aquant --out claim1.json",
     4: "aquant-ref table --methods aquant@row,aquant@row/window --out claim4.json",
-    6: "aquant-ref table --methods rtn,brecq,qdrop,qdrop-scales,qdrop-bias,aquant --out claim6.json",
+    6: "aquant-ref table --methods rtn,qdrop,qdrop-scales,qdrop-bias,aquant --out claim6.json",
 }
 TEST_IMAGES = 300
 BATCH = 32

@@ -20,6 +20,12 @@ Switched off in turn, everything else as it is, are
 Where two branches meet in an add, the output is their sum, and a part is switched off in both: a
 branch that is a layer as above, one that is read as it is counts as a layer of weight 1.
 
+The *bias of a product*, one for each weight of a layer, is the mean over images and positions of
+w_hat*x_hat - w*x; its parts are switched off likewise. It is summed up by the root mean square over
+all weights of the layer, in % of that of the float products w*x (`product_size`). In a layer's
+output, products whose biases have opposite signs make up for each other, and so can branches in an
+add: what block reconstruction asks for is a small error of the block's output alone.
+
 The *bias* of channel o is the mean of e over images and positions, its *deviation* the standard
 deviation; the mean of e^2 is bias^2 + deviation^2. A layer is summed up by root mean squares over
 its channels: of the bias, and of e itself. The unit is that of the layer's output; `spread`, the
@@ -30,26 +36,22 @@ comparable.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import OPERATIONS, Node
+from aquant_ref.evidence.switched import PARTS, SUMS, WHOLE, Switched
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.network import LearnedNetwork, Quantizers
+from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.partition import LAYERS
 
 Array = NDArray[Any]
-Arrays = Mapping[str, Array]
 
-PARTS = ("weight", "activation", "propagated")
-WHOLE = "nothing"  # what is switched off in the error as it is
+ALL = (WHOLE, *PARTS)
 BATCH = 32
-SUMS = (*LAYERS, "add")
 
 
 @dataclass(frozen=True)
@@ -72,23 +74,31 @@ class ChannelErrors:
 
 @dataclass(frozen=True)
 class LayerErrors:
-    """The errors of layer or add `name` by what is switched off: WHOLE, and each of PARTS."""
+    """The errors of layer or add `name` by what is switched off: WHOLE, and each of PARTS.
+
+    `product_bias` are the root mean squares of the biases of its products, `product_size` that of
+    the float products; an add has none.
+    """
 
     name: str
     spread: float
     without: Mapping[str, ChannelErrors]
+    product_size: float = 0.0
+    product_bias: Mapping[str, float] = field(default_factory=dict)
 
     def result(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {
             "layer": self.name,
             "spread": self.spread,
+            "product_size": self.product_size,
             "switched_off": {
                 what: {
                     "rms_bias": each.rms_bias,
                     "rms_error": each.rms_error,
                     "bias": each.bias.tolist(),
                     "deviation": each.deviation.tolist(),
+                    "rms_product_bias": self.product_bias.get(what),
                 }
                 for what, each in self.without.items()
             },
@@ -106,23 +116,49 @@ def layer_errors(
         raise InputError("errors: there are no images")
     names = [node.name for node in network.graph.nodes if node.op in SUMS]
     outputs = {name: _Moments() for name in names}
-    errors = {name: {what: _Moments() for what in (WHOLE, *PARTS)} for name in names}
+    errors = {name: {what: _Moments() for what in ALL} for name in names}
+    layers = [name for name in names if network.graph.node(name).op in LAYERS]
+    rows = {name: {what: _Moments() for what in (None, *ALL)} for name in layers}
     for start in progress(range(0, len(codes), BATCH), label):
         images = network.graph.to_float(codes[start : start + BATCH])
-        switched = _Batch(network, images)
+        switched = Switched(network, images)
         for name in names:
             float_output = switched.exact[name]
             outputs[name].add(float_output)
             for what, moments in errors[name].items():
                 moments.add(switched.output(name, what) - float_output)
-    return [
-        LayerErrors(
-            name,
-            float(np.sqrt(np.mean(outputs[name].channels().deviation ** 2))),
-            {what: moments.channels() for what, moments in errors[name].items()},
-        )
-        for name in names
-    ]
+        for name in layers:
+            for off, moments in rows[name].items():
+                if off != "weight":  # the same rows, other weights
+                    moments.add(switched.rows(name, off))
+    found = []
+    for name in names:
+        without = {what: moments.channels() for what, moments in errors[name].items()}
+        spread = float(np.sqrt(np.mean(outputs[name].channels().deviation ** 2)))
+        products = _products(switched, name, rows[name]) if name in rows else (0.0, {})
+        found.append(LayerErrors(name, spread, without, *products))
+    return found
+
+
+def _products(
+    switched: Switched, name: str, rows: Mapping[str | None, _Moments]
+) -> tuple[float, dict[str, float]]:
+    """The size of the float products of layer `name`, and the root mean squares of their biases."""
+    groups = switched.graph.node(name).attributes.get("groups", 1)
+
+    def products(weight: Array, factors: Array) -> Array:
+        matrix = weight.astype(np.float64).reshape(groups, len(weight) // groups, -1)
+        return np.asarray(matrix * factors.reshape(groups, 1, -1))
+
+    exact, mean = switched.weight(name, "weight"), rows[None].channels().bias
+    wanted = products(exact, mean)
+    size = float(np.sqrt(np.mean(products(exact**2, rows[None].squares / rows[None].count))))
+    biases = {}
+    for off in ALL:
+        read = rows[WHOLE if off == "weight" else off].channels().bias
+        bias = products(switched.weight(name, off), read) - wanted
+        biases[off] = float(np.sqrt(np.mean(bias**2)))
+    return size, biases
 
 
 class _Moments:
@@ -143,65 +179,3 @@ class _Moments:
     def channels(self) -> ChannelErrors:
         mean = self.sum / self.count
         return ChannelErrors(mean, np.sqrt(np.maximum(self.squares / self.count - mean**2, 0)))
-
-
-class _Batch:
-    """One batch through the float and the quantized network, and layers of it again, switched."""
-
-    def __init__(self, network: LearnedNetwork, images: Array) -> None:
-        self.network, self.graph = network, network.graph
-        self.quantizers = Quantizers(network)
-        self.weights = network.weights()
-        self.exact = self.graph.evaluate(network.parameters, {INPUT: images})
-        self.arriving: dict[str, Array] = {INPUT: images}  # before a quantizer
-
-        def store(name: str, x: Array) -> Array:
-            self.arriving[name] = x
-            return np.asarray(self.quantizers.store(name, x))
-
-        self.stored = self.graph.evaluate(
-            self.weights, {INPUT: images}, hook=store, operate=self.quantizers.operate
-        )
-
-    def output(self, name: str, off: str) -> Array:
-        """The output of layer or add `name` with the part `off` switched off."""
-        if off == WHOLE:
-            return self.arriving[name]
-        node = self.graph.node(name)
-        if node.op == "add":
-            terms = [self._term(term, off) for term in node.inputs]
-            if off == "activation":
-                return OPERATIONS[node.op].apply(node, {}, *terms)
-            return np.asarray(self.quantizers.operate(node, {}, *terms))
-        own = {"weight": self.weights[f"{name}.weight"], "bias": self.weights[f"{name}.bias"]}
-        source = node.inputs[0]
-        if off == "activation":
-            return OPERATIONS[node.op].apply(node, own, self._read(source, self.arriving, False))
-        if off == "propagated":
-            return self._layer(node, own, self._read(source, self.exact, True))
-        exact = {**own, "weight": self.network.parameters[f"{name}.weight"]}
-        return self._layer(node, exact, self.stored[source])
-
-    def _term(self, name: str, off: str) -> Array:
-        """A branch of an add: a sum that goes on unrounded, or a tensor that is read."""
-        if name not in self.network.tensors and self.graph.node(name).op in SUMS:
-            return self.output(name, off)
-        if off == "weight":
-            return self.stored[name]
-        tensors = self.exact if off == "propagated" else self.arriving
-        return self._read(name, tensors, off == "propagated")
-
-    def _layer(self, node: Node, own: Arrays, x: Array) -> Array:
-        """The layer on x, rounded as the quantized network does, whatever the weights."""
-        if node.name in self.network.windows:
-            weight = self.weights[f"{node.name}.weight"]  # what feedback looks at
-            return np.asarray(self.quantizers.in_windows(node, own, x, fed_back=weight))
-        return np.asarray(self.quantizers.operate(node, own, x))
-
-    def _read(self, name: str, tensors: Arrays, rounded: bool) -> Array:
-        """Tensor `name` made of the unrounded values `tensors` of the tensor that it comes from."""
-        if name in self.network.tensors or self.network.source(name) is None:
-            x = tensors[name]
-            return np.asarray(self.quantizers.store(name, x)) if rounded else x
-        node = self.graph.node(name)
-        return OPERATIONS[node.op].apply(node, {}, self._read(node.inputs[0], tensors, rounded))

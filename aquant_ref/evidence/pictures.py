@@ -11,7 +11,8 @@ import numpy as np
 
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.borders import BorderShape
-from aquant_ref.evidence.layer_errors import WHOLE, LayerErrors
+from aquant_ref.evidence.layer_errors import LayerErrors
+from aquant_ref.evidence.switched import WHOLE
 
 COLUMNS = 3
 SINGLE = 8  # functions of each border that are drawn one by one
@@ -86,7 +87,7 @@ def _border(panel: Any, shape: BorderShape) -> None:
             panel.plot(t, curves[i], color=ORANGE, alpha=0.8, linewidth=0.8, label=label)
     panel.plot(t, middle, color=BLUE, linewidth=2.2, label="median")
     panel.axhline(0.5, color="black", linewidth=1, linestyle="--", label="1/2, nearest")
-    panel.set_title(f"{shape.name} ({shape.functions} {shape.kind})", fontsize=10)
+    panel.set_title(f"{shape.name} ({shape.count})", fontsize=10)
     panel.set_xlim(shape.low, shape.high)
     panel.set_ylim(0, 1)
     panel.set_xticks(np.unique(np.linspace(shape.low, shape.high, cells + 1).round()))

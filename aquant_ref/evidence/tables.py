@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.evidence.borders import QUANTILES, BorderShape
-from aquant_ref.evidence.layer_errors import PARTS, WHOLE, LayerErrors
+from aquant_ref.evidence.layer_errors import ALL, LayerErrors
 
 SHOWN = 7  # values of t for each border
 
@@ -17,14 +17,14 @@ def of_borders(shapes: Sequence[BorderShape]) -> str:
     """Claim 2: a line a border, then how it runs."""
     width = max(len(shape.name) for shape in shapes)
     lines = [
-        f"{'border of':<{width}}  {'functions':>16}  {'codes':>8}  {'|B - 1/2|':>9} "
+        f"{'border of':<{width}}  {'functions':>19}  {'codes':>8}  {'|B - 1/2|':>9} "
         f"{'largest':>8}  {'t - B falls':>11}  {'more than one crossing':>22}"
     ]
     for shape in shapes:
         mean, largest = shape.distance
-        count = f"{shape.functions} {shape.kind}"
+        codes = f"{shape.low}..{shape.high}"
         lines.append(
-            f"{shape.name:<{width}}  {count:>16}  {f'{shape.low}..{shape.high}':>8}  {mean:>9.3f} "
+            f"{shape.name:<{width}}  {shape.count:>19}  {codes:>8}  {mean:>9.3f} "
             f"{largest:>8.3f}  {shape.not_monotone:>11}  {shape.not_single:>22}"
         )
     header = " ".join(f"{f'{q} %':>7}" for q in QUANTILES)
@@ -41,41 +41,48 @@ def of_borders(shapes: Sequence[BorderShape]) -> str:
 
 
 def of_errors(found: Mapping[str, Sequence[LayerErrors]]) -> str:
-    """Claim 3: a line a layer and method, in % of the spread of the layer's float output."""
-    layers = len(next(iter(found.values())))
+    """Claim 3: a line a layer and method, in % of the float products and outputs."""
+    first = next(iter(found.values()))
     method_width = max(map(len, found))
-    width = max(len("all"), *(len(each.name) for each in next(iter(found.values()))))
-    columns = ("as it is", *(f"no {part}" for part in PARTS))
-    half = " ".join(f"{column:>13}" for column in columns)
+    width = max(len("all"), *(len(each.name) for each in first))
+    four = " ".join(f"{column:>7}" for column in ("as is", "no w", "no a", "no p"))
+    groups = ("bias of products", "bias of outputs", "error of outputs")
     lines = [
-        "root mean square over channels, in % of the standard deviation of the float output",
-        f"{'':<{width}}  {'':<{method_width}}  {'bias':>13}{'':<42}  {'error':>13}",
-        f"{'layer':<{width}}  {'method':<{method_width}}  {half}  {half}",
+        "root mean squares, in %: of products in those of the float products; of outputs over",
+        "channels, in the standard deviation of the float output; as is, and without the part of",
+        "weight (w), activation (a) and propagated error (p)",
+        "",
+        f"{'':<{width + 2 + method_width}}  " + "  ".join(f"{group:^31}" for group in groups),
+        f"{'layer':<{width}}  {'method':<{method_width}}  {four}  {four}  {four}",
     ]
-    numbers: dict[str, list[list[float]]] = {method: [] for method in found}
-    for i in range(layers):
-        for number, (method, errors) in enumerate(found.items()):
-            each = errors[i]
-            row = [
-                100 * getattr(each.without[what], key) / each.spread if each.spread else 0.0
-                for key in ("rms_bias", "rms_error")
-                for what in (WHOLE, *PARTS)
-            ]
-            numbers[method].append(row)
-            lines.append(_line("" if number else each.name, width, method, method_width, row))
-    for number, (method, rows) in enumerate(numbers.items()):
-        mean = np.sqrt(np.mean(np.square(rows), axis=0)).tolist()
-        lines.append(_line("" if number else "all", width, method, method_width, mean))
+    rows = {method: [_percents(each) for each in errors] for method, errors in found.items()}
+    for i, each in enumerate(first):
+        for number, method in enumerate(found):
+            name = "" if number else each.name
+            lines.append(f"{name:<{width}}  {method:<{method_width}}  {_cells(rows[method][i])}")
+    for number, method in enumerate(found):
+        name = "" if number else "all"
+        mean = np.sqrt(np.nanmean(np.square(rows[method]), axis=0)).tolist()
+        lines.append(f"{name:<{width}}  {method:<{method_width}}  {_cells(mean)}")
     return "\n".join(lines)
 
 
-def _line(name: str, width: int, method: str, method_width: int, row: Sequence[float]) -> str:
-    cells = [f"{value:>13.2f}" for value in row]
-    half = len(cells) // 2
-    return (
-        f"{name:<{width}}  {method:<{method_width}}  {' '.join(cells[:half])}  "
-        f"{' '.join(cells[half:])}"
-    )
+def _percents(each: LayerErrors) -> list[float]:
+    """The twelve numbers of a line; NaN where an add has no products."""
+    products = [each.product_bias.get(what, np.nan) for what in ALL]
+    size = each.product_size
+    outputs = [
+        getattr(each.without[what], key) for key in ("rms_bias", "rms_error") for what in ALL
+    ]
+    return [
+        *(100 * value / size if size else np.nan for value in products),
+        *(100 * value / each.spread if each.spread else 0.0 for value in outputs),
+    ]
+
+
+def _cells(row: Sequence[float]) -> str:
+    cells = [f"{'' if np.isnan(value) else format(value, '.2f'):>7}" for value in row]
+    return "  ".join(" ".join(cells[start : start + 4]) for start in (0, 4, 8))
 
 
 def of_overhead(result: Mapping[str, Any]) -> str:

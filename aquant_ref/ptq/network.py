@@ -150,12 +150,13 @@ class Quantizers:
         if node.name in self.network.windows:
             return self.in_windows(node, own, inputs[0])
         if node.op not in PASSES_CODES:
-            sources = (self.network.source(name) for name in node.inputs)
-            inputs = tuple(
-                self._round(source, x) if source in self._windowed else x
-                for source, x in zip(sources, inputs, strict=True)
-            )
+            inputs = tuple(self.read(name, x) for name, x in zip(node.inputs, inputs, strict=True))
         return OPERATIONS[node.op].apply(node, own, *inputs)
+
+    def read(self, name: str, x: Any) -> Any:
+        """Tensor `name`, as it is stored, as a node reads it that does not round in windows."""
+        source = self.network.source(name)
+        return self._round(source, x) if source in self._windowed else x
 
     def _codes(self, tensor: LearnedTensor, squash: str) -> Codes:
         return Codes(-tensor.zero_point, tensor.qmax - tensor.zero_point, squash, self.mask)

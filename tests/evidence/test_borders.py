@@ -135,5 +135,5 @@ def test_the_result_is_json_and_the_table_has_a_line_a_border() -> None:
     found = shapes(network())
     assert json.loads(json.dumps(found[0].result()))["functions"] == 2
     lines = of_borders(found).splitlines()
-    assert lines[1].split()[:3] == ["stem.relu", "2", "channel"]
+    assert lines[1].split()[:3] == ["stem.relu", "2", "channels"]
     assert len(lines) == 2 + 2 + 7

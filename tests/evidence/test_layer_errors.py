@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.layer_errors import WHOLE, LayerErrors, layer_errors
+from aquant_ref.evidence.layer_errors import LayerErrors, layer_errors
+from aquant_ref.evidence.switched import WHOLE
 from aquant_ref.evidence.tables import of_errors
 from aquant_ref.nn.feedback import Feedback, fed_back_by_rows
 from aquant_ref.nn.graph import INPUT, Builder
@@ -218,13 +219,46 @@ def test_the_table_is_in_percent_of_the_spread_and_the_result_json() -> None:
     found = layer_errors(network(), CODES)
     assert json.loads(json.dumps([each.result() for each in found]))[1]["layer"] == "body.conv"
     lines = of_errors({"rtn": found}).splitlines()
-    assert len(lines) == 3 + 3 + 1
-    cells = lines[4].split()
+    assert len(lines) == 6 + 3 + 1
+    cells = lines[7].split()
     body = of_layer(found, "body.conv")
     assert cells[:2] == ["body.conv", "rtn"]
-    assert float(cells[2]) == pytest.approx(
-        100 * body.without[WHOLE].rms_bias / body.spread, abs=0.006
+    bias, error = body.without[WHOLE].rms_bias, body.without["propagated"].rms_error
+    products = body.product_bias["weight"]
+    assert float(cells[3]) == pytest.approx(100 * products / body.product_size, abs=0.006)
+    assert float(cells[6]) == pytest.approx(100 * bias / body.spread, abs=0.006)
+    assert float(cells[13]) == pytest.approx(100 * error / body.spread, abs=0.006)
+
+
+def columns(x: np.ndarray) -> np.ndarray:
+    """The rows (channel, position) of body.conv's windows: (4, all windows)."""
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (1, 1)))
+    return np.stack(
+        [padded[:, c, :, k : k + x.shape[3] + 1].ravel() for c in (0, 1) for k in (0, 1)]
     )
-    assert float(cells[9]) == pytest.approx(
-        100 * body.without["propagated"].rms_error / body.spread, abs=0.006
-    )
+
+
+def test_the_bias_of_products_is_that_of_every_weight_by_itself() -> None:
+    made = network()
+    found = of_layer(layer_errors(made, CODES), "body.conv")
+    exact, quantized = made.parameters["body.conv.weight"], made.weights()["body.conv.weight"]
+    x, arriving = stem(made.parameters), stem(made.weights())
+    x_hat, cut = rounded(arriving, made), rounded(x, made)
+    cases = {
+        WHOLE: (quantized, x_hat),
+        "weight": (exact, x_hat),
+        "activation": (quantized, arriving),
+        "propagated": (quantized, cut),
+    }
+    size = 0.0
+    for what, (weight, read) in cases.items():
+        total = 0.0
+        size = 0.0
+        for o in range(3):
+            for row in range(4):
+                w, w_hat = float(exact.reshape(3, 4)[o, row]), float(weight.reshape(3, 4)[o, row])
+                products = w * columns(x)[row]
+                total += float(np.mean(w_hat * columns(read)[row] - products)) ** 2
+                size += float(np.mean(products**2))
+        assert found.product_bias[what] == pytest.approx(sqrt(total / 12), abs=1e-6)
+    assert found.product_size == pytest.approx(sqrt(size / 12), abs=1e-6)
