@@ -113,11 +113,14 @@ def test_the_share_of_the_other_positions_has_the_range_that_a_search_finds() ->
 
 
 def test_a_fused_border_counts_its_own_position_and_holds_the_others() -> None:
-    # alone each polynomial is flat enough: slope 2/3 of P and 2/3 of its own share of F
+    # alone each is flat enough: slope 2/3 of P, and 2/3 of its own share of F
     own = np.array([[-1, 2, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]], np.float32)
     fusion = np.array([[0, 4, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]], np.float32)
     (shape,) = shapes(windowed(LearnedWindow(own, fusion, "clip")))
     assert shape.not_monotone == 1  # row 0; row 1 sees the share of row 0 as held
+    fusion[0, 1] = 1.5  # half of it is its own share: 2.75/3 in all
+    (shape,) = shapes(windowed(LearnedWindow(own, fusion, "clip")))
+    assert shape.not_monotone == 0
     # of the others only held values bring this one into the range where clip has a slope
     own = np.array([[9.4, 4, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]], np.float32)
     fusion = np.array([[0, 0, 0], [0, -20, 0], [0, 0, 0], [0, 0, 0]], np.float32)

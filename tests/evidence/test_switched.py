@@ -27,8 +27,9 @@ def test_rows_times_weights_are_the_output(groups: int, feedback: int) -> None:
     with layer.block("stem"):
         x = layer("relu", "relu", layer("conv", "conv2d", INPUT, channels=4, kernel=1))
     with layer.block("body"):
-        x = layer("conv", "conv2d", x, channels=4, kernel=3, padding=1, stride=2, groups=groups)
-        x = layer("relu", "relu", x)
+        y = layer("conv", "conv2d", x, channels=4, kernel=3, padding=1, stride=2, groups=groups)
+        z = layer("side", "conv2d", x, channels=4, kernel=1, stride=2)  # rounds what it reads once
+        x = layer("relu", "relu", layer("add", "add", y, z))
     with layer.block("head"):
         x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
         layer("linear", "linear", x, channels=2)
@@ -43,7 +44,7 @@ def test_rows_times_weights_are_the_output(groups: int, feedback: int) -> None:
     coefficients = rng.uniform(-0.3, 0.3, (36, 3)).astype(np.float32)
     made.windows["body.conv"] = LearnedWindow(coefficients, feedback=feedback)
     switched = Switched(made, images)
-    for name in ("stem.conv", "body.conv", "head.linear"):
+    for name in ("stem.conv", "body.conv", "body.side", "head.linear"):
         for off in ALL:
             rows = switched.rows(name, off)
             weight = switched.weight(name, off)
