@@ -122,6 +122,32 @@ def train(args: argparse.Namespace) -> int:
     return 0
 
 
+def claim(args: argparse.Namespace) -> int:
+    """Reproduce one claim of the paper: numbers, a table, and a picture."""
+    from aquant_ref.evidence import claims
+
+    if args.number in claims.TABLES:
+        print(f"claim {args.number}: {claims.TABLES[args.number]}")
+        return 0
+    evidence = claims.reproduce(
+        args.number,
+        model=args.model,
+        data_set=args.data,
+        method=args.method,
+        weight_bits=args.weight_bits,
+        act_bits=args.act_bits,
+        border=args.border,
+        iterations=args.iters,
+        images=args.images,
+        seed=args.seed,
+        weights=args.weights,
+        out=args.out,
+        progress=progress,
+    )
+    print(json.dumps(evidence.result, indent=2) if args.json else evidence.table)
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
@@ -208,6 +234,22 @@ def parser() -> argparse.ArgumentParser:
     four.add_argument("--epochs", type=int, metavar="N", help="default: as on the card")
     four.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
     four.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
+
+    five = command("claim", claim, data)
+    five.add_argument("number", type=int, metavar="NUMBER", help="1 to 6, as SPEC.md counts them")
+    five.add_argument("--model", default="resnet8", help="default: resnet8")
+    five.add_argument("--method", default="aquant", help="default: aquant")
+    five.add_argument("--border", default="", metavar="FORM", help="as in quantize")
+    five.add_argument("--weight-bits", type=int, default=2, metavar="N", help="default 2")
+    five.add_argument("--act-bits", type=int, default=2, metavar="N", help="default 2")
+    five.add_argument("--images", type=int, metavar="N", help="calibration images")
+    five.add_argument("--iters", type=int, metavar="N", help="iterations a block")
+    five.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    five.add_argument("--weights", metavar="FILE", help="instead of the shipped weights")
+    five.add_argument(
+        "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
+    )
+    five.add_argument("--json", action="store_true", help="print JSON, not the table")
     return top
 
 

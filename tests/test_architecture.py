@@ -31,13 +31,13 @@ FLOORS = [
     {"engine"},
     {"conformance"},
     {"inputs", "versions"},
-    {"evaluate", "results"},
+    {"evaluate", "evidence", "results"},
     {"grid", "job"},
     {"report"},
     {"cli"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-THIRD_PARTY = {"PIL", "autograd", "numpy", "safetensors", "scipy", "tqdm"}
+THIRD_PARTY = {"PIL", "autograd", "matplotlib", "numpy", "safetensors", "scipy", "tqdm"}
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
 

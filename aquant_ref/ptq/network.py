@@ -148,14 +148,15 @@ class Quantizers:
     def operate(self, node: Node, own: Mapping[str, Any], *inputs: Any) -> Any:
         """What `node` makes of its inputs, with its `own` parameters."""
         if node.name in self.network.windows:
-            return self._in_windows(node, own, inputs[0])
+            return self.in_windows(node, own, inputs[0])
         if node.op not in PASSES_CODES:
-            sources = (self.network.source(name) for name in node.inputs)
-            inputs = tuple(
-                self._round(source, x) if source in self._windowed else x
-                for source, x in zip(sources, inputs, strict=True)
-            )
+            inputs = tuple(self.read(name, x) for name, x in zip(node.inputs, inputs, strict=True))
         return OPERATIONS[node.op].apply(node, own, *inputs)
+
+    def read(self, name: str, x: Any) -> Any:
+        """Tensor `name`, as it is stored, as a node reads it that does not round in windows."""
+        source = self.network.source(name)
+        return self._round(source, x) if source in self._windowed else x
 
     def _codes(self, tensor: LearnedTensor, squash: str) -> Codes:
         return Codes(-tensor.zero_point, tensor.qmax - tensor.zero_point, squash, self.mask)
@@ -175,7 +176,12 @@ class Quantizers:
             learned += (coefficients,)
         return ste_quantize(x, *learned, codes=self._codes(tensor, tensor.squash), keep=keep)
 
-    def _in_windows(self, node: Node, own: Mapping[str, Any], x: Any) -> Any:
+    def in_windows(
+        self, node: Node, own: Mapping[str, Any], x: Any, *, fed_back: Any = None
+    ) -> Any:
+        """What a convolution of `windows` makes of x; `fed_back` is the weight whose error it feeds
+        back, by default its own.
+        """
         window = self.network.windows[node.name]
         source = self.network.source(node.inputs[0])
         assert source is not None
@@ -190,7 +196,8 @@ class Quantizers:
         feedback = None
         if window.feedback:
             rank = None if window.feedback == ALL_DIRECTIONS else window.feedback
-            feedback = Feedback.of(own["weight"], groups=groups, rank=rank)
+            weight = own["weight"] if fed_back is None else fed_back
+            feedback = Feedback.of(weight, groups=groups, rank=rank)
         return bordered_conv2d(
             x,
             own["weight"],

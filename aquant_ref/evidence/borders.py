@@ -1,0 +1,218 @@
+"""Claim 2: what learned borders look like, how far from nearest they are, and whether monotone.
+
+A tensor with a border of its own has one function B(t) for each channel, or one; a convolution that
+rounds in windows has one for each row of its im2col matrix, channel, or one (SPEC.md, AQ-BORDER,
+AQ-WINDOW). t = x/s is counted in steps of the scale, and is rounded up where frac(t) >= B(t).
+
+A *fused* border also depends on the other positions of its window. What is shown of it is B of a
+window that holds t everywhere. Whether t - B is monotone is asked of t alone, the other positions
+held: their share of F is then a constant, and the question is put for `HELD` values of it, evenly
+from its least to its largest. With *feedback*, what is shown is B0, before the error is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.nn.windows import pair
+from aquant_ref.ptq.network import LearnedNetwork, every_row
+from aquant_ref.quant.border import BORDER_MIN, border, crossings, relative
+
+Array = NDArray[Any]
+
+PER_CELL = 16  # values of t in each unit cell, its lower end among them
+CELLS = 256  # beyond that many cells the values of t are spread over all of them
+HELD = 9
+QUANTILES = (5, 25, 50, 75, 95)
+
+
+@dataclass(frozen=True)
+class BorderShape:
+    """How the borders of tensor or convolution `name` run over the codes `low`..`high`, in steps.
+
+    `curves` (functions, T) are B at the T values `t`. `not_monotone` is how many functions have
+    dB/dt > 1 at one of these t, so that t - B(t) falls there; `not_single` how many of these have a
+    cell where the code then really goes up, down and up again. `held` are the least and largest
+    share that the other positions of a window can have in the F of a fused border.
+    """
+
+    name: str
+    kind: str
+    low: int
+    high: int
+    t: Array
+    curves: Array
+    not_monotone: int
+    not_single: int
+    held: tuple[float, float] | None = None
+
+    @property
+    def functions(self) -> int:
+        """How many functions there are."""
+        return len(self.curves)
+
+    @property
+    def count(self) -> str:
+        """How many functions there are and of what: "16 channels"."""
+        what, comma, rest = self.kind.partition(",")
+        return f"{self.functions} {what}{'s' if self.functions != 1 else ''}{comma}{rest}"
+
+    @property
+    def mean(self) -> Array:
+        """The mean of B over the functions, at every t."""
+        return np.asarray(self.curves.mean(axis=0))
+
+    @property
+    def quantiles(self) -> Array:
+        """QUANTILES, in %, of B over the functions, (5, T); between two of them interpolated."""
+        return np.asarray(np.percentile(self.curves, QUANTILES, axis=0))
+
+    @property
+    def distance(self) -> tuple[float, float]:
+        """The mean and the largest |B - 1/2| over functions and t."""
+        away = abs(self.curves - 0.5)
+        return float(away.mean()), float(away.max())
+
+    def result(self) -> dict[str, Any]:
+        """Everything but the single curves, as plain JSON values."""
+        mean, largest = self.distance
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "functions": self.functions,
+            "range": [self.low, self.high],
+            "t": self.t.tolist(),
+            "mean": self.mean.tolist(),
+            "quantiles": dict(zip(map(str, QUANTILES), self.quantiles.tolist(), strict=True)),
+            "mean_distance_from_half": mean,
+            "largest_distance_from_half": largest,
+            "not_monotone": self.not_monotone,
+            "not_single_crossing": self.not_single,
+            "held": self.held,
+        }
+
+
+def shapes(network: LearnedNetwork) -> list[BorderShape]:
+    """The shape of every border of `network`, in the order of its nodes.
+
+    Raises InputError if there is none.
+    """
+    found = [shape for node in network.graph.nodes for shape in _shapes(network, node.name)]
+    if not found:
+        raise InputError(
+            "claim 2: no border was learned: the method has none, or no iterations for it"
+        )
+    return found
+
+
+def _shapes(network: LearnedNetwork, name: str) -> Iterator[BorderShape]:
+    tensor = network.tensors.get(name)
+    if tensor is not None and tensor.coefficients is not None:
+        axis = _Axis(tensor.bits, tensor.zero_point, tensor.squash)
+        kind = "channel" if len(tensor.coefficients) > 1 else "tensor"
+        yield _shape(name, kind, axis, tensor.coefficients.astype(np.float64), None, 1)
+    window = network.windows.get(name)
+    if window is not None:
+        node = network.graph.node(name)
+        source = network.source(node.inputs[0])
+        assert source is not None
+        tensor = network.tensors[source]
+        axis = _Axis(tensor.bits, tensor.zero_point, window.squash)
+        kernel = int(np.prod(pair(node.attributes["kernel"])))
+        channels = network.graph.shapes[node.inputs[0]][0]
+        count = len(window.coefficients)
+        kind = {1: "tensor", channels: "channel"}.get(count, "row")
+        coefficients = window.coefficients.astype(np.float64)
+        fusion = None
+        if window.fusion is not None:
+            coefficients = every_row(coefficients, channels * kernel)
+            fusion = every_row(window.fusion.astype(np.float64), channels * kernel)
+            kind += ", fused"
+        if window.feedback:
+            kind += ", feedback"
+        yield _shape(name, kind, axis, coefficients, fusion, kernel)
+
+
+class _Axis:
+    """The t that a border is looked at for."""
+
+    def __init__(self, bits: int, zero_point: int, squash: str) -> None:
+        self.bits, self.zero_point, self.squash = bits, zero_point, squash
+        self.qmax = 2**bits - 1
+        self.low, self.high = -zero_point, self.qmax - zero_point
+        points = min(self.qmax, CELLS) * PER_CELL + 1
+        self.t: Array = np.linspace(self.low, self.high, points)
+
+    def border(self, coefficients: Array) -> Array:
+        """B (functions, T)."""
+        t = np.broadcast_to(self.t[:, None], (len(self.t), len(coefficients)))
+        options: dict[str, Any] = {"zero_point": self.zero_point, "squash": self.squash}
+        return border(t, coefficients, self.qmax, **options).T
+
+    def slope(self, coefficients: Array) -> Array:
+        """dB/dt (functions, T) in 1/step; 0 where B is held at an end of its range."""
+        b = self.border(coefficients)
+        tau = relative(self.t, self.qmax, self.zero_point)
+        linear, quadratic = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1]))).T[1:]
+        dp = (linear[:, None] + 2 * quadratic[:, None] * tau) / max(-self.low, self.high)
+        factor = 4 * b * (1 - b) if self.squash == "sigmoid" else 1.0
+        return np.asarray(np.where((b > BORDER_MIN) & (b < 1), factor * dp, 0.0))
+
+    def single(self, coefficients: Array) -> bool:
+        """Whether each cell has one crossing, of one function (1, n)."""
+        try:
+            crossings(coefficients, self.bits, zero_point=self.zero_point, squash=self.squash)
+        except InputError:
+            return False
+        return True
+
+
+def _shape(
+    name: str, kind: str, axis: _Axis, coefficients: Array, fusion: Array | None, kernel: int
+) -> BorderShape:
+    shown = alone = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1])))
+    least = most = np.zeros(len(coefficients))
+    if fusion is not None:
+        by_channel = fusion.reshape(-1, kernel, 3) / kernel
+        shown = alone + np.repeat(by_channel.sum(axis=1), kernel, axis=0)
+        alone = alone + fusion / kernel
+        least, most = _range_of_others(by_channel, axis)
+    falls = np.zeros(len(coefficients), bool)
+    several = np.zeros(len(coefficients), bool)
+    for part in np.linspace(0, 1, HELD if fusion is not None else 1):
+        held = alone.copy()
+        held[:, 0] += least + part * (most - least)
+        steep = (axis.slope(held) > 1).any(axis=1)
+        falls |= steep
+        for row in np.flatnonzero(steep & ~several):
+            several[row] = not axis.single(held[row : row + 1])
+    return BorderShape(
+        name,
+        kind,
+        axis.low,
+        axis.high,
+        axis.t,
+        axis.border(shown),
+        int(falls.sum()),
+        int(several.sum()),
+        None if fusion is None else (float(least.min()), float(most.max())),
+    )
+
+
+def _range_of_others(by_channel: Array, axis: _Axis) -> tuple[Array, Array]:
+    """The least and the largest sum over the other positions, (R,) each, of g0 + g1*tau + g2*tau^2.
+
+    `by_channel` is (C, kh*kw, 3); each tau runs over its range on its own.
+    """
+    ends = relative(np.array([axis.low, axis.high], np.float64), axis.qmax, axis.zero_point)
+    g0, g1, g2 = np.moveaxis(by_channel, 2, 0)
+    vertex = np.clip(-g1 / np.where(g2 == 0, 1, 2 * g2), *ends)
+    values = np.stack([g0 + tau * (g1 + tau * g2) for tau in (ends[0], ends[1], vertex)])
+    least, most = values.min(axis=0), values.max(axis=0)
+    return tuple((each.sum(axis=1, keepdims=True) - each).ravel() for each in (least, most))

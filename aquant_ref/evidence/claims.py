@@ -1,0 +1,179 @@
+"""Which claim of the paper is reproduced by what (SPEC.md's first section numbers them)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.errors import InputError
+from aquant_ref.evidence import pictures, tables
+from aquant_ref.evidence.borders import shapes
+from aquant_ref.evidence.layer_errors import layer_errors
+from aquant_ref.evidence.learned import learned
+from aquant_ref.evidence.overhead import FORMS, overhead
+from aquant_ref.formats.atomic import (
+    check_writable_directory,
+    replacing,
+    write_json_atomic,
+    write_text_atomic,
+)
+from aquant_ref.inputs import Inputs
+from aquant_ref.progress import Progress, quiet
+from aquant_ref.ptq.methods import A_ROUNDING, Config
+
+# Claims that a table of accuracies reproduces, and the command that makes it.
+TABLES = {
+    1: "aquant-ref table --methods qdrop,a-rounding,aquant --out claim1.json",
+    4: "aquant-ref table --methods aquant@row,aquant@row/window --out claim4.json",
+    6: "aquant-ref table --methods rtn,qdrop,qdrop-scales,qdrop-bias,aquant --out claim6.json",
+}
+TEST_IMAGES = 300
+BATCH = 32
+BEFORE, CONTROL = "qdrop-scales", "qdrop-bias"
+SUFFIXES = (".png", ".txt", ".json")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a claim comes to: plain JSON values, the table, and what draws the picture as PNG."""
+
+    result: dict[str, Any]
+    table: str
+    draw: Callable[[], bytes] | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """How a claim is reproduced: `gather(inputs, config, progress)`.
+
+    `iterations` and `images` are the defaults of the first pass and of calibration; where neither
+    accuracy nor what was learned matters they are few.
+    """
+
+    title: str
+    gather: Callable[[Inputs, Config, Progress], Evidence]
+    iterations: int = 500
+    images: int = 1024
+    picture: bool = True
+
+
+def look_of_the_border(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
+    """Claim 2: B(t) of every border that the method of `config` learns."""
+    (network,) = learned(inputs, [config], progress=progress)
+    found = shapes(network)
+    result = {"config": asdict(config), "borders": [shape.result() for shape in found]}
+    return Evidence(result, tables.of_borders(found), lambda: pictures.borders(found))
+
+
+def bias_of_the_errors(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
+    """Claim 3: bias and size of each layer's error, before the method of `config`, after, and with
+    biases learned instead.
+    """
+    methods = dict.fromkeys((BEFORE, config.method, CONTROL))
+    configs = [
+        config if method == config.method else replace(config, method=method, border="")
+        for method in methods
+    ]
+    networks = learned(inputs, configs, progress=progress)
+    codes = inputs.test.batch(np.arange(min(TEST_IMAGES, len(inputs.test))))
+    found = {
+        method: layer_errors(network, codes, progress=progress, label=f"errors {method}")
+        for method, network in zip(methods, networks, strict=True)
+    }
+    result = {
+        "config": asdict(config),
+        "images": len(codes),
+        "methods": {method: [each.result() for each in layers] for method, layers in found.items()},
+    }
+    return Evidence(result, tables.of_errors(found), lambda: pictures.errors(found))
+
+
+def overhead_of_the_border(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
+    """Claim 5: what each form of the border costs; with a form in `config`, only that one."""
+    forms = (config.border,) if config.border else FORMS
+    result = overhead(inputs, config, forms, progress=progress)
+    return Evidence(result, tables.of_overhead(result))
+
+
+CLAIMS = {
+    2: Claim("the border is a simple function of the activation", look_of_the_border),
+    3: Claim("the border removes the bias of the element-wise error", bias_of_the_errors),
+    5: Claim("the overhead of the border is negligible", overhead_of_the_border, 5, 64, False),
+}
+
+
+def claim(number: int) -> Claim:
+    """The claim called `number`; raises InputError, which says what there is."""
+    if number not in CLAIMS:
+        known = ", ".join(map(str, sorted(CLAIMS.keys() | TABLES)))
+        raise InputError(f"claim: there is no {number}; there are {known}")
+    return CLAIMS[number]
+
+
+def reproduce(
+    number: int,
+    *,
+    model: str = "resnet8",
+    data_set: str = "shapes",
+    method: str = "aquant",
+    weight_bits: int = 2,
+    act_bits: int = 2,
+    border: str = "",
+    iterations: int | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    weights: str | None = None,
+    out: str | None = None,
+    progress: Progress = quiet,
+) -> Evidence:
+    """The evidence for claim `number` on a reference model and a data set.
+
+    `iterations` and `images` are by default those of the claim. `out` is a file for the picture
+    (.png), the table (.txt) or the result (.json). Raises InputError for any bad input, before the
+    long work where that can be known.
+    """
+    chosen = claim(number)
+    iterations = chosen.iterations if iterations is None else iterations
+    images = chosen.images if images is None else images
+    config = Config(method, weight_bits, act_bits, iterations, BATCH, seed, border)
+    if images < config.batch:
+        raise InputError(
+            f"--images: {images} calibration images are fewer than a batch of {config.batch}"
+        )
+    if number == 2 and not config.has_border:
+        raise InputError(f"claim 2: method {method!r} learns no border")
+    if method == A_ROUNDING:
+        raise InputError("method: a-rounding searches at inference and has no border to look at")
+    if out is not None:
+        _check_out(Path(out), chosen, number)
+    inputs = Inputs.load(
+        model, data_set, images=images, seed=seed, weights=weights, progress=progress
+    )
+    evidence = chosen.gather(inputs, config, progress)
+    if out is not None:
+        _write(Path(out), evidence)
+    return evidence
+
+
+def _check_out(path: Path, chosen: Claim, number: int) -> None:
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"--out {path}: needs a name that ends in {', '.join(SUFFIXES)}")
+    if path.suffix == ".png":
+        if not chosen.picture:
+            raise InputError(f"--out {path}: claim {number} has no picture")
+        pictures.needs_matplotlib()
+    check_writable_directory(path.parent)
+
+
+def _write(path: Path, evidence: Evidence) -> None:
+    if path.suffix == ".json":
+        write_json_atomic(path, evidence.result)
+    elif path.suffix == ".txt":
+        write_text_atomic(path, evidence.table + "\n")
+    elif evidence.draw is not None:
+        with replacing(path) as stream:
+            stream.write(evidence.draw())

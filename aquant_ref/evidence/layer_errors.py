@@ -1,0 +1,181 @@
+"""Claim 3: the bias of the element-wise error of every layer, and where it comes from.
+
+In output channel o of a layer, at one position of one image, let x be what the layer reads in the
+float network and w, b its float weights and bias; x~ what arrives in the quantized network before
+this layer's rounding, x_hat that after it, and w_hat, b_hat the quantized weights and the bias. The
+errors of the single products, w_hat*x_hat - w*x, summed over the window, and that of the bias are
+the error of the output before its activation function,
+
+    e = (w_hat . x_hat + b_hat) - (w . x + b)
+      = (w_hat - w) . x_hat  +  w . (x_hat - x~)  +  w . (x~ - x)  +  (b_hat - b)
+        weight part             activation part      propagated part
+
+Switched off in turn, everything else as it is, are
+
+    weight         (w . x_hat + b_hat) - (w . x + b)       float weights, the same roundings
+    activation     (w_hat . x~ + b_hat) - (w . x + b)      this layer's input unrounded
+    propagated     (w_hat . Q(x) + b_hat) - (w . x + b)    input from the float network, rounded by
+                                                           this layer's quantizer Q
+
+Where two branches meet in an add, the output is their sum, and a part is switched off in both: a
+branch that is a layer as above, one that is read as it is counts as a layer of weight 1.
+
+The *bias of a product*, one for each weight of a layer, is the mean over images and positions of
+w_hat*x_hat - w*x; its parts are switched off likewise. It is summed up by the root mean square over
+all weights of the layer, in % of that of the float products w*x (`product_size`). In a layer's
+output, products whose biases have opposite signs make up for each other, and so can branches in an
+add: what block reconstruction asks for is a small error of the block's output alone.
+
+The *bias* of channel o is the mean of e over images and positions, its *deviation* the standard
+deviation; the mean of e^2 is bias^2 + deviation^2. A layer is summed up by root mean squares over
+its channels: of the bias, and of e itself. The unit is that of the layer's output; `spread`, the
+root mean square over channels of the standard deviation of the float output, makes layers
+comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
+from aquant_ref.evidence.switched import PARTS, SUMS, WHOLE, Switched
+from aquant_ref.progress import Progress, quiet
+from aquant_ref.ptq.network import LearnedNetwork
+from aquant_ref.ptq.partition import LAYERS
+
+Array = NDArray[Any]
+
+ALL = (WHOLE, *PARTS)
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class ChannelErrors:
+    """The error of a layer's output: its mean and its standard deviation, (O,) float64 each."""
+
+    bias: Array
+    deviation: Array
+
+    @property
+    def rms_bias(self) -> float:
+        """The root mean square over channels of the bias."""
+        return float(np.sqrt(np.mean(self.bias**2)))
+
+    @property
+    def rms_error(self) -> float:
+        """The root mean square over channels, images and positions of the error itself."""
+        return float(np.sqrt(np.mean(self.bias**2 + self.deviation**2)))
+
+
+@dataclass(frozen=True)
+class LayerErrors:
+    """The errors of layer or add `name` by what is switched off: WHOLE, and each of PARTS.
+
+    `product_bias` are the root mean squares of the biases of its products, `product_size` that of
+    the float products; an add has none.
+    """
+
+    name: str
+    spread: float
+    without: Mapping[str, ChannelErrors]
+    product_size: float = 0.0
+    product_bias: Mapping[str, float] = field(default_factory=dict)
+
+    def result(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "layer": self.name,
+            "spread": self.spread,
+            "product_size": self.product_size,
+            "switched_off": {
+                what: {
+                    "rms_bias": each.rms_bias,
+                    "rms_error": each.rms_error,
+                    "bias": each.bias.tolist(),
+                    "deviation": each.deviation.tolist(),
+                    "rms_product_bias": self.product_bias.get(what),
+                }
+                for what, each in self.without.items()
+            },
+        }
+
+
+def layer_errors(
+    network: LearnedNetwork, codes: Array, *, progress: Progress = quiet, label: str = "errors"
+) -> list[LayerErrors]:
+    """The errors of every layer and add of `network` on the uint8 images `codes` (N, C, H, W).
+
+    Raises InputError if there are no images.
+    """
+    if len(codes) == 0:
+        raise InputError("errors: there are no images")
+    names = [node.name for node in network.graph.nodes if node.op in SUMS]
+    outputs = {name: _Moments() for name in names}
+    errors = {name: {what: _Moments() for what in ALL} for name in names}
+    layers = [name for name in names if network.graph.node(name).op in LAYERS]
+    rows = {name: {what: _Moments() for what in (None, *ALL)} for name in layers}
+    for start in progress(range(0, len(codes), BATCH), label):
+        images = network.graph.to_float(codes[start : start + BATCH])
+        switched = Switched(network, images)
+        for name in names:
+            float_output = switched.exact[name]
+            outputs[name].add(float_output)
+            for what, moments in errors[name].items():
+                moments.add(switched.output(name, what) - float_output)
+        for name in layers:
+            for off, moments in rows[name].items():
+                if off != "weight":  # the same rows, other weights
+                    moments.add(switched.rows(name, off))
+    found = []
+    for name in names:
+        without = {what: moments.channels() for what, moments in errors[name].items()}
+        spread = float(np.sqrt(np.mean(outputs[name].channels().deviation ** 2)))
+        products = _products(switched, name, rows[name]) if name in rows else (0.0, {})
+        found.append(LayerErrors(name, spread, without, *products))
+    return found
+
+
+def _products(
+    switched: Switched, name: str, rows: Mapping[str | None, _Moments]
+) -> tuple[float, dict[str, float]]:
+    """The size of the float products of layer `name`, and the root mean squares of their biases."""
+    groups = switched.graph.node(name).attributes.get("groups", 1)
+
+    def products(weight: Array, factors: Array) -> Array:
+        matrix = weight.astype(np.float64).reshape(groups, len(weight) // groups, -1)
+        return np.asarray(matrix * factors.reshape(groups, 1, -1))
+
+    exact, mean = switched.weight(name, "weight"), rows[None].channels().bias
+    wanted = products(exact, mean)
+    size = float(np.sqrt(np.mean(products(exact**2, rows[None].squares / rows[None].count))))
+    biases = {}
+    for off in ALL:
+        read = rows[WHOLE if off == "weight" else off].channels().bias
+        bias = products(switched.weight(name, off), read) - wanted
+        biases[off] = float(np.sqrt(np.mean(bias**2)))
+    return size, biases
+
+
+class _Moments:
+    """Count, sum and sum of squares of each channel of (N, O, ...), in float64."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sum: Any = 0.0
+        self.squares: Any = 0.0
+
+    def add(self, values: Array) -> None:
+        values = values.astype(np.float64)
+        axes = (0, *range(2, values.ndim))
+        self.count += values.size // values.shape[1]
+        self.sum = self.sum + values.sum(axis=axes)
+        self.squares = self.squares + (values * values).sum(axis=axes)
+
+    def channels(self) -> ChannelErrors:
+        mean = self.sum / self.count
+        return ChannelErrors(mean, np.sqrt(np.maximum(self.squares / self.count - mean**2, 0)))

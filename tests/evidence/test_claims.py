@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import struct
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aquant_ref import cli
+from aquant_ref.errors import InputError
+from aquant_ref.evidence import CLAIMS, TABLES, reproduce
+from aquant_ref.evidence.claims import bias_of_the_errors, look_of_the_border
+from aquant_ref.evidence.learned import learned
+from aquant_ref.ptq.methods import Config, learn, observe
+
+_path = Path(__file__).with_name("networks.py")
+_spec = importlib.util.spec_from_file_location("tiny_networks", _path)
+assert _spec is not None
+assert _spec.loader is not None
+networks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(networks)
+inputs = networks.inputs
+
+CONFIG = Config("aquant", 2, 2, 5, batch=4)
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def test_a_shared_first_pass_gives_what_each_method_gives_alone() -> None:
+    given = inputs()
+    images = given.graph.to_float(given.calibration)
+    methods = ["qdrop", "aquant", "qdrop-bias", "brecq", "aquant-feedback"]
+    configs = [replace(CONFIG, method=method) for method in methods]
+    for config, shared in zip(configs, learned(given, configs), strict=True):
+        alone = observe(given.graph, given.parameters, images, config)
+        learn(alone, images, config)
+        ours, theirs = shared.weights(), alone.weights()
+        assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+        assert shared.windows.keys() == alone.windows.keys()
+        for name, tensor in alone.tensors.items():
+            assert shared.tensors[name].scale == tensor.scale
+            assert np.array_equal(shared.tensors[name].coefficients, tensor.coefficients)
+
+
+def test_claim_2_shows_the_border_that_was_learned() -> None:
+    evidence = look_of_the_border(inputs(), CONFIG)
+    assert [each["name"] for each in evidence.result["borders"]] == ["stem.relu"]
+    assert evidence.result["borders"][0]["largest_distance_from_half"] > 0
+    json.dumps(evidence.result, allow_nan=False)
+
+
+def test_claim_3_sets_the_method_beside_its_controls() -> None:
+    evidence = bias_of_the_errors(inputs(), replace(CONFIG, method="aquant-bias"))
+    assert list(evidence.result["methods"]) == ["qdrop-scales", "aquant-bias", "qdrop-bias"]
+    assert evidence.result["images"] == 8
+    json.dumps(evidence.result, allow_nan=False)
+
+
+@pytest.mark.parametrize("claim", [look_of_the_border, bias_of_the_errors])
+def test_pictures_are_drawn(claim: object) -> None:
+    pytest.importorskip("matplotlib")
+    draw = claim(inputs(), CONFIG).draw  # type: ignore[operator]
+    width, height = size_of(draw())
+    assert width > 500
+    assert height > 300
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "message"),
+    [
+        (7, {}, "there is no 7; there are 1, 2, 3, 4, 5, 6"),
+        (2, {"method": "qdrop"}, "learns no border"),
+        (2, {"images": 8}, "fewer than a batch"),
+        (2, {"out": "border.gif"}, "ends in .png, .txt, .json"),
+        (5, {"out": "cost.png"}, "claim 5 has no picture"),
+        (3, {"method": "magic"}, "no 'magic'"),
+        (3, {"border": "wavy"}, "no word 'wavy'"),
+        (3, {"method": "a-rounding"}, "has no border to look at"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_loaded(
+    number: int, options: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aquant_ref.inputs.Inputs.load", None)
+    with pytest.raises(InputError, match=message):
+        reproduce(number, **options)  # type: ignore[arg-type]
+
+
+def test_a_missing_matplotlib_is_one_line_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    monkeypatch.setattr("aquant_ref.inputs.Inputs.load", None)
+    with pytest.raises(InputError, match=r"pip install 'aquant-ref\[notebooks\]'"):
+        reproduce(2, out=str(tmp_path / "border.png"))
+
+
+@pytest.mark.parametrize("number", sorted(TABLES))
+def test_a_claim_that_a_table_reproduces_says_which(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["claim", str(number)]) == 0
+    assert capsys.readouterr().out == f"claim {number}: {TABLES[number]}\n"
+    assert number not in CLAIMS
+
+
+def test_the_command_writes_what_it_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aquant_ref.evidence.claims.Inputs.load", lambda *a, **k: inputs())
+    arguments = ["claim", "2", "--images", "16", "--iters", "5", "--border", "row/linear"]
+    monkeypatch.setattr("aquant_ref.evidence.claims.BATCH", 4)
+    assert cli.main([*arguments, "--out", str(tmp_path / "a.json"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "a.json").read_text())
+    assert printed["borders"][0]["kind"] == "row"
+    assert cli.main([*arguments, "--out", str(tmp_path / "a.txt")]) == 0
+    assert capsys.readouterr().out == (tmp_path / "a.txt").read_text()
