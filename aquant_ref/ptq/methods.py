@@ -150,6 +150,9 @@ class Config:
             raise InputError(f"border: method {self.method!r} has none")
         if self.has_border and self.form.windowed:
             fraction_bits(self.act_bits)
+        learned = replace(self.form, feedback=0)
+        if self.method.startswith("aquant-feedback") and learned != Border():
+            raise InputError(f"border: {self.method!r} learns none, it takes feedback<r> alone")
         self.stages()  # refuses a border that the method cannot learn
 
     @property

@@ -375,3 +375,9 @@ def test_a_pass_that_is_none_is_refused() -> None:
     for field, value in (("unit", "network"), ("beta_schedule", "step"), ("mask", "none")):
         with pytest.raises(InputError, match=f"{field}: no '{value}'"):
             Pass("a pass", 1, **{field: value})
+
+
+@pytest.mark.parametrize("border", ["row/feedback8", "linear", "window"])
+def test_feedback_that_learns_no_border_takes_no_form_of_one(border: str) -> None:
+    with pytest.raises(InputError, match="border"):
+        Config("aquant-feedback", border=border)
