@@ -30,7 +30,7 @@ from aquant_ref.formats.atomic import check_writable_directory, write_json_atomi
 from aquant_ref.inputs import Inputs
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq import checkpoint
-from aquant_ref.ptq.methods import Config, learn, observe
+from aquant_ref.ptq.methods import A_ROUNDING, Config, learn, observe
 from aquant_ref.ptq.reconstruction import network_error
 from aquant_ref.ptq.snap import snap
 from aquant_ref.threads import available_cores, set_threads
@@ -273,7 +273,9 @@ def _cell(config: Config) -> None:
         start, errors, first_seconds = 1, stored["block_errors"], stored["seconds"]
     errors = errors + learn(network, images, config, start=start)
     learned = time.monotonic() - started
-    error = network_error(network, images[:ERROR_IMAGES])
+    error = None  # a-rounding is not in the network, which it starts from
+    if config.method != A_ROUNDING:
+        error = network_error(network, images[:ERROR_IMAGES])
     accuracy = evaluate(inputs, config, snap(network, {}), dtype=np.float32)
     key = _key(grid, _process.sha256, config)
     row = {

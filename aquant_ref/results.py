@@ -96,7 +96,7 @@ def _name(row: Row) -> tuple[Any, ...]:
 
 def _line(rows: Sequence[Row]) -> str:
     top = [100 * row["top1"] for row in rows]
-    error = statistics.mean(row["block_error"] for row in rows)
+    errors = [row["block_error"] for row in rows if row["block_error"] is not None]
     seconds = statistics.mean(row["seconds"] for row in rows)
     cells = (
         f"`{rows[0]['method']}`",
@@ -104,7 +104,7 @@ def _line(rows: Sequence[Row]) -> str:
         f"{statistics.mean(top):.2f}",
         f"{min(top):.2f} .. {max(top):.2f}" if len(top) > 1 else "",
         ", ".join(str(row["seed"]) for row in rows),
-        f"{error:.3g}",
+        f"{statistics.mean(errors):.3g}" if errors else "",
         str(rows[0]["iterations"]),
         str(rows[0]["tested"]),
         f"{seconds:.0f}",

@@ -18,6 +18,7 @@ from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]
 
+
 @dataclass
 class Agreement:
     """What a comparison found; `elements` and `mismatches` are by tensor name.
