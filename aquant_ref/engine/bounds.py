@@ -1,10 +1,10 @@
 """How large the integers of a program can become, from its weights alone, before any image.
 
-Codes are 0..qmax, so the accumulator of output channel o is largest where every positive weight
-meets qmax and every negative one 0. No partial sum, in whatever order, is outside the bounds. So:
+Codes are 0..qmax, so the product of output channel o is largest where every positive weight meets
+qmax and every negative one 0. No partial sum, in whatever order, is outside its bounds. So:
 
-* inside int32, the accumulator of the contract holds it;
-* below 2^24 (2^53) in absolute value, a float32 (float64) product of the integers is exact.
+* below 2^24 (2^53) in absolute value, a float32 (float64) product of the integers is exact;
+* an accumulator is the product, and then the product plus a bias: both are inside int32.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from aquant_ref.errors import AccumulatorOverflow
 Array = NDArray[Any]
 
 INT32_MAX = 2**31 - 1
-ACCUMULATES = ("conv2d", "linear", "sum")  # what the contract keeps in int32
+PRODUCTS = ("conv2d", "linear")
+ACCUMULATES = (*PRODUCTS, "sum")  # what the contract keeps in int32
 EXACT_BELOW = {"float32": 2**24, "float64": 2**53}
 
 Bounds = tuple[Array, Array]  # least and largest value of each channel, int64
@@ -32,18 +33,40 @@ def bounds(program: Program) -> dict[str, Bounds]:
     Raises AccumulatorOverflow, which names the layer and the bound, where an accumulator could
     leave int32 or an add could leave 2^53.
     """
-    channels, height, width = program.input_shape
+    channels = program.input_shape[0]
     known: dict[str, Bounds] = {IMAGE: (np.zeros(channels, np.int64), np.full(channels, 255))}
-    sizes = {IMAGE: height * width}
     for each in program.instructions:
-        known[each.name] = _bounds(each, [known[name] for name in each.inputs], sizes)
-        limit = INT32_MAX if each.op in ACCUMULATES else EXACT_BELOW["float64"]
-        largest = magnitude(known[each.name])
-        if largest > limit:
-            raise AccumulatorOverflow(
-                f"{each.name}: its accumulator can reach {largest}, beyond {limit}"
-            )
+        bound = _bounds(each, [known[name] for name in each.inputs])
+        _check(each, bound)
+        if "bias" in each.arrays:
+            bias = each.arrays["bias"].astype(np.int64)
+            bound = bound[0] + bias, bound[1] + bias
+            _check(each, bound)
+        known[each.name] = bound
     return known
+
+
+def product_types(program: Program) -> dict[str, str]:
+    """For each convolution and linear layer the cheapest type in which its product is exact.
+
+    The bias is added after the product, in int32, and has no part in this. Raises
+    AccumulatorOverflow as `bounds` does.
+    """
+    known = bounds(program)
+    return {
+        each.name: product_type(_product_bounds(each, *known[each.inputs[0]]))
+        for each in program.instructions
+        if each.op in PRODUCTS
+    }
+
+
+def _check(each: Instruction, bound: Bounds) -> None:
+    limit = INT32_MAX if each.op in ACCUMULATES else EXACT_BELOW["float64"]
+    largest = magnitude(bound)
+    if largest > limit:
+        raise AccumulatorOverflow(
+            f"{each.name}: its accumulator can reach {largest}, beyond {limit}"
+        )
 
 
 def magnitude(bound: Bounds) -> int:
@@ -59,7 +82,7 @@ def product_type(bound: Bounds) -> str:
     return "integer"
 
 
-def _bounds(each: Instruction, inputs: list[Bounds], sizes: dict[str, int]) -> Bounds:
+def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
     low, high = inputs[0]
     if each.op == "threshold":
         thresholds = each.arrays["thresholds"]
@@ -80,6 +103,7 @@ def _bounds(each: Instruction, inputs: list[Bounds], sizes: dict[str, int]) -> B
 
 
 def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
+    """Of the product alone, without a bias."""
     weight = each.arrays["weight"].astype(np.int64)
     zero_point = each.arrays["zero_point"].astype(np.int64)
     # 0 is what a padded pixel contributes
@@ -93,7 +117,6 @@ def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     shape = (*channel.shape, *(1,) * (weight.ndim - 2))
     low, high = (bound[channel].reshape(shape) for bound in (low, high))
     rest = tuple(range(1, weight.ndim))
-    bias = each.arrays.get("bias", np.zeros(outputs, np.int64)).astype(np.int64)
-    least = np.minimum(weight * low, weight * high).sum(axis=rest) + bias
-    largest = np.maximum(weight * low, weight * high).sum(axis=rest) + bias
+    least = np.minimum(weight * low, weight * high).sum(axis=rest)
+    largest = np.maximum(weight * low, weight * high).sum(axis=rest)
     return least, largest

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.engine.bounds import bounds, product_type
+from aquant_ref.engine.bounds import bounds, product_types
 from aquant_ref.engine.lower import Decisions, Lowering, Meaning
 
 # Roundings of a term besides the n of its sum: the weight scale, the weight, the activation, their
@@ -33,10 +33,10 @@ ROUNDINGS = 8
 class LayerCertificate:
     """What holds for every image at the tensor `name`, whose integers `accumulator` holds.
 
-    low, high: least and largest accumulator; `product`: the type in which the integer product is
-    exact; `margin`: least distance, in accumulator steps, of a threshold from an accumulator that
-    can occur; `error`: the largest error of the simulation, in the same steps; `fragile`: the
-    number of `thresholds` whose distance is not above the error of their channel.
+    low, high: least and largest accumulator; `product`: the type that the engine computes its
+    product in, exactly; `margin`: least distance, in accumulator steps, of a threshold from an
+    accumulator that can occur; `error`: the largest error of the simulation, in the same steps;
+    `fragile`: the number of `thresholds` whose distance is not above the error of their channel.
     """
 
     name: str
@@ -58,7 +58,7 @@ class LayerCertificate:
 def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertificate, ...]:
     """The certificates of all code tensors and the logits, for a simulation in `dtype`."""
     known = bounds(lowering.program)
-    kinds = {each.name: each.op for each in lowering.program.instructions}
+    types = product_types(lowering.program)
     certificates = []
     for decisions in lowering.decisions:
         name = decisions.accumulator.name
@@ -71,7 +71,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
                 name,
                 int(low.min()),
                 int(high.max()),
-                product_type(known[name]) if kinds[name] == "conv2d" else "integer",
+                types.get(name, "integer"),
                 margins.size,
                 float(margins.min(initial=np.inf)),
                 float(error.max()),
@@ -89,7 +89,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
             output,
             int(low.min()),
             int(high.max()),
-            product_type(known[output]),
+            types.get(output, "integer"),
             0,
             0.5,
             float(error.max()),

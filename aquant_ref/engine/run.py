@@ -1,9 +1,10 @@
 """The engine: runs an integer program in integers only.
 
 The one exception is inside `_product`: where the bounds of `engine.bounds` say that every partial
-sum is an integer below 2^24 (2^53), a float32 (float64) BLAS product of the integers is exact, a
-hundred times faster, and converted back before it leaves the function. `product="integer"` does
-without, and gives the same bytes. Nothing here is shared with the simulation.
+sum of the product, its bias not yet added, is an integer below 2^24 (2^53), a float32 (float64)
+BLAS product of the integers is exact, a hundred times faster, and converted back before it leaves
+the function. `product="integer"` does without, and gives the same bytes. Nothing here is shared
+with the simulation.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.bounds import bounds, product_type
+from aquant_ref.engine.bounds import product_types
 from aquant_ref.engine.program import IMAGE, Instruction, Program
 from aquant_ref.errors import InputError
 from aquant_ref.threads import map_blocks
@@ -34,11 +35,9 @@ class Engine:
         if product not in ("auto", "integer"):
             raise ValueError(f"product: needs 'auto' or 'integer', got {product!r}")
         self.program = program
-        known = bounds(program)
-        self._types = {
-            each.name: "integer" if product == "integer" else product_type(known[each.name])
-            for each in program.instructions
-        }
+        self._types = product_types(program)
+        if product == "integer":
+            self._types = dict.fromkeys(self._types, "integer")
         readers = [(name, each.name) for each in program.instructions for name in each.inputs]
         self._last_reader = dict(readers)  # of several, the last one stays
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 from fractions import Fraction
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 
 from aquant_ref import oracle
 from aquant_ref.engine import Engine, Instruction, Lowering, Program, lower
-from aquant_ref.engine.bounds import bounds, magnitude, product_type
+from aquant_ref.engine.bounds import bounds, magnitude, product_types
 from aquant_ref.engine.certificate import certify
 from aquant_ref.engine.compare import compare
 from aquant_ref.engine.lower import CEILINGS, UNREACHED
 from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads
 
@@ -227,9 +230,94 @@ def test_the_image_that_the_signs_of_the_weights_make_reaches_the_bounds_exactly
 def test_a_product_that_float32_cannot_hold_is_computed_in_float64_exactly() -> None:
     weight = np.full((1, 3, 1, 1), 2**15 + 1, np.int32)
     program = conv_program(weight)
-    assert product_type(bounds(program)["acc"]) == "float64"
+    assert product_types(program) == {"acc": "float64"}
     image = np.array([[[[255]], [[254]], [[253]]]], np.uint8)
     assert Engine(program).run(image)["acc"].item() == (2**15 + 1) * (255 + 254 + 253)
+
+
+def linear_program(weight: np.ndarray, bias: np.ndarray) -> Program:
+    arrays = {"weight": weight, "bias": bias, "zero_point": np.zeros(weight.shape[1], np.int32)}
+    return Program(
+        (weight.shape[1], 1, 1),
+        (
+            Instruction("flat", "flatten", ("image",), {"positions": 1}),
+            Instruction("logits", "linear", ("flat",), {}, arrays),
+        ),
+    )
+
+
+def test_a_bias_that_centres_the_accumulator_does_not_make_its_product_exact() -> None:
+    """Past bug: float32 was chosen by the bounds of product + bias, and sums above 2^24 lost
+    bits."""
+    weight = np.full((1, 3072), -39, np.int32)
+    program = linear_program(weight, np.array([39 * 255 * 3072 // 2], np.int32))
+    assert magnitude(bounds(program)["logits"]) < 2**24 < 39 * 255 * 3072
+    assert product_types(program) == {"logits": "float64"}
+
+
+def test_a_learned_layer_with_a_large_bias_is_exact_as_its_certificate_says() -> None:
+    """Past bug: 94 of 4000 logits of such a network were wrong, and certified."""
+    rng = np.random.default_rng(0)
+    build = Builder((3, 32, 32))
+    with build.block("head"):
+        x = build("conv", "conv2d", INPUT, channels=2, kernel=3, padding=1, stride=2)
+        x = build("flatten", "flatten", build("relu", "relu", x))
+        build("linear", "linear", x, channels=2)
+    weight = -rng.uniform(0.5, 1, (2, 512))
+    parameters = {
+        "head.conv.weight": rng.uniform(0.2, 1, (2, 3, 3, 3)),
+        "head.conv.bias": np.zeros(2),
+        "head.linear.weight": weight,
+        "head.linear.bias": -4 * weight.sum(axis=1),
+    }
+    single = {name: array.astype(np.float32) for name, array in parameters.items()}
+    images = rng.integers(200, 256, (300, 3, 32, 32)).astype(np.uint8)
+    calibration = images[:32] // 2
+    model = quantize(build.graph(), single, calibration, Config("rtn", 8, 8))
+    lowering = Lowering(model)
+    logits = certify(lowering)[-1]
+    assert max(-logits.low, logits.high) < 2**24
+    assert (logits.product, logits.certified) == ("float64", True)
+    assert compare(model, lowering.program, Labelled(images)).exact
+    fast, slow = (Engine(lowering.program, product=p).run(images) for p in ("auto", "integer"))
+    assert fast["head.linear"].tolist() == slow["head.linear"].tolist()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), log_size=st.floats(4, 22), centre=st.floats(-1.5, 1.5))
+def test_no_bias_makes_the_product_inexact(seed: int, log_size: float, centre: float) -> None:
+    """Biases that move the range of the accumulator to and fro; the judge is Python's `int`."""
+    rng = np.random.default_rng(seed)
+    weight = rng.integers(-int(2**log_size), int(2**log_size) + 1, (3, 16)).astype(np.int32)
+    weight[0], weight[1] = -abs(weight[0]), abs(weight[1])
+    low = 255 * np.minimum(weight, 0).sum(axis=1)
+    high = 255 * np.maximum(weight, 0).sum(axis=1)
+    bias = np.rint(-centre * (low + high) / 2).astype(np.int64)
+    ends = np.concatenate([low, high, low + bias, high + bias])
+    program = linear_program(weight, bias)
+    if abs(ends).max() > 2**31 - 1:
+        with pytest.raises(AccumulatorOverflow, match="logits"):
+            Engine(program)
+        return
+    program = linear_program(weight, bias.astype(np.int32))
+    images = rng.integers(0, 256, (8, 16, 1, 1)).astype(np.uint8)
+    images[:3] = (255 * (weight > 0)).astype(np.uint8)[:, :, None, None]
+    images[3:6] = (255 * (weight < 0)).astype(np.uint8)[:, :, None, None]
+    exact = [
+        [
+            sum(map(mul, row, image)) + b
+            for row, b in zip(weight.tolist(), bias.tolist(), strict=True)
+        ]
+        for image in images.reshape(8, 16).tolist()
+    ]
+    assert Engine(program).run(images)["logits"].tolist() == exact
+
+
+def test_a_product_that_leaves_int32_before_its_bias_is_refused() -> None:
+    """Past bug: the sum fitted, and the product wrapped on its way from float64 to int32."""
+    program = linear_program(np.full((1, 3072), -4000, np.int32), np.array([2 * 10**9], np.int32))
+    with pytest.raises(AccumulatorOverflow, match=r"logits.*3133440000"):
+        Engine(program)
 
 
 def test_an_accumulator_that_could_leave_int32_is_refused_with_its_bound() -> None:
