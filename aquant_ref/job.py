@@ -17,11 +17,15 @@ from aquant_ref import data
 from aquant_ref.engine.certificate import LayerCertificate, certify
 from aquant_ref.engine.compare import Agreement, compare
 from aquant_ref.engine.lower import Lowering
-from aquant_ref.engine.program import Program
+from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
 from aquant_ref.evaluate import evaluate, float_accuracy
 from aquant_ref.formats import native
-from aquant_ref.formats.atomic import check_writable_directory, write_json_atomic
+from aquant_ref.formats.atomic import (
+    check_writable_directory,
+    replacing_together,
+    write_json_atomic,
+)
 from aquant_ref.inputs import Inputs, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
@@ -142,6 +146,7 @@ def run(
         "not_lowered": refusal,
         "seconds": {what: round(value, 3) for what, value in seconds.items()},
         "versions": versions(),
+        MODEL: quantized.sha256(),
     }
     outcome = Outcome(quantized, program, certificates, agreement, result)
     if directory is not None:
@@ -168,10 +173,11 @@ def _certificate(certificates: Sequence[LayerCertificate]) -> dict[str, Any]:
 
 
 def _write(directory: Path, outcome: Outcome) -> None:
-    outcome.model.save(directory / FILES[0])
-    if outcome.program is not None:
-        outcome.program.save(directory / FILES[1])
-    write_json_atomic(directory / FILES[2], outcome.result)
+    with replacing_together(directory, FILES) as folder:
+        outcome.model.save(folder / FILES[0])
+        if outcome.program is not None:
+            outcome.program.save(folder / FILES[1])
+        write_json_atomic(folder / FILES[2], outcome.result)
 
 
 @dataclass(frozen=True)
@@ -185,11 +191,14 @@ class Rerun:
 def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Rerun:
     """Run `directory`/program.npz on the test split of `data_set`, beside model.npz.
 
-    Raises InputError if a file is missing or damaged or the images do not fit.
+    Raises InputError if a file is missing or damaged, if the two do not belong together, or if the
+    images do not fit.
     """
     started = time.monotonic()
     program = Program.load(directory / FILES[1])
     model = QuantizedGraph.load(directory / FILES[0])
+    if program.source.get(MODEL) != model.sha256():
+        raise InputError(f"{directory}: {FILES[1]} and {FILES[0]} do not belong together")
     test = data.load(data_set, split="test", progress=progress)
     check_images(model.graph, test, data_set)
     agreement = compare(model, program, test, progress=progress)

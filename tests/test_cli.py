@@ -33,8 +33,10 @@ RESULT_KEYS = {
     "images",
     "bit_exact",
     "certificate",
+    "not_lowered",
     "seconds",
     "versions",
+    "model_sha256",
 }
 QUICK = ["quantize", "--images", "64", "--iters", "4"]
 
@@ -296,6 +298,8 @@ def test_a_saved_model_and_its_program_say_the_same(tmp_path: Path) -> None:
     model = QuantizedGraph.load(tmp_path / "model.npz")
     program = Program.load(tmp_path / "program.npz")
     assert program.output == model.graph.output
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert program.source["model_sha256"] == model.sha256() == result["model_sha256"]
     names = {i.name for i in program.instructions if i.op == "threshold"}
     assert names == set(model.tensors) - {"image"}
 

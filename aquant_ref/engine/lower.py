@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.program import Instruction, Program
+from aquant_ref.engine.program import MODEL, Instruction, Program
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import Node
@@ -82,7 +82,8 @@ class Lowering:
         for node in model.graph.nodes:
             self._lower(node)
         channels, height, width = model.graph.shapes[INPUT]
-        self.program = Program((channels, height, width), tuple(self._instructions), model.source)
+        source = {**model.source, MODEL: model.sha256()}
+        self.program = Program((channels, height, width), tuple(self._instructions), source)
         bounds(self.program)  # refuses an overflow now rather than when it is run
 
     def _lower(self, node: Node) -> None:

@@ -30,6 +30,7 @@ from aquant_ref.formats import native
 Array = NDArray[Any]
 
 IMAGE = "image"
+MODEL = "model_sha256"  # where `source` says which model a program was lowered from
 # Arrays that an instruction carries, and the kinds of dtype that each may have.
 ARRAYS: dict[str, tuple[str, ...]] = {
     "conv2d": ("weight", "zero_point"),

@@ -3,7 +3,8 @@
 A file is written under a temporary name in the directory where it will live, brought to the disk,
 and only then renamed. A rename inside one directory is atomic, so a reader sees the old file or the
 new one, never half of either; Ctrl-C, a full disk or a defect leaves the old file as it was and no
-temporary file behind.
+temporary file behind. Files that belong together are all written before the first of them is
+renamed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,8 +29,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     is removed. Raises InputError, which names `path`, where the operating system refuses.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, not a file")
+    _check_no_directory(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as stream:  # "x": never into a file that somebody else made
@@ -42,6 +43,35 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
         raise
+
+
+@contextmanager
+def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) -> Iterator[Path]:
+    """Yield a new folder; if the block ends well, its files become those files of `directory`.
+
+    They are renamed in the order of `names`; one of them that the block did not write is removed,
+    so that no file of an earlier set stays among the new ones. On any exception in the block
+    `directory` stays as it was. Renames are not one step: whoever must not mistake a set that a
+    power cut divided gives its files a common mark. Raises InputError, which names the file.
+    """
+    directory = Path(directory)
+    for name in names:
+        _check_no_directory(directory / name)
+    folder = directory / f".{secrets.token_hex(4)}.tmp"
+    try:
+        folder.mkdir()
+        yield folder
+        for name in names:
+            if (folder / name).exists():
+                os.replace(folder / name, directory / name)
+            else:
+                (directory / name).unlink(missing_ok=True)
+    except InputError as error:  # of a file in the folder, which the user knows by another name
+        raise InputError(str(error).replace(str(folder), str(directory))) from error.__cause__
+    except OSError as error:
+        raise InputError(f"{directory}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
@@ -60,6 +90,11 @@ def write_json_atomic(path: str | os.PathLike[str], value: Any) -> None:
     not have.
     """
     write_text_atomic(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def _check_no_directory(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, not a file")
 
 
 def check_writable_directory(path: str | os.PathLike[str]) -> Path:

@@ -55,19 +55,22 @@ def save(
     written, for a kind, a name, a dtype or metadata that the format does not have.
     """
     _check_kind(kind)
-    stored = {_checked_name(name): _portable(name, arrays[name]) for name in sorted(arrays)}
-    header = {
-        "magic": MAGIC,
-        "kind": kind,
-        "version": FORMAT_VERSION,
-        "meta": dict(meta),
-        "arrays": {name: _describe(array) for name, array in stored.items()},
-    }
+    stored = _stored(arrays)
+    header = {"magic": MAGIC, "kind": kind, "version": FORMAT_VERSION, **_content(meta, stored)}
     text = json.dumps(header, sort_keys=True, indent=1, allow_nan=False)
     with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(_entry(HEADER), text)
         for name, array in stored.items():
             archive.writestr(_entry(f"{name}.npy"), _npy_bytes(array))
+
+
+def digest(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """The sha256 of what a file with this `meta` and these `arrays` holds.
+
+    That of what `load` returns is that of what was saved.
+    """
+    text = json.dumps(_content(meta, _stored(arrays)), sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -185,6 +188,14 @@ def _parse_npy(data: bytes) -> NDArray[Any]:
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data) - start:
         raise ValueError(f"claims shape {shape}, which is not the size of its data")
     return np.frombuffer(data, dtype, offset=start).reshape(shape).copy()
+
+
+def _stored(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {_checked_name(name): _portable(name, arrays[name]) for name in sorted(arrays)}
+
+
+def _content(meta: Mapping[str, Any], stored: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    return {"meta": dict(meta), "arrays": {n: _describe(array) for n, array in stored.items()}}
 
 
 def _describe(array: NDArray[Any]) -> dict[str, Any]:

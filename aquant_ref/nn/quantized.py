@@ -207,6 +207,15 @@ class QuantizedGraph:
 
     def save(self, path: str | Path) -> None:
         """Write the model file; raises InputError if `path` cannot be written."""
+        meta, arrays = self._content()
+        native.save(path, "model", meta=meta, arrays=arrays)
+
+    def sha256(self) -> str:
+        """The sha256 of all that the model file holds: what is made of this model carries it."""
+        return native.digest(*self._content())
+
+    def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Metadata and arrays of the model file."""
         meta = {
             "input_shape": list(self.graph.shapes[INPUT]),
             "zero": list(self.graph.zero),
@@ -243,7 +252,7 @@ class QuantizedGraph:
                     arrays[f"windows/{name}/{part}"] = array
         for name, array in self.floats.items():
             arrays[f"floats/{name}"] = array
-        native.save(path, "model", meta=meta, arrays=arrays)
+        return meta, arrays
 
     @classmethod
     def load(cls, path: str | Path) -> QuantizedGraph:

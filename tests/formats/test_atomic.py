@@ -14,6 +14,7 @@ from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
     check_writable_directory,
     replacing,
+    replacing_together,
     write_json_atomic,
     write_text_atomic,
 )
@@ -61,6 +62,66 @@ def test_the_content_is_on_disk_before_the_rename(
     monkeypatch.setattr(os, "replace", lambda *a: (calls.append("replace"), replace(*a)))
     write_text_atomic(tmp_path / "a.txt", "text")
     assert calls == ["fsync", "replace"]
+
+
+NAMES = ("model", "program", "result")
+
+
+def write_set(directory: Path, text: str, names: tuple[str, ...] = NAMES) -> None:
+    with replacing_together(directory, NAMES) as folder:
+        for name in names:
+            write_text_atomic(folder / name, text)
+
+
+def texts(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_a_set_of_files_replaces_the_old_set(tmp_path: Path) -> None:
+    write_set(tmp_path, "old")
+    write_set(tmp_path, "new", ("model", "result"))
+    assert texts(tmp_path) == {"model": "new", "result": "new"}
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_set_that_cannot_be_written_whole_leaves_the_old_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Past bug: a disk that was full at the second file left the first beside an old program."""
+    write_set(tmp_path, "old")
+    calls = []
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) > failing:
+            raise OSError(27, "File too large")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=f"{NAMES[failing]}: cannot be written") as error:
+        write_set(tmp_path, "new")
+    assert str(error.value).startswith(str(tmp_path / NAMES[failing]))
+    assert texts(tmp_path) == dict.fromkeys(NAMES, "old")
+
+
+def test_an_interrupted_set_leaves_the_old_set(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with replacing_together(tmp_path, NAMES) as folder:
+            write_text_atomic(folder / "model", "new")
+            raise KeyboardInterrupt
+
+    write_set(tmp_path, "old")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert texts(tmp_path) == dict.fromkeys(NAMES, "old")
+
+
+def test_a_set_cannot_replace_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    with pytest.raises(InputError, match="program: is a directory"):
+        write_set(tmp_path, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["program"]
 
 
 def test_text_is_written_as_it_is(tmp_path: Path) -> None:

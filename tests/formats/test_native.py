@@ -340,3 +340,17 @@ def test_load_refuses_entries_that_share_their_bytes(saved: Path) -> None:
             archive.filelist.append(twin)
         archive.writestr("last.npy", b"")  # makes zipfile write the table of contents again
     assert_refused(saved, "claim more bytes than the file has")
+
+
+def test_a_digest_is_that_of_what_is_loaded_again_and_sees_every_change(tmp_path: Path) -> None:
+    meta, arrays = {"bits": 2, "shape": (1, 2)}, {"w": np.arange(3.0), "b": np.zeros(2, ">i4")}
+    native.save(tmp_path / "a.npz", "model", meta=meta, arrays=arrays)
+    digest = native.digest(meta, arrays)
+    assert native.digest(*native.load(tmp_path / "a.npz", "model")) == digest
+    others = [
+        ({**meta, "bits": 3}, arrays),
+        (meta, {**arrays, "w": np.array([0, 1, 2.5])}),
+        (meta, {"v": arrays["w"], "b": arrays["b"]}),
+        (meta, {**arrays, "w": np.arange(3.0)[None]}),
+    ]
+    assert len({digest, *(native.digest(m, a) for m, a in others)}) == 5
