@@ -26,7 +26,11 @@ import numpy as np
 from aquant_ref import results
 from aquant_ref.errors import InputError
 from aquant_ref.evaluate import evaluate, float_accuracy, tested
-from aquant_ref.formats.atomic import check_writable_directory, write_json_atomic
+from aquant_ref.formats.atomic import (
+    check_writable_directory,
+    check_writable_file,
+    write_json_atomic,
+)
 from aquant_ref.inputs import Inputs
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq import checkpoint
@@ -100,6 +104,8 @@ def run(
     Returns the rows of the grid. Raises InputError for bad input, before any work, and where a cell
     cannot be computed.
     """
+    for path in (out, out.with_suffix(".md")):
+        check_writable_file(path)
     known = {row["key"]: row for row in results.load(out)}
     folder = check_writable_directory(out.with_name(f"{out.stem}.cells"))
     inputs = grid.load(grid.configs[0].seed, progress)

@@ -22,7 +22,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.evaluate import evaluate, float_accuracy
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
-    check_writable_directory,
+    check_writable_file,
     replacing_together,
     write_json_atomic,
 )
@@ -86,7 +86,10 @@ def run(
         raise InputError(
             f"--images: {images} calibration images are fewer than a batch of {config.batch}"
         )
-    directory = None if out is None else check_writable_directory(out)
+    directory = None if out is None else Path(out)
+    if directory is not None:
+        for name in FILES:
+            check_writable_file(directory / name)
     inputs = Inputs.load(
         model, data_set, images=images, seed=config.seed, weights=weights, progress=progress
     )
@@ -239,9 +242,8 @@ def train(
         if epochs < 1:
             raise InputError(f"--epochs: needs at least 1, got {epochs}")
         recipe = replace(recipe, epochs=epochs)
-    path = Path(f"{model}-{name}.npz") if out is None else out
-    check_writable_directory(path.parent)
-    checkpoint = path.with_name(f"{path.stem}.checkpoint.npz")
+    path = check_writable_file(f"{model}-{name}.npz" if out is None else out)
+    checkpoint = check_writable_file(path.with_name(f"{path.stem}.checkpoint.npz"))
     images = data.load(data_set, split="train", progress=progress)
     test = data.load(data_set, split="test", progress=progress)
     graph = definition.build(len(images.classes))

@@ -149,6 +149,24 @@ def test_a_directory_that_cannot_be_written_is_refused_before_the_work(
     assert time.monotonic() - started < 5
 
 
+def test_a_directory_in_the_place_of_a_file_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Past bug: a whole training, or quantization, was done and then thrown away."""
+
+    def work(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("the work has started")
+
+    monkeypatch.setattr(job.data, "load", work)
+    taken = tmp_path / "taken.npz"
+    (tmp_path / "model.npz").mkdir()
+    taken.mkdir()
+    assert f"{taken}: is a directory" in refused(capsys, "train", "resnet8", "--out", str(taken))
+    assert "model.npz: is a directory" in refused(capsys, "quantize", "--out", str(tmp_path))
+    assert "taken.npz: is a directory" in refused(capsys, "table", "--out", str(taken))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "taken.npz"]
+
+
 def weights_with(tmp_path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> str:
     meta, arrays = native.load(reference_models.get("resnet8").weights_path("shapes"), "weights")
     change(meta, arrays)

@@ -21,6 +21,11 @@ from typing import Any, BinaryIO
 from aquant_ref.errors import InputError
 
 
+def _check_no_directory(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, not a file")
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Yield a binary stream whose content becomes the file `path` if the block ends well.
@@ -92,11 +97,6 @@ def write_json_atomic(path: str | os.PathLike[str], value: Any) -> None:
     write_text_atomic(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def _check_no_directory(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, not a file")
-
-
 def check_writable_directory(path: str | os.PathLike[str]) -> Path:
     """Make the directory `path` if it is missing, and return it once a file could be written in it.
 
@@ -115,4 +115,16 @@ def check_writable_directory(path: str | os.PathLike[str]) -> Path:
         probe.unlink()
     except OSError as error:
         raise InputError(f"{path}: cannot be written to ({error.strerror or error})") from error
+    return path
+
+
+def check_writable_file(path: str | os.PathLike[str]) -> Path:
+    """Return `path` once a file of this name could be written, its directory as above.
+
+    Call it before the long work whose result it is. Raises InputError, which names what is in the
+    way.
+    """
+    path = Path(path)
+    check_writable_directory(path.parent)
+    _check_no_directory(path)
     return path

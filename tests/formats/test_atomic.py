@@ -13,6 +13,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
     check_writable_directory,
+    check_writable_file,
     replacing,
     replacing_together,
     write_json_atomic,
@@ -193,3 +194,13 @@ def test_an_output_directory_must_be_writable(
     monkeypatch.setattr(Path, "touch", refuse)  # root may write everywhere
     with pytest.raises(InputError, match="cannot be written to .Permission denied"):
         check_writable_directory(tmp_path)
+
+
+def test_an_output_file_can_be_new_or_old_but_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old")
+    for name in ("new", "old"):
+        assert check_writable_file(tmp_path / name) == tmp_path / name
+    assert texts(tmp_path) == {"old": "old"}
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="folder: is a directory"):
+        check_writable_file(tmp_path / "folder")
