@@ -27,8 +27,8 @@ from aquant_ref import results
 from aquant_ref.errors import InputError
 from aquant_ref.evaluate import evaluate, float_accuracy, tested
 from aquant_ref.formats.atomic import (
-    check_writable_directory,
     check_writable_file,
+    make_directory,
     write_json_atomic,
 )
 from aquant_ref.inputs import Inputs
@@ -107,7 +107,7 @@ def run(
     for path in (out, out.with_suffix(".md")):
         check_writable_file(path)
     known = {row["key"]: row for row in results.load(out)}
-    folder = check_writable_directory(out.with_name(f"{out.stem}.cells"))
+    folder = out.with_name(f"{out.stem}.cells")
     inputs = grid.load(grid.configs[0].seed, progress)
     sha256 = hashlib.sha256(inputs.weights.read_bytes()).hexdigest()
     del inputs
@@ -121,6 +121,7 @@ def run(
     collect()
     missing = [config for config, key in keys.items() if key not in known]
     if missing:
+        make_directory(folder)
         workers = min(processes or available_cores(), len(missing))
         with ProcessPoolExecutor(
             workers,

@@ -23,6 +23,7 @@ from aquant_ref.evaluate import evaluate, float_accuracy
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
     check_writable_file,
+    make_directory,
     replacing_together,
     write_json_atomic,
 )
@@ -255,6 +256,7 @@ def train(
             f"top-1 {100 * entry['top1']:.2f} %"
         )
 
+    make_directory(path.parent)
     state = train_graph(
         graph,
         images,

@@ -167,6 +167,17 @@ def test_a_directory_in_the_place_of_a_file_is_refused_before_the_work(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "taken.npz"]
 
 
+def test_a_refused_run_leaves_no_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new"
+    bad = ["--data", f"folder:{tmp_path}"]
+    refused(capsys, "quantize", *bad, "--out", str(out / "a" / "b"))
+    refused(capsys, "train", "resnet8", *bad, "--epochs", "1", "--out", str(out / "a.npz"))
+    refused(capsys, "table", *bad, "--out", str(out / "a.json"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def weights_with(tmp_path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> str:
     meta, arrays = native.load(reference_models.get("resnet8").weights_path("shapes"), "weights")
     change(meta, arrays)

@@ -52,7 +52,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) -> Iterator[Path]:
-    """Yield a new folder; if the block ends well, its files become those files of `directory`.
+    """Yield a new folder; if the block ends well, its files become those files of `directory`,
+    which is made if it is missing.
 
     They are renamed in the order of `names`; one of them that the block did not write is removed,
     so that no file of an earlier set stays among the new ones. On any exception in the block
@@ -64,7 +65,7 @@ def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) 
         _check_no_directory(directory / name)
     folder = directory / f".{secrets.token_hex(4)}.tmp"
     try:
-        folder.mkdir()
+        make_directory(folder)
         yield folder
         for name in names:
             if (folder / name).exists():
@@ -97,10 +98,10 @@ def write_json_atomic(path: str | os.PathLike[str], value: Any) -> None:
     write_text_atomic(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def check_writable_directory(path: str | os.PathLike[str]) -> Path:
-    """Make the directory `path` if it is missing, and return it once a file could be written in it.
+def make_directory(path: str | os.PathLike[str]) -> Path:
+    """Make the directory `path` and its parents where they are missing.
 
-    Call it before the long work whose result goes there. Raises InputError, which names `path`.
+    Raises InputError, which names `path`.
     """
     path = Path(path)
     try:
@@ -109,12 +110,29 @@ def check_writable_directory(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{path}: is a file, not a directory") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be created ({error.strerror or error})") from error
+    return path
+
+
+def check_writable_directory(path: str | os.PathLike[str]) -> Path:
+    """Return the directory `path` once it could be made and a file written in it; leave no trace.
+
+    Call it before the long work whose result goes there. Raises InputError, which names `path`.
+    """
+    path = Path(path)
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     probe = path / f".{secrets.token_hex(4)}.tmp"
     try:
+        make_directory(path)
         probe.touch(exist_ok=False)
         probe.unlink()
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be written to ({error.strerror or error})") from error
+    finally:
+        for each in missing:  # what a refused run would leave behind
+            with suppress(OSError):
+                each.rmdir()
     return path
 
 

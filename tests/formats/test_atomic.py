@@ -165,11 +165,19 @@ def test_a_file_needs_a_directory_to_be_in(tmp_path: Path, parent: str) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-def test_an_output_directory_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> None:
+def test_the_check_of_an_output_directory_leaves_no_trace(tmp_path: Path) -> None:
+    """Past bug: a run that was refused left an empty directory, parents included."""
     path = tmp_path / "runs" / "first"
     assert check_writable_directory(path) == path
+    assert list(tmp_path.iterdir()) == []
+    path.mkdir(parents=True)
     assert check_writable_directory(str(path)) == path
     assert list(path.iterdir()) == []
+
+
+def test_a_set_of_files_makes_its_directory(tmp_path: Path) -> None:
+    write_set(tmp_path / "runs" / "first", "new")
+    assert texts(tmp_path / "runs" / "first") == dict.fromkeys(NAMES, "new")
 
 
 def test_an_output_directory_cannot_be_a_file(tmp_path: Path) -> None:
