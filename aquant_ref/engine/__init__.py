@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from aquant_ref.engine.instructions import Instruction
 from aquant_ref.engine.lower import Lowering, lower
-from aquant_ref.engine.program import Instruction, Program
+from aquant_ref.engine.program import Program
 from aquant_ref.engine.run import Engine
 
 __all__ = ["Engine", "Instruction", "Lowering", "Program", "lower"]

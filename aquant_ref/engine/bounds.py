@@ -9,13 +9,16 @@ qmax and every negative one 0. No partial sum, in whatever order, is outside its
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.program import IMAGE, Instruction, Program
+from aquant_ref.engine.instructions import IMAGE, Instruction
 from aquant_ref.errors import AccumulatorOverflow
+
+if TYPE_CHECKING:
+    from aquant_ref.engine.program import Program  # which computes its bounds when it is loaded
 
 Array = NDArray[Any]
 
@@ -42,7 +45,7 @@ def bounds(program: Program) -> dict[str, Bounds]:
             bias = each.arrays["bias"].astype(np.int64)
             bound = bound[0] + bias, bound[1] + bias
             _check(each, bound)
-        known[each.name] = bound
+        known[each.name] = bound[0].astype(np.int64), bound[1].astype(np.int64)
     return known
 
 
@@ -89,7 +92,8 @@ def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
         return np.zeros(len(low), np.int64), np.full(len(low), thresholds.shape[1], np.int64)
     if each.op == "add":
         (other_low, other_high) = inputs[1]
-        a, b = each.arrays["multiplier_a"], each.arrays["multiplier_b"]
+        # as Python's integers, since nothing has said yet that int64 holds the sum
+        a, b = (each.arrays[key].astype(object) for key in ("multiplier_a", "multiplier_b"))
         return a * low + b * other_low, a * high + b * other_high
     if each.op == "sum":
         positions = each.attributes["positions"]

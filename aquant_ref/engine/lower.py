@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.program import MODEL, Instruction, Program
+from aquant_ref.engine.instructions import Instruction
+from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import Node

@@ -1,17 +1,7 @@
 """The integer program: a list of instructions on named integer tensors, and its file.
 
-The program holds no real number: whoever implements it needs this page and integer arithmetic.
-Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
-
-| op | gives |
-|---|---|
-| conv2d | sum of weight * (code - zero_point) over the window, 0 for padding: an accumulator |
-| linear | sum of weight * (code - zero_point) + bias |
-| add | multiplier_a * a + multiplier_b * b, per channel: an accumulator |
-| sum | sum over all positions, shape (N, C, 1, 1): an accumulator |
-| max_pool | maximum over the window |
-| flatten | (N, C, H, W) -> (N, C*H*W) |
-| threshold | how many of the channel's sorted thresholds are <= the accumulator: a code |
+The program holds no real number: whoever implements it needs this page, the table in
+`engine/instructions.py` and integer arithmetic.
 """
 
 from __future__ import annotations
@@ -21,37 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.engine.bounds import bounds
+from aquant_ref.engine.instructions import ARRAYS, Instruction, check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 
 Array = NDArray[Any]
 
-IMAGE = "image"
 MODEL = "model_sha256"  # where `source` says which model a program was lowered from
-# Arrays that an instruction carries, and the kinds of dtype that each may have.
-ARRAYS: dict[str, tuple[str, ...]] = {
-    "conv2d": ("weight", "zero_point"),
-    "linear": ("weight", "bias", "zero_point"),
-    "add": ("multiplier_a", "multiplier_b"),
-    "sum": (),
-    "max_pool": (),
-    "flatten": (),
-    "threshold": ("thresholds",),
-}
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One step: tensor `name` is `op` of the tensors `inputs`."""
-
-    name: str
-    op: str
-    inputs: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,32 +63,28 @@ class Program:
 
     @classmethod
     def load(cls, path: str | Path) -> Program:
-        """Read what `save` wrote; raises InputError, which names the file, if it makes no sense."""
+        """Read what `save` wrote.
+
+        Raises InputError, which names the file, unless this is a program that can be run and whose
+        accumulators fit.
+        """
         meta, arrays = native.load(path, "program")
         try:
-            instructions = tuple(_instruction(each, arrays) for each in meta["instructions"])
-            channels, height, width = meta["input_shape"]
-            _check_order(instructions)
-        except (KeyError, TypeError, ValueError) as error:
+            program = cls(
+                tuple(meta["input_shape"]),
+                tuple(_instruction(each, arrays) for each in meta["instructions"]),
+                dict(meta["source"]),
+            )
+            if arrays:
+                raise ValueError(f"no instruction has the array {min(arrays)!r}")
+            check(program.input_shape, program.instructions)
+            bounds(program)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path}: is not an integer program ({error})") from error
-        return cls((channels, height, width), instructions, meta["source"])
+        return program
 
 
-def _instruction(stored: dict[str, Any], arrays: dict[str, Array]) -> Instruction:
-    own = {key: arrays[f"{stored['name']}/{key}"] for key in ARRAYS[stored["op"]]}
-    for key, array in own.items():
-        if array.dtype.kind not in "iu":
-            raise ValueError(f"{stored['name']}: {key} is {array.dtype}, not integer")
-    thresholds = own.get("thresholds")
-    if thresholds is not None and bool((np.diff(thresholds, axis=1) < 0).any()):
-        raise ValueError(f"{stored['name']}: thresholds are not sorted")
+def _instruction(stored: Mapping[str, Any], arrays: dict[str, Array]) -> Instruction:
+    """The instruction with its arrays, which are taken out of `arrays`."""
+    own = {key: arrays.pop(f"{stored['name']}/{key}") for key in ARRAYS[stored["op"]]}
     return Instruction(**{**stored, "inputs": tuple(stored["inputs"])}, arrays=own)
-
-
-def _check_order(instructions: tuple[Instruction, ...]) -> None:
-    made = {IMAGE}
-    for each in instructions:
-        for name in each.inputs:
-            if name not in made:
-                raise ValueError(f"{each.name}: reads {name!r} before it is made")
-        made.add(each.name)

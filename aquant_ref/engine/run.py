@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import product_types
-from aquant_ref.engine.program import IMAGE, Instruction, Program
+from aquant_ref.engine.instructions import IMAGE, Instruction
+from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.threads import map_blocks
 
@@ -147,7 +148,7 @@ def _threshold(acc: Array, thresholds: Array) -> Array:
     codes = np.zeros(acc.shape, np.uint8 if count < 256 else np.uint16)
     if count <= FEW:
         for k in range(count):
-            codes += acc >= thresholds[:, k, None, None]
+            codes += acc >= thresholds[:, k].reshape(-1, *(1,) * (acc.ndim - 2))
         return codes
     for channel in range(channels):
         codes[:, channel] = np.searchsorted(thresholds[channel], acc[:, channel], side="right")

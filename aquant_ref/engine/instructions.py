@@ -1,0 +1,199 @@
+"""The instructions of an integer program: what each carries, what it takes and what it makes.
+
+Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
+
+| op | gives |
+|---|---|
+| conv2d | sum of weight * (code - zero_point) over the window, 0 for padding: an accumulator |
+| linear | sum of weight * (code - zero_point) + bias: an accumulator |
+| add | multiplier_a * a + multiplier_b * b, per channel, in int64 |
+| sum | sum over all positions, shape (N, C, 1, 1): an accumulator |
+| max_pool | maximum over the window |
+| flatten | (N, C, H, W) -> (N, C*H*W) |
+| threshold | how many of the channel's sorted thresholds are <= the accumulator: a code |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+IMAGE = "image"
+LARGEST_CODE = 2**16 - 1
+
+# Arrays that an instruction carries, with the dtypes that each may have.
+ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
+    "conv2d": {"weight": ("int8", "int32"), "zero_point": ("int32",)},
+    "linear": {"weight": ("int8", "int32"), "bias": ("int32",), "zero_point": ("int32",)},
+    "add": {"multiplier_a": ("int64",), "multiplier_b": ("int64",)},
+    "sum": {},
+    "max_pool": {},
+    "flatten": {},
+    "threshold": {"thresholds": ("int64",)},
+}
+# Attributes, with the least value of each; pairs are (vertical, horizontal).
+PAIRS: dict[str, dict[str, int]] = {
+    "conv2d": {"stride": 1, "padding": 0},
+    "max_pool": {"kernel": 1, "stride": 1, "padding": 0},
+}
+NUMBERS: dict[str, dict[str, int]] = {
+    "conv2d": {"groups": 1},
+    "sum": {"positions": 1},
+    "flatten": {"positions": 1},
+}
+READ_CODES = ("conv2d", "linear", "max_pool")
+PASS_CODES = ("max_pool", "flatten")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One step: tensor `name` is `op` of the tensors `inputs`."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+
+
+def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
+    """Raise ValueError, which names the instruction, unless these make a program that can be run.
+
+    The last one must make the logits, with a linear layer.
+    """
+    _need("image", len(input_shape) == 3 and min(input_shape) >= 1, f"has shape {input_shape}")
+    shapes: dict[str, Shape] = {IMAGE: input_shape}
+    codes = {IMAGE}
+    for each in instructions:
+        _need(each.name, each.name not in shapes, "is made twice")
+        _need(each.name, each.op in ARRAYS, f"there is no operation {each.op!r}")
+        _need(each.name, len(each.inputs) == (2 if each.op == "add" else 1), "has too few inputs")
+        for name in each.inputs:
+            _need(each.name, name in shapes, f"reads {name!r} before it is made")
+            _need(
+                each.name,
+                each.op not in READ_CODES or name in codes,
+                f"reads {name!r}, which holds no codes",
+            )
+        _check_attributes(each)
+        _check_arrays(each)
+        shapes[each.name] = _shape(each, *(shapes[name] for name in each.inputs))
+        if each.op == "threshold" or (each.op in PASS_CODES and each.inputs[0] in codes):
+            codes.add(each.name)
+    _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
+
+
+def _need(name: str, holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}: {otherwise}")
+
+
+def _check_attributes(each: Instruction) -> None:
+    pairs, numbers = PAIRS.get(each.op, {}), NUMBERS.get(each.op, {})
+    for key, least in {**pairs, **numbers}.items():
+        given = each.attributes.get(key)
+        values = given if key in pairs else [given]
+        _need(
+            each.name,
+            isinstance(values, list | tuple)
+            and len(values) == (2 if key in pairs else 1)
+            and all(type(value) is int and value >= least for value in values),
+            f"its {key} cannot be {given}",
+        )
+
+
+def _check_arrays(each: Instruction) -> None:
+    for key, array in each.arrays.items():
+        _need(
+            each.name,
+            array.dtype.name in ARRAYS[each.op][key],
+            f"its {key} is {array.dtype}, not {' or '.join(ARRAYS[each.op][key])}",
+        )
+    for key in ("multiplier_a", "multiplier_b"):
+        if key in each.arrays:
+            _need(each.name, bool((each.arrays[key] > 0).all()), f"its {key} is not positive")
+    if "zero_point" in each.arrays:
+        zero_point = each.arrays["zero_point"]
+        inside = (zero_point >= 0) & (zero_point <= LARGEST_CODE)
+        _need(each.name, bool(inside.all()), "its zero_point is no code")
+
+
+def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
+    """The shape of what `each` makes, once its arrays and attributes fit what it reads."""
+    arrays, channels = each.arrays, shape[0]
+    axes = {"linear": (1,), "threshold": (1, 3), "flatten": (1, 3)}.get(each.op, (3,))
+    _need(each.name, len(shape) in axes, f"cannot read a tensor of shape {shape}")
+    if each.op == "conv2d":
+        weight, groups = arrays["weight"], each.attributes["groups"]
+        _need(
+            each.name,
+            weight.ndim == 4
+            and min(weight.shape) >= 1
+            and weight.shape[1] * groups == channels
+            and len(weight) % groups == 0,
+            f"its weight {weight.shape} does not fit {channels} channels in {groups} groups",
+        )
+        _check_channels(each, channels, "zero_point")
+        return (len(weight), *_window_sizes(each, shape, weight.shape[2:]))
+    if each.op == "linear":
+        weight = arrays["weight"]
+        _need(
+            each.name,
+            weight.ndim == 2 and len(weight) >= 1 and weight.shape[1] == channels,
+            f"its weight {weight.shape} does not fit {channels} inputs",
+        )
+        _check_channels(each, channels, "zero_point")
+        _check_channels(each, len(weight), "bias")
+        return (len(weight),)
+    if each.op == "add":
+        _need(each.name, shape == other, f"its inputs have shapes {shape} and {other}")
+        _check_channels(each, channels, "multiplier_a", "multiplier_b")
+        return shape
+    if each.op == "max_pool":
+        return (channels, *_window_sizes(each, shape, tuple(each.attributes["kernel"])))
+    if each.op == "threshold":
+        return _threshold_shape(each, shape)
+    positions = int(np.prod(shape[1:], dtype=np.int64))  # sum, flatten
+    _need(each.name, each.attributes["positions"] == positions, f"has {positions} positions")
+    return (channels, 1, 1) if each.op == "sum" else (channels * positions,)
+
+
+def _check_channels(each: Instruction, channels: int, *keys: str) -> None:
+    for key in keys:
+        shape = each.arrays[key].shape
+        _need(each.name, shape == (channels,), f"its {key} has shape {shape}, needs ({channels},)")
+
+
+def _window_sizes(each: Instruction, shape: Shape, kernel: Shape) -> Shape:
+    sizes = tuple(
+        (size + 2 * padding - k) // stride + 1
+        for size, k, stride, padding in zip(
+            shape[1:], kernel, each.attributes["stride"], each.attributes["padding"], strict=True
+        )
+    )
+    _need(each.name, min(sizes) >= 1, f"a window of {kernel} does not fit {shape}")
+    return sizes
+
+
+def _threshold_shape(each: Instruction, shape: Shape) -> Shape:
+    thresholds = each.arrays["thresholds"]
+    _need(
+        each.name,
+        thresholds.ndim == 2
+        and len(thresholds) == shape[0]
+        and 1 <= thresholds.shape[1] <= LARGEST_CODE,
+        f"its thresholds {thresholds.shape} do not fit {shape[0]} channels",
+    )
+    _need(
+        each.name,
+        bool((thresholds[:, 1:] >= thresholds[:, :-1]).all()),
+        "thresholds are not sorted",
+    )
+    return shape

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.engine import Program, lower
+from aquant_ref.errors import InputError
+from aquant_ref.formats import native
+
+_spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
+assert _spec is not None
+assert _spec.loader is not None
+networks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(networks)
+
+Change = Callable[[dict[str, Any], dict[str, Any]], Any]
+
+
+def instruction(meta: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for each in meta["instructions"] if each["name"] == name)
+
+
+def attribute(name: str, **changes: Any) -> Change:
+    return lambda meta, arrays: instruction(meta, name)["attributes"].update(changes)
+
+
+def array(name: str, change: Callable[[Any], Any]) -> Change:
+    return lambda meta, arrays: arrays.update({name: change(arrays[name])})
+
+
+def first(count: int) -> Change:
+    def change(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        meta["instructions"] = meta["instructions"][:count]
+        names = {each["name"] for each in meta["instructions"]}
+        for key in [key for key in arrays if key.rpartition("/")[0] not in names]:
+            del arrays[key]
+
+    return change
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "no instructions": (first(0), "makes no logits"),
+    "the first two instructions": (first(2), "makes no logits"),
+    "no image": (lambda meta, arrays: meta.update(input_shape=[2, 0, 3]), "image"),
+    "no source": (lambda meta, arrays: meta.pop("source"), "source"),
+    "a stride of 0": (attribute("stem.conv.acc", stride=[0, 0]), "its stride cannot be"),
+    "one stride": (attribute("stem.conv.acc", stride=[1]), "its stride cannot be"),
+    "no attributes": (
+        lambda meta, arrays: instruction(meta, "stem.conv.acc").update(attributes={}),
+        "its stride cannot be None",
+    ),
+    "negative padding": (attribute("body.conv1.acc", padding=[-1, 1]), "its padding cannot be"),
+    "a fractional kernel": (attribute("body.pool", kernel=[2.5, 2]), "its kernel cannot be"),
+    "a kernel beyond the image": (attribute("body.pool", kernel=[9, 9]), "does not fit"),
+    "three groups": (attribute("body.conv1.acc", groups=3), "3 groups"),
+    "other positions": (attribute("head.flatten", positions=2), "positions"),
+    "an unknown op": (
+        lambda meta, arrays: instruction(meta, "head.flatten").update(op="magic"),
+        "magic",
+    ),
+    "two instructions of one name": (
+        lambda meta, arrays: instruction(meta, "head.flatten").update(name="body.pool"),
+        "made twice",
+    ),
+    "another order": (lambda meta, arrays: meta["instructions"].reverse(), "before it is made"),
+    "one term of an add": (
+        lambda meta, arrays: instruction(meta, "body.add.acc").update(inputs=["body.pool"]),
+        "inputs",
+    ),
+    "a layer that reads accumulators": (
+        lambda meta, arrays: instruction(meta, "body.conv1.acc").update(inputs=["stem.conv.acc"]),
+        "holds no codes",
+    ),
+    "an instruction that is none": (lambda meta, arrays: meta["instructions"].append(7), ""),
+    "a weight of another shape": (array("stem.conv.acc/weight", lambda a: a[:, :1]), "weight"),
+    "half the classes' weights": (array("head.linear/weight", lambda a: a[:1]), "bias"),
+    "a float weight": (array("stem.conv.acc/weight", lambda a: a.astype(float)), "float64"),
+    "a zero point that is no code": (array("stem.conv.acc/zero_point", lambda a: a - 1), "code"),
+    "thresholds of other channels": (array("stem.relu/thresholds", lambda a: a[:2]), "channels"),
+    "thresholds in no order": (array("stem.relu/thresholds", lambda a: a[:, ::-1]), "sorted"),
+    "a multiplier of 0": (array("body.add.acc/multiplier_a", lambda a: a * 0), "positive"),
+    "a multiplier beyond int64": (
+        array("body.add.acc/multiplier_a", lambda a: a * 0 + 2**62),
+        "can reach",
+    ),
+    "a weight beyond int32": (
+        array("stem.conv.acc/weight", lambda a: np.full(a.shape, 2**31 - 1, np.int32)),
+        "can reach",
+    ),
+    "an array too many": (lambda meta, arrays: arrays.update(more=np.zeros(1)), "more"),
+    "an array too few": (lambda meta, arrays: arrays.pop("stem.relu/thresholds"), "thresholds"),
+}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("program") / "program.npz"
+    lower(networks.residual_network(3, pool=True)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_program_that_cannot_be_run_is_refused(saved: Path, tmp_path: Path, name: str) -> None:
+    """Past bugs: tracebacks, exit code 1, and mismatches for files with valid checksums."""
+    change, words = CHANGES[name]
+    meta, arrays = native.load(saved, "program")
+    change(meta, arrays)
+    path = tmp_path / "changed.npz"
+    native.save(path, "program", meta=meta, arrays=arrays)
+    with pytest.raises(InputError, match=r"changed.npz: is not an integer program .*") as error:
+        Program.load(path)
+    assert words in str(error.value)
+
+
+def test_the_program_itself_is_accepted(saved: Path, tmp_path: Path) -> None:
+    Program.load(saved).save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == saved.read_bytes()
