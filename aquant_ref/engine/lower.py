@@ -29,7 +29,8 @@ from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.quantized import QuantizedGraph, QuantizedTensor
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.nn.windows import pair
 
 Array = NDArray[Any]

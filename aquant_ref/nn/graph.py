@@ -168,6 +168,17 @@ class Graph:
             if name.startswith(prefix)
         }
 
+    def check_image(self) -> None:
+        """Raise ValueError unless there is a node and the image has channels, each with a zero."""
+        shape = self.shapes[INPUT]
+        if len(shape) != 3 or not all(type(size) is int and size >= 1 for size in shape):
+            raise ValueError(f"{INPUT}: has shape {shape}")
+        codes = [zero for zero in self.zero if type(zero) is int and 0 <= zero <= 255]
+        if len(codes) != shape[0] or len(self.zero) != shape[0]:
+            raise ValueError(f"{INPUT}: its zero {self.zero} is not a code for each channel")
+        if not self.nodes:
+            raise ValueError("there are no nodes")
+
     def check_parameters(self, parameters: Parameters) -> None:
         """Raise InputError, which names the parameter, unless all are there, of their shape,
         finite.

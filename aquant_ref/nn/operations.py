@@ -55,6 +55,8 @@ def _window_shape(node: Node, shape: Shape, channels: int) -> Shape:
     kernel = pair(a["kernel"])
     stride = pair(a.get("stride", kernel if node.op != "conv2d" else 1))
     padding = pair(a.get("padding", 0))
+    if min(kernel + stride) < 1 or min(padding) < 0 or channels < 1:
+        raise ValueError(f"{node.name}: attributes {dict(a)} make no window")
     sizes = [
         output_size(size, k, s, p)
         for size, k, s, p in zip(shape[1:], kernel, stride, padding, strict=True)
@@ -72,8 +74,11 @@ def _same_shape(node: Node, *shapes: Shape) -> Shape:
 
 def _conv_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
     a = node.attributes
-    if shape[0] % a.get("groups", 1):
-        raise ValueError(f"{node.name}: {shape[0]} channels do not split into {a['groups']} groups")
+    for channels in (shape[0], a["channels"]):
+        if channels % a.get("groups", 1):
+            raise ValueError(
+                f"{node.name}: {channels} channels do not split into {a['groups']} groups"
+            )
     weight = (a["channels"], shape[0] // a.get("groups", 1), *pair(a["kernel"]))
     return {"weight": weight, **({"bias": weight[:1]} if a.get("bias", True) else {})}
 

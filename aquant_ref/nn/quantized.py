@@ -13,7 +13,8 @@ is stored with wide codes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,58 +27,18 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import Node
+from aquant_ref.nn.quantizers import (
+    FeedbackBorder,
+    QuantizedLayer,
+    QuantizedTensor,
+    check_window,
+)
 from aquant_ref.nn.windows import pair
 from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
 
 Array = NDArray[Any]
 
 PASSES_CODES = ("flatten", "max_pool")  # ops that move codes and leave scale and quantizer alone
-
-
-@dataclass(frozen=True)
-class QuantizedLayer:
-    """A convolution or linear layer: codes (O, ...) of `bits` bits, unsigned, 0..2^bits - 1.
-
-    `zero_point` (O,) int32, `unit` (O,) and `bias` (O,) float64.
-    """
-
-    codes: Array
-    zero_point: Array
-    bits: int
-    unit: Array
-    bias: Array
-
-    def integers(self) -> Array:
-        """The weights as the integers that meet the input's codes: codes - zero_point, int32."""
-        zero_point = self.zero_point.reshape(-1, *(1,) * (self.codes.ndim - 1))
-        return self.codes.astype(np.int32) - zero_point.astype(np.int32)
-
-
-@dataclass(frozen=True)
-class QuantizedTensor:
-    """The quantizer of a tensor: codes 0..2^bits - 1 of value scale*(code - zero_point).
-
-    `crossings` (C or 1, 2^bits - 1) float64, AQ-BORDER-2: t = r/scale goes from k to k + 1, the
-    code from k + zero_point to the next, where it reaches crossings[c, k + zero_point], which is in
-    (k, k + 1].
-    """
-
-    scale: float
-    bits: int
-    crossings: Array
-    zero_point: int = 0
-
-
-@dataclass(frozen=True)
-class FeedbackBorder:
-    """A border that feeds the error of its window back (AQ-FEEDBACK), before any lowering.
-
-    `border` (R or 1, U) float64 is B0 of every row and wide code, `rank` how many directions are
-    kept.
-    """
-
-    border: Array
-    rank: int
 
 
 @dataclass(frozen=True)
@@ -256,7 +217,7 @@ class QuantizedGraph:
 
     @classmethod
     def load(cls, path: str | Path) -> QuantizedGraph:
-        """Read what `save` wrote; raises InputError, which names the file."""
+        """Read what `save` wrote; raises InputError, which names the file, if it makes no sense."""
         meta, arrays = native.load(path, "model")
         try:
             nodes = [Node(**{**node, "inputs": tuple(node["inputs"])}) for node in meta["nodes"]]
@@ -281,9 +242,53 @@ class QuantizedGraph:
                 for name, bits in meta["tensor_bits"].items()
             }
             windows = _windows(arrays, meta["feedback"])
-        except (KeyError, TypeError, ValueError) as error:
+            source, floats = dict(meta["source"]), _under(arrays, "floats/")
+            model = cls(graph, layers, tensors, source, windows, floats)
+            model.check()
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path}: is not a quantized model ({error})") from error
-        return cls(graph, layers, tensors, meta["source"], windows, _under(arrays, "floats/"))
+        return model
+
+    def check(self) -> None:
+        """Raise ValueError, which names the node, unless the parts fit the graph and one another.
+
+        Spec: AQ-IDEAL-1.
+        """
+        self.graph.check_image()
+        weights = {
+            name.removesuffix(".weight"): shape
+            for name, shape in self.graph.parameter_shapes.items()
+            if name.endswith(".weight")
+        }
+        if self.floats:
+            self.graph.check_parameters(self.floats)
+        elif INPUT not in self.tensors:
+            raise ValueError(f"{INPUT}: has no quantizer")
+        needed = set() if self.floats else set(weights)
+        for name in sorted(needed ^ self.layers.keys()):
+            raise ValueError(f"{name}: {'has no' if name in needed else 'needs no'} codes")
+        for name, tensor in self.tensors.items():
+            with _named(name):
+                tensor.check(self.graph.shapes[name][0])
+        for name, layer in self.layers.items():
+            with _named(name):
+                layer.check(weights[name])
+                self.code_source(self.graph.node(name).inputs[0])
+        for name, border in self.windows.items():
+            node = self.graph.node(name)
+            with _named(name):
+                read = node.inputs[0]
+                rows = self.graph.shapes[read][0] * int(np.prod(pair(node.attributes["kernel"])))
+                check_window(border, rows, self.tensors[self.code_source(read)])
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Put `name` before what a part of the network says is wrong with it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

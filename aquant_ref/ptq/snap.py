@@ -21,12 +21,8 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import Graph
-from aquant_ref.nn.quantized import (
-    FeedbackBorder,
-    QuantizedGraph,
-    QuantizedLayer,
-    QuantizedTensor,
-)
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, every_row
 from aquant_ref.quant import border

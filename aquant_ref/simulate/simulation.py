@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node
-from aquant_ref.nn.quantized import PASSES_CODES, FeedbackBorder, QuantizedGraph, QuantizedTensor
+from aquant_ref.nn.quantized import PASSES_CODES, QuantizedGraph
+from aquant_ref.nn.quantizers import FeedbackBorder, QuantizedTensor
 from aquant_ref.nn.ste import Codes
 from aquant_ref.nn.windows import Windows
 from aquant_ref.quant import border

@@ -16,7 +16,8 @@ import pytest
 from aquant_ref import oracle
 from aquant_ref.engine import Engine, lower
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import FeedbackBorder, QuantizedGraph
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.quantizers import FeedbackBorder
 from aquant_ref.ptq import METHODS, Border, Config, observe, quantize
 from aquant_ref.ptq.closed_form import _fit, closed_form
 from aquant_ref.ptq.form import CHOICES

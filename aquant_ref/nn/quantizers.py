@@ -1,0 +1,125 @@
+"""What a quantized network holds for a layer and for a tensor, and when that makes sense.
+
+`check` of each raises ValueError, one line that says what is wrong; the name is added by the
+network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.quant.qparams import check_bits
+from aquant_ref.quant.window import NEVER, WindowBorder, wide_steps
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """A convolution or linear layer: codes (O, ...) of `bits` bits, unsigned, 0..2^bits - 1.
+
+    `zero_point` (O,) int32, `unit` (O,) and `bias` (O,) float64.
+    """
+
+    codes: Array
+    zero_point: Array
+    bits: int
+    unit: Array
+    bias: Array
+
+    def integers(self) -> Array:
+        """The weights as the integers that meet the input's codes: codes - zero_point, int32."""
+        zero_point = self.zero_point.reshape(-1, *(1,) * (self.codes.ndim - 1))
+        return self.codes.astype(np.int32) - zero_point.astype(np.int32)
+
+    def check(self, weight: tuple[int, ...]) -> None:
+        """Raise ValueError unless this can be the layer whose weight has that shape."""
+        qmax = 2 ** check_bits("layer", self.bits) - 1
+        _check_shape("codes", self.codes, weight)
+        _check_integers("codes", self.codes, 0, qmax)
+        _check_shape("zero_point", self.zero_point, weight[:1])
+        _check_integers("zero_point", self.zero_point, 0, qmax)
+        for name, values in (("unit", self.unit), ("bias", self.bias)):
+            _check_shape(name, values, weight[:1])
+            _check_finite(name, values)
+        if bool((self.unit <= 0).any()):
+            raise ValueError("unit is not above 0")
+
+
+@dataclass(frozen=True)
+class QuantizedTensor:
+    """The quantizer of a tensor: codes 0..2^bits - 1 of value scale*(code - zero_point).
+
+    `crossings` (C or 1, 2^bits - 1) float64, AQ-BORDER-2: t = r/scale goes from k to k + 1, the
+    code from k + zero_point to the next, where it reaches crossings[c, k + zero_point], which is in
+    (k, k + 1].
+    """
+
+    scale: float
+    bits: int
+    crossings: Array
+    zero_point: int = 0
+
+    def check(self, channels: int) -> None:
+        """Raise ValueError unless this can be the quantizer of a tensor of so many channels."""
+        qmax = 2 ** check_bits("tensor", self.bits) - 1
+        if not 0 < self.scale < float("inf"):
+            raise ValueError(f"scale is {self.scale}, needs a finite number above 0")
+        if not 0 <= self.zero_point <= qmax:
+            raise ValueError(f"zero_point is {self.zero_point}, needs 0 to {qmax}")
+        _check_shape("crossings", self.crossings, (channels, qmax), (1, qmax))
+        _check_finite("crossings", self.crossings)
+        cell = np.arange(qmax) - self.zero_point
+        if not bool(((self.crossings > cell) & (self.crossings <= cell + 1)).all()):
+            raise ValueError("crossings lie outside their cells")
+
+
+@dataclass(frozen=True)
+class FeedbackBorder:
+    """A border that feeds the error of its window back (AQ-FEEDBACK), before any lowering.
+
+    `border` (R or 1, U) float64 is B0 of every row and wide code, `rank` how many directions are
+    kept.
+    """
+
+    border: Array
+    rank: int
+
+
+def check_window(border: WindowBorder | FeedbackBorder, rows: int, tensor: QuantizedTensor) -> None:
+    """Raise ValueError unless `border` can round the wide codes of `tensor` in that many rows."""
+    wide = len(wide_steps(tensor.bits, tensor.zero_point))
+    shapes = (rows, wide), (1, wide)
+    if isinstance(border, FeedbackBorder):
+        _check_shape("border", border.border, *shapes)
+        _check_finite("border", border.border)
+        if type(border.rank) is not int or border.rank < 1:
+            raise ValueError(f"rank is {border.rank}, needs at least 1")
+        return
+    _check_shape("codes", border.codes, *shapes)
+    _check_integers("codes", border.codes, 0, 2**tensor.bits - 1)
+    if (border.lift is None) != (border.fusion is None):
+        raise ValueError("has only one of lift and fusion")
+    for name, table in (("lift", border.lift), ("fusion", border.fusion)):
+        if table is not None:
+            _check_shape(name, table, *shapes)
+            _check_integers(name, table, NEVER, -NEVER)
+
+
+def _check_shape(name: str, values: Array, *shapes: tuple[int, ...]) -> None:
+    if values.shape not in shapes:
+        raise ValueError(f"{name} of shape {values.shape}, needs {shapes[0]}")
+
+
+def _check_finite(name: str, values: Array) -> None:
+    if values.dtype != np.float64 or not bool(np.isfinite(values).all()):
+        raise ValueError(f"{name} needs finite numbers of float64")
+
+
+def _check_integers(name: str, values: Array, low: int, high: int) -> None:
+    if values.dtype.kind not in "iu" or int(values.min()) < low or int(values.max()) > high:
+        raise ValueError(f"{name} needs integers from {low} to {high}")

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.errors import InputError
+from aquant_ref.formats import native
+from aquant_ref.nn.quantized import QuantizedGraph
+
+_path = Path(__file__).parents[1] / "engine" / "networks.py"
+_spec = importlib.util.spec_from_file_location("networks", _path)
+assert _spec is not None
+assert _spec.loader is not None
+networks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(networks)
+
+Change = Callable[[dict[str, Any], dict[str, Any]], Any]
+
+
+def array(name: str, change: Callable[[Any], Any]) -> Change:
+    return lambda meta, arrays: arrays.update({name: change(arrays[name])})
+
+
+def with_first(value: float) -> Callable[[Any], Any]:
+    def change(old: Any) -> Any:
+        new = old.copy()
+        new.flat[0] = value
+        return new
+
+    return change
+
+
+def bits(kind: str, name: str, count: Any) -> Change:
+    return lambda meta, arrays: meta[f"{kind}_bits"].update({name: count})
+
+
+def attribute(name: str, **changes: Any) -> Change:
+    def change(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        node = next(node for node in meta["nodes"] if node["name"] == name)
+        node["attributes"].update(changes)
+
+    return change
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "codes of another shape": (array("layers/stem.conv/codes", lambda a: a[:, :1]), "stem.conv"),
+    "codes beyond their bits": (array("layers/body.conv1/codes", lambda a: a + 4), "0 to 3"),
+    "float codes": (array("layers/body.conv1/codes", lambda a: a.astype(float)), "integers"),
+    "a zero point beyond": (array("layers/body.conv1/zero_point", with_first(4)), "zero_point"),
+    "a NaN bias": (array("layers/stem.conv/bias", with_first(np.nan)), "stem.conv: bias"),
+    "a negative unit": (array("layers/stem.conv/unit", with_first(-1)), "stem.conv: unit"),
+    "an infinite unit": (array("layers/stem.conv/unit", with_first(np.inf)), "stem.conv: unit"),
+    "a NaN scale": (array("tensors/stem.relu/scale", lambda a: a * np.nan), "stem.relu: scale"),
+    "a scale of 0": (array("tensors/stem.relu/scale", lambda a: a * 0), "stem.relu: scale"),
+    "two scales": (array("tensors/stem.relu/scale", lambda a: np.array([a, a])), ""),
+    "a code that is none": (array("tensors/stem.relu/zero_point", lambda a: a + 4), "0 to 3"),
+    "a NaN crossing": (array("tensors/body.relu2/crossings", with_first(np.nan)), "body.relu2"),
+    "a crossing elsewhere": (array("tensors/stem.relu/crossings", with_first(1.5)), "outside"),
+    "crossings of others": (array("tensors/stem.relu/crossings", lambda a: a[:2]), "crossings"),
+    "99 bits": (bits("tensor", "stem.relu", 99), "1 to 16"),
+    "no bits": (bits("layer", "stem.conv", None), "1 to 16"),
+    "other bits": (bits("tensor", "stem.relu", 3), "crossings"),
+    "a tensor of no node": (lambda meta, arrays: meta["tensor_bits"].update(no=2), "no"),
+    "a layer without codes": (lambda meta, arrays: meta["layer_bits"].pop("stem.conv"), "codes"),
+    "no codes to read": (lambda meta, arrays: meta["tensor_bits"].pop("stem.relu"), "body"),
+    "no image": (lambda meta, arrays: meta["tensor_bits"].pop("image"), "image"),
+    "no nodes": (lambda meta, arrays: meta.update(nodes=[]), ""),
+    "nodes that are none": (lambda meta, arrays: meta.update(nodes=["conv"]), ""),
+    "no source": (lambda meta, arrays: meta.pop("source"), "source"),
+    "a zero too many": (lambda meta, arrays: meta.update(zero=[0, 0, 0]), "zero"),
+    "a stride of 0": (attribute("stem.conv", stride=[0, 0]), "stem.conv"),
+    "a kernel of 0": (attribute("body.pool", kernel=0), "body.pool"),
+    "no groups": (attribute("body.conv1", groups=0), ""),
+    "three groups": (attribute("body.conv1", groups=3), "3 groups"),
+    "an array too few": (lambda meta, arrays: arrays.pop("layers/stem.conv/bias"), "bias"),
+}
+WINDOWS: dict[str, tuple[str, Change, str]] = {
+    "codes beyond": ("row", array("windows/body.conv1/codes", lambda a: a + 4), "0 to 3"),
+    "codes of others": ("row", array("windows/body.conv1/codes", lambda a: a[:2]), "codes"),
+    "no lift": ("fused", lambda meta, arrays: arrays.pop("windows/body.conv1/lift"), "lift"),
+    "no rank": (
+        "feedback",
+        lambda meta, arrays: meta["feedback"].update({"body.conv1": 0}),
+        "rank",
+    ),
+    "a NaN": ("feedback", array("windows/body.conv1/border", with_first(np.nan)), "border"),
+}
+
+
+def refusal(model: QuantizedGraph, change: Change, path: Path) -> str:
+    model.save(path)
+    meta, arrays = native.load(path, "model")
+    change(meta, arrays)
+    native.save(path, "model", meta=meta, arrays=arrays)
+    with pytest.raises(InputError, match=r"model.npz: is not a quantized model") as error:
+        QuantizedGraph.load(path)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_model_that_makes_no_sense_is_refused(tmp_path: Path, name: str) -> None:
+    """Past bugs: tracebacks, mismatches, errors without the file, and no error at all."""
+    change, words = CHANGES[name]
+    model = networks.residual_network(3, pool=True)
+    assert words in refusal(model, change, tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_border_that_makes_no_sense_is_refused(tmp_path: Path, name: str) -> None:
+    windows, change, words = WINDOWS[name]
+    model = networks.residual_network(3, windows=windows)
+    message = refusal(model, change, tmp_path / "model.npz")
+    assert "body.conv1: " in message
+    assert words in message
+
+
+@pytest.mark.parametrize("windows", ["", "row", "fused", "feedback"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_model_comes_back_from_its_file(tmp_path: Path, windows: str, signed: bool) -> None:
+    model = networks.residual_network(4, pool=True, signed=signed, windows=windows, zero=(3, 116))
+    model.save(tmp_path / "model.npz")
+    again = QuantizedGraph.load(tmp_path / "model.npz")
+    assert again.sha256() == model.sha256()
+    again.save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "model.npz").read_bytes()
