@@ -36,15 +36,15 @@ def of_outcome(outcome: Outcome) -> str:
 
 def _certificate_lines(certificates: Iterable[LayerCertificate]) -> Iterator[str]:
     yield (
-        f"{'tensor':<14} {'accumulator':>27}  {'product':<8} {'thresholds':>10} {'margin':>9} "
-        f"{'error':>9}  certificate"
+        f"{'tensor':<14} {'accumulator':>27} in     {'product':<8} {'thresholds':>10} "
+        f"{'margin':>9} {'error':>9}  certificate"
     )
     for c in certificates:
         span = f"{c.low} .. {c.high}"
         word = "certified" if c.certified else f"{c.fragile} fragile"
         yield (
-            f"{c.name:<14} {span:>27}  {c.product:<8} {c.thresholds:>10} {c.margin:>9.1e} "
-            f"{c.error:>9.1e}  {word}"
+            f"{c.name:<14} {span:>27} {c.held_in}  {c.product:<8} {c.thresholds:>10} "
+            f"{c.margin:>9.1e} {c.error:>9.1e}  {word}"
         )
 
 

@@ -4,7 +4,8 @@ Codes are 0..qmax, so the product of output channel o is largest where every pos
 qmax and every negative one 0. No partial sum, in whatever order, is outside its bounds. So:
 
 * below 2^24 (2^53) in absolute value, a float32 (float64) product of the integers is exact;
-* an accumulator is the product, and then the product plus a bias: both are inside int32.
+* an accumulator (of conv2d, linear, sum) is int32: the product, and then the product plus a bias;
+* an add is in int64 and stays within 2^53 (AQ-LOWER-2).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-INT32_MAX = 2**31 - 1
 PRODUCTS = ("conv2d", "linear")
-ACCUMULATES = (*PRODUCTS, "sum")  # what the contract keeps in int32
 EXACT_BELOW = {"float32": 2**24, "float64": 2**53}
+
+LIMITS = {"int32": 2**31 - 1, "int64": 2**53}  # of the integers in either type
 
 Bounds = tuple[Array, Array]  # least and largest value of each channel, int64
 
@@ -64,12 +65,15 @@ def product_types(program: Program) -> dict[str, str]:
 
 
 def _check(each: Instruction, bound: Bounds) -> None:
-    limit = INT32_MAX if each.op in ACCUMULATES else EXACT_BELOW["float64"]
-    largest = magnitude(bound)
+    limit, largest = LIMITS[held_in(each.op)], magnitude(bound)
     if largest > limit:
-        raise AccumulatorOverflow(
-            f"{each.name}: its accumulator can reach {largest}, beyond {limit}"
-        )
+        what = "sum" if each.op == "add" else "accumulator"
+        raise AccumulatorOverflow(f"{each.name}: its {what} can reach {largest}, beyond {limit}")
+
+
+def held_in(op: str) -> str:
+    """The type that the contract holds the result of `op` in: the sum of an add may leave int32."""
+    return "int64" if op == "add" else "int32"
 
 
 def magnitude(bound: Bounds) -> int:

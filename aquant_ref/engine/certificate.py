@@ -1,7 +1,7 @@
 """The certificate of each layer, before any image: do the integers fit, and can a float disagree?
 
-*Bounds*: the accumulator stays inside int32, and the product is exact in float32 or float64
-(`engine.bounds`).
+*Bounds*: an accumulator stays inside int32, the sum of an add, in int64, within 2^53 (AQ-LOWER-2),
+and a product is exact in float32 or float64 (`engine.bounds`).
 
 *Margin*: a code changes where the accumulator passes a threshold, a rational number tau. The
 accumulators nearest to it are at a distance of at most one step. A float simulation whose rounding
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.engine.bounds import bounds, product_types
+from aquant_ref.engine.bounds import bounds, held_in, product_types
 from aquant_ref.engine.lower import Decisions, Lowering, Meaning
 
 # Roundings of a term besides the n of its sum: the weight scale, the weight, the activation, their
@@ -33,7 +33,8 @@ ROUNDINGS = 8
 class LayerCertificate:
     """What holds for every image at the tensor `name`, whose integers `accumulator` holds.
 
-    low, high: least and largest accumulator; `product`: the type that the engine computes its
+    low, high: least and largest accumulator; `held_in`: "int32", or "int64" for the sum of an add,
+    which is not limited to int32; `product`: the type that the engine computes its
     product in, exactly; `margin`: least distance, in accumulator steps, of a threshold from an
     accumulator that can occur; `error`: the largest error of the simulation, in the same steps;
     `fragile`: the number of `thresholds` whose distance is not above the error of their channel.
@@ -43,6 +44,7 @@ class LayerCertificate:
     accumulator: str
     low: int
     high: int
+    held_in: str
     product: str
     thresholds: int
     margin: float
@@ -59,6 +61,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
     """The certificates of all code tensors and the logits, for a simulation in `dtype`."""
     known = bounds(lowering.program)
     types = product_types(lowering.program)
+    held = {each.name: held_in(each.op) for each in lowering.program.instructions}
     certificates = []
     for decisions in lowering.decisions:
         name = decisions.accumulator.name
@@ -71,6 +74,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
                 name,
                 int(low.min()),
                 int(high.max()),
+                held[name],
                 types.get(name, "integer"),
                 margins.size,
                 float(margins.min(initial=np.inf)),
@@ -89,6 +93,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
             output,
             int(low.min()),
             int(high.max()),
+            held[output],
             types.get(output, "integer"),
             0,
             0.5,

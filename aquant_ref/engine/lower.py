@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.bounds import bounds
+from aquant_ref.engine.bounds import LIMITS, bounds
 from aquant_ref.engine.instructions import Instruction
 from aquant_ref.engine.program import MODEL, Program
-from aquant_ref.errors import InputError
+from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.quantized import QuantizedGraph
@@ -70,7 +70,7 @@ class Lowering:
     """Lowers `model`: `program` is the result, `decisions` what its thresholds were rounded from.
 
     Raises InputError, which names the node, for what has no integer form; AccumulatorOverflow where
-    an accumulator could leave int32.
+    an accumulator could leave int32 or the sum of an add 2^53.
     """
 
     def __init__(self, model: QuantizedGraph) -> None:
@@ -163,13 +163,15 @@ class Lowering:
     def _lower_add(self, node: Node) -> Meaning:
         a, b = (self.meanings[name] for name in node.inputs)
         units = [_common(*pair) for pair in zip(a.unit, b.unit, strict=True)]
-        multipliers = {
-            key: np.array(
-                [int(unit / common) for unit, common in zip(m.unit, units, strict=True)], np.int64
-            )
-            for key, m in (("multiplier_a", a), ("multiplier_b", b))
-        }
         name = self._accumulator(node)
+        multipliers = {}
+        for key, m in (("multiplier_a", a), ("multiplier_b", b)):
+            factors = [int(unit / common) for unit, common in zip(m.unit, units, strict=True)]
+            if max(factors) > LIMITS["int64"]:
+                raise AccumulatorOverflow(
+                    f"{name}: its terms have units too far apart for one sum in int64"
+                )
+            multipliers[key] = np.array(factors, np.int64)
         self._emit(name, "add", a.name, b.name, arrays=multipliers)
         bias = tuple(x + y for x, y in zip(a.bias, b.bias, strict=True))
         size = a.size * multipliers["multiplier_a"] + b.size * multipliers["multiplier_b"]

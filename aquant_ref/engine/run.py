@@ -29,7 +29,8 @@ FEW = 15  # up to this many thresholds are counted one by one, more are searched
 class Engine:
     """A program ready to run; `product` is "auto" or "integer".
 
-    Raises AccumulatorOverflow if an accumulator could leave int32, whatever the images.
+    Raises AccumulatorOverflow if, whatever the images, an accumulator could leave int32 or the sum
+    of an add 2^53.
     """
 
     def __init__(self, program: Program, *, product: str = "auto") -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from fractions import Fraction
 from operator import mul
 from pathlib import Path
@@ -326,6 +327,42 @@ def test_an_accumulator_that_could_leave_int32_is_refused_with_its_bound() -> No
         Engine(conv_program(weight))
     largest = (2**31 - 1) // 255
     assert magnitude(bounds(conv_program(weight * 0 + largest))["acc"]) == largest * 255
+
+
+def add_program(multiplier: int) -> Program:
+    arrays = {key: np.array([multiplier]) for key in ("multiplier_a", "multiplier_b")}
+    return Program((1, 1, 1), (Instruction("sum", "add", ("image", "image"), {}, arrays),))
+
+
+def test_the_sum_of_an_add_may_leave_int32_but_not_2_to_the_53() -> None:
+    """AQ-LOWER-2: int32 is the limit of an accumulator (AQ-INT-3), and an add is none."""
+    image = np.full((1, 1, 1, 1), 255, np.uint8)
+    for multiplier in (2**30 + 1, 2**53 // 510):
+        (total,) = Engine(add_program(multiplier)).run(image)["sum"].ravel().tolist()
+        assert total == 2 * 255 * multiplier > 2**31
+    for multiplier in (2**53 // 510 + 1, 2**62):
+        with pytest.raises(AccumulatorOverflow, match=f"sum: .*{510 * multiplier}.*{2**53}"):
+            Engine(add_program(multiplier))
+
+
+def test_the_certificate_says_what_type_holds_the_integers() -> None:
+    certificates = certify(Lowering(networks.residual_network(11)))
+    assert {c.name: c.held_in for c in certificates} == {
+        "stem.relu": "int32",
+        "body.relu1": "int32",
+        "body.relu2": "int64",
+        "head.mean": "int32",
+        "head.linear": "int32",
+    }
+
+
+def test_terms_whose_units_are_too_far_apart_are_refused() -> None:
+    """Past bug: OverflowError from numpy, without the name of the add."""
+    model = networks.residual_network(11)
+    layer = model.layers["body.shortcut"]
+    far = {**model.layers, "body.shortcut": replace(layer, unit=np.ldexp(layer.unit, -70))}
+    with pytest.raises(AccumulatorOverflow, match="body.add.acc: its terms have units"):
+        lower(QuantizedGraph(model.graph, far, model.tensors))
 
 
 @pytest.mark.parametrize("count", [3, 40, 300])
