@@ -41,6 +41,7 @@ FILES = {
     "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
     "test": ("test_batch.bin",),
 }
+IMAGES_PER_FILE = 10_000
 RECORD = 1 + 3 * 32 * 32  # a label, then the red, green and blue planes
 PICKLED = "data_batch_1"
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -82,7 +83,7 @@ def _read_file(path: Path) -> bytes:
 def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
     found: dict[str, bytes] = {}
     try:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 name = PurePosixPath(member.name).name
                 if name == PICKLED:
@@ -90,7 +91,7 @@ def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
                 if name in FILES[split] and member.isfile():
                     file = archive.extractfile(member)
                     # one byte more than a whole file: enough to see that it is too long
-                    found[name] = file.read(10_000 * RECORD + 1) if file else b""
+                    found[name] = file.read(IMAGES_PER_FILE * RECORD + 1) if file else b""
             while stream.read(1 << 20):  # to the end, where gzip has its checksum
                 pass
     except gzip.BadGzipFile as error:
@@ -104,14 +105,18 @@ def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
 
 
 def _binary(files: list[tuple[str, bytes]]) -> Images:
+    parts = []
     for name, data in files:
-        if len(data) == 0 or len(data) % RECORD:
-            raise InputError(f"{name}: is truncated ({len(data)} bytes, not records of {RECORD})")
-    records = np.concatenate([np.frombuffer(data, np.uint8) for _, data in files])
-    records = records.reshape(-1, RECORD)
+        if len(data) != IMAGES_PER_FILE * RECORD:
+            what = "is truncated" if len(data) < IMAGES_PER_FILE * RECORD else "is too long"
+            raise InputError(
+                f"{name}: {what} ({len(data)} bytes, not {IMAGES_PER_FILE} records of {RECORD})"
+            )
+        parts.append(np.frombuffer(data, np.uint8).reshape(-1, RECORD))
+        if parts[-1][:, 0].max() >= len(CLASSES):
+            raise InputError(f"{name}: holds the label {parts[-1][:, 0].max()}, beyond 9")
+    records = np.concatenate(parts)
     labels = records[:, 0].astype(np.int64)
-    if labels.max() >= len(CLASSES):
-        raise InputError(f"{files[0][0]}: holds the label {labels.max()}, beyond 9")
     return Images(records[:, 1:].reshape(-1, 3, 32, 32), labels, CLASSES, "cifar10")
 
 
@@ -143,10 +148,13 @@ def _class_zip(path: Path, split: str, progress: Progress) -> Images:
                 info = archive.getinfo(entries[i][1])
                 if info.file_size > 1 << 20:
                     raise InputError(f"{path}: {names[i]} is too large for a 32x32 image")
-                return archive.read(info)
+                try:
+                    return archive.read(info)
+                except Exception as error:  # each way of compression has its own
+                    raise InputError(f"{path}: {names[i]} is damaged ({error})") from error
 
             return _decode(str(path), names, read, split, progress)
-    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, UnicodeError, OSError) as error:
         raise InputError(f"{path}: is truncated or damaged ({error})") from error
 
 

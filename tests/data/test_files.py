@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from aquant_ref import data
 from aquant_ref.data import cifar10, folder
@@ -20,6 +20,12 @@ from aquant_ref.errors import InputError
 
 rng = np.random.default_rng(0)
 RECORDS = 20
+
+
+@pytest.fixture(autouse=True)
+def short_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The binary files of these tests hold RECORDS images each."""
+    monkeypatch.setattr(cifar10, "IMAGES_PER_FILE", RECORDS)
 
 
 def records(count: int = RECORDS) -> bytes:
@@ -145,6 +151,10 @@ def test_missing_or_truncated_binary_files_are_refused(tmp_path: Path) -> None:
     source = binary_folder(tmp_path / "bin")
     (source / "data_batch_3.bin").write_bytes(records()[:-1])
     refused(f"cifar10:{source}", "data_batch_3.bin", "truncated")
+    for count, word in ((7, "truncated"), (RECORDS + 1, "too long")):  # whole records
+        (source / "data_batch_3.bin").write_bytes(records(count))
+        refused(f"cifar10:{source}", "data_batch_3.bin", word)
+        refused(f"cifar10:{archive(tmp_path / 'b.tar.gz', source)}", "data_batch_3.bin", word)
     (source / "data_batch_3.bin").unlink()
     refused(f"cifar10:{source}", "data_batch_3.bin")
     refused(f"cifar10:{archive(tmp_path / 'a.tar.gz', source)}", "lacks data_batch_3.bin")
@@ -156,6 +166,8 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
     for length in (len(whole) // 2, len(whole) - 20, 100):
         path.write_bytes(whole[:length])
         refused(f"cifar10:{path}", "cut.tar.gz")
+    path.write_bytes(b"")
+    refused(f"cifar10:{path}", "cut.tar.gz", "empty file")
     path.write_bytes(b"not an archive at all")
     refused(f"cifar10:{path}", "cut.tar.gz", "not a tar.gz")
     damaged = bytearray(whole)
@@ -167,7 +179,9 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
 def test_a_label_beyond_nine_is_refused(tmp_path: Path) -> None:
     source = binary_folder(tmp_path / "bin")
     (source / "test_batch.bin").write_bytes(b"\x0a" + records()[1:])
-    refused(f"cifar10:{source}", "label 10", split="test")
+    refused(f"cifar10:{source}", "test_batch.bin", "label 10", split="test")
+    (source / "data_batch_3.bin").write_bytes(b"\x0b" + records()[1:])
+    refused(f"cifar10:{source}", "data_batch_3.bin", "label 11")
 
 
 @pytest.mark.parametrize(
@@ -201,6 +215,35 @@ def test_a_truncated_zip_or_two_of_them_are_refused(tmp_path: Path) -> None:
     (path / "small-train.zip").unlink()
     (path / "other-train.zip").unlink()
     refused(f"cifar10:{path}", "holds neither")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_is_refused_however_it_is_compressed(tmp_path: Path, method: int) -> None:
+    """Past bug: a traceback of lzma."""
+    path = tmp_path / "train.zip"
+    with zipfile.ZipFile(path, "w", method) as z:
+        z.writestr("frog/0.png", picture())
+    whole = bytearray(path.read_bytes())
+    start = 30 + len("frog/0.png") + 12
+    for place in range(start, start + 60, 7):
+        damaged = bytearray(whole)
+        damaged[place : place + 40] = bytes(40)
+        path.write_bytes(bytes(damaged))
+        refused(f"cifar10:{tmp_path}", "train.zip", "damaged")
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError, AttributeError, struct.error])
+def test_whatever_pillow_raises_is_a_damaged_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Past bug: a TypeError for a rational number in a damaged TIFF."""
+
+    def raises(image: Image.Image) -> None:
+        raise error("from a plugin")
+
+    path = class_folders(tmp_path / "set")
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", raises)
+    refused(f"cifar10:{path}", "0.png", "is a damaged image", "from a plugin")
 
 
 def test_a_class_that_is_none_of_cifar_and_an_empty_split_are_refused(tmp_path: Path) -> None:
