@@ -15,6 +15,7 @@ from aquant_ref.data import Images
 from aquant_ref.errors import InputError
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import Graph
+from aquant_ref.nn.train import float_logits
 from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]
@@ -54,7 +55,8 @@ class Inputs:
         name = data.name(data_set)
         path = definition.weights_path(name) if weights is None else Path(weights)
         trained, parameters, _ = definition.load(path)
-        graph, parameters = fold_batch_norm(trained, parameters)
+        with np.errstate(all="ignore"):  # what overflows is found below
+            graph, parameters = fold_batch_norm(trained, parameters)
         training = data.load(data_set, split="train", progress=progress)
         test = data.load(data_set, split="test", progress=progress)
         check_images(graph, training, data_set)
@@ -63,7 +65,12 @@ class Inputs:
                 f"--images: {data_set} has {len(training)} training images, not {images}"
             )
         chosen = np.random.default_rng(seed).choice(len(training), images, replace=False)
-        return cls(graph, parameters, training.batch(np.sort(chosen)), test, path)
+        calibration = training.batch(np.sort(chosen))
+        with np.errstate(all="ignore"):
+            logits = float_logits(graph, parameters, calibration[:1])
+        if not np.isfinite(logits).all():
+            raise InputError(f"{path}: its weights are so large that the logits overflow")
+        return cls(graph, parameters, calibration, test, path)
 
 
 def check_images(graph: Graph, images: Images, data_set: str) -> None:

@@ -186,6 +186,7 @@ def weights_with(tmp_path: Path, change: Callable[[dict[str, Any], dict[str, Any
     return str(path)
 
 
+@pytest.mark.filterwarnings("error")  # a warning would be a line more
 def test_weights_that_are_none_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,7 +199,16 @@ def test_weights_that_are_none_are_refused(
     def foreign(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         meta["model"] = "resnet18"
 
+    def negative(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        arrays["stack1.conv1_norm.variance"][0] = -1
+
+    def huge(meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        for array in arrays.values():
+            array *= 1e30
+
     for change, words in (
+        (negative, ["stack1.conv1_norm.variance", "negative"]),
+        (huge, ["overflow"]),
         (nan, ["stack1.conv1.weight", "NaN"]),
         (lacking, ["head.linear.bias", "missing"]),
         (foreign, ["resnet18"]),

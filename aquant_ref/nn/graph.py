@@ -181,7 +181,7 @@ class Graph:
 
     def check_parameters(self, parameters: Parameters) -> None:
         """Raise InputError, which names the parameter, unless all are there, of their shape,
-        finite.
+        finite, and no variance is negative.
         """
         for name in sorted(self.parameter_shapes.keys() ^ parameters.keys()):
             raise InputError(
@@ -198,6 +198,8 @@ class Graph:
                 )
             if not bool((abs(parameters[name]) < float("inf")).all()):  # false for NaN as well
                 raise InputError(f"parameter {name!r} holds NaN or infinity")
+            if name.endswith(".variance") and bool((parameters[name] < 0).any()):
+                raise InputError(f"parameter {name!r} is negative")
 
     def __str__(self) -> str:
         """One line a node: name, op with its attributes, what it reads, output shape, block."""

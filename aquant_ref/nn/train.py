@@ -138,14 +138,14 @@ def train(
 
     `progress(steps, label)` may wrap the steps of an epoch in a progress bar; `report` gets a
     dictionary after each epoch: epoch, loss and, with `test` images, top1. Raises InputError for
-    fewer images than a batch, or a checkpoint of another recipe or seed.
+    fewer images than a batch, or a checkpoint that is damaged or of another recipe or seed.
     """
     if len(images) < recipe.batch:
         raise InputError(f"training: {len(images)} images are fewer than a batch of {recipe.batch}")
     state = State(initial_parameters(graph, seed), _optimizer(recipe), 0, [])
     identity = {"recipe": asdict(recipe), "seed": seed, "images": len(images), "graph": str(graph)}
     if checkpoint is not None and checkpoint.exists():
-        state = _load(checkpoint, recipe, identity)
+        state = _load(checkpoint, graph, recipe, identity)
     while state.epoch < recipe.epochs:
         loss = _train_epoch(graph, state, images, recipe, seed, progress)
         state.epoch += 1
@@ -219,15 +219,24 @@ def _save(path: Path, state: State, identity: dict[str, Any]) -> None:
     native.save(path, "checkpoint", meta=meta, arrays=arrays)
 
 
-def _load(path: Path, recipe: Recipe, identity: dict[str, Any]) -> State:
+def _load(path: Path, graph: Graph, recipe: Recipe, identity: dict[str, Any]) -> State:
     meta, arrays = native.load(path, "checkpoint")
     for key, value in identity.items():
         if meta.get(key) != value:
             raise InputError(f"{path}: was made with another {key}; delete it to start again")
     parts: dict[str, Arrays] = {"parameters": {}, "velocity": {}}
-    for name, array in arrays.items():
-        part, _, own = name.partition("/")
-        parts[part][own] = array
     optimizer = _optimizer(recipe)
+    try:
+        for name, array in arrays.items():
+            part, _, own = name.partition("/")
+            parts[part][own] = array
+        graph.check_parameters(parts["parameters"])
+        running = {n: a for n, a in parts["parameters"].items() if n.endswith(RUNNING)}
+        graph.check_parameters({**parts["velocity"], **running})  # one of each that is learned
+        epoch, history = meta["epoch"], [dict(entry) for entry in meta["history"]]
+        if type(epoch) is not int or not 0 < epoch == len(history) <= recipe.epochs:
+            raise ValueError(f"{len(history)} entries for epoch {epoch}")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: is not a checkpoint of this training ({error})") from error
     optimizer.velocity = parts["velocity"]
-    return State(parts["parameters"], optimizer, meta["epoch"], meta["history"])
+    return State(parts["parameters"], optimizer, epoch, history)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from aquant_ref.data import Images
 from aquant_ref.errors import InputError
+from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.optim import SGD, Adam, cosine
 from aquant_ref.nn.train import Recipe, augment, initial_parameters, top1, train
@@ -70,6 +72,33 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         train(graph(), images(), RECIPE, seed=0, checkpoint=checkpoint)
     with pytest.raises(InputError, match="another seed"):
         train(graph(), images(), replace(RECIPE, epochs=1), seed=1, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda meta, arrays: meta.pop("history"), "history"),
+        (lambda meta, arrays: meta.update(epoch=9), "epoch 9"),
+        (lambda meta, arrays: meta.update(epoch="1"), "epoch 1"),
+        (lambda meta, arrays: arrays[min(arrays)].fill(np.nan), "NaN"),
+        (lambda meta, arrays: arrays[max(arrays)].fill(np.inf), "infinity"),
+        (lambda meta, arrays: arrays.pop(min(arrays)), "missing"),
+        (lambda meta, arrays: arrays.pop(max(arrays)), ""),
+        (lambda meta, arrays: arrays.update({"more/x": np.zeros(1)}), "more"),
+    ],
+)
+def test_a_checkpoint_that_makes_no_sense_is_refused(
+    tmp_path: Path, change: Callable[[Any, Any], Any], words: str
+) -> None:
+    """Past bugs: KeyError, and a loss that is NaN "in epoch 3; lower the rate"."""
+    path = tmp_path / "check.npz"
+    train(graph(), images(), replace(RECIPE, epochs=1), seed=0, checkpoint=path)
+    meta, arrays = native.load(path, "checkpoint")
+    change(meta, arrays)
+    native.save(path, "checkpoint", meta=meta, arrays=arrays)
+    with pytest.raises(InputError, match=r"check.npz: is not a checkpoint") as error:
+        train(graph(), images(), replace(RECIPE, epochs=1), seed=0, checkpoint=path)
+    assert words in str(error.value)
 
 
 def test_fewer_images_than_a_batch_are_refused() -> None:
