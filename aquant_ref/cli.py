@@ -17,6 +17,7 @@ from aquant_ref import __version__
 from aquant_ref.errors import InputError
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
+PATHS = ("directory", "out", "weights")  # the arguments that name a file or a folder
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
@@ -113,7 +114,7 @@ def train(args: argparse.Namespace) -> int:
     job.train(
         args.model,
         args.data,
-        out=Path(args.out) if args.out else None,
+        out=None if args.out is None else Path(args.out),
         epochs=args.epochs,
         seed=args.seed,
         progress=progress,
@@ -262,6 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if args.threads < 1:
                 raise InputError(f"threads: needs at least 1, got {args.threads}")
             set_threads(args.threads)
+        for name in PATHS:
+            if getattr(args, name, None) == "":  # as an unset variable of the shell gives it
+                raise InputError(f"{name}: is an empty name")
         code: int = args.function(args)
         return code
     except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ Array = NDArray[Any]
 class Inputs:
     """`graph` and `parameters` have their batch norm folded; `calibration` is uint8 (N, C, H, W).
 
-    `weights` is the file that the parameters came from.
+    `weights` is the file that the parameters came from, `classes` what their logits stand for.
     """
 
     graph: Graph
@@ -33,6 +34,7 @@ class Inputs:
     calibration: Array
     test: Images
     weights: Path
+    classes: tuple[str, ...]
 
     @classmethod
     def load(
@@ -54,12 +56,15 @@ class Inputs:
         definition = reference_models.get(model)
         name = data.name(data_set)
         path = definition.weights_path(name) if weights is None else Path(weights)
-        trained, parameters, _ = definition.load(path)
+        trained, parameters, meta = definition.load(path)
         with np.errstate(all="ignore"):  # what overflows is found below
             graph, parameters = fold_batch_norm(trained, parameters)
         training = data.load(data_set, split="train", progress=progress)
         test = data.load(data_set, split="test", progress=progress)
         check_images(graph, training, data_set)
+        classes = tuple(meta.get("classes", ()))
+        for each in (training, test):
+            check_classes(graph, each, data_set, classes)
         if images > len(training):
             raise InputError(
                 f"--images: {data_set} has {len(training)} training images, not {images}"
@@ -70,7 +75,7 @@ class Inputs:
             logits = float_logits(graph, parameters, calibration[:1])
         if not np.isfinite(logits).all():
             raise InputError(f"{path}: its weights are so large that the logits overflow")
-        return cls(graph, parameters, calibration, test, path)
+        return cls(graph, parameters, calibration, test, path, classes or training.classes)
 
 
 def check_images(graph: Graph, images: Images, data_set: str) -> None:
@@ -83,3 +88,19 @@ def check_images(graph: Graph, images: Images, data_set: str) -> None:
         raise InputError(
             f"{data_set}: images are {'x'.join(map(str, shape))}, the model needs {needs}"
         )
+
+
+def check_classes(graph: Graph, images: Images, data_set: str, classes: Sequence[str]) -> None:
+    """Raise InputError, which names the set, unless its labels number the network's `classes`.
+
+    The set may lack the last ones. Without names, which weights from elsewhere do not have, there
+    must be a logit for each.
+    """
+    logits = graph.shapes[graph.output][0]
+    if len(images.classes) > logits:
+        raise InputError(f"{data_set}: has {len(images.classes)} classes, the model {logits}")
+    for own, other in zip(images.classes, classes, strict=False):
+        if own != other:
+            raise InputError(
+                f"{data_set}: has a class {own!r} where the model was trained on {other!r}"
+            )

@@ -27,7 +27,7 @@ from aquant_ref.formats.atomic import (
     replacing_together,
     write_json_atomic,
 )
-from aquant_ref.inputs import Inputs, check_images
+from aquant_ref.inputs import Inputs, check_classes, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
@@ -113,6 +113,8 @@ def run(
         nearest_top1 = top1(rounded.logits, test, batch=batch, progress=progress)
     with timed(config.method):
         quantized = quantize_graph(graph, parameters, calibration, config, progress=progress)
+        source = {**quantized.source, "classes": list(inputs.classes)}
+        quantized = replace(quantized, source=source)
     program: Program | None = None
     certificates: tuple[LayerCertificate, ...] = ()
     agreement: Agreement | None = None
@@ -196,7 +198,7 @@ def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Reru
     """Run `directory`/program.npz on the test split of `data_set`, beside model.npz.
 
     Raises InputError if a file is missing or damaged, if the two do not belong together, or if the
-    images do not fit.
+    images or their classes do not fit.
     """
     started = time.monotonic()
     program = Program.load(directory / FILES[1])
@@ -205,6 +207,7 @@ def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Reru
         raise InputError(f"{directory}: {FILES[1]} and {FILES[0]} do not belong together")
     test = data.load(data_set, split="test", progress=progress)
     check_images(model.graph, test, data_set)
+    check_classes(model.graph, test, data_set, model.source.get("classes", ()))
     agreement = compare(model, program, test, progress=progress)
     result = {
         "program": str(directory / FILES[1]),

@@ -167,6 +167,21 @@ def test_a_directory_in_the_place_of_a_file_is_refused_before_the_work(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "taken.npz"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["quantize", "--out", ""],
+        ["quantize", "--weights", ""],
+        ["table", "--out", ""],
+        ["train", "resnet8", "--out", ""],
+        ["run", ""],
+    ],
+)
+def test_an_empty_name_is_no_path(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Past bug: the files of `--out "$UNSET"` went to the current directory."""
+    assert "is an empty name" in refused(capsys, *arguments)
+
+
 def test_a_refused_run_leaves_no_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,7 +229,7 @@ def test_weights_that_are_none_are_refused(
         (foreign, ["resnet18"]),
     ):
         path = weights_with(tmp_path, change)
-        line = refused(capsys, "quantize", "--weights", path)
+        line = refused(capsys, *QUICK, "--weights", path)
         for word in (path, *words):
             assert word in line
 
