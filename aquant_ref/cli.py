@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -36,6 +38,23 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def show(text: str) -> None:
+    """A result on standard output; raises InputError where that cannot be written.
+
+    BrokenPipeError is left as it is: the reader, such as `head`, has gone.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # what is left in the buffer would fail again when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise InputError(
+            f"standard output: cannot be written ({error.strerror or error})"
+        ) from error
+
+
 def quantize(args: argparse.Namespace) -> int:
     """The main job: calibrate, learn, lower, run beside the simulation."""
     from aquant_ref import job, report
@@ -59,7 +78,7 @@ def quantize(args: argparse.Namespace) -> int:
         progress=progress,
         say=say,
     )
-    print(json.dumps(outcome.result, indent=2) if args.json else report.of_outcome(outcome))
+    show(json.dumps(outcome.result, indent=2) if args.json else report.of_outcome(outcome))
     return 0 if outcome.exact else 1
 
 
@@ -68,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     from aquant_ref import job, report
 
     rerun = job.rerun(Path(args.directory), args.data, progress=progress)
-    print(json.dumps(rerun.result, indent=2) if args.json else report.of_rerun(rerun))
+    show(json.dumps(rerun.result, indent=2) if args.json else report.of_rerun(rerun))
     return 0 if rerun.agreement.exact else 1
 
 
@@ -84,7 +103,7 @@ def table(args: argparse.Namespace) -> int:
     )
     work = grid.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
     rows = grid.run(work, Path(args.out), processes=args.threads, progress=progress)
-    print(results.markdown(results.merge([], rows)), end="")
+    show(results.markdown(results.merge([], rows)).removesuffix("\n"))
     return 0
 
 
@@ -102,8 +121,8 @@ def models(args: argparse.Namespace) -> int:
     chosen = [reference_models.get(args.model)] if args.model else reference_models.MODELS.values()
     for model in chosen:
         weights = ", ".join(model.trained_on()) or "no data set"
-        print(f"{model.name}: {model.summary}; weights for {weights}\n")
-        print(model.card())
+        show(f"{model.name}: {model.summary}; weights for {weights}\n")
+        show(model.card())
     return 0
 
 
@@ -273,8 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say(f"aquant-ref: error: {error}")
         return 2
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        sys.stderr.close()
+    except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
         if args.debug:
@@ -283,5 +301,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def command() -> None:
+    """The command itself: `main`, and its exit code for the shell."""
+    code = main()
+    if code == INTERRUPTED:  # a second Ctrl-C has nothing to stop but the end of our threads
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()
