@@ -127,7 +127,7 @@ def models(args: argparse.Namespace) -> int:
 
 
 def train(args: argparse.Namespace) -> int:
-    """Train a model, or go on with a training that was interrupted."""
+    """Train a model, or go on from the checkpoint that an interrupted training left."""
     from aquant_ref import job
 
     job.train(
@@ -176,9 +176,10 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"aquant-ref {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show where an error came from")
-    common.add_argument("--threads", type=int, metavar="N", help="default: one per core")
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for each in (top, common):  # before the command, or after it
+        each.add_argument("--debug", action="store_true", help="show where an error came from")
+        each.add_argument("--threads", type=int, metavar="N", help="default: one per core")
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument(
         "--data",

@@ -260,16 +260,21 @@ def train(
         )
 
     make_directory(path.parent)
-    state = train_graph(
-        graph,
-        images,
-        recipe,
-        seed=seed,
-        test=test,
-        checkpoint=checkpoint,
-        progress=progress,
-        report=tell,
-    )
+    try:
+        state = train_graph(
+            graph,
+            images,
+            recipe,
+            seed=seed,
+            test=test,
+            checkpoint=checkpoint,
+            progress=progress,
+            report=tell,
+        )
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            say(f"{checkpoint}: holds what is finished; the same command goes on from there")
+        raise
     meta = {
         "model": model,
         "data": name,

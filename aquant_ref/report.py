@@ -46,6 +46,7 @@ def _certificate_lines(certificates: Iterable[LayerCertificate]) -> Iterator[str
             f"{c.name:<14} {span:>27} {c.held_in}  {c.product:<8} {c.thresholds:>10} "
             f"{c.margin:>9.1e} {c.error:>9.1e}  {word}"
         )
+    yield "margin: the least of all channels; error: the largest; certified: channel by channel"
 
 
 def _exact_line(exact: dict[str, int]) -> str:

@@ -320,6 +320,9 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
 def test_debug_shows_where_an_error_came_from() -> None:
     with pytest.raises(InputError, match="resnet9"):
         cli.main(["quantize", "--model", "resnet9", "--debug"])
+    with pytest.raises(InputError, match="resnet9"):
+        cli.main(["--debug", "quantize", "--model", "resnet9"])
+    assert cli.main(["quantize", "--model", "resnet9"]) == 2
 
 
 def test_models_are_listed_with_their_cards(capsys: pytest.CaptureFixture[str]) -> None:
@@ -355,7 +358,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
         patch.setattr(cli, "progress", interrupt)
         assert cli.main(arguments) == 130
     assert [p.name for p in tmp_path.iterdir()] == ["mine.checkpoint.npz"]
-    capsys.readouterr()
+    assert "mine.checkpoint.npz: holds what is finished" in capsys.readouterr().err
     assert cli.main(arguments) == 0
     assert "epoch 1 of" not in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.npz"]

@@ -54,6 +54,10 @@ def load(path: Path, split: str, *, progress: Progress = quiet) -> Images:
     truncated or damaged, labels above 9, or images that are not 32x32 RGB.
     """
     if path.is_file():
+        if zipfile.is_zipfile(path):
+            raise InputError(
+                f"{path}: is a zip; give the folder that holds *train*.zip and *test*.zip"
+            )
         return _binary(_read_archive(path, split))
     folder = path / "cifar-10-batches-bin"
     folder = folder if folder.is_dir() else path

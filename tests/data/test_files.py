@@ -210,6 +210,7 @@ def test_a_truncated_zip_or_two_of_them_are_refused(tmp_path: Path) -> None:
     whole = (path / "small-train.zip").read_bytes()
     (path / "small-train.zip").write_bytes(whole[: len(whole) // 2])
     refused(f"cifar10:{path}", "small-train.zip")
+    refused(f"cifar10:{path / 'small-test.zip'}", "give the folder")
     (path / "other-train.zip").write_bytes(whole)
     refused(f"cifar10:{path}", "2 files", "needs one")
     (path / "small-train.zip").unlink()
