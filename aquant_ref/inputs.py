@@ -34,7 +34,7 @@ class Inputs:
     calibration: Array
     test: Images
     weights: Path
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def load(

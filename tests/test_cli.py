@@ -33,7 +33,6 @@ RESULT_KEYS = {
     "images",
     "bit_exact",
     "certificate",
-    "not_lowered",
     "seconds",
     "versions",
     "model_sha256",
