@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,7 @@ from aquant_ref.engine import lower
 from aquant_ref.errors import InputError
 from aquant_ref.inputs import check_classes
 from aquant_ref.nn.quantized import QuantizedGraph
-
-_path = Path(__file__).parent / "engine" / "networks.py"
-_spec = importlib.util.spec_from_file_location("networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.engine import networks
 
 
 def test_a_program_of_another_model_is_refused(tmp_path: Path) -> None:

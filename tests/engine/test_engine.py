@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from fractions import Fraction
 from operator import mul
@@ -24,12 +23,7 @@ from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads
-
-_spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.engine import networks
 
 options = st.fixed_dictionaries(
     {

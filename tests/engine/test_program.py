@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,7 @@ import pytest
 from aquant_ref.engine import Program, lower
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-
-_spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_name("networks.py"))
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.engine import networks
 
 Change = Callable[[dict[str, Any], dict[str, Any]], Any]
 

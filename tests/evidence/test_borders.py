@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 from math import exp, floor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +10,8 @@ from aquant_ref.errors import InputError
 from aquant_ref.evidence.borders import PER_CELL, QUANTILES, BorderShape, shapes
 from aquant_ref.evidence.tables import of_borders
 from aquant_ref.ptq.network import LearnedWindow
+from tests.evidence import networks
 
-_path = Path(__file__).with_name("networks.py")
-_spec = importlib.util.spec_from_file_location("tiny_networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
 network = networks.network
 windowed = networks.windowed
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import struct
 import sys
@@ -16,13 +15,8 @@ from aquant_ref.evidence import CLAIMS, TABLES, reproduce
 from aquant_ref.evidence.claims import bias_of_the_errors, look_of_the_border
 from aquant_ref.evidence.learned import learned
 from aquant_ref.ptq.methods import Config, learn, observe
+from tests.evidence import networks
 
-_path = Path(__file__).with_name("networks.py")
-_spec = importlib.util.spec_from_file_location("tiny_networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
 inputs = networks.inputs
 
 CONFIG = Config("aquant", 2, 2, 5, batch=4)

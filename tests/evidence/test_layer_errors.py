@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 from math import sqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,8 @@ from aquant_ref.ptq.form import ALL_DIRECTIONS
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
 from aquant_ref.quant.border import bordered_codes
+from tests.evidence import networks
 
-_path = Path(__file__).with_name("networks.py")
-_spec = importlib.util.spec_from_file_location("tiny_networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
 inputs = networks.inputs
 network = networks.network
 windowed = networks.windowed

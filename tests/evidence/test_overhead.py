@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,13 +14,8 @@ from aquant_ref.evidence.timing import alternately
 from aquant_ref.ptq.form import ALL_DIRECTIONS, Border
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedWindow
+from tests.evidence import networks
 
-_path = Path(__file__).with_name("networks.py")
-_spec = importlib.util.spec_from_file_location("tiny_networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
 inputs = networks.inputs
 network = networks.network
 windowed = networks.windowed

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,13 +8,7 @@ from aquant_ref.evidence.switched import Switched
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedWindow
-
-_path = Path(__file__).with_name("networks.py")
-_spec = importlib.util.spec_from_file_location("tiny_networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.evidence import networks
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,7 @@ import pytest
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.quantized import QuantizedGraph
-
-_path = Path(__file__).parents[1] / "engine" / "networks.py"
-_spec = importlib.util.spec_from_file_location("networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.engine import networks
 
 Change = Callable[[dict[str, Any], dict[str, Any]], Any]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,12 +25,7 @@ from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WindowBorder, nearest_window
 from aquant_ref.simulate import Simulation
-
-_spec = importlib.util.spec_from_file_location("small", Path(__file__).parent / "small.py")
-assert _spec is not None
-assert _spec.loader is not None
-small = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(small)
+from tests.ptq import small
 
 CONFIG, INNER = small.CONFIG, small.INNER
 BIASES = ("qdrop-bias", "aquant-bias", "aquant-feedback-bias")

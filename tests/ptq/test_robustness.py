@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,7 @@ from aquant_ref.ptq import METHODS, observe, observers, quantize
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.simulate import Simulation
-
-_spec = importlib.util.spec_from_file_location("small", Path(__file__).parent / "small.py")
-assert _spec is not None
-assert _spec.loader is not None
-small = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(small)
+from tests.ptq import small
 
 Parameters = dict[str, np.ndarray]
 

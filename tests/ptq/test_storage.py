@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +15,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.ptq import observe, quantize, reconstruction
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.storage import Storage
-
-_spec = importlib.util.spec_from_file_location("small", Path(__file__).parent / "small.py")
-assert _spec is not None
-assert _spec.loader is not None
-small = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(small)
+from tests.ptq import small
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,7 @@ from aquant_ref.engine import lower
 from aquant_ref.errors import InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.simulate import Simulation
-
-_path = Path(__file__).parent.parent / "engine" / "networks.py"
-_spec = importlib.util.spec_from_file_location("networks", _path)
-assert _spec is not None
-assert _spec.loader is not None
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.engine import networks
 
 options = st.fixed_dictionaries(
     {
