@@ -147,7 +147,7 @@ def claim(args: argparse.Namespace) -> int:
     from aquant_ref.evidence import claims
 
     if args.number in claims.TABLES:
-        print(f"claim {args.number}: {claims.TABLES[args.number]}")
+        show(f"claim {args.number}: {claims.TABLES[args.number]}")
         return 0
     evidence = claims.reproduce(
         args.number,
@@ -164,7 +164,7 @@ def claim(args: argparse.Namespace) -> int:
         out=args.out,
         progress=progress,
     )
-    print(json.dumps(evidence.result, indent=2) if args.json else evidence.table)
+    show(json.dumps(evidence.result, indent=2) if args.json else evidence.table)
     return 0
 
 
@@ -180,13 +180,6 @@ def parser() -> argparse.ArgumentParser:
     for each in (top, common):  # before the command, or after it
         each.add_argument("--debug", action="store_true", help="show where an error came from")
         each.add_argument("--threads", type=int, metavar="N", help="default: one per core")
-    data = argparse.ArgumentParser(add_help=False)
-    data.add_argument(
-        "--data",
-        default="shapes",
-        metavar="SET",
-        help="shapes (built in), cifar10:PATH, idx:PATH or folder:PATH (default: shapes)",
-    )
 
     def command(name: str, function: Any, *parents: argparse.ArgumentParser) -> Any:
         text = function.__doc__.splitlines()[0]
@@ -194,84 +187,105 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(function=function)
         return added
 
-    one = command("quantize", quantize, data)
-    one.add_argument("--model", default="resnet8", help="default: resnet8")
-    one.add_argument("--method", default="aquant", help="aquant (default), rtn, qdrop, ...")
+    one = command("quantize", quantize, _data(), _inputs(), _setting(), _json())
     one.add_argument(
+        "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
+    )
+
+    two = command("run", run, _data(), _json())
+    two.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+
+    three = command("models", models)
+    three.add_argument("model", nargs="?", help="only this one")
+
+    four = command("train", train, _data())
+    four.add_argument("model", metavar="MODEL")
+    four.add_argument("--epochs", type=int, metavar="N", help="default: as on the card")
+    four.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    four.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
+
+    five = command("table", table, _data(), _inputs())
+    five.add_argument("--bits", default="W2A2", help="such as W2A2,W32A2 (default: W2A2)")
+    five.add_argument(
+        "--methods",
+        default="rtn,qdrop,qdrop-bias,aquant",
+        help="METHOD or METHOD@FORM, joined by commas (default: rtn,qdrop,qdrop-bias,aquant)",
+    )
+    five.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
+    five.add_argument(
+        "--out", required=True, metavar="FILE", help="the table, JSON; Markdown goes beside it"
+    )
+
+    six = command("claim", claim, _data(), _inputs(by_command=True), _setting(), _json())
+    six.add_argument("number", type=int, metavar="NUMBER", help="1 to 6, as SPEC.md counts them")
+    six.add_argument(
+        "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
+    )
+    return top
+
+
+# What several commands take: parsers to inherit from, each time a new one, since they share actions
+
+
+def _data() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--data",
+        default="shapes",
+        metavar="SET",
+        help="shapes (built in), cifar10:PATH, idx:PATH or folder:PATH (default: shapes)",
+    )
+    return parent
+
+
+def _inputs(*, by_command: bool = False) -> argparse.ArgumentParser:
+    """A network, its weights, and how long to look and learn; or let the command say how long."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--model", default="resnet8", help="default: resnet8")
+    for name, default, text in (
+        ("--images", 1024, "calibration images"),
+        ("--iters", 500, "iterations a block"),
+    ):
+        parent.add_argument(
+            name,
+            type=int,
+            default=None if by_command else default,
+            metavar="N",
+            help=f"{text}, default {'as the claim needs' if by_command else default}",
+        )
+    parent.add_argument(
+        "--weights", metavar="FILE", help="instead of the shipped ones; resnet18 needs a checkpoint"
+    )
+    return parent
+
+
+def _setting() -> argparse.ArgumentParser:
+    """One method, its border, bits and seed."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--method", default="aquant", help="aquant (default), rtn, qdrop, ...")
+    parent.add_argument(
         "--border",
         default="",
         metavar="FORM",
         help="words joined by /: constant linear quadratic, sigmoid clip, tensor channel row, "
         "off window, zero closed, feedback<r>",
     )
-    one.add_argument(
+    parent.add_argument(
         "--weight-bits",
         type=int,
         default=2,
         metavar="N",
         help="1 to 16, or 32 for floating point; default 2",
     )
-    one.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
-    one.add_argument(
-        "--images", type=int, default=1024, metavar="N", help="calibration images, default 1024"
-    )
-    one.add_argument(
-        "--iters", type=int, default=500, metavar="N", help="iterations a block, default 500"
-    )
-    one.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    one.add_argument(
-        "--weights", metavar="FILE", help="instead of the shipped ones; resnet18 needs a checkpoint"
-    )
-    one.add_argument(
-        "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
-    )
-    one.add_argument("--json", action="store_true", help="print result.json, not the table")
+    parent.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
+    parent.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    return parent
 
-    two = command("run", run, data)
-    two.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
-    two.add_argument("--json", action="store_true", help="print JSON, not the table")
 
-    grid = command("table", table, data)
-    grid.add_argument("--model", default="resnet8", help="default: resnet8")
-    grid.add_argument("--bits", default="W2A2", help="such as W2A2,W32A2 (default: W2A2)")
-    grid.add_argument(
-        "--methods",
-        default="rtn,qdrop,qdrop-bias,aquant",
-        help="METHOD or METHOD@FORM, joined by commas (default: rtn,qdrop,qdrop-bias,aquant)",
-    )
-    grid.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
-    grid.add_argument("--images", type=int, default=1024, metavar="N", help="default 1024")
-    grid.add_argument("--iters", type=int, default=500, metavar="N", help="default 500")
-    grid.add_argument("--weights", metavar="FILE", help="instead of the shipped weights")
-    grid.add_argument(
-        "--out", required=True, metavar="FILE", help="the table, JSON; Markdown goes beside it"
-    )
-
-    three = command("models", models)
-    three.add_argument("model", nargs="?", help="only this one")
-
-    four = command("train", train, data)
-    four.add_argument("model", metavar="MODEL")
-    four.add_argument("--epochs", type=int, metavar="N", help="default: as on the card")
-    four.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    four.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
-
-    five = command("claim", claim, data)
-    five.add_argument("number", type=int, metavar="NUMBER", help="1 to 6, as SPEC.md counts them")
-    five.add_argument("--model", default="resnet8", help="default: resnet8")
-    five.add_argument("--method", default="aquant", help="default: aquant")
-    five.add_argument("--border", default="", metavar="FORM", help="as in quantize")
-    five.add_argument("--weight-bits", type=int, default=2, metavar="N", help="default 2")
-    five.add_argument("--act-bits", type=int, default=2, metavar="N", help="default 2")
-    five.add_argument("--images", type=int, metavar="N", help="calibration images")
-    five.add_argument("--iters", type=int, metavar="N", help="iterations a block")
-    five.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    five.add_argument("--weights", metavar="FILE", help="instead of the shipped weights")
-    five.add_argument(
-        "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
-    )
-    five.add_argument("--json", action="store_true", help="print JSON, not the table")
-    return top
+def _json() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--json", action="store_true", help="print JSON, not the table")
+    return parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
