@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 def table(args: argparse.Namespace) -> int:
     """Run a grid of methods, bits and seeds on all cores; resumable."""
-    from aquant_ref import grid, results
+    from aquant_ref import cell, grid, results
 
     configs = tuple(
         grid.parse(method, bits, iterations=args.iters, seed=seed)
@@ -101,7 +101,7 @@ def table(args: argparse.Namespace) -> int:
         for method in args.methods.split(",")
         for seed in _seeds(args.seeds)
     )
-    work = grid.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
+    work = cell.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
     rows = grid.run(work, Path(args.out), processes=args.threads, progress=progress)
     show(results.markdown(results.merge([], rows)).removesuffix("\n"))
     return 0

@@ -83,10 +83,7 @@ def run(
     """
     started = time.monotonic()
     config = Config() if config is None else config
-    if images < max(1, config.batch):
-        raise InputError(
-            f"--images: {images} calibration images are fewer than a batch of {config.batch}"
-        )
+    config.check_images(images)
     directory = None if out is None else Path(out)
     if directory is not None:
         for name in FILES:

@@ -32,6 +32,7 @@ FLOORS = [
     {"conformance"},
     {"inputs", "versions"},
     {"evaluate", "evidence", "results"},
+    {"cell"},
     {"grid", "job"},
     {"report"},
     {"cli"},

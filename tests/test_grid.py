@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aquant_ref import cli, grid, results
+from aquant_ref import cell, cli, grid, results
 from aquant_ref.data import cifar10
 from aquant_ref.ptq import Config
+from aquant_ref.ptq.methods import learn, observe
+from aquant_ref.ptq.reconstruction import network_error
 
 METHODS = "rtn,qdrop,aquant,aquant@row/window"
 ROW_KEYS = {
@@ -97,14 +99,14 @@ def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
     few: str, tmp_path: Path
 ) -> None:
     config = Config("qdrop-scales", 2, 2, 5)
-    work = grid.Grid("resnet8", few, (config,), images=40)
+    work = cell.Grid("resnet8", few, (config,), images=40)
     (row,) = grid.run(work, tmp_path / "a.json", processes=1)
     inputs = work.load(0)
     images = inputs.graph.to_float(inputs.calibration)
-    network = grid.observe(inputs.graph, inputs.parameters, images, config)
-    errors = grid.learn(network, images, config)
+    network = observe(inputs.graph, inputs.parameters, images, config)
+    errors = learn(network, images, config)
     assert row["block_errors"] == errors
-    assert row["block_error"] == pytest.approx(grid.network_error(network, images), rel=1e-6)
+    assert row["block_error"] == pytest.approx(network_error(network, images), rel=1e-6)
 
 
 def test_a_grid_that_was_killed_goes_on_where_it_was(few: str, tmp_path: Path) -> None:

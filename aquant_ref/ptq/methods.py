@@ -181,6 +181,16 @@ class Config:
             return "borders that round in every window are not lowered yet"
         return None
 
+    def check_images(self, images: int) -> None:
+        """Raise InputError where `images` calibration images are too few for the method."""
+        learns = any(isinstance(stage, Pass) for stage in self.stages())
+        if images < 1:
+            raise InputError(f"--images: needs at least 1 calibration image, got {images}")
+        if learns and images < self.batch:
+            raise InputError(
+                f"--images: {images} calibration images are fewer than a batch of {self.batch}"
+            )
+
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the method with this run's iterations and batch."""
         return tuple(

@@ -1,0 +1,208 @@
+"""One cell of a grid: what it is, the name of its result, and the process that computes it.
+
+Results are files in the grid's folder: a row a cell, and the first pass that the methods of one
+seed and bits share, each written whole by the process that computed it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import threading
+import time
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.evaluate import evaluate, float_accuracy, tested
+from aquant_ref.formats.atomic import write_json_atomic
+from aquant_ref.inputs import Inputs
+from aquant_ref.progress import Progress, quiet
+from aquant_ref.ptq import checkpoint
+from aquant_ref.ptq.methods import A_ROUNDING, Config, learn, observe
+from aquant_ref.ptq.reconstruction import network_error
+from aquant_ref.ptq.snap import snap
+from aquant_ref.threads import set_threads
+from aquant_ref.versions import versions
+
+ERROR_IMAGES = 256  # of the calibration set, for the block error of the finished network
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What to run: each of `configs` on `model` and `data_set`; `images` calibration images."""
+
+    model: str
+    data_set: str
+    configs: tuple[Config, ...]
+    images: int = 1024
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        for config in self.configs:
+            config.check_images(self.images)
+
+    def load(self, seed: int, progress: Progress = quiet) -> Inputs:
+        """The inputs of the runs with this seed."""
+        return Inputs.load(
+            self.model,
+            self.data_set,
+            images=self.images,
+            seed=seed,
+            weights=self.weights,
+            progress=progress,
+        )
+
+
+def first_of(config: Config) -> Config:
+    """The configuration of the first pass alone that `config` begins with: the key of its file."""
+    return Config(
+        "qdrop",
+        config.weight_bits,
+        config.act_bits,
+        config.iterations,
+        config.batch,
+        config.seed,
+    )
+
+
+def begins_with_qdrop(config: Config) -> bool:
+    """Whether the first stage of `config` is that of `qdrop`, which is computed once for all."""
+    stages = config.stages()
+    return bool(stages) and stages[0] == first_of(config).stages()[0]
+
+
+def key_of(grid: Grid, sha256: str, config: Config) -> str:
+    """A name for a result: a readable start, and a hash of all that it depends on.
+
+    Settings that have their default are left out, so that a setting added later changes no name.
+    """
+    what = {
+        "model": grid.model,
+        "data": grid.data_set.partition(":")[0],
+        "images": grid.images,
+        "weights": sha256,
+        "config": {**_set(config), "border": str(config.form) if config.has_border else ""},
+        "stages": [_set(each) for each in config.stages()],
+    }
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+    start = f"{config.method}-W{config.weight_bits}A{config.act_bits}-{config.seed}"
+    return f"{start}-{digest}"
+
+
+def _set(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass that do not have their default; within, those of others."""
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    defaults = {field.name: field.default for field in fields(settings)}
+    return {
+        name: _set(value) if is_dataclass(value) else value
+        for name, value in values.items()
+        if value != defaults[name]
+    }
+
+
+@dataclass
+class _Process:
+    """What one worker process keeps: the grid, its folder, inputs by seed, the float accuracy."""
+
+    grid: Grid
+    folder: Path
+    sha256: str
+    inputs: dict[int, Inputs] = field(default_factory=dict)
+    float_top1: float | None = None
+
+
+_process: _Process | None = None
+
+
+def start_process(grid: Grid, folder: Path, sha256: str) -> None:
+    """What a worker process does first: one thread, and an end when the parent has ended."""
+    global _process
+    set_threads(1)  # one process a core
+    _process = _Process(grid, folder, sha256)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def leave_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def _inputs(config: Config) -> Inputs:
+    assert _process is not None
+    if config.seed not in _process.inputs:
+        _process.inputs.clear()  # one seed at a time in memory
+        _process.inputs[config.seed] = _process.grid.load(config.seed)
+    return _process.inputs[config.seed]
+
+
+def _first_path(config: Config) -> Path:
+    assert _process is not None
+    first = first_of(config)
+    return _process.folder / f"first-{key_of(_process.grid, _process.sha256, first)}.npz"
+
+
+def first_pass(config: Config) -> None:
+    """Compute the first pass of `config` and store it, unless that has been done."""
+    path = _first_path(config)
+    if path.exists():
+        return
+    inputs = _inputs(config)
+    started = time.monotonic()
+    images = inputs.graph.to_float(inputs.calibration)
+    network = observe(inputs.graph, inputs.parameters, images, config)
+    errors = learn(network, images, config)
+    seconds = time.monotonic() - started
+    checkpoint.save(path, network, {"block_errors": errors, "seconds": seconds})
+
+
+def compute(config: Config) -> None:
+    """Compute one cell and store its row."""
+    assert _process is not None
+    inputs = _inputs(config)
+    grid = _process.grid
+    images = inputs.graph.to_float(inputs.calibration)
+    if _process.float_top1 is None:
+        _process.float_top1 = float_accuracy(inputs)
+    started = time.monotonic()
+    network = observe(inputs.graph, inputs.parameters, images, config)
+    errors: list[dict[str, Any]] = []
+    start, first_seconds = 0, 0.0
+    if begins_with_qdrop(config):
+        stored = checkpoint.load(_first_path(config), network)
+        start, errors, first_seconds = 1, stored["block_errors"], stored["seconds"]
+    errors = errors + learn(network, images, config, start=start)
+    learned = time.monotonic() - started
+    error = None  # a-rounding is not in the network, which it starts from
+    if config.method != A_ROUNDING:
+        error = network_error(network, images[:ERROR_IMAGES])
+    accuracy = evaluate(inputs, config, snap(network, {}), dtype=np.float32)
+    key = key_of(grid, _process.sha256, config)
+    row = {
+        "key": key,
+        "model": grid.model,
+        "data": grid.data_set.partition(":")[0],
+        "method": config.method,
+        "weight_bits": config.weight_bits,
+        "act_bits": config.act_bits,
+        "border": str(config.form) if config.has_border else "",
+        "seed": config.seed,
+        "top1": accuracy,
+        "float_top1": _process.float_top1,
+        "block_error": error,
+        "tested": len(tested(inputs, config)),
+        "seconds": round(first_seconds + learned, 1),
+        "iterations": config.iterations,
+        "batch": config.batch,
+        "images": grid.images,
+        "weights_sha256": _process.sha256,
+        "block_errors": errors,
+        "versions": versions(),
+    }
+    write_json_atomic(_process.folder / f"{key}.json", row)
