@@ -102,7 +102,12 @@ def table(args: argparse.Namespace) -> int:
         for seed in _seeds(args.seeds)
     )
     work = cell.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
-    rows = grid.run(work, Path(args.out), processes=args.threads, progress=progress)
+    out = Path(args.out)
+    try:
+        rows = grid.run(work, out, processes=args.threads, progress=progress)
+    except KeyboardInterrupt:
+        say(f"{out.stem}.cells: holds what is finished; the same command goes on from there")
+        raise
     show(results.markdown(results.merge([], rows)).removesuffix("\n"))
     return 0
 

@@ -8,7 +8,6 @@ computes the rest; then it writes the table (`results`).
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -50,6 +49,8 @@ def run(
     Returns the rows of the grid. Raises InputError for bad input, before any work, and where a cell
     cannot be computed.
     """
+    if out.suffix != ".json":
+        raise InputError(f"--out: {str(out)!r} does not end in .json")
     for path in (out, out.with_suffix(".md")):
         check_writable_file(path)
     known = {row["key"]: row for row in results.load(out)}
@@ -62,7 +63,7 @@ def run(
     def collect() -> None:
         for key in keys.values():
             if key not in known and (path := folder / f"{key}.json").exists():
-                known[key] = json.loads(path.read_text(encoding="utf-8"))
+                known[key] = results.load_row(path)
 
     collect()
     missing = [config for config, key in keys.items() if key not in known]

@@ -105,7 +105,10 @@ def run(
     with timed("float"):
         float_top1 = float_accuracy(inputs, progress=progress)
     with timed("nearest"):
-        rounded = Simulation(nearest(graph, parameters, calibration, config))
+        start = nearest(graph, parameters, calibration, config)
+        if config.not_lowered() is None:
+            Lowering(start)  # refuses what leaves int32 before the long work, not after it
+        rounded = Simulation(start)
         batch = graph.images_at_once()
         nearest_top1 = top1(rounded.logits, test, batch=batch, progress=progress)
     with timed(config.method):

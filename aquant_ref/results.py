@@ -15,24 +15,62 @@ from aquant_ref.ptq.methods import METHODS
 Row = dict[str, Any]
 
 FORMAT = 1
-NEEDED = ("key", "model", "data", "method", "weight_bits", "act_bits", "border", "seed", "top1")
+NEEDED = (
+    "key",
+    "model",
+    "data",
+    "method",
+    "weight_bits",
+    "act_bits",
+    "border",
+    "seed",
+    "top1",
+    "float_top1",
+    "block_error",
+    "tested",
+    "seconds",
+    "iterations",
+    "images",
+    "versions",
+)
 
 
 def load(path: Path) -> list[Row]:
     """The rows of the file, none if it is not there; raises InputError, which names it."""
     if not path.exists():
         return []
+    content = _object(path)
+    if content.get("format") != FORMAT or not isinstance(content.get("rows"), list):
+        raise InputError(f"{path}: is not a table of results of format {FORMAT}")
+    rows: list[Row] = content["rows"]
+    for row in rows:
+        _check(path, row)
+    return rows
+
+
+def load_row(path: Path) -> Row:
+    """The one row of a cell's file; raises InputError, which names it."""
+    row: Row = _object(path)
+    _check(path, row)
+    return row
+
+
+def _object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise InputError(f"{path}: is of format {content['format']}, not {FORMAT}")
-        rows: list[Row] = content["rows"]
-        for row in rows:
-            for key in NEEDED:
-                row[key]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: is not a table of results ({error})") from error
-    return rows
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is not a JSON object")
+    return content
+
+
+def _check(path: Path, row: Any) -> None:
+    for key in NEEDED:
+        if not isinstance(row, dict) or key not in row:
+            raise InputError(f"{path}: holds a row without {key!r}")
+    if row["method"] not in METHODS:
+        raise InputError(f"{path}: holds a row of an unknown method {row['method']!r}")
 
 
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
@@ -49,6 +87,7 @@ def _order(row: Row) -> tuple[Any, ...]:
         methods.index(row["method"]),
         row["border"],
         row["iterations"],
+        row["images"],
         row["seed"],
     )
 
@@ -75,8 +114,9 @@ def markdown(rows: Sequence[Row]) -> str:
             "",
             f"## {bits}",
             "",
-            "| method | border | top-1 | spread | seeds | error | iterations | images | seconds |",
-            "|---|---|---|---|---|---|---|---|---|",
+            "| method | border | top-1 | spread | seeds | error | iterations | calibrated on "
+            "| tested on | seconds |",
+            "|---|---|---|---|---|---|---|---|---|---|",
         ]
         group = [row for row in rows if _bits(row) == bits]
         for name in dict.fromkeys(_name(row) for row in group):
@@ -91,7 +131,7 @@ def _bits(row: Row) -> str:
 
 
 def _name(row: Row) -> tuple[Any, ...]:
-    return row["method"], row["border"], row["iterations"], row["tested"]
+    return row["method"], row["border"], row["iterations"], row["images"], row["tested"]
 
 
 def _line(rows: Sequence[Row]) -> str:
@@ -106,6 +146,7 @@ def _line(rows: Sequence[Row]) -> str:
         ", ".join(str(row["seed"]) for row in rows),
         f"{statistics.mean(errors):.3g}" if errors else "",
         str(rows[0]["iterations"]),
+        str(rows[0]["images"]),
         str(rows[0]["tested"]),
         f"{seconds:.0f}",
     )

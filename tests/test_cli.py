@@ -158,12 +158,14 @@ def test_a_directory_in_the_place_of_a_file_is_refused_before_the_work(
 
     monkeypatch.setattr(job.data, "load", work)
     taken = tmp_path / "taken.npz"
-    (tmp_path / "model.npz").mkdir()
-    taken.mkdir()
+    results = tmp_path / "taken.json"
+    for path in (tmp_path / "model.npz", taken, results):
+        path.mkdir()
     assert f"{taken}: is a directory" in refused(capsys, "train", "resnet8", "--out", str(taken))
     assert "model.npz: is a directory" in refused(capsys, "quantize", "--out", str(tmp_path))
-    assert "taken.npz: is a directory" in refused(capsys, "table", "--out", str(taken))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "taken.npz"]
+    assert "taken.json: is a directory" in refused(capsys, "table", "--out", str(results))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["model.npz", "taken.json", "taken.npz"]
 
 
 @pytest.mark.parametrize(

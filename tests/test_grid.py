@@ -141,6 +141,8 @@ def test_a_grid_that_was_killed_goes_on_where_it_was(few: str, tmp_path: Path) -
         (["--seeds", "one"], ["--seeds", "one"]),
         (["--images", "31"], ["--images", "batch"]),
         (["--images", "41"], ["--images", "40"]),
+        (["--out", "table.md"], ["--out", "table.md", ".json"]),
+        (["--out", "."], ["--out", ".json"]),
     ],
 )
 def test_a_bad_argument_is_refused_before_any_work(

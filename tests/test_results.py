@@ -65,6 +65,7 @@ def row(method: str, seed: int, top1: float, **more: object) -> results.Row:
         "tested": 10,
         "seconds": 1.0,
         "iterations": 5,
+        "images": 40,
         "versions": {"numpy": "2"},
     }
     return {**made, **more}
@@ -72,7 +73,7 @@ def row(method: str, seed: int, top1: float, **more: object) -> results.Row:
 
 def test_the_table_has_mean_and_spread_over_seeds() -> None:
     text = results.markdown(results.merge([], [row("qdrop", 1, 0.75), row("qdrop", 0, 0.5)]))
-    assert "| `qdrop` |  | 62.50 | 50.00 .. 75.00 | 0, 1 | 2 | 5 | 10 | 1 |" in text
+    assert "| `qdrop` |  | 62.50 | 50.00 .. 75.00 | 0, 1 | 2 | 5 | 40 | 10 | 1 |" in text
     assert "Top-1 in %, float 90.00 %" in text
 
 
@@ -88,4 +89,20 @@ def test_a_file_that_is_no_table_is_refused_by_name(tmp_path: Path, text: str) -
     path = tmp_path / "t.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"t\.json"):
+        results.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": 1'])
+def test_a_damaged_cell_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cell.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"cell\.json"):
+        results.load_row(path)
+
+
+def test_a_row_of_an_unknown_method_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    results.save(path, [row("rtn", 0, 0.5)])
+    path.write_text(path.read_text().replace('"rtn"', '"zzz"'))
+    with pytest.raises(InputError, match=r"t\.json.*zzz"):
         results.load(path)

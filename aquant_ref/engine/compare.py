@@ -47,7 +47,8 @@ def compare(
 ) -> Agreement:
     """Every code tensor and the logits, over all `images`: simulation in `dtype` against engine.
 
-    Raises InputError if there are no images.
+    Raises InputError if there are no images, or if a tensor has another shape in one than in the
+    other.
     """
     if len(images) == 0:
         raise InputError("comparison: there are no images")
@@ -60,6 +61,8 @@ def compare(
         codes, labels = images.batch(indices), images.labels[indices]
         simulated, computed = simulation.run(codes), engine.run(codes)
         for name, tensor in computed.items():
+            if name not in simulated or tensor.shape != simulated[name].shape:
+                raise InputError(f"{name}: the program's tensor is not one of the model's")
             differ = np.count_nonzero(tensor != simulated[name])
             found.elements[name] = found.elements.get(name, 0) + tensor.size
             found.mismatches[name] = found.mismatches.get(name, 0) + int(differ)

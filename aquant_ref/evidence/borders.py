@@ -106,7 +106,8 @@ def shapes(network: LearnedNetwork) -> list[BorderShape]:
     found = [shape for node in network.graph.nodes for shape in _shapes(network, node.name)]
     if not found:
         raise InputError(
-            "claim 2: no border was learned: the method has none, or no iterations for it"
+            "claim 2: no border was learned: the method has none, or no iterations for it "
+            "(a second pass has 2/5 of --iters)"
         )
     return found
 

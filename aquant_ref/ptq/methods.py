@@ -183,13 +183,12 @@ class Config:
 
     def check_images(self, images: int) -> None:
         """Raise InputError where `images` calibration images are too few for the method."""
-        learns = any(isinstance(stage, Pass) for stage in self.stages())
-        if images < 1:
-            raise InputError(f"--images: needs at least 1 calibration image, got {images}")
-        if learns and images < self.batch:
+        if images < self.batch and any(isinstance(stage, Pass) for stage in self.stages()):
             raise InputError(
                 f"--images: {images} calibration images are fewer than a batch of {self.batch}"
             )
+        if images < 1:
+            raise InputError(f"--images: needs at least 1 calibration image, got {images}")
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the method with this run's iterations and batch."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
+from aquant_ref.data import Images
 from aquant_ref.engine import Engine, Instruction, Lowering, Program, lower
 from aquant_ref.engine.bounds import bounds, magnitude, product_types
 from aquant_ref.engine.certificate import certify
@@ -493,3 +494,15 @@ def test_what_has_no_integer_form_is_refused_by_name() -> None:
     tensors = {name: t for name, t in model.tensors.items() if name != "body.relu1"}
     with pytest.raises(InputError, match=r"body.relu1"):
         lower(QuantizedGraph(model.graph, model.layers, tensors))
+
+
+def test_a_program_of_fewer_classes_than_its_model_is_refused_by_name() -> None:
+    """Past bug: a traceback from the comparison of arrays that do not fit."""
+    model = networks.residual_network(4)
+    program = lower(model)
+    last = program.instructions[-1]
+    arrays = {k: a if k == "zero_point" else a[:2] for k, a in last.arrays.items()}
+    cut = replace(program, instructions=(*program.instructions[:-1], replace(last, arrays=arrays)))
+    images = Images(networks.hard_images(model, 3), np.zeros(3, np.int64), ("a", "b", "c"), "few")
+    with pytest.raises(InputError, match=r"head\.linear"):
+        compare(model, cut, images)
