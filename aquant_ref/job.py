@@ -201,8 +201,11 @@ def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Reru
     images or their classes do not fit.
     """
     started = time.monotonic()
-    program = Program.load(directory / FILES[1])
     model = QuantizedGraph.load(directory / FILES[0])
+    if not (directory / FILES[1]).exists():
+        why = f"{FILES[2]} says why under not_lowered"
+        raise InputError(f"{directory}: has a model, but no integer program to run; {why}")
+    program = Program.load(directory / FILES[1])
     if program.source.get(MODEL) != model.sha256():
         raise InputError(f"{directory}: {FILES[1]} and {FILES[0]} do not belong together")
     test = data.load(data_set, split="test", progress=progress)

@@ -47,3 +47,9 @@ def test_a_program_is_not_run_on_images_of_other_classes(tmp_path: Path) -> None
         patch.setattr(job.data, "load", lambda *args, **kwargs: images)
         with pytest.raises(InputError, match="shapes: has a class 'x'"):
             job.rerun(tmp_path, "shapes")
+
+
+def test_a_model_without_an_integer_program_says_so_when_it_is_run(tmp_path: Path) -> None:
+    networks.residual_network(1, windows="row").save(tmp_path / "model.npz")
+    with pytest.raises(InputError, match=r"no integer program to run; result\.json says why"):
+        job.rerun(tmp_path, "shapes")
