@@ -34,11 +34,12 @@ def graph() -> Graph:
     return layer.graph()
 
 
-def parameters() -> dict[str, np.ndarray]:
+def parameters(of: Graph | None = None) -> dict[str, np.ndarray]:
+    """Weights and biases of a graph, by default the one above."""
     draw = np.random.default_rng(1)
     return {
         name: w if name.endswith("weight") else (0.1 * draw.standard_normal(w.shape)).astype("f4")
-        for name, w in initial_parameters(graph(), 1).items()
+        for name, w in initial_parameters(of or graph(), 1).items()
     }
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from aquant_ref.errors import InputError
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import initial_parameters
 from aquant_ref.ptq import Config, nearest, observe, quantize
 from aquant_ref.ptq.adaround import (
@@ -38,6 +37,7 @@ from aquant_ref.ptq.partition import boundary_layers, boundary_tensors, layer_bi
 from aquant_ref.ptq.reconstruction import block_error, coin_flips, run_pass
 from aquant_ref.ptq.snap import snap_ratio, to_single
 from reference_models import resnet8
+from tests.ptq import small
 
 rng = np.random.default_rng(0)
 
@@ -58,12 +58,7 @@ def graph() -> Graph:
 
 
 def parameters() -> dict[str, np.ndarray]:
-    draw = np.random.default_rng(1)
-    weights = initial_parameters(graph(), 1)
-    return {
-        name: w if name.endswith("weight") else (0.1 * draw.standard_normal(w.shape)).astype("f4")
-        for name, w in weights.items()
-    }
+    return small.parameters(graph())
 
 
 def images(count: int = 48) -> np.ndarray:
@@ -71,19 +66,6 @@ def images(count: int = 48) -> np.ndarray:
 
 
 CONFIG = Config(iterations=40, batch=16)
-
-
-def same(a: QuantizedGraph, b: QuantizedGraph) -> bool:
-    layers = all(
-        getattr(a.layers[n], part).tobytes() == getattr(b.layers[n], part).tobytes()
-        for n in a.layers
-        for part in ("codes", "zero_point", "unit", "bias")
-    )
-    return layers and all(
-        a.tensors[n].scale == b.tensors[n].scale
-        and a.tensors[n].crossings.tobytes() == b.tensors[n].crossings.tobytes()
-        for n in a.tensors
-    )
 
 
 # Observers
@@ -222,8 +204,8 @@ def test_resnet8_has_its_quantizers_where_the_contract_says() -> None:
 
 def test_two_runs_with_one_seed_give_the_same_bytes_and_another_seed_does_not() -> None:
     first, second = (quantize(graph(), parameters(), images(), CONFIG) for _ in range(2))
-    assert same(first, second)
-    assert not same(first, quantize(graph(), parameters(), images(), replace(CONFIG, seed=1)))
+    assert small.same(first, second)
+    assert not small.same(first, quantize(graph(), parameters(), images(), replace(CONFIG, seed=1)))
 
 
 @pytest.mark.parametrize("method", ["qdrop-scales", "aquant"])
@@ -238,7 +220,9 @@ def test_a_second_pass_of_no_iterations_is_qdrop_to_the_last_bit(
 
     monkeypatch.setitem(METHODS, method, without_second)
     one = quantize(graph(), parameters(), images(), replace(CONFIG, method=method))
-    assert same(one, quantize(graph(), parameters(), images(), replace(CONFIG, method="qdrop")))
+    assert small.same(
+        one, quantize(graph(), parameters(), images(), replace(CONFIG, method="qdrop"))
+    )
 
 
 def test_learning_lowers_the_error_of_the_block_and_only_the_border_is_bent() -> None:
