@@ -58,14 +58,21 @@ class QuantizedGraph:
     windows: Mapping[str, WindowBorder | FeedbackBorder] = field(default_factory=dict)
     floats: Mapping[str, Array] = field(default_factory=dict)
 
+    def stored_as(self, name: str) -> str | None:
+        """The quantized tensor whose codes tensor `name` has; None for a real tensor."""
+        while name not in self.tensors:
+            node = self.graph.node(name)
+            if node.op not in PASSES_CODES:
+                return None
+            name = node.inputs[0]
+        return name
+
     def code_source(self, name: str) -> str:
         """The quantized tensor whose scale the codes of tensor `name` have; raises ValueError."""
-        if name in self.tensors:
-            return name
-        node = self.graph.node(name)
-        if node.op not in PASSES_CODES:
+        source = self.stored_as(name)
+        if source is None:
             raise ValueError(f"{name}: is read as codes but has no quantizer")
-        return self.code_source(node.inputs[0])
+        return source
 
     def zero_point(self, name: str) -> Array:
         """The code of the real number 0 in each channel of tensor `name`, (C,) int32.

@@ -47,7 +47,7 @@ class ARounding:
             raise InputError(f"target: no {target!r}; there are {', '.join(TARGETS)}")
         self.model, self.exact, self.target = model, dict(parameters), target
         self.parameters = Simulation(model, dtype=np.float32).parameters
-        sources = {node.name: self._source(node.inputs[0]) for node in model.graph.nodes}
+        sources = {node.name: self.model.stored_as(node.inputs[0]) for node in model.graph.nodes}
         self._searched = {
             node.name: source
             for node in model.graph.nodes
@@ -56,12 +56,6 @@ class ARounding:
             and model.tensors[source].bits < 8
         }
         self._unrounded = frozenset(self._searched.values())
-
-    def _source(self, name: str) -> str | None:
-        try:
-            return self.model.code_source(name)
-        except ValueError:  # a real tensor between two layers
-            return None
 
     def logits(self, images: Array) -> Array:
         """The logits, real, of uint8 `images` (N, C, H, W)."""
@@ -82,7 +76,7 @@ class ARounding:
         return graph.run(self.parameters, pixels, hook=store, operate=operate)
 
     def _read(self, node: Node, name: str, x: Array) -> Array:
-        source = self._source(name)
+        source = self.model.stored_as(name)
         moves = source not in self._unrounded or node.op in ("max_pool", "flatten")
         return x if source is None or moves else self._nearest(source, x)
 

@@ -106,17 +106,11 @@ class Simulation:
 
     def _narrowed(self, name: str, x: Array) -> Array:
         """A tensor as a layer without a border of its own reads it: rounded from wide codes."""
-        source = self._source(name)
+        source = self.model.stored_as(name)
         if source is None or source not in self._wide:
             return x
         narrow = self.model.narrow(source).codes[0][self._wide_codes(source, x)]
         return self._real(narrow, self.model.tensors[source])
-
-    def _source(self, name: str) -> str | None:
-        try:
-            return self.model.code_source(name)
-        except ValueError:  # a real tensor between two layers
-            return None
 
     def _wide_codes(self, source: str, x: Array) -> Array:
         tensor = self._stored[source]
