@@ -13,7 +13,7 @@ is stored with wide codes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -41,6 +41,16 @@ Array = NDArray[Any]
 PASSES_CODES = ("flatten", "max_pool")  # ops that move codes and leave scale and quantizer alone
 
 
+def stored_as(graph: Graph, stored: Container[str], name: str) -> str | None:
+    """The one of the `stored` tensors whose codes tensor `name` has; None for a real tensor."""
+    while name not in stored:
+        node = graph.node(name)
+        if node.op not in PASSES_CODES:
+            return None
+        name = node.inputs[0]
+    return name
+
+
 @dataclass(frozen=True)
 class QuantizedGraph:
     """`graph` has no batch norm; `layers` and `tensors` are by node name, the image among the
@@ -60,12 +70,7 @@ class QuantizedGraph:
 
     def stored_as(self, name: str) -> str | None:
         """The quantized tensor whose codes tensor `name` has; None for a real tensor."""
-        while name not in self.tensors:
-            node = self.graph.node(name)
-            if node.op not in PASSES_CODES:
-                return None
-            name = node.inputs[0]
-        return name
+        return stored_as(self.graph, self.tensors, name)
 
     def code_source(self, name: str) -> str:
         """The quantized tensor whose scale the codes of tensor `name` have; raises ValueError."""

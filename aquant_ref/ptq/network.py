@@ -15,7 +15,7 @@ from aquant_ref.nn.bordered import bordered_conv2d
 from aquant_ref.nn.feedback import Feedback
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import OPERATIONS, Node
-from aquant_ref.nn.quantized import PASSES_CODES
+from aquant_ref.nn.quantized import PASSES_CODES, stored_as
 from aquant_ref.nn.ste import Codes, ste_quantize
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.adaround import dequantized
@@ -90,12 +90,7 @@ class LearnedNetwork:
 
     def source(self, name: str) -> str | None:
         """The tensor whose quantizer the values of `name` went through; None for a real tensor."""
-        while name not in self.tensors:
-            node = self.graph.node(name)
-            if node.op not in PASSES_CODES:
-                return None
-            name = node.inputs[0]
-        return name
+        return stored_as(self.graph, self.tensors, name)
 
     def read_in_windows(self) -> frozenset[str]:
         """The tensors that a convolution of `windows` reads: stored in full, rounded by readers."""
