@@ -19,7 +19,15 @@ from aquant_ref import __version__
 from aquant_ref.errors import InputError
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
-PATHS = ("directory", "out", "weights")  # the arguments that name a file or a folder
+PATHS = (
+    "directory",
+    "out",
+    "weights",
+    "record",
+    "program",
+    "a",
+    "b",
+)  # the arguments that name a file or a folder
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
@@ -84,11 +92,42 @@ def quantize(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run a saved program again, beside the simulation of the saved model."""
-    from aquant_ref import job, report
+    from aquant_ref import report, saved
 
-    rerun = job.rerun(Path(args.directory), args.data, progress=progress)
+    rerun = saved.rerun(
+        Path(args.directory),
+        args.data,
+        images=args.images,
+        dtype=args.dtype,
+        record=args.record,
+        simulate=args.simulate,
+        progress=progress,
+    )
     show(json.dumps(rerun.result, indent=2) if args.json else report.of_rerun(rerun))
     return 0 if rerun.agreement.exact else 1
+
+
+def certify(args: argparse.Namespace) -> int:
+    """Certify a saved program: bounds, margins, and inputs that show fragile decisions."""
+    from aquant_ref import report, saved
+
+    layers = saved.certificates(Path(args.directory), dtype=args.dtype, progress=progress)
+    form = report.json_of_certificates if args.json else report.of_certificates
+    show(form(layers, args.directory, args.dtype))
+    return 0
+
+
+def compare(args: argparse.Namespace) -> int:
+    """Compare two recorded runs: what differs, where first, and what it looks like."""
+    from aquant_ref import report, saved
+
+    directory = None if args.program is None else Path(args.program)
+    a, b, found = saved.comparison(
+        Path(args.a), Path(args.b), directory=directory, dtype=args.dtype
+    )
+    form = report.json_of_comparison if args.json else report.of_comparison
+    show(form(found, {args.a: a, args.b: b}, args.dtype))
+    return 0 if found.equal else 1
 
 
 def table(args: argparse.Namespace) -> int:
@@ -197,8 +236,13 @@ def parser() -> argparse.ArgumentParser:
         "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
     )
 
-    two = command("run", run, _data(), _json())
+    two = command("run", run, _data(), _dtype(), _json())
     two.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+    two.add_argument("--images", type=int, metavar="N", help="the first N only")
+    two.add_argument("--record", metavar="FILE", help="write every tensor of the run, .npz")
+    two.add_argument(
+        "--simulate", action="store_true", help="record the simulation, not the engine"
+    )
 
     three = command("models", models)
     three.add_argument("model", nargs="?", help="only this one")
@@ -225,6 +269,16 @@ def parser() -> argparse.ArgumentParser:
     six.add_argument("number", type=int, metavar="NUMBER", help="1 to 6, as SPEC.md counts them")
     six.add_argument(
         "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
+    )
+
+    seven = command("certify", certify, _dtype(), _json())
+    seven.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+
+    eight = command("compare", compare, _dtype(), _json())
+    eight.add_argument("a", metavar="A", help="a recorded run, as it should be")
+    eight.add_argument("b", metavar="B", help="another: of run --record, or named tensors (.npz)")
+    eight.add_argument(
+        "--program", metavar="DIR", help="what quantize --out wrote; says which layer is to blame"
     )
     return top
 
@@ -284,6 +338,17 @@ def _setting() -> argparse.ArgumentParser:
     )
     parent.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
     parent.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    return parent
+
+
+def _dtype() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float64",
+        help="of the simulation (default: float64)",
+    )
     return parent
 
 

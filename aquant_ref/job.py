@@ -1,4 +1,4 @@
-"""What the commands do, as functions: the main job, running a saved program again, training.
+"""What the commands do, as functions: the main job and training.
 
 Everything that can be refused is refused before the long work starts.
 """
@@ -27,19 +27,18 @@ from aquant_ref.formats.atomic import (
     replacing_together,
     write_json_atomic,
 )
-from aquant_ref.inputs import Inputs, check_classes, check_images
+from aquant_ref.inputs import Inputs, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config, nearest
 from aquant_ref.ptq.methods import quantize as quantize_graph
+from aquant_ref.saved import FILES, bit_exact
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
 
 Say = Callable[[str], None]
-
-FILES = ("model.npz", "program.npz", "result.json")
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def run(
         },
         "top1": top,
         "images": images,
-        "bit_exact": None if agreement is None else _bit_exact(agreement),
+        "bit_exact": None if agreement is None else bit_exact(agreement),
         "certificate": None if agreement is None else _certificate(certificates),
         "not_lowered": refusal,
         "seconds": {what: round(value, 3) for what, value in seconds.items()},
@@ -158,15 +157,6 @@ def run(
     if directory is not None:
         _write(directory, outcome)
     return outcome
-
-
-def _bit_exact(agreement: Agreement) -> dict[str, int]:
-    return {
-        "images": agreement.images,
-        "tensors": len(agreement.elements),
-        "elements": sum(agreement.elements.values()),
-        "mismatches": sum(agreement.mismatches.values()),
-    }
 
 
 def _certificate(certificates: Sequence[LayerCertificate]) -> dict[str, Any]:
@@ -184,43 +174,6 @@ def _write(directory: Path, outcome: Outcome) -> None:
         if outcome.program is not None:
             outcome.program.save(folder / FILES[1])
         write_json_atomic(folder / FILES[2], outcome.result)
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """A saved program, run again beside the simulation of its saved model."""
-
-    agreement: Agreement
-    result: dict[str, Any]
-
-
-def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Rerun:
-    """Run `directory`/program.npz on the test split of `data_set`, beside model.npz.
-
-    Raises InputError if a file is missing or damaged, if the two do not belong together, or if the
-    images or their classes do not fit.
-    """
-    started = time.monotonic()
-    model = QuantizedGraph.load(directory / FILES[0])
-    if not (directory / FILES[1]).exists():
-        why = f"{FILES[2]} says why under not_lowered"
-        raise InputError(f"{directory}: has a model, but no integer program to run; {why}")
-    program = Program.load(directory / FILES[1])
-    if program.source.get(MODEL) != model.sha256():
-        raise InputError(f"{directory}: {FILES[1]} and {FILES[0]} do not belong together")
-    test = data.load(data_set, split="test", progress=progress)
-    check_images(model.graph, test, data_set)
-    check_classes(model.graph, test, data_set, model.source.get("classes", ()))
-    agreement = compare(model, program, test, progress=progress)
-    result = {
-        "program": str(directory / FILES[1]),
-        "data": data_set,
-        "top1": agreement.top1,
-        "bit_exact": _bit_exact(agreement),
-        "seconds": round(time.monotonic() - started, 3),
-        "versions": versions(),
-    }
-    return Rerun(agreement, result)
 
 
 def train(

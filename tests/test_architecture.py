@@ -31,7 +31,7 @@ FLOORS = [
     {"engine"},
     {"conformance"},
     {"inputs", "versions"},
-    {"evaluate", "evidence", "results"},
+    {"evaluate", "evidence", "results", "saved"},
     {"cell"},
     {"grid", "job"},
     {"report"},

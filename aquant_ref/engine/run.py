@@ -9,6 +9,7 @@ with the simulation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ class Engine:
         self._types = product_types(program)
         if product == "integer":
             self._types = dict.fromkeys(self._types, "integer")
+        self._makers = {each.name: each for each in program.instructions}
         readers = [(name, each.name) for each in program.instructions for name in each.inputs]
         self._last_reader = dict(readers)  # of several, the last one stays
 
@@ -57,6 +59,21 @@ class Engine:
             raise InputError("images: there are none")
         parts = map_blocks(lambda part: self._run_block(images[part]), len(images), BLOCK)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def compute(self, name: str, given: Mapping[str, Array]) -> Array:
+        """Tensor `name` from the tensors `given`, which it depends on, and nothing else."""
+
+        def block(part: slice) -> Array:
+            return self._compute(name, {read: tensor[part] for read, tensor in given.items()})
+
+        images = len(next(iter(given.values())))
+        return np.concatenate(map_blocks(block, images, BLOCK))
+
+    def _compute(self, name: str, given: Mapping[str, Array]) -> Array:
+        if name in given:
+            return given[name]
+        each = self._makers[name]
+        return self._apply(each, [self._compute(read, given) for read in each.inputs])
 
     def _run_block(self, images: Array) -> dict[str, Array]:
         tensors = {IMAGE: images}

@@ -7,7 +7,7 @@ frameworks use, and may differ by a code where a certificate says *fragile*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,9 +61,24 @@ class Simulation:
         under the name of the last node, are counted in the unit of the last layer: real / unit,
         rounded to int64. Of a last layer in floating point they are real.
         """
-        codes: dict[str, Array] = {INPUT: images}
+        return self._run({INPUT: images}, self.model.graph.nodes)
+
+    def compute(self, name: str, given: Mapping[str, Array]) -> Array:
+        """The codes of tensor `name`, or the logits, from the codes `given` of others alone.
+
+        `given` are the tensors that it depends on, quantized ones or moved codes (max pool); all
+        else is not computed.
+        """
+        return self._run(given, self.model.graph.needed(name, given))[name]
+
+    def _run(self, given: Mapping[str, Array], nodes: Sequence[Node]) -> dict[str, Array]:
+        """The codes `given`, those of every quantized tensor of `nodes`, and the logits."""
+        graph = self.model.graph
+        codes = dict(given)
 
         def store(name: str, r: Array) -> Array:
+            if name == graph.output:
+                codes[name] = self._count(r)
             tensor = self._stored.get(name)
             if tensor is None:
                 return r
@@ -71,9 +86,16 @@ class Simulation:
             codes[name] = border.codes(t, tensor.crossings, tensor.zero_point)
             return self._real(codes[name], tensor)
 
-        graph = self.model.graph
-        real = graph.run(self.parameters, self._pixels(images), hook=store, operate=self._operate)
-        return {**codes, graph.output: self._count(real)}
+        real = {name: self._given(name, values) for name, values in given.items()}
+        graph.evaluate(
+            self.parameters, real, nodes=nodes, hook=store, operate=self._operate, forget=True
+        )
+        return codes
+
+    def _given(self, name: str, codes: Array) -> Array:
+        if name == INPUT:
+            return self._pixels(codes)
+        return self._real(codes, self._stored[self.model.code_source(name)])
 
     def logits(self, images: Array) -> Array:
         """The logits alone, as `run` gives them."""
