@@ -5,12 +5,18 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | op | gives |
 |---|---|
 | conv2d | sum of weight * (code - zero_point) over the window, 0 for padding: an accumulator |
+| border_conv2d | the same of wide codes u, padded with zero_code: code = codes[row, u] |
+| fused_conv2d | the same, one more where lift[row, u] >= the window's sum of fusion[row, u] |
 | linear | sum of weight * (code - zero_point) + bias: an accumulator |
 | add | multiplier_a * a + multiplier_b * b, per channel, in int64 |
 | sum | sum over all positions, shape (N, C, 1, 1): an accumulator |
 | max_pool | maximum over the window |
 | flatten | (N, C, H, W) -> (N, C*H*W) |
 | threshold | how many of the channel's sorted thresholds are <= the accumulator: a code |
+| lookup | table[code]: a code |
+
+The *row* of a table is that of the im2col matrix, in the order channel, kh, kw; a table of one row
+serves all. A window's sum is that over the kh*kw rows of one channel.
 """
 
 from __future__ import annotations
@@ -27,29 +33,42 @@ Shape = tuple[int, ...]
 
 IMAGE = "image"
 LARGEST_CODE = 2**16 - 1
+NEVER = -(1 << 30)  # a lift that no window's sum of fusion reaches
 
+CONVOLUTION = {"weight": ("int8", "int32"), "zero_point": ("int32",)}
 # Arrays that an instruction carries, with the dtypes that each may have.
 ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
-    "conv2d": {"weight": ("int8", "int32"), "zero_point": ("int32",)},
+    "conv2d": CONVOLUTION,
+    "border_conv2d": {**CONVOLUTION, "codes": ("uint8",)},
+    "fused_conv2d": {**CONVOLUTION, "codes": ("uint8",), "lift": ("int32",), "fusion": ("int32",)},
     "linear": {"weight": ("int8", "int32"), "bias": ("int32",), "zero_point": ("int32",)},
     "add": {"multiplier_a": ("int64",), "multiplier_b": ("int64",)},
     "sum": {},
     "max_pool": {},
     "flatten": {},
     "threshold": {"thresholds": ("int64",)},
+    "lookup": {"table": ("uint8",)},
 }
 # Attributes, with the least value of each; pairs are (vertical, horizontal).
 PAIRS: dict[str, dict[str, int]] = {
     "conv2d": {"stride": 1, "padding": 0},
+    "border_conv2d": {"stride": 1, "padding": 0},
+    "fused_conv2d": {"stride": 1, "padding": 0},
     "max_pool": {"kernel": 1, "stride": 1, "padding": 0},
 }
 NUMBERS: dict[str, dict[str, int]] = {
     "conv2d": {"groups": 1},
+    "border_conv2d": {"groups": 1, "zero_code": 0},
+    "fused_conv2d": {"groups": 1, "zero_code": 0},
     "sum": {"positions": 1},
     "flatten": {"positions": 1},
 }
-READ_CODES = ("conv2d", "linear", "max_pool")
+WINDOWED = ("border_conv2d", "fused_conv2d")
+CONVOLUTIONS = ("conv2d", *WINDOWED)
+READ_CODES = (*CONVOLUTIONS, "linear", "max_pool", "lookup")
 PASS_CODES = ("max_pool", "flatten")
+TABLES = {"border_conv2d": ("codes",), "fused_conv2d": ("codes", "lift", "fusion")}
+TABLES["lookup"] = ("table",)
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,7 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
     """
     _need("image", len(input_shape) == 3 and min(input_shape) >= 1, f"has shape {input_shape}")
     shapes: dict[str, Shape] = {IMAGE: input_shape}
-    codes = {IMAGE}
+    codes = {IMAGE: 255}  # the largest code of each tensor that holds codes
     for each in instructions:
         _need(each.name, each.name not in shapes, "is made twice")
         _need(each.name, each.op in ARRAYS, f"there is no operation {each.op!r}")
@@ -86,8 +105,14 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
         _check_attributes(each)
         _check_arrays(each)
         shapes[each.name] = _shape(each, *(shapes[name] for name in each.inputs))
-        if each.op == "threshold" or (each.op in PASS_CODES and each.inputs[0] in codes):
-            codes.add(each.name)
+        if each.op in TABLES:
+            _check_tables(each, codes[each.inputs[0]])
+        if each.op == "threshold":
+            codes[each.name] = each.arrays["thresholds"].shape[1]
+        elif each.op == "lookup":
+            codes[each.name] = int(each.arrays["table"].max())
+        elif each.op in PASS_CODES and each.inputs[0] in codes:
+            codes[each.name] = codes[each.inputs[0]]
     _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
     return shapes
 
@@ -127,12 +152,41 @@ def _check_arrays(each: Instruction) -> None:
         _need(each.name, bool(inside.all()), "its zero_point is no code")
 
 
+def _check_tables(each: Instruction, largest: int) -> None:
+    """The tables of `each` have a row for each row of its im2col matrix, or one, and an entry for
+    every code 0..largest; and no sum of a window leaves int32.
+    """
+    kernel: tuple[int, ...] = ()
+    rows = 1
+    if each.op in WINDOWED:
+        weight = each.arrays["weight"]
+        kernel = weight.shape[2:]
+        rows = weight.shape[1] * each.attributes["groups"] * kernel[0] * kernel[1]
+        zero_code = each.attributes["zero_code"]
+        _need(each.name, zero_code <= largest, f"its zero_code cannot be {zero_code}")
+    for key in TABLES[each.op]:
+        shape = each.arrays[key].shape if each.op in WINDOWED else (1, *each.arrays[key].shape)
+        _need(
+            each.name,
+            len(shape) == 2 and shape[0] in (1, rows) and shape[1] > largest,
+            f"its {key} of shape {each.arrays[key].shape} has no entry for code {largest} in "
+            f"{rows} rows",
+        )
+    if "fusion" in each.arrays:
+        reached = int(abs(each.arrays["fusion"].astype(np.int64)).max()) * kernel[0] * kernel[1]
+        _need(each.name, reached < -NEVER, f"the sum of its fusion can reach {reached}")
+        below = int(each.arrays["codes"].max()) < 255
+        _need(each.name, below, "its codes have no room to go up from 255")
+
+
 def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
     """The shape of what `each` makes, once its arrays and attributes fit what it reads."""
     arrays, channels = each.arrays, shape[0]
-    axes = {"linear": (1,), "threshold": (1, 3), "flatten": (1, 3)}.get(each.op, (3,))
+    axes = {"linear": (1,), "threshold": (1, 3), "flatten": (1, 3), "lookup": (1, 3)}.get(
+        each.op, (3,)
+    )
     _need(each.name, len(shape) in axes, f"cannot read a tensor of shape {shape}")
-    if each.op == "conv2d":
+    if each.op in CONVOLUTIONS:
         weight, groups = arrays["weight"], each.attributes["groups"]
         _need(
             each.name,
@@ -162,6 +216,8 @@ def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
         return (channels, *_window_sizes(each, shape, tuple(each.attributes["kernel"])))
     if each.op == "threshold":
         return _threshold_shape(each, shape)
+    if each.op == "lookup":
+        return shape
     positions = int(np.prod(shape[1:], dtype=np.int64))  # sum, flatten
     _need(each.name, each.attributes["positions"] == positions, f"has {positions} positions")
     return (channels, 1, 1) if each.op == "sum" else (channels * positions,)
