@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -87,19 +88,23 @@ class Reach:
         return [(channel, *place) for place in sorted(product(*map(range, sizes)), key=distance)]
 
     def _of_conv2d(self, each: Instruction, index: Index) -> Terms:
-        weight, (source,) = each.arrays["weight"][index[0]], each.inputs
+        return Terms.sum(self._products(each, index))
+
+    _of_border_conv2d = _of_conv2d
+
+    def _products(self, each: Instruction, index: Index) -> Iterator[Terms]:
+        weight, zero_point = each.arrays["weight"][index[0]], each.arrays["zero_point"]
         members, *kernel = weight.shape
         first = index[0] * each.attributes["groups"] // len(each.arrays["weight"]) * members
-
-        def products() -> Iterator[Terms]:
-            for member, *tap in product(range(members), *map(range, kernel)):
-                pixel = self._pixel(each, index, tap)
-                if pixel is not None:
-                    zero = int(each.arrays["zero_point"][first + member])
-                    code = self.terms(source, (first + member, *pixel))
-                    yield code.times(int(weight[(member, *tap)]), less=zero)
-
-        return Terms.sum(products())
+        for row, (member, *tap) in enumerate(product(range(members), *map(range, kernel))):
+            channel, pixel = first + member, self._pixel(each, index, tap)
+            if pixel is None:
+                continue
+            code = self.terms(each.inputs[0], (channel, *pixel))
+            if "codes" in each.arrays:
+                tables = each.arrays["codes"]
+                code = code.looked_up(tables[(first * prod(kernel) + row) % len(tables)])
+            yield code.times(int(weight[(member, *tap)]), less=int(zero_point[channel]))
 
     def _pixel(self, each: Instruction, index: Index, tap: Sequence[int]) -> Index | None:
         """The pixel that `tap` of the window at `index` meets; None in the padding."""
@@ -127,6 +132,9 @@ class Reach:
         (source,) = each.inputs
         places = product(*map(range, self.shapes[source][1:]))
         return Terms.sum(self.terms(source, (index[0], *place)) for place in places)
+
+    def _of_lookup(self, each: Instruction, index: Index) -> Terms:
+        return self.terms(each.inputs[0], index).looked_up(each.arrays["table"])
 
     def _of_flatten(self, each: Instruction, index: Index) -> Terms:
         (source,) = each.inputs

@@ -1,10 +1,10 @@
 """The engine: runs an integer program in integers only.
 
-The one exception is inside `_product`: where the bounds of `engine.bounds` say that every partial
-sum of the product, its bias not yet added, is an integer below 2^24 (2^53), a float32 (float64)
-BLAS product of the integers is exact, a hundred times faster, and converted back before it leaves
-the function. `product="integer"` does without, and gives the same bytes. Nothing here is shared
-with the simulation.
+The one exception is inside `_product`, which integers enter and leave: where the bounds of
+`engine.bounds` say that every partial sum of the product, its bias not yet added, is an integer
+below 2^24 (2^53), a float32 (float64) BLAS product of the integers is exact, and a hundred times
+faster. `product="integer"` does without, and gives the same bytes. Nothing here is shared with the
+simulation.
 """
 
 from __future__ import annotations
@@ -94,10 +94,8 @@ class Engine:
         if each.op in CONVOLUTIONS:
             return _conv2d(x, each, self._types[each.name])
         if each.op == "linear":
-            weight = each.arrays["weight"]
-            acc = _product(
-                weight, _centred(x, each)[:, :, None].astype(_dtype(self._types[each.name]))
-            )
+            columns = _centred(x, each)[:, :, None]
+            acc = _product(each.arrays["weight"], columns, self._types[each.name])
             return acc[:, :, 0] + each.arrays["bias"]
         if each.op == "threshold":
             return _threshold(x, each.arrays["thresholds"])
@@ -115,13 +113,10 @@ class Engine:
         raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
-def _dtype(kind: str) -> Any:
-    return np.int64 if kind == "integer" else np.dtype(kind)
-
-
-def _product(weight: Array, columns: Array) -> Array:
-    """Weight (..., O, K) @ columns (..., K, P) in the dtype of `columns`, as int32."""
-    return np.asarray(np.matmul(weight.astype(columns.dtype), columns).astype(np.int32))
+def _product(weight: Array, columns: Array, kind: str) -> Array:
+    """Weight (..., O, K) @ columns (..., K, P), integers and int32, computed in `kind`."""
+    dtype = np.dtype(np.int64 if kind == "integer" else kind)
+    return np.asarray(np.matmul(weight.astype(dtype), columns.astype(dtype)).astype(np.int32))
 
 
 def _centred(x: Array, each: Instruction) -> Array:
@@ -132,17 +127,15 @@ def _centred(x: Array, each: Instruction) -> Array:
     return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
-def _columns(
-    x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int], padded_with: int = 0
-) -> Array:
-    """im2col (n, C, kh, kw, OH, OW) in `dtype`."""
+def _columns(x: Array, each: Instruction, kernel: tuple[int, int], padded_with: int = 0) -> Array:
+    """im2col (n, C, kh, kw, OH, OW)."""
     (sh, sw), (ph, pw) = each.attributes["stride"], each.attributes["padding"]
     n, channels, height, width = x.shape
     out_h = (height + 2 * ph - kernel[0]) // sh + 1
     out_w = (width + 2 * pw - kernel[1]) // sw + 1
     padded = np.full((n, channels, height + 2 * ph, width + 2 * pw), padded_with, x.dtype)
     padded[:, :, ph : ph + height, pw : pw + width] = x
-    columns = np.empty((n, channels, *kernel, out_h, out_w), dtype)
+    columns = np.empty((n, channels, *kernel, out_h, out_w), x.dtype)
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             rows = slice(i, i + sh * (out_h - 1) + 1, sh)
@@ -154,19 +147,19 @@ def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     kernel = (weight.shape[2], weight.shape[3])
     if each.op in WINDOWED:
-        wide = _columns(x, each, x.dtype, kernel, each.attributes["zero_code"])
-        columns = _centred(rounded(wide, each), each).astype(_dtype(kind))
+        wide = _columns(x, each, kernel, each.attributes["zero_code"])
+        columns = _centred(rounded(wide, each), each)
     else:
-        columns = _columns(_centred(x, each), each, _dtype(kind), kernel)
+        columns = _columns(_centred(x, each), each, kernel)
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
-    acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns)
+    acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns, kind)
     return acc.reshape(n, len(weight), *out_shape)
 
 
 def _max_pool(x: Array, each: Instruction) -> Array:
     # codes are never negative, so a padded 0 never wins over a pixel
-    columns = _columns(x, each, x.dtype, tuple(each.attributes["kernel"]))
+    columns = _columns(x, each, tuple(each.attributes["kernel"]))
     return np.asarray(columns.max(axis=(2, 3)))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import floor
+from math import floor, gcd
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,11 @@ class Terms:
         tables = {code: factor * table for code, table in self.tables.items()}
         return Terms(factor * (self.constant - less), tables)
 
+    def looked_up(self, table: Array) -> Terms:
+        """Entries of `table` in the place of a code, which these terms are."""
+        (code,) = self.tables
+        return Terms(0, {code: table.astype(np.int64)[self.tables[code]]})
+
     def total(self, codes: Codes) -> int:
         """The sum at these codes."""
         return self.constant + sum(int(table[codes[code]]) for code, table in self.tables.items())
@@ -78,7 +83,7 @@ class Terms:
     def values(self) -> range:
         """From the least to the largest, in the steps that all values keep."""
         least, largest = map(self.total, self.ends())
-        return range(least, largest + 1, _step(self.tables.values()) or 1)
+        return range(least, largest + 1, gcd(*(move.step for move in self._moves)) or 1)
 
     def near(self, value: Fraction, rng: np.random.Generator, *, count: int = 2) -> list[int]:
         """Of the values that these terms have, as far as is known, the nearest to `value`."""
@@ -106,39 +111,47 @@ class Terms:
             found += [{**x, **y} for x, y in zip(one, two, strict=False)]
         return found
 
+    @cached_property
+    def _moves(self) -> list[_Move]:
+        """What each code that changes the sum can add to it, beside code 0."""
+        moves = (_Move(code, table - table[0]) for code, table in self.tables.items())
+        return [move for move in moves if move.step]
+
     def _drawn(self, value: int, rng: np.random.Generator, tries: int) -> list[Codes]:
         """One code after the other, the finest last, so that they make up what is left."""
         zero = dict.fromkeys(self.tables, 0)
         rest = np.full(tries, value - self.total(zero))
-        moves = [(code, table - table[0]) for code, table in self.tables.items() if np.ptp(table)]
-        moves = [moves[j] for j in rng.permutation(len(moves))]
-        moves.sort(key=lambda move: -_step([move[1]]))
+        moves = [self._moves[j] for j in rng.permutation(len(self._moves))]
+        moves.sort(key=lambda move: -move.step)
         alive = np.ones(tries, bool)
         chosen = np.zeros((tries, len(moves)), np.int64)
-        for j, ((_, table), later) in enumerate(zip(moves, _later(moves), strict=True)):
-            fits = _on(later, rest[:, None] - table)
+        for j, (move, later) in enumerate(zip(moves, _later(moves), strict=True)):
+            fits = _on(later, rest[:, None] - move.sums)
             alive &= fits.any(axis=1)
             chosen[:, j] = (rng.random(fits.shape) * fits).argmax(axis=1)
-            rest -= table[chosen[:, j]]
+            rest -= move.sums[chosen[:, j]]
         alive &= rest == 0  # where no code moves anything
-        names = [code for code, _ in moves]
+        names = [move.code for move in moves]
         return [zero | dict(zip(names, row, strict=True)) for row in chosen[alive].tolist()]
 
 
-def _step(tables: Iterable[Array]) -> int:
-    """The largest number of which all differences within a table are multiples."""
-    return int(np.gcd.reduce([np.gcd.reduce(table - table[0]) for table in tables], initial=0))
+class _Move:
+    """The `sums` that a code can add, their least and largest, and their common `step`."""
+
+    def __init__(self, code: Code, sums: Array) -> None:
+        self.code, self.sums = code, sums
+        self.low, self.high = int(sums.min()), int(sums.max())
+        self.step = int(np.gcd.reduce(sums))
 
 
-def _later(moves: Sequence[tuple[Code, Array]]) -> list[range]:
+def _later(moves: Sequence[_Move]) -> list[range]:
     """For each move the values of all moves after it."""
-    later = [range(1)]
-    for _, table in reversed(moves[1:]):
-        last = later[-1]
-        step = int(np.gcd(_step([table]), last.step if len(last) > 1 else 0))
-        low, high = last[0] + int(table.min()), last[-1] + int(table.max())
-        later.append(range(low, high + 1, step))
-    return later[::-1] if moves else []
+    low = high = step = 0
+    later = []
+    for move in reversed(moves):
+        later.append(range(low, high + 1, step or 1))
+        low, high, step = low + move.low, high + move.high, gcd(step, move.step)
+    return later[::-1]
 
 
 def _on(values: range, given: Array) -> Array:
