@@ -126,7 +126,7 @@ def compare(args: argparse.Namespace) -> int:
         Path(args.a), Path(args.b), directory=directory, dtype=args.dtype
     )
     form = report.json_of_comparison if args.json else report.of_comparison
-    show(form(found, {args.a: a, args.b: b}, args.dtype))
+    show(form(found, (a, b), args.dtype))
     return 0 if found.equal else 1
 
 

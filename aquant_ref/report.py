@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from aquant_ref.engine.certificate import LayerCertificate
@@ -139,11 +139,9 @@ def _plain(layer: Certified) -> dict[str, object]:
     return parts
 
 
-def of_comparison(found: Comparison, runs: Mapping[str, Recording], dtype: str) -> str:
+def of_comparison(found: Comparison, runs: Sequence[Recording], dtype: str) -> str:
     """What `aquant-ref compare` prints."""
-    lines = []
-    for who, (path, recording) in zip("AB", runs.items(), strict=True):
-        lines.append(f"{who}: {path}" + (f", {recording.origin}" if recording.origin else ""))
+    lines = [f"{who}: {run.origin}" for who, run in zip("AB", runs, strict=True)]
     lines += ["", f"{'tensor':<14} {'elements':>12} {'mismatches':>11} {'maximum':>9}"]
     lines += map(_tensor_line, found.tensors)
     if found.first is not None:
@@ -203,10 +201,10 @@ def _verdict_lines(who: str, verdicts: Sequence[Verdict], dtype: str) -> Iterato
             )
 
 
-def json_of_comparison(found: Comparison, runs: Mapping[str, Recording], dtype: str) -> str:
+def json_of_comparison(found: Comparison, runs: Sequence[Recording], dtype: str) -> str:
     """The same as JSON."""
     result = {
-        "runs": {path: dict(recording.source) for path, recording in runs.items()},
+        "runs": [{"path": run.path, **run.source} for run in runs],
         "dtype": dtype,
         "equal": found.equal,
         **asdict(found),

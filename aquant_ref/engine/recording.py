@@ -31,17 +31,18 @@ class Recording:
     """Tensors (N, ...) by name, in the order in which they were made.
 
     Integers are of any width, floats finite. `source` says what was run on what; a recording from
-    elsewhere has none.
+    elsewhere has none. `path` is the file that it was read from.
     """
 
     tensors: Mapping[str, Array]
     source: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
 
     @property
     def origin(self) -> str:
-        """What was run on what, in words; empty if that is not known."""
+        """The file, and what was run on what if that is known, in words."""
         known = [str(self.source.get(key, "?")) for key in ("run", "program", "data", "images")]
-        return "{} of {} on {}, {} images".format(*known) if self.source else ""
+        return self.path + (", {} of {} on {}, {} images".format(*known) if self.source else "")
 
     @classmethod
     def of(
@@ -89,9 +90,9 @@ class Recording:
                 raise InputError(f"{path}: does not say in which order its tensors were made")
             if not isinstance(source, dict):
                 raise InputError(f"{path}: does not say what was run")
-            recording = cls({name: arrays[name] for name in order}, source)
+            recording = cls({name: arrays[name] for name in order}, source, str(path))
         else:
-            recording = cls(read_tensors(path))
+            recording = cls(read_tensors(path), path=str(path))
         for name, tensor in recording.tensors.items():
             kind = tensor.dtype.kind
             if not tensor.ndim or not tensor.size:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from aquant_ref.nn.graph import INPUT, Builder
@@ -112,6 +114,16 @@ def _window(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> Lear
         ("sigmoid", "clip")[int(rng.integers(2))],
         2 if kind == "feedback" else 0,
     )
+
+
+def tied_network(seed: int) -> QuantizedGraph:
+    """One whose body.relu1 has thresholds on accumulators that are common: its unit is half of a
+    step, its biases are 0 and its borders 1/2.
+    """
+    model = residual_network(seed, weight_bits=3, border=False)
+    layer, tensor = model.layers["body.conv1"], model.tensors["body.relu1"]
+    tied = replace(layer, unit=np.full(4, tensor.scale / 2), bias=np.zeros(4))
+    return replace(model, layers={**model.layers, "body.conv1": tied})
 
 
 def hard_images(model: QuantizedGraph, count: int, seed: int = 0) -> np.ndarray:

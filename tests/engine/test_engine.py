@@ -161,39 +161,6 @@ def test_threads_and_the_split_into_batches_change_no_byte() -> None:
         set_threads(None)
 
 
-class NoFloat(np.ndarray):
-    """An integer array that refuses to become, or to meet, a float one."""
-
-    def __array_finalize__(self, other: Any) -> None:
-        if self.dtype.kind == "f":
-            raise AssertionError("a float array was made outside the certified product")
-
-
-def test_no_float_array_is_made_outside_the_product() -> None:
-    model = networks.residual_network(6)
-    program = lower(model)
-    guarded = Program(
-        program.input_shape,
-        tuple(
-            Instruction(
-                i.name,
-                i.op,
-                i.inputs,
-                i.attributes,
-                {key: array.view(NoFloat) for key, array in i.arrays.items()},
-            )
-            for i in program.instructions
-        ),
-    )
-    images = networks.hard_images(model, 5)
-    plain = Engine(program).run(images)
-    with pytest.raises(AssertionError, match="float array"):
-        _ = images.view(NoFloat).astype(np.float32)
-    result = Engine(guarded, product="integer").run(images.view(NoFloat))
-    assert all(t.dtype.kind in "iu" for t in result.values())
-    assert {n: t.tolist() for n, t in result.items()} == {n: t.tolist() for n, t in plain.items()}
-
-
 def conv_program(weight: np.ndarray, thresholds: np.ndarray | None = None) -> Program:
     attributes = {"stride": [1, 1], "padding": [0, 0], "groups": 1}
     instructions = [
