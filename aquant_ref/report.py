@@ -84,14 +84,13 @@ def of_certificates(layers: Sequence[Certified], directory: str, dtype: str) -> 
     """What `aquant-ref certify` prints."""
     lines = [f"{directory}, for a simulation in {dtype}", ""]
     lines += _certificate_lines(layer.certificate for layer in layers)
-    lines += ["", f"{'tensor':<14} {'inside':<17} {'the bounds are':<42} witness"]
+    lines += ["", f"{'tensor':<14} {'inside':<17} {'the bounds are':<38} witness"]
     for layer in layers:
         inside = " ".join(name for name, holds in layer.inside.items() if holds)
-        bounds = layer.why_not or (
-            "reached by the codes of the worst case" if layer.reached else "not reached"
-        )
-        found = _search_words(layer.search)
-        lines.append(f"{layer.certificate.name:<14} {inside:<17} {bounds:<42} {found}".rstrip())
+        bounds = "reached by the codes of the worst case" if layer.reached else "not reached"
+        bounds = "not known" if layer.why_not else bounds
+        found = layer.why_not or _search_words(layer.search)
+        lines.append(f"{layer.certificate.name:<14} {inside:<17} {bounds:<38} {found}".rstrip())
     for layer in layers:
         if layer.search is not None and layer.search.witness is not None:
             lines += ["", *_witness_lines(layer.search, dtype)]
@@ -104,18 +103,19 @@ def _search_words(search: Search | None) -> str:
     if search.witness is not None:
         return f"found in {search.tries} tries"
     if search.tries:
-        return f"none found in {search.tries} tries"
-    return "none: no accumulator that can occur is as near"
+        return f"none found in {search.tries} tries at {search.places} places"
+    return f"none: at the {search.places} nearest, no accumulator that occurs is near enough"
 
 
 def _witness_lines(search: Search, dtype: str) -> Iterator[str]:
     witness = search.witness
     assert witness is not None
-    near = f"{float(witness.threshold - witness.accumulator):+.1e}" if witness.threshold else ""
+    near = ""
+    if witness.threshold is not None:
+        near = f", threshold {float(witness.threshold - witness.accumulator):+.1e} from it"
     yield (
-        f"{search.name}{list(witness.index)}: accumulator {witness.accumulator}"
-        + (f", threshold {near} from it" if near else "")
-        + f": {witness.integers} in integers, {witness.simulated} in {dtype}, of"
+        f"{search.name}{list(witness.index)}: accumulator {witness.accumulator}{near}: "
+        f"{witness.integers} in integers, {witness.simulated} in {dtype}, of"
     )
     for tensor in dict.fromkeys(name for name, _, _ in witness.codes):
         codes = [(index, code) for name, index, code in witness.codes if name == tensor]

@@ -73,6 +73,8 @@ class Saved:
 
         Raises InputError if the images or their classes do not fit the model, or are too few.
         """
+        if count is not None and count < 1:
+            raise InputError(f"--images: needs at least 1, got {count}")
         test = data.load(data_set, split="test", progress=progress)
         check_images(self.model.graph, test, data_set)
         check_classes(self.model.graph, test, data_set, self.model.source.get("classes", ()))
@@ -120,7 +122,6 @@ def rerun(
         raise InputError(f"--record: {record} needs to be a .npz file")
     saved = Saved.load(directory)
     test = saved.images(data_set, images, progress=progress)
-    agreement = compare(saved.model, saved.program, test, dtype=dtype, progress=progress)
     if record is not None:
         run = Simulation(saved.model, dtype=dtype).run if simulate else Engine(saved.program).run
         source = {
@@ -132,6 +133,7 @@ def rerun(
         }
         batch = saved.model.graph.images_at_once()
         Recording.of(run, test, source, batch=batch, progress=progress).save(record)
+    agreement = compare(saved.model, saved.program, test, dtype=dtype, progress=progress)
     result = {
         "program": str(directory / FILES[1]),
         "data": data_set,

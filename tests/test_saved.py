@@ -82,7 +82,7 @@ def test_a_recording_that_cannot_be_written_is_refused_before_the_work(
     assert "needs to be a .npz file" in refused(capsys, *run, "--record", job / "x.txt")
     assert "--record" in refused(capsys, *run, "--simulate")
     assert "is an empty name" in refused(capsys, *run, "--record", "")
-    assert "no images" in refused(capsys, "run", job, "--images", "0")
+    assert "--images: needs at least 1" in refused(capsys, "run", job, "--images", "0")
     assert "160 images, not 161" in refused(capsys, "run", job, "--images", "161")
 
 

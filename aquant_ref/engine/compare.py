@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.engine.differences import difference
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
@@ -61,11 +62,11 @@ def compare(
         codes, labels = images.batch(indices), images.labels[indices]
         simulated, computed = simulation.run(codes), engine.run(codes)
         for name, tensor in computed.items():
-            if name not in simulated or tensor.shape != simulated[name].shape:
+            counted = difference(name, tensor, simulated.get(name))
+            if counted.why:
                 raise InputError(f"{name}: the program's tensor is not one of the model's")
-            differ = np.count_nonzero(tensor != simulated[name])
-            found.elements[name] = found.elements.get(name, 0) + tensor.size
-            found.mismatches[name] = found.mismatches.get(name, 0) + int(differ)
+            found.elements[name] = found.elements.get(name, 0) + counted.elements
+            found.mismatches[name] = found.mismatches.get(name, 0) + counted.mismatches
         for who, tensors in (("simulation", simulated), ("engine", computed)):
             right[who] += int(np.sum(tensors[program.output].argmax(axis=1) == labels))
     found.top1 = {who: count / len(images) for who, count in right.items()}

@@ -56,9 +56,11 @@ class Judge:
             return describe(name, a, b)
 
         def look(images: list[int]) -> Masks:
-            codes = _integers(b[images])
-            explained = None if codes is None else self._margins[name].explain(a[images], codes)
-            return self._ties(name, self._given(name, run, images)), explained
+            one, other = _integers(a[images]), _integers(b[images])
+            ties = self._ties(name, self._given(name, run, images))
+            if one is None or other is None:
+                return ties, None
+            return ties, self._margins[name].explain(one, other)
 
         return describe(name, a, b, edge=self._edge(name), look=look)
 

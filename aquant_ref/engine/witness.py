@@ -52,10 +52,12 @@ class Witness:
 class Search:
     """What became of the search for a witness in tensor `name`: `tries` choices of codes were run.
 
-    Without a try, no accumulator that can occur is within the error of the thresholds looked at.
+    `places`: how many thresholds, or logits, were looked at, the nearest first. Without a try, no
+    accumulator that can occur is within the error of any of them.
     """
 
     name: str
+    places: int
     tries: int
     witness: Witness | None = None
 
@@ -95,15 +97,15 @@ class Witnesses:
 
         Raises NotImplementedError as `Reach.terms` does.
         """
-        tries = 0
+        tries, places = 0, min(THRESHOLDS, int(self._margins[name].fragile.sum()))
         looks = self._near_thresholds if name in self._decisions else self._logits
         for each in looks(name):
             choices = each.terms.reaching(each.value, self._rng, tries=TRIES)
             tries += len(choices)
             witness = self._among(name, each, choices)
             if witness is not None:
-                return Search(name, tries, witness)
-        return Search(name, tries)
+                return Search(name, places, tries, witness)
+        return Search(name, places, tries)
 
     def _near_thresholds(self, name: str) -> list[_Candidate]:
         """Accumulators that can occur within the error of a fragile threshold, nearest first."""
