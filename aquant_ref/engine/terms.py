@@ -27,7 +27,7 @@ Index = tuple[int, ...]  # of an element in one image: (channel, row, column), o
 Code = tuple[str, Index]  # which code: its tensor, and where in it
 Codes = Mapping[Code, int]
 
-MOST = 1 << 20  # values of one branch that are looked at
+MOST = 1 << 18  # values of one branch that are looked at
 SPLITS = 8  # ways of sharing a value between two branches that are tried
 
 
@@ -93,7 +93,9 @@ class Terms:
             a, b = sorted(self.branches, key=lambda branch: len(branch.values))
             part = _points(a.values, rng)
             found = np.concatenate([part, part]) + _around(b.values, floor(value) - part)
-        return sorted(np.unique(found).tolist(), key=lambda each: abs(each - value))[:count]
+        few = min(len(found), 8 * count)  # the same value may come of several parts
+        nearest = found[np.argpartition(abs(found - floor(value)), few - 1)[:few]]
+        return sorted(set(nearest.tolist()), key=lambda each: abs(each - value))[:count]
 
     def reaching(self, value: int, rng: np.random.Generator, *, tries: int) -> list[Codes]:
         """Codes whose sum is `value`, drawn at random: what comes of so many `tries`."""

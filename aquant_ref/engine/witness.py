@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]
 
-THRESHOLDS = 16  # fragile thresholds that are tried, the nearest first
+PLACES = 256  # fragile thresholds that are looked at, those nearest to an integer first
+VALUES = 32  # accumulators that are tried, those nearest to their threshold first
 TRIES = 64  # choices of codes for each accumulator
 
 
@@ -97,7 +99,7 @@ class Witnesses:
 
         Raises NotImplementedError as `Reach.terms` does.
         """
-        tries, places = 0, min(THRESHOLDS, int(self._margins[name].fragile.sum()))
+        tries, places = 0, min(PLACES, int(self._margins[name].fragile.sum()))
         looks = self._near_thresholds if name in self._decisions else self._logits
         for each in looks(name):
             choices = each.terms.reaching(each.value, self._rng, tries=TRIES)
@@ -112,20 +114,21 @@ class Witnesses:
         margin, decisions = self._margins[name], self._decisions[name]
         places = np.argwhere(margin.fragile)
         ratio = margin.distance / margin.error[:, None]
-        order = np.argsort(ratio[margin.fragile], kind="stable")[:THRESHOLDS]
+        order = np.argsort(ratio[margin.fragile], kind="stable")[:PLACES]
+        element = cache(partial(self._reach.worst_case, decisions.accumulator.name))
         found = []
         for channel, k in places[order].tolist():
             tau, error = decisions.exact[channel][k], margin.error[channel]
-            index, terms = self._reach.worst_case(decisions.accumulator.name, channel)
+            index, terms = element(channel)
             for value in terms.near(tau, self._rng):
                 away = float(abs(value - tau)) / error
                 if away <= 1:
                     found.append((away, _Candidate(index, terms, value, tau)))
-        return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+        return [each for _, each in sorted(found, key=lambda pair: pair[0])[:VALUES]]
 
     def _logits(self, name: str) -> Iterator[_Candidate]:
         """Both ends, and values in between, of the logits that can be half a unit off."""
-        for channel in np.flatnonzero(self._margins[name].fragile[:, 0])[:THRESHOLDS].tolist():
+        for channel in np.flatnonzero(self._margins[name].fragile[:, 0])[:PLACES].tolist():
             index, terms = self._reach.worst_case(name, channel)
             inside = self._rng.integers(len(terms.values), size=2).tolist()
             for place in (0, -1, *inside):
