@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, gcd, prod
+from math import ceil, gcd, lcm, prod
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,10 @@ from aquant_ref.engine.instructions import Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import Node
+from aquant_ref.nn.operations import Node, windows
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.quantizers import QuantizedTensor
-from aquant_ref.nn.windows import pair
+from aquant_ref.nn.windows import Windows
 
 Array = NDArray[Any]
 
@@ -108,7 +108,7 @@ class Lowering:
         zero_point = self.model.zero_point(name)
         scale = Fraction(tensor.scale)
         bias = tuple(-scale * z for z in zero_point.tolist())
-        size = np.maximum(zero_point, 2**tensor.bits - 1 - zero_point).astype(np.float64)
+        size = np.maximum(zero_point - tensor.qmin, tensor.qmax - zero_point).astype(np.float64)
         self.meanings[name] = Meaning(name, (scale,) * len(bias), bias, size, 1)
 
     def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
@@ -121,7 +121,13 @@ class Lowering:
             for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
         )
         thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
-        self._emit(name, "threshold", meaning.name, arrays={"thresholds": thresholds})
+        self._emit(
+            name,
+            "threshold",
+            meaning.name,
+            attributes={"least": tensor.qmin},
+            arrays={"thresholds": thresholds},
+        )
         self.decisions.append(Decisions(name, meaning, exact))
         self._store(name, tensor)
 
@@ -145,12 +151,12 @@ class Lowering:
         size = rows.sum(axis=1) * code + abs(layer.bias) / layer.unit
         return Meaning(name, unit, bias, size, rows.shape[1] + 1)
 
+    def _windows(self, node: Node) -> Windows:
+        return windows(node, self.model.graph.shapes[node.inputs[0]])
+
     def _lower_conv2d(self, node: Node) -> Meaning:
-        attributes = {
-            "stride": list(pair(node.attributes.get("stride", 1))),
-            "padding": list(pair(node.attributes.get("padding", 0))),
-            "groups": node.attributes.get("groups", 1),
-        }
+        attributes = _attributes(self._windows(node), "stride", "padding", "dilation")
+        attributes["groups"] = node.attributes.get("groups", 1)
         return self._layer(node, "conv2d", attributes=attributes)
 
     def _lower_linear(self, node: Node) -> Meaning:
@@ -179,32 +185,57 @@ class Lowering:
 
     def _lower_relu(self, node: Node) -> Meaning:
         if node.name not in self.model.tensors:
-            raise InputError(f"{node.name}: a ReLU without a quantizer has no integer form")
+            raise InputError(f"{node.name}: a {node.op} without a quantizer has no integer form")
         return self.meanings[node.inputs[0]]
 
-    _lower_relu6 = _lower_relu
+    _lower_relu6 = _lower_requantize = _lower_relu
 
     def _check_codes(self, node: Node) -> None:
-        if self.model.stored_as(node.inputs[0]) is None:
+        if self.model.code_scale(node.inputs[0]) is None:
             raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
 
-    def _lower_global_avg_pool(self, node: Node) -> Meaning:
+    def _lower_avg_pool(self, node: Node) -> Meaning:
+        """A sum, and the divisor goes into the unit; where it differs from window to window, each
+        sum is brought to their least common multiple (AQ-LOWER-7).
+        """
         source = self.meanings[node.inputs[0]]
-        positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
+        self._check_codes(node)
+        geometry = self._windows(node)
+        counts, kernel = geometry.counts(), prod(geometry.kernel)
+        counted = node.attributes.get("count_padding", True)
+        divisor = kernel if counted else lcm(*counts.ravel().tolist())
         name = self._accumulator(node)
-        self._emit(name, "sum", source.name, attributes={"positions": positions})
-        unit = tuple(u / positions for u in source.unit)
-        return Meaning(name, unit, source.bias, source.size * positions, positions)
+        if divisor > LIMITS["int32"]:
+            raise AccumulatorOverflow(f"{name}: its sums have no common divisor inside int32")
+        factor = np.ones_like(counts) if counted else divisor // counts
+        arrays = {
+            "zero_point": self.model.zero_point(node.inputs[0]),
+            "factor": factor.astype(np.int32),
+        }
+        attributes = _attributes(geometry, "kernel", "stride", "padding", "dilation")
+        self._emit(name, "sum", source.name, attributes=attributes, arrays=arrays)
+        unit = tuple(u / divisor for u in source.unit)
+        size = source.size * float((counts * factor).max())
+        return Meaning(name, unit, (Fraction(0),) * len(unit), size, kernel)
+
+    _lower_global_avg_pool = _lower_avg_pool
+
+    def _lower_concat(self, node: Node) -> Meaning:
+        """The meanings one after the other: what it holds need not have one unit (AQ-LOWER-8)."""
+        sources = [self.meanings[name] for name in node.inputs]
+        name = self._accumulator(node) if node.name in self.model.tensors else node.name
+        self._emit(name, "concat", *(source.name for source in sources))
+        unit, bias = (
+            tuple(value for source in sources for value in getattr(source, part))
+            for part in ("unit", "bias")
+        )
+        size = np.concatenate([source.size for source in sources])
+        return Meaning(name, unit, bias, size, max(source.terms for source in sources))
 
     def _lower_max_pool(self, node: Node) -> Meaning:
         source = self.meanings[node.inputs[0]]
         self._check_codes(node)
-        kernel = pair(node.attributes["kernel"])
-        attributes = {
-            "kernel": list(kernel),
-            "stride": list(pair(node.attributes.get("stride", kernel))),
-            "padding": list(pair(node.attributes.get("padding", 0))),
-        }
+        attributes = _attributes(self._windows(node), "kernel", "stride", "padding", "dilation")
         self._emit(node.name, "max_pool", source.name, attributes=attributes)
         return Meaning(node.name, source.unit, source.bias, source.size, source.terms)
 
@@ -217,6 +248,12 @@ class Lowering:
             for values in (source.unit, source.bias)
         )
         return Meaning(node.name, unit, bias, np.repeat(source.size, positions), source.terms)
+
+
+def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
+    """Where windows lie, as a program file has it: lists, everything said in full."""
+    whole = {key: list(getattr(geometry, key)) for key in keys}
+    return {**whole, "padding": [list(sides) for sides in geometry.padding]}
 
 
 def _check_integer(model: QuantizedGraph) -> None:

@@ -17,7 +17,7 @@ from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import OPERATIONS, Node
 from aquant_ref.nn.quantized import PASSES_CODES, stored_as
 from aquant_ref.nn.ste import Codes, ste_quantize
-from aquant_ref.nn.windows import pair
+from aquant_ref.nn.windows import geometry_of, pair
 from aquant_ref.ptq.adaround import dequantized
 from aquant_ref.ptq.form import ALL_DIRECTIONS
 from aquant_ref.ptq.observers import WeightScale
@@ -200,8 +200,7 @@ class Quantizers:
             self._scale(source),
             *learned,
             codes=self._codes(self.network.tensors[source], window.squash),
-            stride=a.get("stride", 1),
-            padding=a.get("padding", 0),
             groups=groups,
             feedback=feedback,
+            **geometry_of(a),
         )

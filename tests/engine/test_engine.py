@@ -26,6 +26,8 @@ from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads
 from tests.engine import networks
 
+NO_PADDING = [[0, 0], [0, 0]]
+
 options = st.fixed_dictionaries(
     {
         "weight_bits": st.sampled_from([1, 2, 3, 4, 8]),
@@ -194,7 +196,7 @@ def test_no_float_array_is_made_outside_the_product() -> None:
 
 
 def conv_program(weight: np.ndarray, thresholds: np.ndarray | None = None) -> Program:
-    attributes = {"stride": [1, 1], "padding": [0, 0], "groups": 1}
+    attributes = {"stride": [1, 1], "padding": NO_PADDING, "dilation": [1, 1], "groups": 1}
     instructions = [
         Instruction(
             "acc",
@@ -206,7 +208,7 @@ def conv_program(weight: np.ndarray, thresholds: np.ndarray | None = None) -> Pr
     ]
     if thresholds is not None:
         instructions.append(
-            Instruction("codes", "threshold", ("acc",), {}, {"thresholds": thresholds})
+            Instruction("codes", "threshold", ("acc",), {"least": 0}, {"thresholds": thresholds})
         )
     return Program((weight.shape[1], 1, 1), tuple(instructions))
 
