@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
-from aquant_ref.ptq.partition import LAYERS
+from aquant_ref.ptq.partition import SUMS
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
 PARTS = ("weight", "activation", "propagated")
 WHOLE = "nothing"  # what is switched off in the error as it is
-SUMS = (*LAYERS, "add")
 
 
 class Switched:

@@ -31,7 +31,8 @@ Keep = Callable[[tuple[int, ...]], Array]
 class LearnedTensor:
     """A quantizer while it is learned: codes 0..2^bits - 1 that mean scale*(code - zero_point).
 
-    With a border of its own, `coefficients` (C or 1, 3), squashed by `squash`.
+    With a border of its own, `coefficients` (C or 1, 3), squashed by `squash`. `signed` is how the
+    codes will be stored; learning counts them from 0 either way (AQ-AFFINE-5).
     """
 
     scale: float
@@ -39,6 +40,7 @@ class LearnedTensor:
     zero_point: int = 0
     coefficients: Array | None = None
     squash: str = "sigmoid"
+    signed: bool = False
 
     @property
     def qmax(self) -> int:

@@ -48,7 +48,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
         lambda meta, arrays: instruction(meta, "stem.conv.acc").update(attributes={}),
         "its groups cannot be None",
     ),
-    "negative padding": (attribute("body.conv1.acc", padding=[[-1, 1], [0, 0]]), "its padding cannot be"),
+    "negative padding": (
+        attribute("body.conv1.acc", padding=[[-1, 1], [0, 0]]),
+        "its padding cannot be",
+    ),
     "padding of pairs": (attribute("body.conv1.acc", padding=[1, 1]), "its padding cannot be"),
     "a dilation of 0": (attribute("body.conv1.acc", dilation=[1, 0]), "its dilation cannot be"),
     "an endless padding": (attribute("body.pool", padding=[[1, 2**30], [1, 1]]), "too many"),
@@ -88,7 +91,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a weight of another shape": (array("stem.conv.acc/weight", lambda a: a[:, :1]), "weight"),
     "half the classes' weights": (array("head.linear/weight", lambda a: a[:1]), "bias"),
     "a float weight": (array("stem.conv.acc/weight", lambda a: a.astype(float)), "float64"),
-    "a zero point that is no code": (array("stem.conv.acc/zero_point", lambda a: a - 2**16), "code"),
+    "a zero point that is no code": (
+        array("stem.conv.acc/zero_point", lambda a: a - 2**16),
+        "code",
+    ),
     "thresholds of other channels": (array("stem.relu/thresholds", lambda a: a[:2]), "channels"),
     "thresholds in no order": (array("stem.relu/thresholds", lambda a: a[:, ::-1]), "sorted"),
     "a multiplier of 0": (array("body.add.acc/multiplier_a", lambda a: a * 0), "positive"),
