@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.instructions import IMAGE, Instruction, Shape, shape_of
+from aquant_ref.engine.instructions import (
+    CONVOLUTIONS,
+    IMAGE,
+    NEVER,
+    WINDOWED,
+    Instruction,
+    Shape,
+    shape_of,
+)
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import AccumulatorOverflow
 
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-PRODUCTS = ("conv2d", "linear")
+PRODUCTS = (*CONVOLUTIONS, "linear")
 EXACT_BELOW = {"float32": 2**24, "float64": 2**53}
 
 LIMITS = {"int32": 2**31 - 1, "int64": 2**53}  # of the integers in either type
@@ -121,6 +129,9 @@ def _bounds(each: Instruction, inputs: list[Bounds], shape: Shape) -> Bounds:
         return np.repeat(low, positions), np.repeat(high, positions)
     if each.op == "max_pool":
         return low, high
+    if each.op == "lookup":
+        table = each.arrays["table"].astype(np.int64)
+        return np.full(len(low), table.min()), np.full(len(low), table.max())
     return _product_bounds(each, low, high)
 
 
@@ -133,6 +144,10 @@ def _centred(each: Instruction, low: Array, high: Array) -> Bounds:
 def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     """Of the product alone, without a bias."""
     weight = each.arrays["weight"].astype(np.int64)
+    if each.op in WINDOWED:  # the codes that the tables make of those that are read
+        codes = each.arrays["codes"].astype(np.int64)
+        up = (each.arrays["lift"] > NEVER) if "lift" in each.arrays else np.zeros((), bool)
+        low, high = np.full(len(low), codes.min()), np.full(len(high), (codes + up).max())
     low, high = _centred(each, low, high)
     # 0 is what a padded pixel contributes
     low, high = np.minimum(low, 0), np.maximum(high, 0)

@@ -5,6 +5,8 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | op | gives |
 |---|---|
 | conv2d | sum of weight * (code - zero_point) over the window, 0 for padding: an accumulator |
+| border_conv2d | the same of wide codes u, padded with zero_code: code = codes[row, u] |
+| fused_conv2d | the same, one more where lift[row, u] >= the window's sum of fusion[row, u] |
 | linear | sum of weight * (code - zero_point) + bias: an accumulator |
 | add | multiplier_a * a + multiplier_b * b, per channel, in int64 |
 | sum | factor, one a position, * sum of (code - zero_point) over the window: an accumulator |
@@ -12,10 +14,14 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | concat | the channels of all inputs, codes or not, one after the other |
 | flatten | (N, C, H, W) -> (N, C*H*W) |
 | threshold | least + how many of the channel's sorted thresholds are <= the integer: a code |
+| lookup | table[code]: a code |
 
 Pairs are (vertical, horizontal); padding is ((top, bottom), (left, right)), and in a sum 0, in a
 maximum never the largest. Codes are of the first type that holds them all, uint8 or uint16, or int8
 or int16 where `least` is negative.
+
+The *row* of a table is that of the im2col matrix, in the order channel, kh, kw; a table of one row
+serves all. A window's sum is that over the kh*kw rows of one channel.
 """
 
 from __future__ import annotations
@@ -36,10 +42,14 @@ Shape = tuple[int, ...]
 IMAGE = "image"
 LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
 LARGEST_TENSOR = 2**31  # elements of a tensor, its padding included, and of an im2col matrix
+NEVER = -(1 << 30)  # a lift that no window's sum of fusion reaches
 
+CONVOLUTION = {"weight": ("int8", "int32"), "zero_point": ("int32",)}
 # Arrays that an instruction carries, with the dtypes that each may have.
 ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
-    "conv2d": {"weight": ("int8", "int32"), "zero_point": ("int32",)},
+    "conv2d": CONVOLUTION,
+    "border_conv2d": {**CONVOLUTION, "codes": ("uint8",)},
+    "fused_conv2d": {**CONVOLUTION, "codes": ("uint8",), "lift": ("int32",), "fusion": ("int32",)},
     "linear": {"weight": ("int8", "int32"), "bias": ("int32",), "zero_point": ("int32",)},
     "add": {"multiplier_a": ("int64",), "multiplier_b": ("int64",)},
     "sum": {"zero_point": ("int32",), "factor": ("int32",)},
@@ -47,20 +57,29 @@ ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
     "concat": {},
     "flatten": {},
     "threshold": {"thresholds": ("int64",)},
+    "lookup": {"table": ("uint8",)},
 }
 # Attributes. Of windows: pairs of at least 1, and the padding.
 WINDOWS: dict[str, tuple[str, ...]] = {
     "conv2d": ("stride", "dilation"),
+    "border_conv2d": ("stride", "dilation"),
+    "fused_conv2d": ("stride", "dilation"),
     "max_pool": ("kernel", "stride", "dilation"),
     "sum": ("kernel", "stride", "dilation"),
 }
 NUMBERS: dict[str, dict[str, int]] = {  # with the least value of each
     "conv2d": {"groups": 1},
+    "border_conv2d": {"groups": 1, "zero_code": 0},
+    "fused_conv2d": {"groups": 1, "zero_code": 0},
     "flatten": {"positions": 1},
     "threshold": {"least": LEAST_CODE},
 }
-READ_CODES = ("conv2d", "linear", "max_pool", "sum")
+WINDOWED = ("border_conv2d", "fused_conv2d")
+CONVOLUTIONS = ("conv2d", *WINDOWED)
+READ_CODES = (*CONVOLUTIONS, "linear", "max_pool", "sum", "lookup")
 PASS_CODES = ("max_pool", "flatten", "concat")
+TABLES = {"border_conv2d": ("codes",), "fused_conv2d": ("codes", "lift", "fusion")}
+TABLES["lookup"] = ("table",)
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,7 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
     """
     _need("image", len(input_shape) == 3 and min(input_shape) >= 1, f"has shape {input_shape}")
     shapes: dict[str, Shape] = {IMAGE: input_shape}
-    codes = {IMAGE}
+    codes = {IMAGE: (0, 255)}  # the range of the codes of each tensor that holds some
     for each in instructions:
         _need(each.name, each.name not in shapes, "is made twice")
         _need(each.name, each.op in ARRAYS, f"there is no operation {each.op!r}")
@@ -98,8 +117,16 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
         shape = shape_of(each, *(shapes[name] for name in each.inputs))
         _need(each.name, prod(shape) < LARGEST_TENSOR, f"is too large, {shape}")
         shapes[each.name] = shape
-        if each.op == "threshold" or (each.op in PASS_CODES and codes.issuperset(each.inputs)):
-            codes.add(each.name)
+        if each.op in TABLES:
+            _check_tables(each, *codes[each.inputs[0]])
+        if each.op == "threshold":
+            least = each.attributes["least"]
+            codes[each.name] = least, least + each.arrays["thresholds"].shape[1]
+        elif each.op == "lookup":
+            codes[each.name] = 0, int(each.arrays["table"].max())
+        elif each.op in PASS_CODES and codes.keys() >= set(each.inputs):
+            leasts, largests = zip(*(codes[name] for name in each.inputs), strict=True)
+            codes[each.name] = min(leasts), max(largests)
     _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
 
 
@@ -162,6 +189,34 @@ def _check_arrays(each: Instruction) -> None:
         _need(each.name, bool(inside.all()), "its zero_point is no code")
 
 
+def _check_tables(each: Instruction, least: int, largest: int) -> None:
+    """The tables of `each` have a row for each row of its im2col matrix, or one, and an entry for
+    every code least..largest, none negative; and no sum of a window leaves int32.
+    """
+    _need(each.name, least >= 0, f"its tables have no entry for code {least}")
+    kernel: tuple[int, ...] = ()
+    rows = 1
+    if each.op in WINDOWED:
+        weight = each.arrays["weight"]
+        kernel = weight.shape[2:]
+        rows = weight.shape[1] * each.attributes["groups"] * kernel[0] * kernel[1]
+        zero_code = each.attributes["zero_code"]
+        _need(each.name, zero_code <= largest, f"its zero_code cannot be {zero_code}")
+    for key in TABLES[each.op]:
+        shape = each.arrays[key].shape if each.op in WINDOWED else (1, *each.arrays[key].shape)
+        _need(
+            each.name,
+            len(shape) == 2 and shape[0] in (1, rows) and shape[1] > largest,
+            f"its {key} of shape {each.arrays[key].shape} has no entry for code {largest} in "
+            f"{rows} rows",
+        )
+    if "fusion" in each.arrays:
+        reached = int(abs(each.arrays["fusion"].astype(np.int64)).max()) * kernel[0] * kernel[1]
+        _need(each.name, reached < -NEVER, f"the sum of its fusion can reach {reached}")
+        below = int(each.arrays["codes"].max()) < 255
+        _need(each.name, below, "its codes have no room to go up from 255")
+
+
 def shape_of(each: Instruction, shape: Shape, *others: Shape) -> Shape:
     """The shape (C, H, W) or (C,) of what `each` makes of tensors of such shapes.
 
@@ -170,7 +225,7 @@ def shape_of(each: Instruction, shape: Shape, *others: Shape) -> Shape:
     arrays, channels = each.arrays, shape[0]
     axes = (1,) if each.op == "linear" else (3,) if each.op in WINDOWS else (1, 3)
     _need(each.name, len(shape) in axes, f"cannot read a tensor of shape {shape}")
-    if each.op == "conv2d":
+    if each.op in CONVOLUTIONS:
         weight, groups = arrays["weight"], each.attributes["groups"]
         _need(
             each.name,
@@ -204,6 +259,8 @@ def shape_of(each: Instruction, shape: Shape, *others: Shape) -> Shape:
         return _pool_shape(each, shape)
     if each.op == "threshold":
         return _threshold_shape(each, shape)
+    if each.op == "lookup":
+        return shape
     positions = prod(shape[1:])  # flatten
     _need(each.name, each.attributes["positions"] == positions, f"has {positions} positions")
     return (channels * positions,)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import product_types
-from aquant_ref.engine.instructions import IMAGE, Instruction, code_type
+from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE, WINDOWED, Instruction, code_type
 from aquant_ref.engine.program import Program
+from aquant_ref.engine.tables import rounded
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
 from aquant_ref.threads import map_blocks
@@ -74,7 +75,7 @@ class Engine:
 
     def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
         x = inputs[0]
-        if each.op == "conv2d":
+        if each.op in CONVOLUTIONS:
             return _conv2d(x, each, self._types[each.name])
         if each.op == "linear":
             weight = each.arrays["weight"]
@@ -96,6 +97,8 @@ class Engine:
             return np.concatenate(inputs, axis=1)
         if each.op == "flatten":
             return x.reshape(len(x), -1)
+        if each.op == "lookup":
+            return each.arrays["table"].take(x)
         raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
@@ -119,7 +122,11 @@ def _centred(x: Array, each: Instruction) -> Array:
 def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     windows = Windows.of(each.attributes, weight.shape[2:])
-    columns = windows.columns(_centred(x, each), _dtype(kind))
+    if each.op in WINDOWED:
+        wide = windows.columns(x, x.dtype, fill=each.attributes["zero_code"])
+        columns = _centred(rounded(wide, each), each).astype(_dtype(kind))
+    else:
+        columns = windows.columns(_centred(x, each), _dtype(kind))
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
     acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns)

@@ -83,7 +83,7 @@ class QuantizedGraph:
     def code_scale(self, name: str) -> float | None:
         """The scale of the codes of tensor `name`; None for one that is not made of codes.
 
-        A concat without a quantizer is where its inputs are, and of one scale (AQ-LOWER-8).
+        A concat without a quantizer is where its inputs are, and of one scale (AQ-LOWER-9).
         """
         if name in self.tensors:
             return self.tensors[name].scale
@@ -118,6 +118,10 @@ class QuantizedGraph:
         top = (2**tensor.bits - 1) * parts
         crossings = np.arange(top, dtype=np.float64)[None] + 0.5 - tensor.zero_point * parts
         return QuantizedTensor(tensor.scale / parts, 8, crossings, tensor.zero_point * parts)
+
+    def stored(self, name: str) -> QuantizedTensor:
+        """The quantizer that makes the codes which are stored of tensor `name`, wide or not."""
+        return self.wide_tensor(name) if name in self.wide() else self.tensors[name]
 
     def narrow(self, name: str) -> WindowBorder:
         """What a reader without a border of its own makes of the codes of wide tensor `name`."""

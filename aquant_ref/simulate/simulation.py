@@ -38,10 +38,8 @@ class Simulation:
             scale = model.weight_scale(name).reshape(-1, *(1,) * (weights.ndim - 1))
             self.parameters[f"{name}.weight"] = (weights * scale).astype(self.dtype)
             self.parameters[f"{name}.bias"] = layer.bias.astype(self.dtype)
-        self._stored: dict[str, QuantizedTensor] = dict(model.tensors)
+        self._stored = {name: model.stored(name) for name in model.tensors}
         self._wide = model.wide()
-        for name in self._wide:
-            self._stored[name] = model.wide_tensor(name)
         self._feedback = {
             name: Feedback.of(
                 self.parameters[f"{name}.weight"],
