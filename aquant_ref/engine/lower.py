@@ -186,12 +186,15 @@ class Lowering:
         return self._layer(node, op, wide, attributes=attributes, arrays=arrays)
 
     def _lower_linear(self, node: Node) -> Meaning:
-        layer = self.model.layers[node.name]
+        layer, source = self.model.layers[node.name], self._read(node.inputs[0])
+        if node.name != self.model.graph.output:  # then its bias goes into the thresholds
+            return self._layer(
+                node, "linear", source, arrays={"bias": np.zeros(len(layer.bias), np.int32)}
+            )
         bias = np.rint(layer.bias / layer.unit)
         if not np.array_equal(bias * layer.unit, layer.bias) or abs(bias).max(initial=0) >= 2**31:
             raise InputError(f"{node.name}: its bias is not an integer number of its unit")
-        arrays = {"bias": bias.astype(np.int32)}
-        return self._layer(node, "linear", self._read(node.inputs[0]), arrays=arrays)
+        return self._layer(node, "linear", source, arrays={"bias": bias.astype(np.int32)})
 
     def _lower_add(self, node: Node) -> Meaning:
         a, b = (self._read(name) for name in node.inputs)

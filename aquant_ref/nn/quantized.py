@@ -230,7 +230,7 @@ class QuantizedGraph:
             ],
             "layer_bits": {name: layer.bits for name, layer in self.layers.items()},
             "tensor_bits": {name: tensor.bits for name, tensor in self.tensors.items()},
-            "signed": [name for name, tensor in self.tensors.items() if tensor.signed],
+            "signed": sorted(name for name, tensor in self.tensors.items() if tensor.signed),
             "feedback": {
                 name: border.rank
                 for name, border in self.windows.items()

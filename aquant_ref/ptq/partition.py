@@ -41,8 +41,10 @@ def quantized_tensors(graph: Graph) -> tuple[str, ...]:
     stored = [INPUT]
     for node in graph.nodes:
         readers = graph.consumers(node.name)
-        continues = node.op in SUMS and all(
-            reader.op in (*ACTIVATIONS, "add", "concat") for reader in readers
+        continues = (
+            node.op in SUMS
+            and len(readers) == 1
+            and readers[0].op in (*ACTIVATIONS, "add", "concat")
         )
         if readers and not continues and node.op not in PASSES_CODES:
             stored.append(node.name)
