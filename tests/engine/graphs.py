@@ -9,6 +9,7 @@ of two and biases whole steps, so that what is rounded is often exactly half way
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil, gcd, log2
 from typing import Any
 
@@ -161,7 +162,8 @@ def random_graph(rng: np.random.Generator) -> Graph:
 def random_model(seed: int) -> QuantizedGraph:
     """A quantized model on such a graph."""
     rng = np.random.default_rng(seed)
-    return draw_model(rng, random_graph(rng), ties=seed % 3 == 0)
+    model = draw_model(rng, random_graph(rng), ties=seed % 3 == 0)
+    return replace(model, source={"seed": seed})
 
 
 def draw_model(

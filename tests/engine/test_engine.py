@@ -24,7 +24,7 @@ from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads
-from tests.engine import networks
+from tests.engine import graphs, networks
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
 
 NO_PADDING = [[0, 0], [0, 0]]
@@ -158,8 +158,12 @@ class NoFloat(np.ndarray):
             raise AssertionError("a float array was made outside the certified product")
 
 
-def test_no_float_array_is_made_outside_the_product() -> None:
-    model = networks.residual_network(6)
+@pytest.mark.parametrize(
+    "model",
+    [networks.residual_network(6), *(graphs.random_model(seed) for seed in range(10))],
+    ids=lambda model: str(model.source.get("seed", "residual")),
+)
+def test_no_float_array_is_made_outside_the_product(model: QuantizedGraph) -> None:
     program = lower(model)
     guarded = Program(
         program.input_shape,

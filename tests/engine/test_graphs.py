@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref.engine import Engine, Program, lower
+from aquant_ref.engine.bounds import bounds
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import OPERATIONS
 from aquant_ref.nn.quantized import QuantizedGraph
@@ -58,6 +59,19 @@ def test_the_random_graphs_have_all_there_is() -> None:
     assert weight_bits >= set(range(1, 9))
     assert max(weight_bits) > 12
     assert {(1, 1), (1, 2)} & {model.graph.shapes[INPUT][1:] for model in models}
+
+
+@settings(max_examples=15)
+@given(seed=seeds)
+def test_no_integer_of_a_random_graph_is_outside_its_bounds(seed: int) -> None:
+    model = graphs.random_model(seed)
+    program = lower(model)
+    engine, known = Engine(program), bounds(program)
+    tensors = {INPUT: networks.hard_images(model, 9, seed)}
+    for each in program.instructions:
+        tensors[each.name] = x = engine._apply(each, [tensors[name] for name in each.inputs])
+        low, high = (np.reshape(end, (-1, *(1,) * (x.ndim - 2))) for end in known[each.name])
+        assert ((x >= low) & (x <= high)).all(), each.name
 
 
 @settings(max_examples=8)
