@@ -35,6 +35,7 @@ Array = NDArray[Any]
 PRODUCTS = (*CONVOLUTIONS, "linear")
 EXACT_BELOW = {"float32": 2**24, "float64": 2**53}
 
+INT64_MAX = 2**63 - 1
 LIMITS = {"int32": 2**31 - 1, "int64": 2**53}  # of the integers in either type
 
 Bounds = tuple[Array, Array]  # least and largest value of each channel, int64
@@ -122,7 +123,8 @@ def _bounds(each: Instruction, inputs: list[Bounds], shape: Shape) -> Bounds:
     if each.op == "sum":
         low, high = _centred(each, low, high)
         pixels = Windows.of(each.attributes).counts(shape[1:]) * each.arrays["factor"]
-        ends = np.array([int(pixels.min()), int(pixels.max())])[:, None]
+        # as Python's integers, since nothing has said yet that int64 holds the sum
+        ends = np.array([[int(pixels.min())], [int(pixels.max())]], object)
         return (ends * low).min(axis=0), (ends * high).max(axis=0)
     if each.op == "flatten":
         positions = each.attributes["positions"]
@@ -151,6 +153,9 @@ def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     low, high = _centred(each, low, high)
     # 0 is what a padded pixel contributes
     low, high = np.minimum(low, 0), np.maximum(high, 0)
+    reach = weight[0].size * int(abs(weight).max()) * max(-int(low.min()), int(high.max()))
+    if reach > INT64_MAX:  # so that no bound wraps below
+        raise AccumulatorOverflow(f"{each.name}: its accumulator can reach {reach}, beyond int64")
     outputs = len(weight)
     groups = each.attributes.get("groups", 1)
     # the channel that each weight meets, then one row per output channel

@@ -41,7 +41,7 @@ Shape = tuple[int, ...]
 
 IMAGE = "image"
 LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
-LARGEST_TENSOR = 2**31  # elements of a tensor, its padding included, and of an im2col matrix
+LARGEST_TENSOR = 2**28  # elements of an image's tensor, padding included, or im2col matrix
 NEVER = -(1 << 30)  # a lift that no window's sum of fusion reaches
 
 CONVOLUTION = {"weight": ("int8", "int32"), "zero_point": ("int32",)}

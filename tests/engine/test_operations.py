@@ -185,6 +185,25 @@ def test_a_sum_that_could_leave_int32_is_refused_with_its_bound() -> None:
         Engine(program(largest + 1))
 
 
+def test_a_bound_that_int64_does_not_hold_is_refused_too() -> None:
+    """Past bug: the bound of a product was itself computed in int64, where it could wrap."""
+    places = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1]}
+    arrays = {"zero_point": np.zeros(1, np.int32), "factor": np.array([[2**30]], np.int32)}
+    each = Instruction("mean", "sum", (INPUT,), {"kernel": [8192, 4096], **places}, arrays)
+    with pytest.raises(AccumulatorOverflow, match=rf"mean: .*{2**55 * 255}"):
+        bounds(Program((1, 8192, 4096), (each,)))
+    count = 2**17
+    arrays = {
+        "weight": np.full((1, count), -(2**31), np.int64).astype(np.int32),
+        "bias": np.zeros(1, np.int32),
+        "zero_point": np.full(count, -(2**15), np.int32),
+    }
+    flat = Instruction("flat", "flatten", (INPUT,), {"positions": 1})
+    layer = Instruction("logits", "linear", ("flat",), {}, arrays)
+    with pytest.raises(AccumulatorOverflow, match=rf"logits: .*{count * 2**31 * (2**15 + 255)}"):
+        bounds(Program((count, 1, 1), (flat, layer)))
+
+
 def test_windows_without_a_common_divisor_inside_int32_are_refused() -> None:
     """Along either axis windows of 12 to 23 pixels: their least common multiple has 15 digits."""
     places = {"kernel": 23, "stride": 1, "padding": 11, "count_padding": False}
