@@ -9,12 +9,12 @@ import pytest
 
 from aquant_ref.ptq import quantize
 from aquant_ref.simulate.a_rounding import ARounding
-from tests.ptq import small, test_branches
+from tests.ptq import small
 
 
 @pytest.mark.parametrize("target", ["float", "own"])
 def test_the_storage_of_codes_changes_no_logit(target: str) -> None:
-    graph = test_branches.graph()
+    graph = small.branching_graph()
     parameters = small.parameters(graph)
     logits = []
     for signed in (False, True):
