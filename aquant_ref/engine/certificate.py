@@ -65,11 +65,13 @@ class Margins:
     """Of one tensor's thresholds, in accumulator steps, for a simulation in some dtype.
 
     `distance` (C, n): that of each threshold from the accumulators around it; `error` (C,): the
-    largest of a simulated accumulator. `logits` have no thresholds, and are not rounded to codes.
+    largest of a simulated accumulator; `least`: the code below all thresholds. `logits` have no
+    thresholds, and are not rounded to codes.
     """
 
     distance: Array
     error: Array
+    least: int = 0
     logits: bool = False
 
     @property
@@ -90,7 +92,7 @@ class Margins:
         channels, count = self.fragile.shape
         before = np.zeros((channels, count + 1), np.int64)  # how many fragile ones are below
         before[:, 1:] = self.fragile.cumsum(axis=1)
-        codes = np.clip((integers, simulated), 0, count).astype(np.int64)
+        codes = np.clip(np.asarray((integers, simulated), np.int64) - self.least, 0, count)
         below, above = before[np.arange(channels).reshape(shape), np.sort(codes, axis=0)]
         step = abs(np.asarray(simulated, np.int64) - np.asarray(integers, np.int64))
         return np.asarray(above - below == step)
@@ -103,11 +105,17 @@ def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins
     the nearest integer, so half a step is the one margin of each.
     """
     known = bounds(lowering.program)
+    least = {
+        each.name: each.attributes["least"]
+        for each in lowering.program.instructions
+        if each.op == "threshold"
+    }
     found = {}
     for decisions in lowering.decisions:
         low, high = known[decisions.accumulator.name]
         distance = _distances(decisions, low.tolist(), high.tolist())
-        found[decisions.name] = Margins(distance, _error(decisions.accumulator, dtype))
+        error = _error(decisions.accumulator, dtype)
+        found[decisions.name] = Margins(distance, error, least[decisions.name])
     output = lowering.program.output
     error = _error(lowering.meanings[output], dtype)
     found[output] = Margins(np.full((len(error), 1), 0.5), error, logits=True)
@@ -118,7 +126,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
     """The certificates of all code tensors and the logits, for a simulation in `dtype`."""
     known = bounds(lowering.program)
     types = product_types(lowering.program)
-    held = {each.name: held_in(each.op) for each in lowering.program.instructions}
+    held = held_in(lowering.program)
     output = lowering.program.output
     accumulators = {each.name: each.accumulator.name for each in lowering.decisions}
     certificates = []

@@ -82,40 +82,30 @@ class Judge:
             codes, shape = run[read], (len(run[name]), *self.program.shapes[read])
             if codes.shape != shape:
                 return f"{read}, which it reads, has shape {codes.shape}, needs {shape}"
-            largest = self._largest(read)
-            if (codes < 0).any() or (codes > largest).any() or _integers(codes) is None:
-                return f"{read}, which it reads, is not in codes of 0 to {largest.max()}"
+            low, high = self._ends(read)
+            if (codes < low).any() or (codes > high).any() or _integers(codes) is None:
+                return f"{read}, which it reads, is not in codes of {low.min()} to {high.max()}"
         return ""
 
     def _given(self, name: str, run: Tensors, images: Any = slice(None)) -> dict[str, Array]:
         """What tensor `name` reads, in the dtypes that the engine has codes in."""
         return {
-            read: run[read][images].astype(_dtype(self._largest(read)))
+            read: run[read][images].astype(self._reach.code_type(read))
             for read in self.program.sources(name)
         }
 
-    def _largest(self, name: str) -> Array:
-        """The largest code of each channel, in the shape of one image."""
-        ends = self._reach.bounds[name][1]
-        return np.asarray(ends.reshape(-1, *(1,) * (len(self.program.shapes[name]) - 1)))
+    def _ends(self, name: str) -> tuple[Array, Array]:
+        """The least and the largest code of each channel, in the shape of one image."""
+        shape = -1, *(1,) * (len(self.program.shapes[name]) - 1)
+        low, high = (end.reshape(shape) for end in self._reach.bounds[name])
+        return low, high
 
     def _edge(self, name: str) -> Array | None:
         """(H, W), where the windows that an element is made from reach into padding."""
         decisions = self._decisions.get(name)
-        shape = self.program.shapes[name]
-        if decisions is None or len(shape) != 3:
+        if decisions is None or len(self.program.shapes[name]) != 3:
             return None
-        accumulator, (height, width) = decisions.accumulator.name, shape[1:]
-
-        def codes(row: int, column: int) -> int:
-            return len(self._reach.terms(accumulator, (0, row, column)).tables)
-
-        try:
-            rows = np.array([codes(row, width // 2) for row in range(height)])
-            columns = np.array([codes(height // 2, column) for column in range(width)])
-        except NotImplementedError:
-            return None
-        return np.asarray((rows < rows.max())[:, None] | (columns < columns.max()))
+        return self._reach.edge(decisions.accumulator.name)
 
     def _ties(self, name: str, given: Tensors) -> Array | None:
         """Where the exact accumulator lies on a threshold."""
@@ -128,10 +118,6 @@ class Judge:
             on = [int(tau) for tau in row if tau.denominator == 1]
             ties[:, channel] = np.isin(acc[:, channel], on)
         return ties
-
-
-def _dtype(largest: Array) -> Any:
-    return np.uint8 if largest.max() < 256 else np.uint16
 
 
 def _integers(values: Array) -> Array | None:

@@ -17,30 +17,39 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import floor, gcd
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Index = tuple[int, ...]  # of an element in one image: (channel, row, column), or (channel,)
-Code = tuple[str, Index]  # which code: its tensor, and where in it
-Codes = Mapping[Code, int]
 
 MOST = 1 << 18  # values of one branch that are looked at
 SPLITS = 8  # ways of sharing a value between two branches that are tried
 
 
+class Code(NamedTuple):
+    """A code that is read: of which tensor, where in it, and the `least` that it can be."""
+
+    tensor: str
+    place: Index
+    least: int = 0
+
+
+Codes = Mapping[Code, int]
+
+
 @dataclass(frozen=True)
 class Terms:
-    """`constant` plus, for each code that is read, the entry of its table.
+    """`constant` plus, for each code that is read, the entry of its table, from the least code on.
 
     `branches` are the two terms of an add where no code is in both: their values can be far apart,
     so that a value is shared between them before any code is chosen.
     """
 
     constant: int
-    tables: Mapping[Code, Array]  # int64 (largest code + 1,)
+    tables: Mapping[Code, Array]  # int64, one for each code that it can be
     branches: tuple[Terms, ...] = ()
 
     @classmethod
@@ -71,12 +80,13 @@ class Terms:
 
     def total(self, codes: Codes) -> int:
         """The sum at these codes."""
-        return self.constant + sum(int(table[codes[code]]) for code, table in self.tables.items())
+        entries = (table[codes[code] - code.least] for code, table in self.tables.items())
+        return self.constant + sum(map(int, entries))
 
     def ends(self) -> tuple[Codes, Codes]:
         """The codes of the least sum and those of the largest."""
-        least = {code: int(table.argmin()) for code, table in self.tables.items()}
-        largest = {code: int(table.argmax()) for code, table in self.tables.items()}
+        least = {code: code.least + int(table.argmin()) for code, table in self.tables.items()}
+        largest = {code: code.least + int(table.argmax()) for code, table in self.tables.items()}
         return least, largest
 
     @cached_property
@@ -115,14 +125,14 @@ class Terms:
 
     @cached_property
     def _moves(self) -> list[_Move]:
-        """What each code that changes the sum can add to it, beside code 0."""
+        """What each code that changes the sum can add to it, beside its least one."""
         moves = (_Move(code, table - table[0]) for code, table in self.tables.items())
         return [move for move in moves if move.step]
 
     def _drawn(self, value: int, rng: np.random.Generator, tries: int) -> list[Codes]:
         """One code after the other, the finest last, so that they make up what is left."""
-        zero = dict.fromkeys(self.tables, 0)
-        rest = np.full(tries, value - self.total(zero))
+        least = {code: code.least for code in self.tables}
+        rest = np.full(tries, value - self.total(least))
         moves = [self._moves[j] for j in rng.permutation(len(self._moves))]
         moves.sort(key=lambda move: -move.step)
         alive = np.ones(tries, bool)
@@ -130,11 +140,12 @@ class Terms:
         for j, (move, later) in enumerate(zip(moves, _later(moves), strict=True)):
             fits = _on(later, rest[:, None] - move.sums)
             alive &= fits.any(axis=1)
-            chosen[:, j] = (rng.random(fits.shape) * fits).argmax(axis=1)
-            rest -= move.sums[chosen[:, j]]
+            place = (rng.random(fits.shape) * fits).argmax(axis=1)
+            chosen[:, j] = move.code.least + place
+            rest -= move.sums[place]
         alive &= rest == 0  # where no code moves anything
         names = [move.code for move in moves]
-        return [zero | dict(zip(names, row, strict=True)) for row in chosen[alive].tolist()]
+        return [least | dict(zip(names, row, strict=True)) for row in chosen[alive].tolist()]
 
 
 class _Move:

@@ -38,8 +38,8 @@ class Witness:
 
     `index` is the element (channel, row, column) of the tensor, `accumulator` its exact integer,
     `threshold` the rational number that decides (None for logits), `integers` and `simulated` what
-    the two make of it. `codes` are (tensor, index, code) of what moves the accumulator; every other
-    code is 0.
+    the two make of it. `codes` are (tensor, index, code) of what moves the accumulator or is not 0;
+    every other code is 0.
     """
 
     index: Index
@@ -142,8 +142,11 @@ class Witnesses:
             alone = choices[number]
             (code,), (other,) = (made.tolist() for made in self._run(name, each.index, [alone]))
             if code != other:  # whatever the batch has to do with the order of a sum
-                moving = [key for key, table in each.terms.tables.items() if np.ptp(table)]
-                codes = tuple((*key, alone[key]) for key in moving)
+                codes = tuple(
+                    (key.tensor, key.place, alone[key])
+                    for key, table in each.terms.tables.items()
+                    if np.ptp(table) or alone[key]
+                )
                 return Witness(each.index, each.value, each.threshold, code, other, codes)
         return None
 

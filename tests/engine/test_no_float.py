@@ -21,13 +21,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Instruction, Program, lower, run, tables
+from aquant_ref.engine import Engine, Instruction, Program, lower, run, tables, windows
 from aquant_ref.engine.instructions import ARRAYS
+from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.threads import set_threads
-from tests.engine import networks
+from tests.engine import graphs, networks
 from tests.engine.test_engine import options
 
-MODULES: tuple[ModuleType, ...] = (run, tables)  # all that runs while a program runs
+MODULES: tuple[ModuleType, ...] = (run, tables, windows)  # all that runs while a program runs
 
 
 class FloatMade(AssertionError):
@@ -124,7 +125,17 @@ def run_guarded(program: Program, images: np.ndarray, product: str = "auto") -> 
 def test_a_whole_program_makes_no_float_outside_the_product(
     product: str, seed: int, choice: dict[str, Any]
 ) -> None:
-    model = networks.residual_network(seed, **choice)
+    check_no_float(networks.residual_network(seed, **choice), product)
+
+
+@pytest.mark.parametrize("product", ["auto", "integer"])
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_a_random_graph_makes_no_float_outside_the_product(product: str, seed: int) -> None:
+    check_no_float(graphs.random_model(seed), product)
+
+
+def check_no_float(model: QuantizedGraph, product: str) -> None:
     program, images = lower(model), networks.hard_images(model, 5)
     result = run_guarded(program, images, product)
     plain = Engine(program).run(images)
@@ -135,8 +146,11 @@ def test_a_whole_program_makes_no_float_outside_the_product(
 def test_the_programs_above_have_every_operation_between_them() -> None:
     """So that a new one cannot be forgotten here."""
     made: set[str] = set()
-    for windows in ("", "row", "fused"):
-        model = networks.residual_network(0, windows=windows, pool=True, shortcut=False)
+    bordered = (
+        networks.residual_network(0, windows=windows, pool=True, shortcut=False)
+        for windows in ("", "row", "fused")
+    )
+    for model in (*bordered, *map(graphs.random_model, range(10))):
         program = lower(model)
         made |= {each.op for each in program.instructions}
         run_guarded(program, networks.hard_images(model, 3))
@@ -149,60 +163,60 @@ def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
     with integers_only() as seen:
         engine.run(networks.hard_images(model, 3).view(NoFloat))
     assert "product in float32" in seen
-    assert {"run", "_run_block", "_apply", "_conv2d", "_columns", "_centred"} <= set(seen)
+    assert {"run", "_run_block", "_apply", "_conv2d", "columns", "_centred"} <= set(seen)
     assert {"_threshold", "_max_pool"} <= set(seen)
 
 
 # The guard bites
 
 
-def halves(acc: Any, thresholds: Any) -> Any:
+def halves(acc: Any, thresholds: Any, least: int) -> Any:
     return np.asarray((acc * 0.5 >= thresholds[:, 0].reshape(-1, 1, 1)).astype(np.uint8))
 
 
-def converts(acc: Any, thresholds: Any) -> Any:
+def converts(acc: Any, thresholds: Any, least: int) -> Any:
     return acc.astype(np.float32).astype(np.uint8)
 
 
-def divides(acc: Any, thresholds: Any) -> Any:
+def divides(acc: Any, thresholds: Any, least: int) -> Any:
     return (acc / 2).astype(np.uint8)
 
 
-def starts_from_zeros(acc: Any, thresholds: Any) -> Any:
+def starts_from_zeros(acc: Any, thresholds: Any, least: int) -> Any:
     codes = np.zeros(acc.shape)
     return (codes + 1).astype(np.uint8)
 
 
-def in_one_expression(acc: Any, thresholds: Any) -> Any:
+def in_one_expression(acc: Any, thresholds: Any, least: int) -> Any:
     return np.ones(acc.shape).astype(np.uint8)
 
 
-def fills(acc: Any, thresholds: Any) -> Any:
+def fills(acc: Any, thresholds: Any, least: int) -> Any:
     return np.full(acc.shape, 0.5).astype(np.uint8)
 
 
-def averages(acc: Any, thresholds: Any) -> Any:
+def averages(acc: Any, thresholds: Any, least: int) -> Any:
     return np.add(acc.mean(axis=0, keepdims=True), acc).astype(np.uint8)
 
 
-def averages_everything(acc: Any, thresholds: Any) -> Any:
+def averages_everything(acc: Any, thresholds: Any, least: int) -> Any:
     return np.full(acc.shape, int(np.mean(acc)), np.uint8)
 
 
-def sums_in_float(acc: Any, thresholds: Any) -> Any:
+def sums_in_float(acc: Any, thresholds: Any, least: int) -> Any:
     return acc.sum(axis=0, keepdims=True, dtype=np.float64).astype(np.uint8)
 
 
-def square_roots(acc: Any, thresholds: Any) -> Any:
+def square_roots(acc: Any, thresholds: Any, least: int) -> Any:
     return np.sqrt(abs(acc)).astype(np.uint8)
 
 
-def views(acc: Any, thresholds: Any) -> Any:
+def views(acc: Any, thresholds: Any, least: int) -> Any:
     bits = acc.astype(np.int32).view(np.float32)
     return (bits > 0).astype(np.uint8)
 
 
-def of_a_list(acc: Any, thresholds: Any) -> Any:
+def of_a_list(acc: Any, thresholds: Any, least: int) -> Any:
     return np.array([0.5, 1.5]).astype(np.uint8)
 
 
@@ -260,7 +274,7 @@ def test_an_array_that_escapes_the_guard_is_caught() -> None:
     model = networks.residual_network(6)
     engine = Engine(guarded_program(lower(model)))
 
-    def past(acc: Any, thresholds: Any) -> Any:
+    def past(acc: Any, thresholds: Any, least: int) -> Any:
         import numpy
 
         codes = numpy.zeros(acc.shape, numpy.uint8)

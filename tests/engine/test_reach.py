@@ -24,32 +24,43 @@ def conv_network(
     groups: int,
     kernel: tuple[int, int],
     stride: tuple[int, int],
-    padding: tuple[int, int],
+    padding: tuple[tuple[int, int], tuple[int, int]],
+    dilation: tuple[int, int] = (1, 1),
+    least: int = 0,
     size: tuple[int, int],
     count: int,
 ) -> Program:
-    """Image, codes, convolution, codes, linear with a bias: weights and zero points at random."""
+    """Image, codes from `least` on, convolution, codes, linear with a bias: weights and zero points
+    at random.
+    """
     rng = np.random.default_rng(seed)
     channels, height, width = (
         4,
         *(
-            (n + 2 * p - k) // s + 1
-            for n, p, k, s in zip(size, padding, kernel, stride, strict=True)
+            (n + sum(p) - (k - 1) * d - 1) // s + 1
+            for n, p, k, d, s in zip(size, padding, kernel, dilation, stride, strict=True)
         ),
     )
     features = channels * height * width
 
     def thresholds(name: str, read: str, count: int) -> Instruction:
         table = np.sort(rng.integers(-900, 900, (4, count)))
-        return Instruction(name, "threshold", (read,), {}, {"thresholds": table})
+        return Instruction(name, "threshold", (read,), {"least": least}, {"thresholds": table})
 
     weight = rng.integers(-128, 128, (4, 4 // groups, *kernel)).astype(np.int8)
-    zero_point = rng.integers(0, count + 1, 4).astype(np.int32)
-    geometry = {"stride": list(stride), "padding": list(padding), "groups": groups}
+    zero_point = rng.integers(least, least + count + 1, 4).astype(np.int32)
+    geometry = {
+        "stride": list(stride),
+        "padding": [list(sides) for sides in padding],
+        "dilation": list(dilation),
+        "groups": groups,
+    }
     logits = {
         "weight": rng.integers(-128, 128, (3, features)).astype(np.int8),
         "bias": rng.integers(-(10**6), 10**6, 3).astype(np.int32),
-        "zero_point": np.repeat(rng.integers(0, 4, channels), height * width).astype(np.int32),
+        "zero_point": np.repeat(rng.integers(least, least + 4, channels), height * width).astype(
+            np.int32
+        ),
     }
     return Program(
         (4, *size),
@@ -70,8 +81,10 @@ convolutions = st.fixed_dictionaries(
         "groups": st.sampled_from([1, 2, 4]),
         "kernel": st.sampled_from([(1, 1), (3, 2), (3, 3)]),
         "stride": st.sampled_from([(1, 1), (2, 1)]),
-        "padding": st.sampled_from([(0, 0), (1, 0), (1, 1)]),
-        "size": st.sampled_from([(6, 3), (4, 7), (5, 4)]),  # some window meets no padding
+        "padding": st.sampled_from([((0, 0), (0, 0)), ((1, 0), (0, 2)), ((1, 1), (1, 1))]),
+        "dilation": st.sampled_from([(1, 1), (2, 1)]),
+        "least": st.sampled_from([0, -2, -256]),
+        "size": st.sampled_from([(6, 3), (6, 7), (7, 4)]),  # some window meets no padding
         "count": st.sampled_from([1, 3, 300]),
     }
 )
@@ -144,7 +157,7 @@ def test_the_terms_of_an_element_give_what_the_engine_gives(
 
 def test_the_oracle_gives_the_bounds_at_the_worst_codes_too() -> None:
     program = conv_network(
-        1, groups=2, kernel=(3, 2), stride=(1, 1), padding=(1, 1), size=(4, 5), count=3
+        1, groups=2, kernel=(3, 2), stride=(1, 1), padding=((2, 1), (0, 1)), size=(4, 5), count=3
     )
     layer = program.instructions[1]
     low, high = bounds(program)["acc"]
@@ -157,7 +170,7 @@ def test_the_oracle_gives_the_bounds_at_the_worst_codes_too() -> None:
             judged = oracle.conv2d(
                 centred.tolist(),
                 layer.arrays["weight"].tolist(),
-                padding=(1, 1),
+                padding=((2, 1), (0, 1)),
                 groups=2,
             )
             assert judged[channel][index[1]][index[2]] == end[channel]
@@ -166,7 +179,7 @@ def test_the_oracle_gives_the_bounds_at_the_worst_codes_too() -> None:
 def test_where_every_window_meets_padding_the_bound_is_not_reached() -> None:
     """A kernel of 3 over one pixel: the bound counts eight weights that meet nothing."""
     program = conv_network(
-        0, groups=1, kernel=(3, 3), stride=(1, 1), padding=(1, 1), size=(1, 1), count=3
+        0, groups=1, kernel=(3, 3), stride=(1, 1), padding=((1, 1), (1, 1)), size=(1, 1), count=3
     )
     for least, low, largest, high in reached(program, "acc"):
         assert low < least < largest < high
@@ -175,7 +188,7 @@ def test_where_every_window_meets_padding_the_bound_is_not_reached() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9)])
 def test_the_codes_beside_the_worst_ones_are_zero(shape: tuple[int, int]) -> None:
     program = conv_network(
-        3, groups=1, kernel=(1, 1), stride=(1, 1), padding=(0, 0), size=shape, count=300
+        3, groups=1, kernel=(1, 1), stride=(1, 1), padding=((0, 0), (0, 0)), size=shape, count=300
     )
     reach = Reach(program)
     _, terms = reach.worst_case("acc", 0)

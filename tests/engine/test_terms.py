@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.engine.terms import Codes, Terms
+from aquant_ref.engine.terms import Code, Codes, Terms
 
 
 def tables(name: str) -> st.SearchStrategy[Terms]:
@@ -19,7 +19,7 @@ def tables(name: str) -> st.SearchStrategy[Terms]:
 
     def terms(codes: list[tuple[int, int, int]], constant: int) -> Terms:
         parts = [
-            Terms(0, {(name, (j,)): np.arange(qmax + 1)}).times(weight, less=zero)
+            Terms(0, {Code(name, (j,)): np.arange(qmax + 1)}).times(weight, less=zero)
             for j, (weight, qmax, zero) in enumerate(codes)
         ]
         return Terms.sum((Terms(constant, {}), *parts))
@@ -73,7 +73,7 @@ def test_a_value_that_never_occurs_is_not_found(terms: Terms, seed: int, beyond:
 def test_wide_ranges_are_met_exactly_at_almost_every_try() -> None:
     rng = np.random.default_rng(0)
     parts = [
-        Terms(0, {("x", (j,)): np.arange(256)}).times(int(rng.integers(-127, 128)), less=3)
+        Terms(0, {Code("x", (j,)): np.arange(256)}).times(int(rng.integers(-127, 128)), less=3)
         for j in range(60)
     ]
     terms = Terms.sum(parts)
@@ -97,8 +97,8 @@ def test_the_nearest_value_is_as_near_as_any_that_occurs(
 @pytest.mark.parametrize("tau", [Fraction(29, 2), Fraction(-1, 3), Fraction(64)])
 def test_of_an_add_whose_units_are_far_apart_only_what_occurs_is_near(tau: Fraction) -> None:
     """Integers between, which no codes make, do not count."""
-    a = Terms(0, {("a", (0,)): np.arange(4)}).times(64)
-    b = Terms(0, {("b", (0,)): np.arange(4)})
+    a = Terms(0, {Code("a", (0,)): np.arange(4)}).times(64)
+    b = Terms(0, {Code("b", (0,)): np.arange(4)})
     terms = Terms.add(a, b)
     known = every_total(terms)
     near = terms.near(tau, np.random.default_rng(0))
@@ -108,9 +108,9 @@ def test_of_an_add_whose_units_are_far_apart_only_what_occurs_is_near(tau: Fract
 
 def test_a_code_that_both_branches_read_counts_with_both() -> None:
     """X + 3x: its values are the multiples of 4."""
-    x = Terms(0, {("x", (0,)): np.arange(4)})
+    x = Terms(0, {Code("x", (0,)): np.arange(4)})
     terms = Terms.add(x, x.times(3))
     assert list(terms.values) == [0, 4, 8, 12]
     assert terms.branches == ()
     (codes,) = terms.reaching(8, np.random.default_rng(0), tries=1)
-    assert codes == {("x", (0,)): 2}
+    assert codes == {Code("x", (0,)): 2}

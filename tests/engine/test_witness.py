@@ -13,6 +13,7 @@ from aquant_ref.engine import Engine, Lowering
 from aquant_ref.engine.certificate import Margins, certify, margins
 from aquant_ref.engine.judge import Judge
 from aquant_ref.engine.reach import Reach
+from aquant_ref.engine.terms import Code
 from aquant_ref.engine.witness import Witnesses
 from aquant_ref.simulate import Simulation
 from tests.engine import networks
@@ -92,7 +93,7 @@ def test_a_witness_is_one_for_whoever_runs_the_layer_on_it() -> None:
         if witness is None:
             continue
         found += 1
-        codes = {(name, index): code for name, index, code in witness.codes}
+        codes = {Code(name, index): code for name, index, code in witness.codes}
         given_codes = Reach(lowering.program).tensors(certificate.accumulator, [codes])
         place = (0, *witness.index)
         engine, simulation = Engine(lowering.program), Simulation(model, dtype=np.float32)
