@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -14,7 +16,8 @@ from aquant_ref import oracle
 from aquant_ref.engine import Engine, Instruction, Program, lower
 from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.reach import Reach
-from tests.engine import networks
+from aquant_ref.nn.graph import INPUT, Builder
+from tests.engine import graphs, networks
 from tests.engine.test_engine import options
 
 
@@ -142,17 +145,97 @@ def test_the_terms_of_an_element_give_what_the_engine_gives(
     seed: int, choice: dict[str, Any]
 ) -> None:
     """At random codes and places; in rows the codes go through the tables of the border."""
-    program = lower(networks.residual_network(seed, **choice))
+    check_terms(lower(networks.residual_network(seed, **choice)), seed)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6))
+def test_the_terms_of_random_graphs_give_what_the_engine_gives(seed: int) -> None:
+    """Of all operations, codes signed and unsigned."""
+    check_terms(lower(graphs.random_model(seed)), seed)
+
+
+def check_terms(program: Program, seed: int) -> None:
     reach, engine, rng = Reach(program), Engine(program), np.random.default_rng(seed)
     for each in program.instructions:
         index = tuple(int(rng.integers(size)) for size in program.shapes[each.name])
         terms = reach.terms(each.name, index)
         if each.op in ("threshold", "max_pool"):
-            assert list(terms.tables) == [(each.name, index)]
-            continue
-        codes = {code: int(rng.integers(len(table))) for code, table in terms.tables.items()}
+            ((tensor, place, _),) = terms.tables
+            assert (tensor, place) == (each.name, index)
+        codes = {
+            code: code.least + int(rng.integers(len(table))) for code, table in terms.tables.items()
+        }
         made = engine.compute(each.name, reach.tensors(each.name, [codes]))
         assert made[(0, *index)] == terms.total(codes)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_the_worst_codes_of_random_graphs_stay_in_the_bounds(seed: int) -> None:
+    """They need not reach them: a window may always meet padding, a concat have a tensor twice."""
+    program = lower(graphs.random_model(seed))
+    for each in program.instructions:
+        for least, low, largest, high in reached(program, each.name):
+            assert low <= least <= largest <= high, each.name
+
+
+def windowed_mean(layer: Builder, *, counted: bool) -> str:
+    x = layer("codes", "requantize", INPUT)
+    window = {"kernel": (2, 3), "padding": ((1, 0), (1, 1))}
+    return layer("mean", "avg_pool", x, **window, count_padding=counted)
+
+
+def dilated(layer: Builder) -> str:
+    geometry = {"kernel": 3, "dilation": (1, 2), "padding": ((1, 0), (0, 2))}
+    return layer("conv", "conv2d", INPUT, channels=2, **geometry)
+
+
+def concat_of_codes_and_sums(layer: Builder) -> str:
+    sums = layer("sums", "conv2d", INPUT, channels=2, kernel=1)
+    both = layer("both", "requantize", layer("concat", "concat", sums, INPUT))
+    return layer("add", "add", both, layer("other", "conv2d", INPUT, channels=4, kernel=1))
+
+
+BLOCKS: dict[str, Callable[[Builder], str]] = {
+    "a mean with padding counted": partial(windowed_mean, counted=True),
+    "a mean without": partial(windowed_mean, counted=False),
+    "a dilated convolution with padding on one side": dilated,
+    "a concat of codes and sums, and an add": concat_of_codes_and_sums,
+}
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_worst_codes_reach_the_bounds_of_each_operation(name: str, signed: bool) -> None:
+    """Some window of each meets no padding."""
+    layer = Builder((2, 5, 7), (3, 0))
+    with layer.block("all"):
+        x = BLOCKS[name](layer)
+        layer("logits", "linear", layer("flatten", "flatten", x), channels=2)
+    model = graphs.draw_model(np.random.default_rng(3), layer.graph(), bits=5, signed=signed)
+    program = lower(model)
+    for each in program.instructions:
+        for least, low, largest, high in reached(program, each.name):
+            assert (least, largest) == (low, high), each.name
+
+
+def test_of_a_tensor_that_a_concat_has_twice_the_weights_are_added_up() -> None:
+    """Weighed 3 and -3 it gives 0, whatever the codes; the bounds count the two apart."""
+    layer = {
+        "weight": np.array([[3, -3]], np.int8),
+        "bias": np.array([7], np.int32),
+        "zero_point": np.zeros(2, np.int32),
+    }
+    program = Program(
+        (1, 1, 1),
+        (
+            Instruction("flat", "flatten", ("image",), {"positions": 1}),
+            Instruction("twice", "concat", ("flat", "flat")),
+            Instruction("logits", "linear", ("twice",), {}, layer),
+        ),
+    )
+    assert reached(program, "logits") == [(7, 7 - 3 * 255, 7, 7 + 3 * 255)]
 
 
 def test_the_oracle_gives_the_bounds_at_the_worst_codes_too() -> None:

@@ -15,8 +15,9 @@ from aquant_ref.engine.judge import Judge
 from aquant_ref.engine.reach import Reach
 from aquant_ref.engine.terms import Code
 from aquant_ref.engine.witness import Witnesses
+from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.simulate import Simulation
-from tests.engine import networks
+from tests.engine import graphs, networks
 from tests.engine.test_engine import options, tied_network
 
 plain = options.map(lambda choice: {**choice, "windows": ""})
@@ -28,7 +29,17 @@ def test_every_float32_mismatch_lies_at_a_threshold_that_was_named_fragile(
     seed: int, choice: dict[str, Any]
 ) -> None:
     """Each layer from the simulation's own codes, so that nothing propagates."""
-    model = networks.residual_network(seed, **choice)
+    check_mismatches(networks.residual_network(seed, **choice), seed)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_every_float32_mismatch_in_random_graphs_was_named_fragile(seed: int) -> None:
+    """All operations, codes signed and unsigned of up to 16 bits."""
+    check_mismatches(graphs.random_model(seed), seed)
+
+
+def check_mismatches(model: QuantizedGraph, seed: int) -> None:
     images = networks.hard_images(model, 12, seed)
     simulated = Simulation(model, dtype=np.float32).run(images)
     for verdict in Judge(Lowering(model), dtype=np.float32).judge(simulated):
@@ -53,7 +64,16 @@ def test_a_certified_decision_is_the_same_in_float32_at_the_accumulators_around_
     seed: int, choice: dict[str, Any]
 ) -> None:
     """And at the codes of the worst case, where the rounding errors are largest."""
-    model = networks.residual_network(seed, **choice)
+    check_certified(networks.residual_network(seed, **choice), seed)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_a_certified_decision_in_a_random_graph_is_the_same_in_float32(seed: int) -> None:
+    check_certified(graphs.random_model(seed), seed)
+
+
+def check_certified(model: QuantizedGraph, seed: int) -> None:
     lowering, rng = Lowering(model), np.random.default_rng(seed)
     reach, engine = Reach(lowering.program), Engine(lowering.program)
     simulation, found = Simulation(model, dtype=np.float32), margins(lowering, dtype=np.float32)
@@ -83,8 +103,17 @@ def test_a_tie_has_a_witness_in_float32() -> None:
     assert abs(witness.integers - witness.simulated) == 1
 
 
-def test_a_witness_is_one_for_whoever_runs_the_layer_on_it() -> None:
-    model = networks.residual_network(2, weight_bits=8, act_bits=8, size=(5, 5))
+RESIDUAL = networks.residual_network(2, weight_bits=8, act_bits=8, size=(5, 5))
+
+
+@pytest.mark.parametrize(
+    ("model", "least"),
+    [(RESIDUAL, 2), (networks.with_signs(RESIDUAL), 2), (graphs.random_model(1), 1)],
+    ids=["unsigned", "signed", "a random graph"],
+)
+def test_a_witness_is_one_for_whoever_runs_the_layer_on_it(
+    model: QuantizedGraph, least: int
+) -> None:
     lowering = Lowering(model)
     witnesses = Witnesses(lowering, dtype=np.float32)
     found = 0
@@ -93,7 +122,7 @@ def test_a_witness_is_one_for_whoever_runs_the_layer_on_it() -> None:
         if witness is None:
             continue
         found += 1
-        codes = {Code(name, index): code for name, index, code in witness.codes}
+        codes = {Code(read, index): code for read, index, code in witness.codes}
         given_codes = Reach(lowering.program).tensors(certificate.accumulator, [codes])
         place = (0, *witness.index)
         engine, simulation = Engine(lowering.program), Simulation(model, dtype=np.float32)
@@ -101,7 +130,7 @@ def test_a_witness_is_one_for_whoever_runs_the_layer_on_it() -> None:
         assert engine.compute(certificate.name, given_codes)[place] == witness.integers
         assert simulation.compute(certificate.name, given_codes)[place] == witness.simulated
         assert witness.integers != witness.simulated
-    assert found >= 2
+    assert found >= least
 
 
 def test_a_search_is_the_same_each_time() -> None:
@@ -126,8 +155,11 @@ def test_a_fused_border_has_no_terms_and_is_not_searched() -> None:
 
 
 def test_a_layer_is_simulated_alone_as_in_the_whole_run() -> None:
-    for windows in ("", "row", "fused"):
-        model = networks.residual_network(4, pool=True, signed=True, windows=windows)
+    bordered = (
+        networks.residual_network(4, pool=True, signed=True, windows=windows)
+        for windows in ("", "row", "fused")
+    )
+    for model in (*bordered, *map(graphs.random_model, range(20))):
         images = networks.hard_images(model, 6)
         engine, simulation = Engine(Lowering(model).program), Simulation(model)
         run = {"image": images, **engine.run(images)}
@@ -137,9 +169,9 @@ def test_a_layer_is_simulated_alone_as_in_the_whole_run() -> None:
                 assert alone.compute(name, given_codes).tolist() == run[name].tolist()
 
 
-def explained(fragile: list[bool], integers: int, simulated: int) -> bool:
+def explained(fragile: list[bool], integers: int, simulated: int, least: int = 0) -> bool:
     distance = np.where([fragile], 0.0, 1.0)
-    margin = Margins(distance, np.array([0.5]))
+    margin = Margins(distance, np.array([0.5]), least)
     return bool(margin.explain(*(np.array([[code]]) for code in (integers, simulated))).all())
 
 
@@ -152,6 +184,9 @@ def test_a_step_is_explained_only_if_each_threshold_that_it_passes_is_fragile() 
     assert not explained([False, True, False], 1, 3)
     assert not explained([True, True, True], 3, 4)  # there is no code 4
     assert not explained([True, True, True], 0, -1)
+    assert explained([False, True, False], -1, 0, least=-2)
+    assert not explained([False, True, False], 1, 0, least=-2)
+    assert not explained([True, True, True], -2, -3, least=-2)
 
 
 @pytest.mark.parametrize(
