@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Instruction, Lowering, Program
+from aquant_ref.engine import Engine, Lowering, Program
 from aquant_ref.engine.differences import describe, difference
 from aquant_ref.engine.judge import Judge
 from aquant_ref.engine.recording import Recording
 from aquant_ref.engine.trace import Comparison, compare_runs
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.simulate import Simulation
-from tests.engine import networks
+from tests.engine import graphs, networks
 
 MODEL = networks.residual_network(4, weight_bits=4, act_bits=4, size=(8, 7))
 IMAGES = networks.hard_images(MODEL, 20)
@@ -145,9 +148,7 @@ def test_padding_with_the_wrong_code_is_seen_at_the_edge() -> None:
     right = engine.run(images)
     first, second = lowering.program.instructions[:2]
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (0, 0)))  # code 0, not the zero point
-    bare = Instruction(
-        first.name, first.op, first.inputs, {**first.attributes, "padding": [0, 0]}, first.arrays
-    )
+    bare = replace(first, attributes={**first.attributes, "padding": [[0, 0]] * 2})
     wrong = engine._apply(second, [engine._apply(bare, [padded])])
     a = Recording({"image": images, "stem.relu": right["stem.relu"]})
     b = Recording({"image": images, "stem.relu": wrong})
@@ -249,6 +250,75 @@ def test_values_that_are_no_codes_are_stated_not_run(tensor: Any) -> None:
     stem = verdicts["stem.relu"].divergence
     assert stem is not None
     assert stem.mismatches == 1
+
+
+def test_signed_codes_are_judged_by_their_own_ends() -> None:
+    model = networks.with_signs(MODEL)
+    judge = Judge(Lowering(model))
+    run = {"image": IMAGES, **Engine(judge.program).run(IMAGES)}
+    assert run["stem.relu"].dtype == np.int8
+    assert run["stem.relu"].min() == -8
+    assert not any(each.why or each.divergence for each in judge.judge(run))
+    wide = run["stem.relu"].astype(np.int64)
+    wide[0, 0, 0, 0] = 8
+    verdicts = {each.name: each for each in judge.judge({**run, "stem.relu": wide})}
+    assert "not in codes of -8 to 7" in verdicts["body.relu1"].why
+    # an implementation that keeps them unsigned differs by their zero point, in every cell
+    unsigned = Recording({"image": IMAGES, **Engine(Lowering(MODEL).program).run(IMAGES)})
+    found = compare_runs(Recording(run), unsigned, judge).first
+    assert found is not None
+    assert found.guesses[0].defect == "zero point"
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_runs_of_random_graphs_are_equal_and_nobody_is_blamed(seed: int) -> None:
+    model = graphs.random_model(seed)
+    judge = Judge(Lowering(model))
+    images = networks.hard_images(model, 5, seed)
+    run = Recording({"image": images, **Engine(judge.program).run(images)})
+    found = compare_runs(run, run, judge)
+    assert found.equal
+    assert not any(each.why or each.divergence for each in found.verdicts["B"])
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_in_a_random_graph_the_tensor_that_was_changed_is_blamed_first(seed: int) -> None:
+    """One code of one tensor: that tensor is blamed, and what reads it is judged from it."""
+    model = graphs.random_model(seed)
+    judge, rng = Judge(Lowering(model)), np.random.default_rng(seed)
+    images = networks.hard_images(model, 5, seed)
+    run = {"image": images, **Engine(judge.program).run(images)}
+    name = judge.program.recorded[int(rng.integers(len(judge.program.recorded)))]
+    other = run[name].copy()
+    cell = int(rng.integers(other.size))
+    code = other.flat[cell]
+    other.flat[cell] = ~code if other.dtype.kind == "i" else code ^ 1  # a code as good as before
+    found = compare_runs(Recording(run), Recording({**run, name: other}), judge)
+    assert found.first is not None
+    assert (found.first.name, found.first.mismatches) == (name, 1)
+    verdicts = {each.name: each for each in found.verdicts["B"]}
+    assert not any(each.why for each in verdicts.values())
+    blamed_layer = verdicts[name].divergence
+    assert blamed_layer is not None
+    assert blamed_layer.mismatches == 1
+
+
+def test_the_edge_is_where_some_window_behind_a_tensor_meets_padding() -> None:
+    """Of a concat that of both its inputs, here of rows and of columns."""
+    layer = Builder((1, 4, 5))
+    with layer.block("all"):
+        rows = layer("rows", "conv2d", INPUT, channels=1, kernel=(2, 1), padding=((1, 0), (0, 0)))
+        columns = layer("columns", "conv2d", INPUT, channels=1, kernel=(1, 3), padding=(0, 1))
+        x = layer("relu", "relu", layer("concat", "concat", rows, columns))
+        layer("logits", "linear", layer("flatten", "flatten", x), channels=2)
+    model = graphs.draw_model(np.random.default_rng(1), layer.graph(), bits=4)
+    judge, images = Judge(Lowering(model)), networks.hard_images(model, 9)
+    run = {"image": images, **Engine(judge.program).run(images)}
+    found = judge.describe("all.relu", run["all.relu"], run["all.relu"] ^ 1, run)
+    at_edge = 5 + 2 * 3  # the upper row, and the ends of the others
+    assert (found.at_edge, found.interior) == (9 * 2 * at_edge, 9 * 2 * (20 - at_edge))
 
 
 def test_recordings_that_share_nothing_are_refused() -> None:
