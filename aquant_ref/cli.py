@@ -16,10 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from aquant_ref import __version__
+from aquant_ref.conformance import commands as kit
 from aquant_ref.errors import InputError
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
-PATHS = ("directory", "out", "weights")  # the arguments that name a file or a folder
+# the arguments that name a file or a folder
+PATHS = ("directory", "out", "weights", "deviations", "junit", "html", "dir")
+    "directory",
+    "out",
+    "weights",
+    "deviations",
+    "junit",
+    "html",
+    "dir",
+)  # the arguments that name a file or a folder
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
@@ -173,6 +183,26 @@ def claim(args: argparse.Namespace) -> int:
     return 0
 
 
+def gen(args: argparse.Namespace) -> int:
+    """Write test cases of one operation as a stream that a kernel in any language reads."""
+    return kit.gen(args, show)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Judge a kernel's answers to what gen, with the same arguments, has written."""
+    return kit.check(args, show, sys.stdin.buffer)
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Verify an implementation against the contract: stored vectors and generated cases."""
+    return kit.verify(args, show)
+
+
+def vectors(args: argparse.Namespace) -> int:
+    """Write the stored vectors of the contract, or check them."""
+    return kit.vectors(args, show)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
@@ -226,6 +256,11 @@ def parser() -> argparse.ArgumentParser:
     six.add_argument(
         "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
     )
+
+    command("gen", gen, kit.case_arguments())
+    command("check", check, kit.case_arguments(), kit.check_arguments())
+    command("verify", verify, kit.verify_arguments())
+    command("vectors", vectors, kit.vectors_arguments())
     return top
 
 

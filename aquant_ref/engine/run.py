@@ -83,7 +83,7 @@ class Engine:
             )
             return acc[:, :, 0] + each.arrays["bias"]
         if each.op == "threshold":
-            return _threshold(x, each.arrays["thresholds"])
+            return count_reached(x, each.arrays["thresholds"])
         if each.op == "add":
             a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
             return np.asarray(x * a + inputs[1] * b)
@@ -153,8 +153,11 @@ def _max_pool(x: Array, each: Instruction) -> Array:
     return np.asarray(columns.max(axis=(2, 3)))
 
 
-def _threshold(acc: Array, thresholds: Array) -> Array:
-    """For each element the number of its channel's sorted thresholds that it reaches."""
+def count_reached(acc: Array, thresholds: Array) -> Array:
+    """For each element (N, C, ...) how many of its channel's sorted thresholds (C, n) it reaches.
+
+    Spec: AQ-LOWER-1. uint8, or uint16 where there are more than 255.
+    """
     channels, count = thresholds.shape
     codes = np.zeros(acc.shape, np.uint8 if count < 256 else np.uint16)
     if count <= FEW:
