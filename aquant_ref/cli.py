@@ -22,14 +22,6 @@ from aquant_ref.threads import set_threads, use_one_blas_thread
 
 # the arguments that name a file or a folder
 PATHS = ("directory", "out", "weights", "deviations", "junit", "html", "dir")
-    "directory",
-    "out",
-    "weights",
-    "deviations",
-    "junit",
-    "html",
-    "dir",
-)  # the arguments that name a file or a folder
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
