@@ -59,7 +59,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     words = [word for name, v in given.items() if v is not None for word in (f"--{name}", str(v))]
     report = verify(
         _adapter(args),
-        operations=args.operations,
+        operations=args.operations or None,
         generated=GENERATED if args.n is None else _count("n", args.n),
         seed=SEED if args.seed is None else args.seed,
         deviations=known,

@@ -40,5 +40,6 @@ DEFECTS = {
     "border.argument": "evaluated on x, on a code or on the fraction instead of t",
     "border.coefficients": "coefficients or products truncated",
     "threshold.never": "a threshold that is always or never reached is cut to 32 bits",
+    "threshold.equal": "equal thresholds are counted once",
     "input.accepted": "an input is accepted that has to be refused",
 }

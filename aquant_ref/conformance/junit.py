@@ -20,7 +20,9 @@ def xml(report: Report) -> str:
         found = report.total(operation=name, profile=profile, flag=flag)
         case = ET.SubElement(suite, "testcase", classname=f"{name}.{profile}", name=flag)
         wrong = [f for f in report.failures if (f.operation, f.profile) == (name, profile)]
-        text = "\n".join(line for f in wrong if flag == "+".join(f.flags) for line in f.lines())
+        text = "\n".join(
+            line for f in wrong if flag == "+".join(f.flags) for line in report.lines(f)
+        )
         counted = ", ".join(f"{count} {status}" for status, count in found.items() if count)
         if found[FAIL] or found[MISSING]:
             ET.SubElement(case, "failure", message=counted).text = text

@@ -82,6 +82,6 @@ def _failures(report: Report) -> Iterator[str]:
     if report.failures:
         yield "<h2>First failures of each operation</h2>"
     for failure in report.failures:
-        yield f"<pre>{escape(chr(10).join(line.strip() for line in failure.lines()))}</pre>"
+        yield f"<pre>{escape(chr(10).join(line.strip() for line in report.lines(failure)))}</pre>"
     for name, count in report.unseen.items():
         yield f"<p>{escape(name)}: {count} more that are wrong</p>"

@@ -62,7 +62,7 @@ class ConformanceItem(pytest.Item):
                 line
                 for f in self.report.failures
                 if (f.operation, f.profile, "+".join(f.flags)) == self.key
-                for line in f.lines()
+                for line in self.report.lines(f)
             ]
             pytest.fail("\n".join([str(found), *wrong]), pytrace=False)
         if not found["pass"]:

@@ -28,6 +28,7 @@ from aquant_ref.conformance.verdict import (
 )
 
 MOST_FAILURES = 20  # shown of one operation
+MOST_LIKELY = 3  # faults named for a failure
 EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
 
 
@@ -43,16 +44,7 @@ class Failure:
     got: str
     expected: str
     rules: str
-    likely: tuple[str, ...]
     replay: str
-
-    def lines(self) -> Iterator[str]:
-        """For people."""
-        shown = " ".join(f"{k}={_shown(v)}" for k, v in self.inputs.items())
-        yield f"  {self.case} [{', '.join(self.flags)}]"
-        yield f"    {shown} => got {self.got}, expected {self.expected}"
-        yield f"    rule {self.rules}; likely: {'; '.join(DEFECTS[d] for d in self.likely)}"
-        yield f"    again: {self.replay}"
 
 
 def _shown(value: Any) -> str:
@@ -112,7 +104,6 @@ class Report:
                     answers.text(k),
                     expected.text(k),
                     contract.rules(cases.operation, cases.profile),
-                    likely(name, flags),
                     replay(cases.ids[k]),
                 )
             )
@@ -184,13 +175,39 @@ class Report:
                 {"operation": name, "profile": profile, "flag": flag, "status": s, "cases": count}
                 for (name, profile, flag, s), count in self.counts.items()
             ],
-            "failures": [asdict(failure) for failure in self.failures],
+            "failures": [{**asdict(f), "likely": self.likely(f)} for f in self.failures],
             "failures_not_shown": dict(self.unseen),
             "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
             "stale_deviations": self.stale,
             "exit_code": self.exit_code,
             "claim": self.claim,
         }
+
+    def likely(self, failure: Failure) -> list[str]:
+        """The faults that its flags are made to catch, the likeliest first.
+
+        Those come first whose other flags fail too, and do not pass.
+        """
+        families = FAMILIES[failure.operation]
+        of_row = {"operation": failure.operation, "profile": failure.profile}
+        found = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
+        score = Counter[str]()
+        for family in families:
+            fails = found[family.flag][FAIL] + found[family.flag][ERROR] > 0
+            score.update(dict.fromkeys(family.catches, 1 if fails else -1))
+        caught = dict.fromkeys(d for f in families if f.flag in failure.flags for d in f.catches)
+        return sorted(caught, key=lambda defect: -score[defect])[:MOST_LIKELY]
+
+    def lines(self, failure: Failure) -> list[str]:
+        """A failure, for people."""
+        shown = " ".join(f"{k}={_shown(v)}" for k, v in failure.inputs.items())
+        return [
+            f"  {failure.case} [{', '.join(failure.flags)}]",
+            f"    {shown} => got {failure.got}, expected {failure.expected}",
+            f"    rule {failure.rules}; likely: "
+            + "; ".join(DEFECTS[defect] for defect in self.likely(failure)),
+            f"    again: {failure.replay}",
+        ]
 
     def text(self) -> str:
         """For people: a line an operation, the failures, the sum, the claim."""
@@ -200,7 +217,7 @@ class Report:
             lines.append(f"{name:<13} {profile:<14} {found['total']:>8} cases: {_summed(found)}")
             for failure in self.failures:
                 if (failure.operation, failure.profile) == (name, profile):
-                    lines += failure.lines()
+                    lines += self.lines(failure)
         lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
         lines += [""] * bool(self.problems or self.stale) + self._broken()
         found = self.total()
@@ -211,12 +228,6 @@ class Report:
         counts = self.problems.counts
         lines = [f"protocol: {n} {kind}" for kind, n in counts.items()]
         return [*lines, *(f"  {text}" for text in self.problems.first), *self.stale]
-
-
-def likely(operation: str, flags: tuple[str, ...]) -> tuple[str, ...]:
-    """The faults that cases with these flags are made to catch."""
-    found = [f.catches for f in FAMILIES[operation] if f.flag in flags]
-    return tuple(dict.fromkeys(defect for catches in found for defect in catches))
 
 
 def _summed(found: dict[str, int]) -> str:

@@ -73,7 +73,7 @@ FAMILIES = (
         "equal_thresholds",
         _equal,
         "two or three thresholds are one: a code is skipped",
-        ("border.strict", "border.argument"),
+        ("threshold.equal", "border.strict"),
     ),
     Family(
         "never",
