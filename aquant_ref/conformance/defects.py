@@ -11,6 +11,7 @@ DEFECTS = {
     "round.float_half": "1/2 added in floating point, where the sum is rounded itself",
     "round.reciprocal": "multiplied by the reciprocal of the scale instead of divided",
     "round.cast": "cast without rounding",
+    "round.integer": "integers do not stay what they are",
     "zero_point.order": "the zero point is added before rounding",
     "zero_point.clip": "clipped before the zero point is added",
     "zero_point.missing": "the zero point is left out, or has the wrong sign",

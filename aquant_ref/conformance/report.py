@@ -28,6 +28,7 @@ from aquant_ref.conformance.verdict import (
 )
 
 MOST_FAILURES = 20  # shown of one operation
+MOST_OF_FLAG = 3  # and of these, with the same flag
 MOST_LIKELY = 3  # faults named for a failure
 EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
 
@@ -90,10 +91,11 @@ class Report:
             for each, count in zip(*np.unique(status[of_kind], return_counts=True), strict=True):
                 self.counts[name, cases.profile, "+".join(flags), str(each)] += int(count)
         for k in np.flatnonzero(np.isin(status, (FAIL, ERROR))).tolist():
-            if sum(failure.operation == name for failure in self.failures) >= MOST_FAILURES:
+            flags = cases.flags[cases.kind[k]]
+            of_operation = [f.flags for f in self.failures if f.operation == name]
+            if len(of_operation) >= MOST_FAILURES or of_operation.count(flags) >= MOST_OF_FLAG:
                 self.unseen[name] += 1
                 continue
-            flags = cases.flags[cases.kind[k]]
             self.failures.append(
                 Failure(
                     cases.ids[k],

@@ -73,7 +73,7 @@ FAMILIES = (
         "below_border",
         partial(_beside, towards=-np.inf),
         "the float64 just below it",
-        ("border.half", "round.float32", "round.float_half"),
+        ("border.coefficients", "round.float32", "border.half"),
     ),
     Family(
         "above_border",
@@ -81,7 +81,7 @@ FAMILIES = (
         "the float64 just above it",
         ("border.half", "round.float32"),
     ),
-    Family("integer", _integers, "integers stay, whatever the border", ("border.clip",)),
+    Family("integer", _integers, "integers stay, whatever the border", ("round.integer",)),
     Family(
         "below_integer",
         _below_an_integer,
@@ -104,7 +104,7 @@ FAMILIES = (
         "random",
         _random,
         "any number, any border",
-        ("border.half", "border.argument", "round.truncation", "border.coefficients"),
+        ("border.half", "round.truncation", "border.argument"),
     ),
     Family(
         "no_border",

@@ -171,7 +171,7 @@ FAMILIES = (
         "random",
         _random,
         "any number near the range, unequal scales, odd zero points",
-        ("round.cast", "round.truncation", "zero_point.missing", "zero_point.offset"),
+        ("zero_point.missing", "zero_point.offset", "round.cast", "round.truncation"),
     ),
     Family("nan", _nan, "NaN has no code", ("input.accepted",), rejects=True),
 )

@@ -169,7 +169,7 @@ FAMILIES = (
         "near_tie",
         partial(_near_ties, wide=False),
         "the accumulators on both sides of a tie, any multiplier",
-        ("round.twice", "round.float32", "round.float_half", "round.constant", "round.cast"),
+        ("round.twice", "round.truncation", "round.float32", "round.constant", "round.cast"),
     ),
     Family(
         "wide_accumulator",
@@ -181,7 +181,10 @@ FAMILIES = (
         "range_end",
         _range_ends,
         "codes next to qmin and qmax, inside and outside",
-        ("clamp.levels", "zero_point.clip", "clamp.wrap", "zero_point.missing"),
+        (
+            *("clamp.levels", "zero_point.clip", "clamp.wrap"),
+            *("zero_point.offset", "zero_point.missing"),
+        ),
     ),
     Family(
         "saturation",
@@ -218,7 +221,7 @@ FAMILIES = (
         "random",
         _random,
         "any accumulator, multiplier and shift",
-        ("round.truncation", "zero_point.missing", "zero_point.offset", "multiplier.shift"),
+        ("zero_point.missing", "zero_point.offset", "multiplier.shift", "round.truncation"),
     ),
     Family(
         "no_multiplier",

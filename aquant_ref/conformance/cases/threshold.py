@@ -24,7 +24,7 @@ def _sorted(draw: Draw, bits: int = 20) -> Array:
 
 
 def _beside(draw: Draw, selection: Selection, step: int) -> Columns:
-    thresholds = _sorted(draw)
+    thresholds = _sorted(draw, bits=31)
     chosen = thresholds[draw.integers(0, 2), np.arange(len(draw))]
     return _columns(chosen + step, thresholds)
 
@@ -61,13 +61,13 @@ FAMILIES = (
         "at_threshold",
         partial(_beside, step=0),
         "the accumulator is a threshold: it is reached",
-        ("border.strict", "round.float32"),
+        ("border.strict",),
     ),
     Family(
         "below_threshold",
         partial(_beside, step=-1),
         "one below a threshold",
-        ("round.float32", "border.half"),
+        ("round.float32", "accumulator.narrow"),
     ),
     Family(
         "equal_thresholds",
