@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from aquant_ref.conformance import streams
+from aquant_ref.conformance import contract, streams
+from aquant_ref.conformance.cases.sequence import families
 from aquant_ref.conformance.replies import Replies
 from aquant_ref.conformance.report import Report
 from aquant_ref.conformance.selection import Selection
@@ -14,7 +15,8 @@ from aquant_ref.conformance.verdict import expected, verdicts
 
 
 def gen(selection: Selection, index: Sequence[int], write: Callable[[str], object]) -> None:
-    """Write the header and the cases at these places of the sequence."""
+    """Write the header and the cases at these places; raises InputError where there are none."""
+    families(selection)
     write(f"{streams.header(selection, len(index))}\n")
     for cases in streams.blocks(selection, index):
         write(streams.lines(cases))
@@ -28,12 +30,15 @@ def check(
     timeout: float,
     oracle: bool = False,
 ) -> Report:
-    """Read the answers to what `gen` with the same arguments has written, and judge them."""
+    """Read the answers to what `gen` with the same arguments has written, and judge them.
+
+    Raises InputError as `gen` does.
+    """
+    families(selection)
     report = Report(f"{len(index)} generated cases", "the kernel", selection.command_line())
     header = streams.header(selection, len(index))
     whole = list(map(str, index))
-    operation = next(iter(streams.blocks(selection, index[:1]))).operation
-    replies = Replies(whole, operation.result, header)
+    replies = Replies(whole, contract.get(selection.operation).result, header)
     report.problems = replies.problems
     try:
         for some in streams.split(streams.chunks(stream, timeout)):
@@ -57,8 +62,3 @@ def _replay(selection: Selection) -> Callable[[str], str]:
         return f"aquant-ref gen {arguments} | ./kernel | aquant-ref check {arguments}"
 
     return command
-
-
-def places(count: int, only: Iterable[int] | None) -> Sequence[int]:
-    """The places 0..count - 1 of a sequence, or only these."""
-    return range(count) if only is None else list(only)

@@ -57,8 +57,11 @@ def verify(args: argparse.Namespace, show: Show) -> int:
         return EXIT_STALE
     given = {"adapter": args.adapter, "pipe": args.pipe, "n": args.n, "seed": args.seed}
     words = [word for name, v in given.items() if v is not None for word in (f"--{name}", str(v))]
+    if args.shrink and args.pipe:
+        raise InputError("shrink: asks too often for a kernel that is started each time")
+    adapter = _adapter(args)
     report = verify(
-        _adapter(args),
+        adapter,
         operations=args.operations or None,
         generated=GENERATED if args.n is None else _count("n", args.n),
         seed=SEED if args.seed is None else args.seed,
@@ -66,7 +69,24 @@ def verify(args: argparse.Namespace, show: Show) -> int:
         only=args.case,
         command=shlex.join(["aquant-ref", "verify", *words]),
     )
+    if args.shrink:
+        _shrink(report, adapter)
     return _tell(report, args, show)
+
+
+def _shrink(report: Report, adapter: Adapter) -> None:
+    """Look for the simplest failing inputs of every operation that fails."""
+    try:
+        from aquant_ref.conformance import strategies
+    except ImportError as error:
+        raise InputError(
+            f"shrink: needs pip install 'aquant-ref[conformance]' ({error})"
+        ) from error
+    for name in dict.fromkeys(failure.operation for failure in report.failures):
+        for selection in adapter.capabilities().selections(name, seed=0):
+            found = strategies.smallest_failure(adapter, selection)
+            if found is not None:
+                report.smallest[f"{name} {selection.profile}"] = found
 
 
 def vectors(args: argparse.Namespace, show: Show) -> int:
@@ -187,6 +207,9 @@ def verify_arguments() -> argparse.ArgumentParser:
     )
     parent.add_argument("--seed", type=int, metavar="S", help="of generated cases, default 1")
     parent.add_argument("--deviations", metavar="FILE", help="deviations.toml: what you know of")
+    parent.add_argument(
+        "--shrink", action="store_true", help="look for the simplest failing inputs (Hypothesis)"
+    )
     parent.add_argument("--case", action="append", default=[], metavar="ID", help="only this one")
     return parent
 

@@ -48,6 +48,10 @@ class Failure:
     replay: str
 
 
+def _inputs(inputs: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_shown(value)}" for name, value in inputs.items())
+
+
 def _shown(value: Any) -> str:
     return f"{value.hex()} ({value!r})" if isinstance(value, float) else str(value)
 
@@ -56,7 +60,8 @@ def _shown(value: Any) -> str:
 class Report:
     """Counts by (operation, profile, flag, status), first failures, what broke the protocol.
 
-    `about` says what was run, `scope` which capabilities were declared. Spec: AQ-CONF-3.
+    `about` says what was run, `scope` which capabilities were declared; `smallest` may have the
+    simplest failing inputs of an operation. Spec: AQ-CONF-3.
     """
 
     about: str
@@ -66,6 +71,7 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
     stale: list[str] = field(default_factory=list)
+    smallest: dict[str, dict[str, Any]] = field(default_factory=dict)
     unseen: Counter[str] = field(default_factory=Counter)
     undeclared: Counter[str] = field(default_factory=Counter)
 
@@ -178,6 +184,7 @@ class Report:
                 for (name, profile, flag, s), count in self.counts.items()
             ],
             "failures": [{**asdict(f), "likely": self.likely(f)} for f in self.failures],
+            "smallest_failures": self.smallest,
             "failures_not_shown": dict(self.unseen),
             "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
             "stale_deviations": self.stale,
@@ -202,10 +209,9 @@ class Report:
 
     def lines(self, failure: Failure) -> list[str]:
         """A failure, for people."""
-        shown = " ".join(f"{k}={_shown(v)}" for k, v in failure.inputs.items())
         return [
             f"  {failure.case} [{', '.join(failure.flags)}]",
-            f"    {shown} => got {failure.got}, expected {failure.expected}",
+            f"    {_inputs(failure.inputs)} => got {failure.got}, expected {failure.expected}",
             f"    rule {failure.rules}; likely: "
             + "; ".join(DEFECTS[defect] for defect in self.likely(failure)),
             f"    again: {failure.replay}",
@@ -221,6 +227,7 @@ class Report:
                 if (failure.operation, failure.profile) == (name, profile):
                     lines += self.lines(failure)
         lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
+        lines += [f"{name}: smallest: {_inputs(case)}" for name, case in self.smallest.items()]
         lines += [""] * bool(self.problems or self.stale) + self._broken()
         found = self.total()
         added = " + ".join(f"{found[s]} {s}" for s in STATUSES)

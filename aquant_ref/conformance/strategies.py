@@ -10,6 +10,7 @@ are drawn field by field, so that a failure shrinks to small numbers. Needs Hypo
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,10 @@ INT64 = st.integers(-(2**63), 2**63 - 1)
 SCALES = st.builds(
     lambda m, e: float(np.ldexp(m, e)), st.integers(1, 2**24 - 1), st.integers(-32, -20)
 )
-REALS = st.floats(-(2.0**40), 2.0**40)
+REALS = st.one_of(  # simple fractions, ties among them, or any number
+    st.builds(lambda n, k: n / 2**k, st.integers(-(2**20), 2**20), st.integers(0, 8)),
+    st.floats(-(2.0**40), 2.0**40),
+)
 
 
 @dataclass(frozen=True)
@@ -48,25 +52,33 @@ def cases(operation: str, profile: str = "", **chosen: Any) -> st.SearchStrategy
     Raises InputError as `Selection` does.
     """
     selection = Selection(operation, profile, **chosen)
-    constructed = st.integers(0, 1 << 20).map(lambda k: generate(selection, [k]).inputs(0))
-    drawn = _fields(selection)
-    judged = st.one_of(drawn, constructed).map(lambda inputs: _judged(selection, inputs))
-    return judged.filter(lambda case: case is not None).map(_known)
+    return st.one_of(_drawn(selection), _constructed(selection))
 
 
-def _known(case: Case | None) -> Case:
-    assert case is not None
-    return case
+def _drawn(selection: Selection) -> st.SearchStrategy[Case]:
+    return _judged(selection, _fields(selection))
 
 
-def _judged(selection: Selection, inputs: dict[str, Any]) -> Case | None:
+def _constructed(selection: Selection) -> st.SearchStrategy[Case]:
+    places = st.integers(0, 1 << 20)
+    return _judged(selection, places.map(lambda k: generate(selection, [k]).inputs(0)))
+
+
+def _judged(
+    selection: Selection, inputs: st.SearchStrategy[dict[str, Any]]
+) -> st.SearchStrategy[Case]:
+    """The inputs that are inside the contract, with their answers."""
     operation = contract.get(selection.operation)
     more = {"profile": selection.profile} if operation.variations else {}
-    try:
-        answer = operation.judge(**inputs, **more)
-    except Refused:
-        return None
-    return Case(inputs, answer[0] if len(answer) == 1 else answer)
+
+    def judged(fields: dict[str, Any]) -> list[Case]:
+        try:
+            answer = operation.judge(**fields, **more)
+        except Refused:
+            return []
+        return [Case(fields, answer[0] if len(answer) == 1 else answer)]
+
+    return inputs.map(judged).filter(bool).map(lambda cases: cases[0])
 
 
 def _fields(selection: Selection) -> st.SearchStrategy[dict[str, Any]]:
@@ -105,17 +117,10 @@ def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] |
     quiet = settings(
         max_examples=500, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
-    strategy = cases(
-        selection.operation,
-        selection.profile,
-        bits=selection.bits,
-        signs=selection.signs,
-        rounding=selection.rounding,
-    )
-    try:
-        return find(strategy, wrong, settings=quiet).inputs
-    except NoSuchExample:
-        return None
+    for strategy in (_drawn(selection), _constructed(selection)):  # the first shrinks better
+        with suppress(NoSuchExample):
+            return find(strategy, wrong, settings=quiet).inputs
+    return None
 
 
 def _agrees(adapter: Adapter, selection: Selection, case: Case) -> bool:

@@ -67,9 +67,11 @@ def _ties(draw: Draw, selection: Selection, sign: int) -> Columns:
         low = between(draw, zero, qmax - 1) - zero
     else:
         low = between(draw, qmin, zero - 1) - zero
+    size = abs(2 * low + 1)
     factor = draw.pick(FACTORS)
+    factor = np.where(factor <= size, factor, 1)
     log = bit_length(factor) - 1
-    w = ((2 * low + 1) // factor) | 1
+    w = np.where(low < 0, -1, 1) * ((size // factor - 1) | 1)
     e = between(draw, log, 30 - bit_length(w))
     return _columns(selection, w << e, factor << (30 - log), 31 - log + e, zero, [qmin, qmax])
 
