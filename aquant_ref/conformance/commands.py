@@ -55,8 +55,6 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     except deviations.StaleDeviation as error:
         show(str(error))
         return EXIT_STALE
-    given = {"adapter": args.adapter, "pipe": args.pipe, "n": args.n, "seed": args.seed}
-    words = [word for name, v in given.items() if v is not None for word in (f"--{name}", str(v))]
     if args.shrink and args.pipe:
         raise InputError("shrink: asks too often for a kernel that is started each time")
     adapter = _adapter(args)
@@ -67,11 +65,20 @@ def verify(args: argparse.Namespace, show: Show) -> int:
         seed=SEED if args.seed is None else args.seed,
         deviations=known,
         only=args.case,
-        command=shlex.join(["aquant-ref", "verify", *words]),
+        command=_again(args),
     )
     if args.shrink:
         _shrink(report, adapter)
     return _tell(report, args, show)
+
+
+def _again(args: argparse.Namespace) -> str:
+    """The command that verifies the same implementation in the same way."""
+    words = ["aquant-ref", "verify"]
+    for name in ("adapter", "pipe", "profile", "bits", "signs", "rounding", "n", "seed"):
+        if getattr(args, name) is not None:
+            words += [f"--{name}", str(getattr(args, name))]
+    return shlex.join(words + ["--rejects"] * args.rejects)
 
 
 def _shrink(report: Report, adapter: Adapter) -> None:

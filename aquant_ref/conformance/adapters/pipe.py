@@ -29,8 +29,6 @@ class PipeAdapter(Adapter):
     is collected in `problems`. Spec: AQ-CONF-2.
     """
 
-    name = "pipe"
-
     def __init__(
         self,
         command: str,
@@ -38,6 +36,7 @@ class PipeAdapter(Adapter):
         timeout: float = 60,
         capabilities: Capabilities | None = None,
     ) -> None:
+        self.name = command
         self.command = shlex.split(command, posix=os.name == "posix")
         self.timeout = timeout
         self.problems = Problems()
