@@ -77,8 +77,8 @@ def _groups(adapter: Adapter, name: str, generated: int, seed: int) -> Iterator[
     for selection in capabilities.selections(name, seed):
         yield _generated(selection, generated)
     if capabilities.rejects and any(family.rejects for family in FAMILIES[name]):
-        refused = Selection(name, seed=seed, rejects=True)
-        yield _generated(refused, min(generated, 10 * len(families(refused))))
+        for selection in capabilities.selections(name, seed, rejects=True):
+            yield _generated(selection, min(generated, 10 * len(families(selection))))
 
 
 def _generated(selection: Selection, count: int) -> Group:

@@ -52,12 +52,15 @@ class Capabilities:
         declared = all(set(need) <= set(getattr(self, name)) for name, need in needs.items())
         return declared and (self.rejects or not asked.rejects)
 
-    def selections(self, operation: str, seed: int) -> list[Selection]:
+    def selections(self, operation: str, seed: int, *, rejects: bool = False) -> list[Selection]:
         """Sequences of cases that together ask for everything that is declared."""
         variations = contract.get(operation).variations
         profiles = [p for p in variations if p in self.requantization] if variations else [""]
         chosen: dict[str, Any] = {"bits": self.bits, "signs": self.signs, "rounding": self.rounding}
-        return [Selection(operation, profile, **chosen, seed=seed) for profile in profiles]
+        return [
+            Selection(operation, profile, **chosen, seed=seed, rejects=rejects)
+            for profile in profiles
+        ]
 
 
 class Adapter:
