@@ -13,7 +13,7 @@ from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities
 from aquant_ref.conformance.cases.family import Array
 from aquant_ref.conformance.contract import VARIATIONS
-from aquant_ref.engine.run import count_reached
+from aquant_ref.engine.run import threshold_codes
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import border_round, rule
 
@@ -72,7 +72,7 @@ class EngineAdapter(Adapter):
         thresholds = np.stack([t0, t1, t2], axis=1)
         if ((t0 > t1) | (t1 > t2)).any():
             raise InputError("thresholds: are not sorted")
-        return count_reached(acc[None, :, None, None], thresholds).reshape(-1)
+        return threshold_codes(acc[None, :, None, None], thresholds, 0).reshape(-1)
 
     def add(self, *, a: Array, b: Array, scale: Array, **rest: Array) -> Array:
         """Spec: AQ-LOWER-2: the terms in one unit, then thresholds."""
