@@ -5,7 +5,9 @@ qmax and every negative one 0. No partial sum, in whatever order, is outside its
 
 * below 2^24 (2^53) in absolute value, a float32 (float64) product of the integers is exact;
 * an accumulator (of conv2d, linear, sum) is int32: the product, and then the product plus a bias;
-* an add is in int64 and stays within 2^53 (AQ-LOWER-2).
+* an add is in int64 and stays within 2^53 (AQ-LOWER-2);
+* a rescaled term saturates at int32, which a border after it clips anyway; a `plus` of two of them
+  is refused where either, before it saturates, or their sum could leave int32 (AQ-LOWER-10).
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.instructions import IMAGE, Instruction
-from aquant_ref.errors import AccumulatorOverflow
+from aquant_ref.engine.check_fixed import RESCALES
+from aquant_ref.engine.fixed_point import code_range, rescaled
+from aquant_ref.engine.instructions import IMAGE, TWO_INPUTS, Instruction
+from aquant_ref.errors import AccumulatorOverflow, InputError
 
 if TYPE_CHECKING:
     from aquant_ref.engine.program import Program  # which computes its bounds when it is loaded
@@ -40,7 +44,11 @@ def bounds(program: Program) -> dict[str, Bounds]:
     channels = program.input_shape[0]
     known: dict[str, Bounds] = {IMAGE: (np.zeros(channels, np.int64), np.full(channels, 255))}
     for each in program.instructions:
-        bound = _bounds(each, [known[name] for name in each.inputs])
+        inputs = [known[name] for name in each.inputs]
+        if each.op in RESCALES:
+            known[each.name] = _rescaled_bounds(each, *inputs[0])
+            continue
+        bound = _bounds(each, inputs)
         _check(each, bound)
         if "bias" in each.arrays:
             bias = each.arrays["bias"].astype(np.int64)
@@ -67,7 +75,7 @@ def product_types(program: Program) -> dict[str, str]:
 def _check(each: Instruction, bound: Bounds) -> None:
     limit, largest = LIMITS[held_in(each.op)], magnitude(bound)
     if largest > limit:
-        what = "sum" if each.op == "add" else "accumulator"
+        what = "sum" if each.op in TWO_INPUTS else "accumulator"
         raise AccumulatorOverflow(f"{each.name}: its {what} can reach {largest}, beyond {limit}")
 
 
@@ -99,6 +107,13 @@ def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
         # as Python's integers, since nothing has said yet that int64 holds the sum
         a, b = (each.arrays[key].astype(object) for key in ("multiplier_a", "multiplier_b"))
         return a * low + b * other_low, a * high + b * other_high
+    if each.op == "plus":
+        for term in inputs:
+            _check(each, term)
+        return low + inputs[1][0], high + inputs[1][1]
+    if each.op == "border":
+        least, largest = code_range(each)
+        return np.full(len(low), least), np.full(len(low), largest)
     if each.op == "sum":
         positions = each.attributes["positions"]
         return low * positions, high * positions
@@ -108,6 +123,15 @@ def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
     if each.op == "max_pool":
         return low, high
     return _product_bounds(each, low, high)
+
+
+def _rescaled_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
+    """Before T saturates; a rescaling never falls where its accumulator grows."""
+    try:
+        least, largest = rescaled(np.stack([low, high]), each)
+    except InputError as error:
+        raise AccumulatorOverflow(f"{each.name}: {error}") from error
+    return least, largest
 
 
 def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:

@@ -11,6 +11,10 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | max_pool | maximum over the window |
 | flatten | (N, C, H, W) -> (N, C*H*W) |
 | threshold | how many of the channel's sorted thresholds are <= the accumulator: a code |
+| rescale | T = (x * 2^left + bias) * multiplier * 2^-shift, rounded by the profile, in int32 |
+| rescale_float | T = (x * 2^left + bias) * multiplier in the profile's floating point, rounded |
+| plus | a + b, in int32 |
+| border | T clipped, then its floor or one more, as the border's polynomial says: a code |
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES, check_fixed
+from aquant_ref.integer.saturate import INT32_MIN
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -37,6 +44,10 @@ ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
     "max_pool": {},
     "flatten": {},
     "threshold": {"thresholds": ("int64",)},
+    "rescale": dict.fromkeys(("left", "bias", "multiplier", "shift"), ("int32",)),
+    "rescale_float": {"left": ("int32",), "bias": ("int32",), "multiplier": ("float64",)},
+    "plus": {},
+    "border": {"coefficients": ("int32",), "lift": ("int32",)},
 }
 # Attributes, with the least value of each; pairs are (vertical, horizontal).
 PAIRS: dict[str, dict[str, int]] = {
@@ -47,9 +58,13 @@ NUMBERS: dict[str, dict[str, int]] = {
     "conv2d": {"groups": 1},
     "sum": {"positions": 1},
     "flatten": {"positions": 1},
+    "border": dict.fromkeys(BORDER_NUMBERS, INT32_MIN),  # `check_fixed` is closer
 }
+TWO_INPUTS = ("add", "plus")
+MAKES_CODES = ("threshold", "border")
 READ_CODES = ("conv2d", "linear", "max_pool")
 PASS_CODES = ("max_pool", "flatten")
+ANY_SHAPE = ("threshold", "flatten", *TWO_INPUTS, *RESCALES, "border")
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
     for each in instructions:
         _need(each.name, each.name not in shapes, "is made twice")
         _need(each.name, each.op in ARRAYS, f"there is no operation {each.op!r}")
-        _need(each.name, len(each.inputs) == (2 if each.op == "add" else 1), "has too few inputs")
+        _need(each.name, len(each.inputs) == (1 + (each.op in TWO_INPUTS)), "has too few inputs")
         for name in each.inputs:
             _need(each.name, name in shapes, f"reads {name!r} before it is made")
             _need(
@@ -84,8 +99,9 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
             )
         _check_attributes(each)
         _check_arrays(each)
+        check_fixed(each)
         shapes[each.name] = _shape(each, *(shapes[name] for name in each.inputs))
-        if each.op == "threshold" or (each.op in PASS_CODES and each.inputs[0] in codes):
+        if each.op in MAKES_CODES or (each.op in PASS_CODES and each.inputs[0] in codes):
             codes.add(each.name)
     _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
 
@@ -128,7 +144,7 @@ def _check_arrays(each: Instruction) -> None:
 def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
     """The shape of what `each` makes, once its arrays and attributes fit what it reads."""
     arrays, channels = each.arrays, shape[0]
-    axes = {"linear": (1,), "threshold": (1, 3), "flatten": (1, 3)}.get(each.op, (3,))
+    axes = {"linear": (1,)}.get(each.op, (1, 3) if each.op in ANY_SHAPE else (3,))
     _need(each.name, len(shape) in axes, f"cannot read a tensor of shape {shape}")
     if each.op == "conv2d":
         weight, groups = arrays["weight"], each.attributes["groups"]
@@ -152,9 +168,16 @@ def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
         _check_channels(each, channels, "zero_point")
         _check_channels(each, len(weight), "bias")
         return (len(weight),)
-    if each.op == "add":
+    if each.op in TWO_INPUTS:
         _need(each.name, shape == other, f"its inputs have shapes {shape} and {other}")
-        _check_channels(each, channels, "multiplier_a", "multiplier_b")
+        _check_channels(each, channels, *ARRAYS[each.op])
+        return shape
+    if each.op in RESCALES:
+        _check_channels(each, channels, *ARRAYS[each.op])
+        return shape
+    if each.op == "border":
+        rows = len(each.arrays["coefficients"])
+        _need(each.name, rows in (1, channels), f"has {rows} rows for {channels} channels")
         return shape
     if each.op == "max_pool":
         return (channels, *_window_sizes(each, shape, tuple(each.attributes["kernel"])))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.quant.border import SQUASHES
 from aquant_ref.quant.qparams import check_bits
 from aquant_ref.quant.window import NEVER, WindowBorder, wide_steps
 
@@ -57,12 +58,17 @@ class QuantizedTensor:
     `crossings` (C or 1, 2^bits - 1) float64, AQ-BORDER-2: t = r/scale goes from k to k + 1, the
     code from k + zero_point to the next, where it reaches crossings[c, k + zero_point], which is in
     (k, k + 1].
+
+    A border's polynomial, `coefficients` (C or 1, 1 to 3) float64 with its `squash`, is what the
+    crossings were computed from; the fixed-point lowering alone reads it (AQ-SNAP-5).
     """
 
     scale: float
     bits: int
     crossings: Array
     zero_point: int = 0
+    coefficients: Array | None = None
+    squash: str = "sigmoid"
 
     def check(self, channels: int) -> None:
         """Raise ValueError unless this can be the quantizer of a tensor of so many channels."""
@@ -76,6 +82,12 @@ class QuantizedTensor:
         cell = np.arange(qmax) - self.zero_point
         if not bool(((self.crossings > cell) & (self.crossings <= cell + 1)).all()):
             raise ValueError("crossings lie outside their cells")
+        if self.coefficients is not None:
+            shapes = [(rows, degree) for rows in (channels, 1) for degree in (3, 2, 1)]
+            _check_shape("coefficients", self.coefficients, *shapes)
+            _check_finite("coefficients", self.coefficients)
+        if self.squash not in SQUASHES:
+            raise ValueError(f"squash is {self.squash!r}, needs one of {', '.join(SQUASHES)}")
 
 
 @dataclass(frozen=True)

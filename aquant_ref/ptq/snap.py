@@ -5,10 +5,10 @@ What must combine in integers is moved to the nearest value where it does, in th
 
 * scales of tensors and units of layers get float32's 24 bits, so that products stay exact;
 * where two terms meet in an add, one has its unit moved, by less than 2^-16 of it, so that the
-ratio
-  of the two is a 16-bit integer times a power of two;
+  ratio of the two is a 16-bit integer times a power of two;
 * the last layer's bias becomes an integer number of its unit, so that logits are integers;
-* borders become crossings, found by bisection to the last bit of float64.
+* borders become crossings, found by bisection to the last bit of float64; the polynomial is kept
+  beside them for hardware that has no thresholds (AQ-SNAP-5).
 """
 
 from __future__ import annotations
@@ -80,20 +80,15 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
 
 
 def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
+    scale, bits, zero_point = float(to_single(tensor.scale)), tensor.bits, tensor.zero_point
     if tensor.coefficients is None:
-        crossings = border.nearest_crossings(tensor.bits, tensor.zero_point)
-    else:
-        try:
-            crossings = border.crossings(
-                tensor.coefficients.astype(np.float64),
-                tensor.bits,
-                zero_point=tensor.zero_point,
-                squash=tensor.squash,
-            )
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
-    scale = float(to_single(tensor.scale))
-    return QuantizedTensor(scale, tensor.bits, crossings, tensor.zero_point)
+        return QuantizedTensor(scale, bits, border.nearest_crossings(bits, zero_point), zero_point)
+    coefficients, squash = tensor.coefficients.astype(np.float64), tensor.squash
+    try:
+        crossings = border.crossings(coefficients, bits, zero_point=zero_point, squash=squash)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return QuantizedTensor(scale, bits, crossings, zero_point, coefficients, squash)
 
 
 def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder:

@@ -1,0 +1,213 @@
+"""The fixed-point program in floating point: integers in float64, floors at the same places.
+
+Convolutions are those of `nn`, on codes minus their zero points and integer weights, so that every
+tensor is an array of integers and exact below 2^53. A product of an accumulator and a multiplier
+has up to 62 bits: the multiplier is split. Shares no arithmetic with the engine; the numbers of
+each rescaling and border are derived in `quant.fixed_point` for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.nn.fixed_point import border_of
+from aquant_ref.nn.graph import INPUT
+from aquant_ref.nn.operations import CEILINGS, OPERATIONS, Node
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.quant.fixed_point import (
+    FLOAT_PROFILES,
+    TAU_BITS,
+    FixedBorder,
+    FixedPoint,
+    Rescaling,
+    rescaling,
+)
+from aquant_ref.quant.multiplier import requantize_real
+
+Array = NDArray[Any]
+Meaning = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]  # unit and bias of each channel
+
+HALF_BITS = 16  # of a multiplier's lower half
+INT32_MIN, INT32_MAX = -(2.0**31), 2.0**31 - 1
+
+
+class FixedPointSimulation:
+    """A quantized network in fixed point, ready to run in float64.
+
+    Spec: AQ-LOWER-10. Raises InputError, which names the tensor, where a number has no integer
+    form.
+    """
+
+    def __init__(self, model: QuantizedGraph, options: FixedPoint) -> None:
+        self.model, self.options = model, options
+        self._rescalings: dict[tuple[str, str], Rescaling | None] = {}  # by (reader, what it reads)
+        self._borders: dict[str, FixedBorder] = {}
+        self._meanings: dict[str, Meaning] = {}
+        self._parameters: dict[str, Array] = {}
+        self._mean(INPUT)
+        for name, layer in model.layers.items():
+            self._parameters[f"{name}.weight"] = layer.integers().astype(np.float64)
+            bias = (
+                np.rint(layer.bias / layer.unit) if name == model.graph.output else 0 * layer.bias
+            )
+            self._parameters[f"{name}.bias"] = bias
+        for node in model.graph.nodes:
+            self._prepare(node)
+
+    def run(self, images: Array) -> dict[str, Array]:
+        """Codes of every quantized tensor and the logits, for uint8 `images` (N, C, H, W).
+
+        Codes are uint8 (uint16 above 8 bits), the logits int64, counted in units.
+        """
+        codes: dict[str, Array] = {INPUT: images}
+
+        def store(name: str, x: Array) -> Array:
+            if name not in self._borders:
+                return x
+            t = self._rescaled(name, name, x)
+            border = self._borders[name]
+            steps = bordered(t, border)
+            bits = self.model.tensors[name].bits
+            codes[name] = (steps + border.zero_point).astype(np.uint8 if bits <= 8 else np.uint16)
+            return steps
+
+        graph = self.model.graph
+        zero = np.array(graph.zero, np.float64)[:, None, None]
+        logits = graph.run(self._parameters, images - zero, hook=store, operate=self._operate)
+        return {**codes, graph.output: logits.astype(np.int64)}
+
+    def logits(self, images: Array) -> Array:
+        """The logits alone, as `run` gives them."""
+        return self.run(images)[self.model.graph.output]
+
+    def _operate(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
+        if node.op in CEILINGS:  # the border clips
+            return inputs[0]
+        if node.op == "global_avg_pool":
+            return np.asarray(inputs[0].sum(axis=(2, 3), keepdims=True))
+        if node.op == "add":
+            a, b = (
+                self._rescaled(node.name, *term) for term in zip(node.inputs, inputs, strict=True)
+            )
+            return np.asarray(a + b)
+        return OPERATIONS[node.op].apply(node, own, *inputs)
+
+    def _rescaled(self, reader: str, name: str, x: Array) -> Array:
+        found = self._rescalings[reader, name]
+        return x if found is None else rescaled(x, found, self.options.profile)
+
+    # What the integers of each tensor mean, before any image
+
+    def _prepare(self, node: Node) -> None:
+        name, bits = node.name, self.options.fraction_bits
+        self._meanings[name] = self._meaning(node)
+        if node.op == "add":
+            step = self._scale(name) / 2**bits
+            for term in node.inputs:
+                self._rescale(name, term, bits)
+            channels = self.model.graph.shapes[name][0]
+            self._meanings[name] = (step,) * channels, (Fraction(0),) * channels
+        if name in self.model.tensors:
+            self._borders[name] = border_of(self.model, name, bits)
+            self._rescale(name, name, self._borders[name].fraction_bits)
+            self._mean(name)
+
+    def _rescale(self, reader: str, name: str, bits: int) -> None:
+        unit, bias = self._meanings[name]
+        scale = self._scale(reader)
+        same = set(unit) == {scale / 2**bits} and not any(bias)
+        self._rescalings[reader, name] = (
+            None if same else rescaling(unit, bias, scale, bits, self.options)
+        )
+
+    def _scale(self, name: str) -> Fraction:
+        return Fraction(self.model.tensors[self.model.rounded_into(name)].scale)
+
+    def _mean(self, name: str) -> None:
+        channels = self.model.graph.shapes[name][0]
+        scale = Fraction(self.model.tensors[name].scale)
+        self._meanings[name] = (scale,) * channels, (Fraction(0),) * channels
+
+    def _meaning(self, node: Node) -> Meaning:
+        if node.name in self.model.layers:
+            layer = self.model.layers[node.name]
+            return tuple(map(Fraction, layer.unit)), tuple(map(Fraction, layer.bias))
+        unit, bias = self._meanings[node.inputs[0]]
+        positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
+        if node.op == "global_avg_pool":
+            return tuple(u / positions for u in unit), bias
+        if node.op == "flatten":
+            unit, bias = (
+                tuple(v for v in values for _ in range(positions)) for values in (unit, bias)
+            )
+        return unit, bias
+
+
+def _per_channel(values: Array, x: Array) -> Array:
+    return values.reshape(-1, *(1,) * (x.ndim - 2)).astype(np.float64)
+
+
+def rescaled(x: Array, found: Rescaling, profile: str) -> Array:
+    """T of integer-valued float64 accumulators x (N, C, ...), saturated to int32.
+
+    Spec: AQ-FIXED-8.
+    """
+    acc = np.ldexp(x, found.left.reshape(-1, *(1,) * (x.ndim - 2))) + _per_channel(found.bias, x)
+    m = _per_channel(found.multiplier, x)
+    if profile in FLOAT_PROFILES:
+        ends = {"qmin": INT32_MIN, "qmax": INT32_MAX}
+        return requantize_real(acc.astype(np.int64), m, profile=profile, **ends).astype(np.float64)
+    assert found.shift is not None
+    t = requantized(acc, m, _per_channel(found.shift, x), profile)
+    return np.clip(t, INT32_MIN, INT32_MAX)
+
+
+def requantized(acc: Array, m: Array, shift: Array, profile: str) -> Array:
+    """The product acc * m * 2^-shift rounded by an integer profile, float64.
+
+    Spec: AQ-FIXED-2 to AQ-FIXED-4.
+    """
+    if profile in ("exact", "tflite_single"):
+        return _half_up(acc, m, shift)
+    high = _half_up(acc * 2 ** np.maximum(31 - shift, 0), m, np.full_like(shift, 31))
+    scaled = high / 2 ** np.maximum(shift - 31, 0)  # of 32 bits: exact
+    if profile == "tflite_up":
+        return np.floor(scaled + 0.5)
+    return np.copysign(np.floor(abs(scaled) + 0.5), scaled)
+
+
+def _half_up(a: Array, m: Array, shift: Array) -> Array:
+    """Integers a * m * 2^-shift, half_up: floor(v + 1/2) = floor((floor(2*v) + 1)/2)."""
+    return np.floor((_floor_product(a, m, shift - 1) + 1) / 2)
+
+
+def _floor_product(a: Array, m: Array, shift: Array) -> Array:
+    """floor(a * m * 2^-shift) for integers |a| <= 2^32 and 0 <= m < 2^31, though a * m has 63 bits.
+
+    m is split in two halves and a * m = whole * 2^16 + rest, 0 <= rest < 2^16, both exact. Where
+    the result is beyond 2^53 it is rounded; what it is used for has saturated long before.
+    """
+    upper = np.floor(m / 2**HALF_BITS)
+    product = a * (m - upper * 2**HALF_BITS)
+    carry = np.floor(product / 2**HALF_BITS)
+    whole, rest = a * upper + carry, product - carry * 2**HALF_BITS
+    scale = 2.0**-shift
+    return np.floor(whole * (scale * 2**HALF_BITS)) + np.floor(rest * scale)
+
+
+def bordered(t: Array, border: FixedBorder) -> Array:
+    """The code of T (N, C, ...) minus the zero point, float64. Spec: AQ-FIXED-9."""
+    t = np.clip(t, border.low, border.high)
+    whole = np.floor(t / 2**border.fraction_bits)
+    fraction = t - whole * 2**border.fraction_bits
+    tau = _floor_product(t, np.full(1, float(border.multiplier)), np.full(1, float(border.shift)))
+    p = np.zeros(1)
+    for coefficients in border.coefficients.T[::-1]:  # b2, b1, b0
+        p = np.floor(p * tau / 2**TAU_BITS) + _per_channel(coefficients, t)
+    return np.asarray(whole + (border.lift[fraction.astype(np.int64)] >= p))
