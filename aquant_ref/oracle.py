@@ -445,13 +445,19 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
         if "crossings" in node:
             codes[node["name"]] = _codes(value, node["scale"], node["crossings"])
             value = _real(codes[node["name"]], node["scale"], node["zero_point"])
-            stored[node["name"]] = node
-        elif node["op"] in PASSES_CODES and node["inputs"][0] in stored:
-            stored[node["name"]] = stored[node["inputs"][0]]
+        _remember(node, stored)
         real[node["name"]] = value
     logits = zip(real[last["name"]], last["unit"], strict=True)
     codes[last["name"]] = [value / unit for value, unit in logits]
     return codes
+
+
+def _remember(node: Mapping[str, Any], stored: dict[str, Mapping[str, Any]]) -> None:
+    """Which quantized node the codes of `node` are of, if it has any."""
+    if "crossings" in node:
+        stored[node["name"]] = node
+    elif node["op"] in PASSES_CODES and node["inputs"][0] in stored:
+        stored[node["name"]] = stored[node["inputs"][0]]
 
 
 def _real(codes: Tensor, scale: Real, zero_point: Sequence[int]) -> Tensor:
@@ -575,21 +581,45 @@ def fixed_point_network(
     first, last = nodes[0], nodes[-1]
     known = {first["name"]: _centred(image, first["scale"], first["zero_point"])}
     codes: dict[str, Tensor] = {first["name"]: image}
+    stored: dict[str, Mapping[str, Any]] = {}
     for node in nodes[1:]:
-        name = node["name"]
-        terms = [known[read] for read in node["inputs"]]
-        if node["op"] == "add":
-            scale = _rounded_into(nodes, name)["scale"]
-            terms = [_to_steps(x, scale, fraction_bits, fraction_bits, profile) for x in terms]
-        known[name] = _fixed_node(node, terms)
+        name, reads = node["name"], node["inputs"]
+        if "window" in node:
+            known[name] = _fixed_window(node, known[reads[0]], stored[reads[0]])
+        else:
+            terms = [known[read] for read in reads]
+            if node["op"] not in PASSES_CODES:
+                pairs = zip(terms, reads, strict=True)
+                terms = [_fixed_narrowed(x, stored.get(read, {})) for x, read in pairs]
+            if node["op"] == "add":
+                scale = _rounded_into(nodes, name)["scale"]
+                terms = [_to_steps(x, scale, fraction_bits, fraction_bits, profile) for x in terms]
+            known[name] = _fixed_node(node, terms)
         if "crossings" in node:
             bits = fraction_bits if "coefficients" in node or _is_sum(nodes, node) else 0
             steps, _, _ = _to_steps(known[name], node["scale"], bits, fraction_bits, profile)
             codes[name] = _bordered(node, steps, bits)
             known[name] = _centred(codes[name], node["scale"], node["zero_point"])
+        _remember(node, stored)
     acc, unit, bias = known[last["name"]]
     codes[last["name"]] = [a + half_even(b / u) for a, u, b in zip(acc, unit, bias, strict=True)]
     return codes
+
+
+def _fixed_window(node: Mapping[str, Any], x: Steps, stored: Mapping[str, Any]) -> Steps:
+    """A convolution that rounds wide codes itself, counted in steps of its narrow codes."""
+    outputs = len(node["unit"])
+    one = [Fraction(1)] * outputs
+    counted = {**node, "input_scale": 1, "unit": one, "bias": [0] * outputs}
+    acc = _windowed(counted, x[0], {**stored, "scale": 1, "step": 1})
+    return apply(int, acc), node["unit"], node["bias"]
+
+
+def _fixed_narrowed(x: Steps, stored: Mapping[str, Any]) -> Steps:
+    if "narrow" not in stored:
+        return x
+    tensor = _narrowed(x[0], {**stored, "scale": 1, "step": 1})
+    return tensor, [stored["step"]] * len(tensor), [Fraction(0)] * len(tensor)
 
 
 def _rounded_into(nodes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

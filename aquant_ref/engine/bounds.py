@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.check_fixed import RESCALES
-from aquant_ref.engine.fixed_point import code_range, rescaled
-from aquant_ref.engine.instructions import IMAGE, TWO_INPUTS, Instruction
+from aquant_ref.engine.check_fixed import RESCALES, code_range
+from aquant_ref.engine.fixed_point import rescaled
+from aquant_ref.engine.instructions import (
+    CONVOLUTIONS,
+    IMAGE,
+    NEVER,
+    TWO_INPUTS,
+    WINDOWED,
+    Instruction,
+)
 from aquant_ref.errors import AccumulatorOverflow, InputError
 
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-PRODUCTS = ("conv2d", "linear")
+PRODUCTS = (*CONVOLUTIONS, "linear")
 EXACT_BELOW = {"float32": 2**24, "float64": 2**53}
 
 LIMITS = {"int32": 2**31 - 1, "int64": 2**53}  # of the integers in either type
@@ -122,6 +129,9 @@ def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
         return np.repeat(low, positions), np.repeat(high, positions)
     if each.op == "max_pool":
         return low, high
+    if each.op == "lookup":
+        table = each.arrays["table"].astype(np.int64)
+        return np.full(len(low), table.min()), np.full(len(low), table.max())
     return _product_bounds(each, low, high)
 
 
@@ -138,6 +148,10 @@ def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     """Of the product alone, without a bias."""
     weight = each.arrays["weight"].astype(np.int64)
     zero_point = each.arrays["zero_point"].astype(np.int64)
+    if each.op in WINDOWED:  # the codes that the tables make of those that are read
+        codes = each.arrays["codes"].astype(np.int64)
+        up = (each.arrays["lift"] > NEVER) if "lift" in each.arrays else np.zeros((), bool)
+        low, high = np.full(len(low), codes.min()), np.full(len(high), (codes + up).max())
     # 0 is what a padded pixel contributes
     low, high = np.minimum(low - zero_point, 0), np.maximum(high - zero_point, 0)
     outputs = len(weight)

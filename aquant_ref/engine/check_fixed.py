@@ -34,6 +34,13 @@ def check_fixed(each: Instruction) -> None:
         _check_border(each)
 
 
+def code_range(each: Instruction) -> tuple[int, int]:
+    """The least and the largest code of a `border`, from its numbers alone. Spec: AQ-FIXED-9."""
+    number = each.attributes
+    low, high, bits = number["low"], number["high"], number["fraction_bits"]
+    return (low >> bits) + number["zero_point"], -(-high >> bits) + number["zero_point"]
+
+
 def _within(each: Instruction, key: str, values: Any, low: int, high: int) -> None:
     if not bool(((np.asarray(values) >= low) & (np.asarray(values) <= high)).all()):
         raise ValueError(f"{each.name}: its {key} is not in {low}..{high}")
@@ -53,12 +60,11 @@ def _check_rescale(each: Instruction) -> None:
 
 def _check_border(each: Instruction) -> None:
     number, arrays = each.attributes, each.arrays
-    bits, zero_point, low, high, multiplier, shift = (number[key] for key in BORDER_NUMBERS)
+    bits, _, low, high, multiplier, shift = (number[key] for key in BORDER_NUMBERS)
     _within(each, "fraction_bits", bits, 0, MAX_FRACTION_BITS)
     _within(each, "low and high", [low, high], INT32_MIN, INT32_MAX)
     _within(each, "low", low, INT32_MIN, high)
-    _within(each, "least code", (low >> bits) + zero_point, 0, LARGEST_CODE)
-    _within(each, "largest code", -(-high >> bits) + zero_point, 0, LARGEST_CODE)
+    _within(each, "code", code_range(each), 0, LARGEST_CODE)
     _within(each, "multiplier", multiplier, MULTIPLIER_MIN, MULTIPLIER_END - 1)
     _within(each, "shift", shift, 0, MAX_SHIFT)
     taus = [t * multiplier >> shift for t in (low, high)]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.engine.check_fixed import code_range
 from aquant_ref.engine.instructions import Instruction
 from aquant_ref.integer import scale_accumulator
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN, check_int32
@@ -71,13 +72,6 @@ def _border(each: Instruction, x: Array) -> Array:
     up = each.arrays["lift"][fraction] >= _polynomial(each, t)
     dtype = np.uint8 if code_range(each)[1] < 256 else np.uint16
     return np.asarray((whole + up + number["zero_point"]).astype(dtype))
-
-
-def code_range(each: Instruction) -> tuple[int, int]:
-    """The least and the largest code of a `border`, from its numbers alone. Spec: AQ-FIXED-9."""
-    number = each.attributes
-    low, high, bits = number["low"], number["high"], number["fraction_bits"]
-    return (low >> bits) + number["zero_point"], -(-high >> bits) + number["zero_point"]
 
 
 def _polynomial(each: Instruction, t: Array) -> Array:

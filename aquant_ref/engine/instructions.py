@@ -5,6 +5,8 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | op | gives |
 |---|---|
 | conv2d | sum of weight * (code - zero_point) over the window, 0 for padding: an accumulator |
+| border_conv2d | the same of wide codes u, padded with zero_code: code = codes[row, u] |
+| fused_conv2d | the same, one more where lift[row, u] >= the window's sum of fusion[row, u] |
 | linear | sum of weight * (code - zero_point) + bias: an accumulator |
 | add | multiplier_a * a + multiplier_b * b, per channel, in int64 |
 | sum | sum over all positions, shape (N, C, 1, 1): an accumulator |
@@ -15,6 +17,10 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | rescale_float | T = (x * 2^left + bias) * multiplier in the profile's floating point, rounded |
 | plus | a + b, in int32 |
 | border | T clipped, then its floor or one more, as the border's polynomial says: a code |
+| lookup | table[code]: a code |
+
+The *row* of a table is that of the im2col matrix, in the order channel, kh, kw; a table of one row
+serves all. A window's sum is that over the kh*kw rows of one channel.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES, check_fixed
+from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES, check_fixed, code_range
 from aquant_ref.integer.saturate import INT32_MIN
 
 Array = NDArray[Any]
@@ -34,10 +40,14 @@ Shape = tuple[int, ...]
 
 IMAGE = "image"
 LARGEST_CODE = 2**16 - 1
+NEVER = -(1 << 30)  # a lift that no window's sum of fusion reaches
 
+CONVOLUTION = {"weight": ("int8", "int32"), "zero_point": ("int32",)}
 # Arrays that an instruction carries, with the dtypes that each may have.
 ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
-    "conv2d": {"weight": ("int8", "int32"), "zero_point": ("int32",)},
+    "conv2d": CONVOLUTION,
+    "border_conv2d": {**CONVOLUTION, "codes": ("uint8",)},
+    "fused_conv2d": {**CONVOLUTION, "codes": ("uint8",), "lift": ("int32",), "fusion": ("int32",)},
     "linear": {"weight": ("int8", "int32"), "bias": ("int32",), "zero_point": ("int32",)},
     "add": {"multiplier_a": ("int64",), "multiplier_b": ("int64",)},
     "sum": {},
@@ -48,23 +58,32 @@ ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
     "rescale_float": {"left": ("int32",), "bias": ("int32",), "multiplier": ("float64",)},
     "plus": {},
     "border": {"coefficients": ("int32",), "lift": ("int32",)},
+    "lookup": {"table": ("uint8",)},
 }
 # Attributes, with the least value of each; pairs are (vertical, horizontal).
 PAIRS: dict[str, dict[str, int]] = {
     "conv2d": {"stride": 1, "padding": 0},
+    "border_conv2d": {"stride": 1, "padding": 0},
+    "fused_conv2d": {"stride": 1, "padding": 0},
     "max_pool": {"kernel": 1, "stride": 1, "padding": 0},
 }
 NUMBERS: dict[str, dict[str, int]] = {
     "conv2d": {"groups": 1},
+    "border_conv2d": {"groups": 1, "zero_code": 0},
+    "fused_conv2d": {"groups": 1, "zero_code": 0},
     "sum": {"positions": 1},
     "flatten": {"positions": 1},
     "border": dict.fromkeys(BORDER_NUMBERS, INT32_MIN),  # `check_fixed` is closer
 }
 TWO_INPUTS = ("add", "plus")
-MAKES_CODES = ("threshold", "border")
-READ_CODES = ("conv2d", "linear", "max_pool")
+WINDOWED = ("border_conv2d", "fused_conv2d")
+CONVOLUTIONS = ("conv2d", *WINDOWED)
+MAKES_CODES = ("threshold", "border")  # the codes of a quantizer
+READ_CODES = (*CONVOLUTIONS, "linear", "max_pool", "lookup")
 PASS_CODES = ("max_pool", "flatten")
-ANY_SHAPE = ("threshold", "flatten", *TWO_INPUTS, *RESCALES, "border")
+ANY_SHAPE = (*MAKES_CODES, *TWO_INPUTS, *RESCALES, "flatten", "lookup")
+TABLES = {"border_conv2d": ("codes",), "fused_conv2d": ("codes", "lift", "fusion")}
+TABLES["lookup"] = ("table",)
 
 
 @dataclass(frozen=True)
@@ -85,7 +104,7 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
     """
     _need("image", len(input_shape) == 3 and min(input_shape) >= 1, f"has shape {input_shape}")
     shapes: dict[str, Shape] = {IMAGE: input_shape}
-    codes = {IMAGE}
+    codes = {IMAGE: 255}  # the largest code of each tensor that holds codes
     for each in instructions:
         _need(each.name, each.name not in shapes, "is made twice")
         _need(each.name, each.op in ARRAYS, f"there is no operation {each.op!r}")
@@ -101,8 +120,16 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
         _check_arrays(each)
         check_fixed(each)
         shapes[each.name] = _shape(each, *(shapes[name] for name in each.inputs))
-        if each.op in MAKES_CODES or (each.op in PASS_CODES and each.inputs[0] in codes):
-            codes.add(each.name)
+        if each.op in TABLES:
+            _check_tables(each, codes[each.inputs[0]])
+        if each.op == "threshold":
+            codes[each.name] = each.arrays["thresholds"].shape[1]
+        elif each.op == "border":
+            codes[each.name] = code_range(each)[1]
+        elif each.op == "lookup":
+            codes[each.name] = int(each.arrays["table"].max())
+        elif each.op in PASS_CODES and each.inputs[0] in codes:
+            codes[each.name] = codes[each.inputs[0]]
     _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
 
 
@@ -141,12 +168,39 @@ def _check_arrays(each: Instruction) -> None:
         _need(each.name, bool(inside.all()), "its zero_point is no code")
 
 
+def _check_tables(each: Instruction, largest: int) -> None:
+    """The tables of `each` have a row for each row of its im2col matrix, or one, and an entry for
+    every code 0..largest; and no sum of a window leaves int32.
+    """
+    kernel: tuple[int, ...] = ()
+    rows = 1
+    if each.op in WINDOWED:
+        weight = each.arrays["weight"]
+        kernel = weight.shape[2:]
+        rows = weight.shape[1] * each.attributes["groups"] * kernel[0] * kernel[1]
+        zero_code = each.attributes["zero_code"]
+        _need(each.name, zero_code <= largest, f"its zero_code cannot be {zero_code}")
+    for key in TABLES[each.op]:
+        shape = each.arrays[key].shape if each.op in WINDOWED else (1, *each.arrays[key].shape)
+        _need(
+            each.name,
+            len(shape) == 2 and shape[0] in (1, rows) and shape[1] > largest,
+            f"its {key} of shape {each.arrays[key].shape} has no entry for code {largest} in "
+            f"{rows} rows",
+        )
+    if "fusion" in each.arrays:
+        reached = int(abs(each.arrays["fusion"].astype(np.int64)).max()) * kernel[0] * kernel[1]
+        _need(each.name, reached < -NEVER, f"the sum of its fusion can reach {reached}")
+        below = int(each.arrays["codes"].max()) < 255
+        _need(each.name, below, "its codes have no room to go up from 255")
+
+
 def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
     """The shape of what `each` makes, once its arrays and attributes fit what it reads."""
     arrays, channels = each.arrays, shape[0]
     axes = {"linear": (1,)}.get(each.op, (1, 3) if each.op in ANY_SHAPE else (3,))
     _need(each.name, len(shape) in axes, f"cannot read a tensor of shape {shape}")
-    if each.op == "conv2d":
+    if each.op in CONVOLUTIONS:
         weight, groups = arrays["weight"], each.attributes["groups"]
         _need(
             each.name,
@@ -183,6 +237,8 @@ def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
         return (channels, *_window_sizes(each, shape, tuple(each.attributes["kernel"])))
     if each.op == "threshold":
         return _threshold_shape(each, shape)
+    if each.op == "lookup":
+        return shape
     positions = int(np.prod(shape[1:], dtype=np.int64))  # sum, flatten
     _need(each.name, each.attributes["positions"] == positions, f"has {positions} positions")
     return (channels, 1, 1) if each.op == "sum" else (channels * positions,)

@@ -33,6 +33,7 @@ from aquant_ref.nn.operations import CEILINGS, Node
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.nn.windows import pair
+from aquant_ref.quant.window import WindowBorder
 
 Array = NDArray[Any]
 
@@ -81,8 +82,8 @@ class Lowering:
         self._instructions: list[Instruction] = []
         self.decisions: list[Decisions] = []
         self.meanings: dict[str, Meaning] = {}
-        image = model.tensors[INPUT]
-        self._store(INPUT, image)
+        self._wide = model.wide()
+        self._store(INPUT, model.tensors[INPUT], model.zero_point(INPUT))
         for node in model.graph.nodes:
             self._lower(node)
         channels, height, width = model.graph.shapes[INPUT]
@@ -106,15 +107,26 @@ class Lowering:
         """Codes have the name of their tensor, so an accumulator gets another; logits keep it."""
         return node.name if node.name == self.model.graph.output else f"{node.name}.acc"
 
-    def _store(self, name: str, tensor: QuantizedTensor) -> None:
-        zero_point = self.model.zero_point(name)
-        scale = Fraction(tensor.scale)
-        bias = tuple(-scale * z for z in zero_point.tolist())
-        size = np.maximum(zero_point, 2**tensor.bits - 1 - zero_point).astype(np.float64)
-        self.meanings[name] = Meaning(name, (scale,) * len(bias), bias, size, 1)
+    def _store(self, name: str, tensor: QuantizedTensor, zero_point: Array) -> None:
+        self.meanings[name] = _codes(name, tensor, zero_point)
+
+    def _read(self, name: str) -> Meaning:
+        """Tensor `name` as a node without a border of its own reads it (AQ-WINDOW-4)."""
+        source = self.model.stored_as(name)
+        if source is None or source not in self._wide:
+            return self.meanings[name]
+        narrow = f"{name}.narrow"
+        if narrow not in self.meanings:
+            table = self.model.narrow(source).codes[0]
+            self._emit(narrow, "lookup", self.meanings[name].name, arrays={"table": table})
+            self.meanings[narrow] = _codes(
+                narrow, self.model.tensors[source], self.model.zero_point(name)
+            )
+        return self.meanings[narrow]
 
     def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
-        tensor = self.model.tensors[name]
+        tensor = self.model.stored(name)
+        zero_point = np.full(len(meaning.unit), tensor.zero_point, np.int32)
         scale = Fraction(tensor.scale)
         rows = np.broadcast_to(tensor.crossings, (len(meaning.unit), tensor.crossings.shape[1]))
         op = self.model.graph.node(name).op
@@ -125,9 +137,10 @@ class Lowering:
         thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
         self._emit(name, "threshold", meaning.name, arrays={"thresholds": thresholds})
         self.decisions.append(Decisions(name, meaning, exact))
-        self._store(name, tensor)
+        self._store(name, tensor, zero_point)
 
-    def _layer(self, node: Node, op: str, **rest: Any) -> Meaning:
+    def _layer(self, node: Node, op: str, source: Meaning, **rest: Any) -> Meaning:
+        """A convolution or linear layer, which reads `source`."""
         layer = self.model.layers[node.name]
         self._check_codes(node)
         weight = layer.integers()
@@ -137,13 +150,13 @@ class Lowering:
             "zero_point": self.model.zero_point(node.inputs[0]),
             **rest.pop("arrays", {}),
         }
-        source = self.meanings[node.inputs[0]].name
         name = self._accumulator(node)
-        self._emit(name, op, source, arrays=arrays, **rest)
+        self._emit(name, op, source.name, arrays=arrays, **rest)
         unit = tuple(Fraction(u) for u in layer.unit.tolist())
         bias = tuple(Fraction(b) for b in layer.bias.tolist())
         rows = abs(weight).reshape(len(weight), -1)
-        code = float(self.meanings[node.inputs[0]].size.max())
+        read = self.model.tensors[self.model.code_source(node.inputs[0])]
+        code = _codes("", read, arrays["zero_point"]).size.max()  # wide or not, the layer has these
         size = rows.sum(axis=1) * code + abs(layer.bias) / layer.unit
         return Meaning(name, unit, bias, size, rows.shape[1] + 1)
 
@@ -153,17 +166,29 @@ class Lowering:
             "padding": list(pair(node.attributes.get("padding", 0))),
             "groups": node.attributes.get("groups", 1),
         }
-        return self._layer(node, "conv2d", attributes=attributes)
+        border = self.model.windows.get(node.name)
+        if border is None:
+            return self._layer(node, "conv2d", self._read(node.inputs[0]), attributes=attributes)
+        assert isinstance(border, WindowBorder)  # as _check_integer has seen
+        source = self.model.code_source(node.inputs[0])
+        attributes["zero_code"] = self.model.wide_tensor(source).zero_point
+        arrays = {"codes": border.codes}
+        if border.lift is not None and border.fusion is not None:
+            arrays |= {"lift": border.lift, "fusion": border.fusion}
+        op = "fused_conv2d" if border.fusion is not None else "border_conv2d"
+        wide = self.meanings[node.inputs[0]]
+        return self._layer(node, op, wide, attributes=attributes, arrays=arrays)
 
     def _lower_linear(self, node: Node) -> Meaning:
         layer = self.model.layers[node.name]
         bias = np.rint(layer.bias / layer.unit)
         if not np.array_equal(bias * layer.unit, layer.bias) or abs(bias).max(initial=0) >= 2**31:
             raise InputError(f"{node.name}: its bias is not an integer number of its unit")
-        return self._layer(node, "linear", arrays={"bias": bias.astype(np.int32)})
+        arrays = {"bias": bias.astype(np.int32)}
+        return self._layer(node, "linear", self._read(node.inputs[0]), arrays=arrays)
 
     def _lower_add(self, node: Node) -> Meaning:
-        a, b = (self.meanings[name] for name in node.inputs)
+        a, b = (self._read(name) for name in node.inputs)
         units = [_common(*pair) for pair in zip(a.unit, b.unit, strict=True)]
         name = self._accumulator(node)
         multipliers = {}
@@ -191,7 +216,7 @@ class Lowering:
             raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
 
     def _lower_global_avg_pool(self, node: Node) -> Meaning:
-        source = self.meanings[node.inputs[0]]
+        source = self._read(node.inputs[0])
         positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
         name = self._accumulator(node)
         self._emit(name, "sum", source.name, attributes={"positions": positions})
@@ -222,13 +247,19 @@ class Lowering:
 
 
 def _check_integer(model: QuantizedGraph) -> None:
-    for name in model.windows:
-        raise InputError(
-            f"{name}: a border that rounds in every window has no integer lowering yet; "
-            "borders for the tensor or for each channel have"
-        )
+    for name, border in model.windows.items():
+        if not isinstance(border, WindowBorder):
+            raise InputError(f"{name}: a border with feedback has no integer lowering yet")
     for name in model.floats:
         raise InputError(f"{name}: stays in floating point, which has no integer form")
+
+
+def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> Meaning:
+    """What the codes of `tensor` mean, under this name and with these zero points (C,)."""
+    scale = Fraction(tensor.scale)
+    bias = tuple(-scale * z for z in zero_point.tolist())
+    size = np.maximum(zero_point, 2**tensor.bits - 1 - zero_point).astype(np.float64)
+    return Meaning(name, (scale,) * len(bias), bias, size, 1)
 
 
 def _threshold(crossing: Fraction, op: str, unit: Fraction, bias: Fraction) -> Fraction:

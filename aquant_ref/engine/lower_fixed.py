@@ -41,20 +41,20 @@ class FixedPointLowering(Lowering):
         super().__init__(model)
 
     def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
-        tensor = self.model.tensors[name]
+        tensor = self.model.stored(name)
         border = border_of(self.model, name, self.options.fraction_bits)
         scale, bits = Fraction(tensor.scale), border.fraction_bits
         steps = self._rescaled(f"{name}.steps", meaning, scale, bits)
         arrays = {"coefficients": border.coefficients, "lift": border.lift}
         numbers = {key: getattr(border, key) for key in BORDER_NUMBERS}
         self._emit(name, "border", steps.name, attributes=numbers, arrays=arrays)
-        self._store(name, tensor)
+        self._store(name, tensor, np.full(len(meaning.unit), tensor.zero_point, np.int32))
 
     def _lower_add(self, node: Node) -> Meaning:
-        scale = Fraction(self.model.tensors[self.model.rounded_into(node.name)].scale)
+        scale = Fraction(self.model.stored(self.model.rounded_into(node.name)).scale)
         bits = self.options.fraction_bits
         a, b = (
-            self._rescaled(f"{node.name}.{term}", self.meanings[name], scale, bits)
+            self._rescaled(f"{node.name}.{term}", self._read(name), scale, bits)
             for term, name in zip("ab", node.inputs, strict=True)
         )
         name = self._accumulator(node)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import product_types
 from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
-from aquant_ref.engine.instructions import IMAGE, MAKES_CODES, Instruction
+from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE, MAKES_CODES, WINDOWED, Instruction
 from aquant_ref.engine.program import Program
+from aquant_ref.engine.tables import rounded
 from aquant_ref.errors import InputError
 from aquant_ref.threads import map_blocks
 
@@ -75,7 +76,7 @@ class Engine:
 
     def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
         x = inputs[0]
-        if each.op == "conv2d":
+        if each.op in CONVOLUTIONS:
             return _conv2d(x, each, self._types[each.name])
         if each.op == "linear":
             weight = each.arrays["weight"]
@@ -94,6 +95,8 @@ class Engine:
             return _max_pool(x, each)
         if each.op == "flatten":
             return x.reshape(len(x), -1)
+        if each.op == "lookup":
+            return each.arrays["table"].take(x)
         if each.op in FIXED_POINT:
             return FIXED_POINT[each.op](each, *inputs)
         raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
@@ -116,13 +119,15 @@ def _centred(x: Array, each: Instruction) -> Array:
     return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
-def _columns(x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int]) -> Array:
-    """im2col (n, C, kh, kw, OH, OW), padded with 0, in `dtype`."""
+def _columns(
+    x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int], padded_with: int = 0
+) -> Array:
+    """im2col (n, C, kh, kw, OH, OW) in `dtype`."""
     (sh, sw), (ph, pw) = each.attributes["stride"], each.attributes["padding"]
     n, channels, height, width = x.shape
     out_h = (height + 2 * ph - kernel[0]) // sh + 1
     out_w = (width + 2 * pw - kernel[1]) // sw + 1
-    padded = np.zeros((n, channels, height + 2 * ph, width + 2 * pw), x.dtype)
+    padded = np.full((n, channels, height + 2 * ph, width + 2 * pw), padded_with, x.dtype)
     padded[:, :, ph : ph + height, pw : pw + width] = x
     columns = np.empty((n, channels, *kernel, out_h, out_w), dtype)
     for i in range(kernel[0]):
@@ -134,7 +139,12 @@ def _columns(x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int]) -
 
 def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
-    columns = _columns(_centred(x, each), each, _dtype(kind), (weight.shape[2], weight.shape[3]))
+    kernel = (weight.shape[2], weight.shape[3])
+    if each.op in WINDOWED:
+        wide = _columns(x, each, x.dtype, kernel, each.attributes["zero_code"])
+        columns = _centred(rounded(wide, each), each).astype(_dtype(kind))
+    else:
+        columns = _columns(_centred(x, each), each, _dtype(kind), kernel)
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
     acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns)

@@ -13,7 +13,6 @@ import numpy as np
 from aquant_ref.errors import InputError
 from aquant_ref.nn.operations import CEILINGS
 from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.quant.border import nearest_crossings
 from aquant_ref.quant.fixed_point import FixedBorder, fixed_border
 
 
@@ -26,7 +25,7 @@ def fraction_bits(model: QuantizedGraph, name: str, asked: int) -> int:
     node = model.graph.node(name)
     while node.op in CEILINGS:
         node = model.graph.node(node.inputs[0])
-    bordered = model.tensors[name].coefficients is not None
+    bordered = model.stored(name).coefficients is not None
     return asked if bordered or node.op == "add" else 0
 
 
@@ -36,14 +35,15 @@ def border_of(model: QuantizedGraph, name: str, asked: int) -> FixedBorder:
     Spec: AQ-FIXED-9. Raises InputError, which names the tensor, where it has none: for crossings
     whose polynomial was not stored, or where a number is too large.
     """
-    tensor, op = model.tensors[name], model.graph.node(name).op
-    nearest = nearest_crossings(tensor.bits, tensor.zero_point)
+    tensor, op = model.stored(name), model.graph.node(name).op
+    qmax = tensor.crossings.shape[1]  # of wide codes less than their bits could hold
+    nearest = np.arange(qmax) + 0.5 - tensor.zero_point
     if tensor.coefficients is None and not np.array_equiv(tensor.crossings, nearest):
         raise InputError(f"{name}: has crossings alone; its border's polynomial was not stored")
     ceiling = CEILINGS.get(op)
     try:
         return fixed_border(
-            tensor.bits,
+            qmax,
             tensor.zero_point,
             fraction_bits(model, name, asked),
             coefficients=tensor.coefficients,

@@ -102,6 +102,10 @@ class QuantizedGraph:
         crossings = np.arange(top, dtype=np.float64)[None] + 0.5 - tensor.zero_point * parts
         return QuantizedTensor(tensor.scale / parts, 8, crossings, tensor.zero_point * parts)
 
+    def stored(self, name: str) -> QuantizedTensor:
+        """The quantizer that makes the codes which are stored of tensor `name`, wide or not."""
+        return self.wide_tensor(name) if name in self.wide() else self.tensors[name]
+
     def narrow(self, name: str) -> WindowBorder:
         """What a reader without a border of its own makes of the codes of wide tensor `name`."""
         tensor = self.tensors[name]

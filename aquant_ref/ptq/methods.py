@@ -177,8 +177,8 @@ class Config:
             return "a-rounding looks at the float network at inference"
         if self.weight_bits == FLOAT_BITS:
             return "the weights stay in floating point"
-        if self.has_border and self.form.windowed:
-            return "borders that round in every window are not lowered yet"
+        if self.has_border and self.form.feedback:
+            return "a border with feedback is not lowered yet"
         return None
 
     def check_images(self, images: int) -> None:

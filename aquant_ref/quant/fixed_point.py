@@ -123,7 +123,7 @@ class FixedBorder:
 
 
 def fixed_border(
-    bits: int,
+    qmax: int,
     zero_point: int,
     fraction_bits: int,
     *,
@@ -132,15 +132,15 @@ def fixed_border(
     floor: bool = False,
     ceiling: Fraction | None = None,
 ) -> FixedBorder:
-    """The border of a tensor, with its polynomial's `coefficients` (C or 1, 1 to 3) or none.
+    """The border of codes 0..qmax, with its polynomial's `coefficients` (C or 1, 1 to 3) or none.
 
     Spec: AQ-FIXED-9. `floor`: a ReLU keeps T from falling below 0; `ceiling`: a ReLU6 keeps it from
     rising above so many steps. Raises InputError where T or a coefficient is too large.
     """
-    least, largest = -zero_point, 2**bits - 1 - zero_point
+    least, largest = -zero_point, qmax - zero_point
     larger = max(-least, largest)
     if larger << fraction_bits > INT32_MAX:
-        raise InputError(f"{fraction_bits} fraction bits of {bits}-bit codes leave int32")
+        raise InputError(f"{fraction_bits} fraction bits of codes up to {qmax} leave int32")
     low, high = least << fraction_bits, largest << fraction_bits
     if floor:
         low = max(low, 0)

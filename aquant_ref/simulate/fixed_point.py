@@ -1,14 +1,16 @@
 """The fixed-point program in floating point: integers in float64, floors at the same places.
 
-Convolutions are those of `nn`, on codes minus their zero points and integer weights, so that every
-tensor is an array of integers and exact below 2^53. A product of an accumulator and a multiplier
-has up to 62 bits: the multiplier is split. Shares no arithmetic with the engine; the numbers of
-each rescaling and border are derived in `quant.fixed_point` for both.
+It is the simulation of a network whose scales and units are all 1, so that every tensor holds
+integers, exact below 2^53, with other rules where an accumulator becomes a code and where branches
+meet. A product of an accumulator and a multiplier has up to 62 bits: the multiplier is split.
+Shares no arithmetic with the engine; the numbers of each rescaling and border are derived in
+`quant.fixed_point` for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.nn.fixed_point import border_of
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import CEILINGS, OPERATIONS, Node
+from aquant_ref.nn.operations import CEILINGS, Node
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import (
     FLOAT_PROFILES,
@@ -29,15 +31,16 @@ from aquant_ref.quant.fixed_point import (
     rescaling,
 )
 from aquant_ref.quant.multiplier import requantize_real
+from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]
-Meaning = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]  # unit and bias of each channel
+Worth = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]  # unit and bias of each channel
 
 HALF_BITS = 16  # of a multiplier's lower half
 INT32_MIN, INT32_MAX = -(2.0**31), 2.0**31 - 1
 
 
-class FixedPointSimulation:
+class FixedPointSimulation(Simulation):
     """A quantized network in fixed point, ready to run in float64.
 
     Spec: AQ-LOWER-10. Raises InputError, which names the tensor, where a number has no integer
@@ -45,108 +48,94 @@ class FixedPointSimulation:
     """
 
     def __init__(self, model: QuantizedGraph, options: FixedPoint) -> None:
-        self.model, self.options = model, options
-        self._rescalings: dict[tuple[str, str], Rescaling | None] = {}  # by (reader, what it reads)
+        super().__init__(_counted(model))
+        self._scales = {name: Fraction(model.stored(name).scale) for name in model.tensors}
+        self.options = options
+        self._worth = {INPUT: _codes_worth(model, INPUT)}
         self._borders: dict[str, FixedBorder] = {}
-        self._meanings: dict[str, Meaning] = {}
-        self._parameters: dict[str, Array] = {}
-        self._mean(INPUT)
-        for name, layer in model.layers.items():
-            self._parameters[f"{name}.weight"] = layer.integers().astype(np.float64)
-            bias = (
-                np.rint(layer.bias / layer.unit) if name == model.graph.output else 0 * layer.bias
-            )
-            self._parameters[f"{name}.bias"] = bias
+        self._rescalings: dict[tuple[str, str], Rescaling | None] = {}  # by reader, what it reads
         for node in model.graph.nodes:
-            self._prepare(node)
+            self._prepare(model, node)
 
-    def run(self, images: Array) -> dict[str, Array]:
-        """Codes of every quantized tensor and the logits, for uint8 `images` (N, C, H, W).
+    def _codes(self, name: str, r: Array) -> Array:
+        steps = bordered(self._rescaled(name, name, r), self._borders[name])
+        stored = self._stored[name]
+        return (steps + stored.zero_point).astype(np.uint8 if stored.bits <= 8 else np.uint16)
 
-        Codes are uint8 (uint16 above 8 bits), the logits int64, counted in units.
-        """
-        codes: dict[str, Array] = {INPUT: images}
-
-        def store(name: str, x: Array) -> Array:
-            if name not in self._borders:
-                return x
-            t = self._rescaled(name, name, x)
-            border = self._borders[name]
-            steps = bordered(t, border)
-            bits = self.model.tensors[name].bits
-            codes[name] = (steps + border.zero_point).astype(np.uint8 if bits <= 8 else np.uint16)
-            return steps
-
-        graph = self.model.graph
-        zero = np.array(graph.zero, np.float64)[:, None, None]
-        logits = graph.run(self._parameters, images - zero, hook=store, operate=self._operate)
-        return {**codes, graph.output: logits.astype(np.int64)}
-
-    def logits(self, images: Array) -> Array:
-        """The logits alone, as `run` gives them."""
-        return self.run(images)[self.model.graph.output]
-
-    def _operate(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
+    def _apply(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
         if node.op in CEILINGS:  # the border clips
             return inputs[0]
         if node.op == "global_avg_pool":
             return np.asarray(inputs[0].sum(axis=(2, 3), keepdims=True))
         if node.op == "add":
-            a, b = (
-                self._rescaled(node.name, *term) for term in zip(node.inputs, inputs, strict=True)
-            )
+            pairs = zip(node.inputs, inputs, strict=True)
+            a, b = (self._rescaled(node.name, name, x) for name, x in pairs)
             return np.asarray(a + b)
-        return OPERATIONS[node.op].apply(node, own, *inputs)
+        return super()._apply(node, own, *inputs)
 
     def _rescaled(self, reader: str, name: str, x: Array) -> Array:
         found = self._rescalings[reader, name]
         return x if found is None else rescaled(x, found, self.options.profile)
 
-    # What the integers of each tensor mean, before any image
+    # What the integers of each tensor are worth, before any image
 
-    def _prepare(self, node: Node) -> None:
+    def _prepare(self, model: QuantizedGraph, node: Node) -> None:
         name, bits = node.name, self.options.fraction_bits
-        self._meanings[name] = self._meaning(node)
+        self._worth[name] = self._worth_of(model, node)
         if node.op == "add":
-            step = self._scale(name) / 2**bits
+            scale = self._scales[model.rounded_into(name)]
             for term in node.inputs:
-                self._rescale(name, term, bits)
-            channels = self.model.graph.shapes[name][0]
-            self._meanings[name] = (step,) * channels, (Fraction(0),) * channels
-        if name in self.model.tensors:
-            self._borders[name] = border_of(self.model, name, bits)
-            self._rescale(name, name, self._borders[name].fraction_bits)
-            self._mean(name)
+                self._rescale(name, term, scale, bits)
+            self._worth[name] = _same(scale / 2**bits, len(self._worth[name][0]))
+        if name in model.tensors:
+            self._borders[name] = border_of(model, name, bits)
+            self._rescale(name, name, self._scales[name], self._borders[name].fraction_bits)
+            self._worth[name] = _codes_worth(model, name)
 
-    def _rescale(self, reader: str, name: str, bits: int) -> None:
-        unit, bias = self._meanings[name]
-        scale = self._scale(reader)
-        same = set(unit) == {scale / 2**bits} and not any(bias)
+    def _rescale(self, reader: str, name: str, scale: Fraction, bits: int) -> None:
+        unit, bias = self._worth[name]
+        same = self._worth[name] == _same(scale / 2**bits, len(unit))
         self._rescalings[reader, name] = (
             None if same else rescaling(unit, bias, scale, bits, self.options)
         )
 
-    def _scale(self, name: str) -> Fraction:
-        return Fraction(self.model.tensors[self.model.rounded_into(name)].scale)
-
-    def _mean(self, name: str) -> None:
-        channels = self.model.graph.shapes[name][0]
-        scale = Fraction(self.model.tensors[name].scale)
-        self._meanings[name] = (scale,) * channels, (Fraction(0),) * channels
-
-    def _meaning(self, node: Node) -> Meaning:
-        if node.name in self.model.layers:
-            layer = self.model.layers[node.name]
+    def _worth_of(self, model: QuantizedGraph, node: Node) -> Worth:
+        if node.name in model.layers:
+            layer = model.layers[node.name]
             return tuple(map(Fraction, layer.unit)), tuple(map(Fraction, layer.bias))
-        unit, bias = self._meanings[node.inputs[0]]
-        positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
+        unit, bias = self._worth[node.inputs[0]]
+        positions = prod(model.graph.shapes[node.inputs[0]][1:])
         if node.op == "global_avg_pool":
             return tuple(u / positions for u in unit), bias
         if node.op == "flatten":
-            unit, bias = (
-                tuple(v for v in values for _ in range(positions)) for values in (unit, bias)
-            )
+            return _each(unit, positions), _each(bias, positions)
         return unit, bias
+
+
+def _counted(model: QuantizedGraph) -> QuantizedGraph:
+    """The same network with scales and units of 1, and no bias but that of the logits."""
+    tensors = {name: replace(tensor, scale=1.0) for name, tensor in model.tensors.items()}
+    layers = {
+        name: replace(layer, unit=np.ones_like(layer.unit), bias=np.zeros_like(layer.bias))
+        for name, layer in model.layers.items()
+    }
+    last = model.graph.output
+    logits = model.layers[last]
+    layers[last] = replace(layers[last], bias=np.rint(logits.bias / logits.unit))
+    return replace(model, tensors=tensors, layers=layers)
+
+
+def _same(unit: Fraction, channels: int) -> Worth:
+    return (unit,) * channels, (Fraction(0),) * channels
+
+
+def _codes_worth(model: QuantizedGraph, name: str) -> Worth:
+    """Of codes minus their zero point, as a node reads them."""
+    return _same(Fraction(model.tensors[name].scale), model.graph.shapes[name][0])
+
+
+def _each(values: tuple[Fraction, ...], times: int) -> tuple[Fraction, ...]:
+    return tuple(value for value in values for _ in range(times))
 
 
 def _per_channel(values: Array, x: Array) -> Array:

@@ -40,10 +40,8 @@ class Simulation:
             scale = model.weight_scale(name).reshape(-1, *(1,) * (weights.ndim - 1))
             self.parameters[f"{name}.weight"] = (weights * scale).astype(self.dtype)
             self.parameters[f"{name}.bias"] = layer.bias.astype(self.dtype)
-        self._stored: dict[str, QuantizedTensor] = dict(model.tensors)
+        self._stored = {name: model.stored(name) for name in model.tensors}
         self._wide = model.wide()
-        for name in self._wide:
-            self._stored[name] = model.wide_tensor(name)
         self._feedback = {
             name: Feedback.of(
                 self.parameters[f"{name}.weight"],
@@ -64,12 +62,10 @@ class Simulation:
         codes: dict[str, Array] = {INPUT: images}
 
         def store(name: str, r: Array) -> Array:
-            tensor = self._stored.get(name)
-            if tensor is None:
+            if name not in self._stored:
                 return r
-            t = r / self.dtype.type(tensor.scale)
-            codes[name] = border.codes(t, tensor.crossings, tensor.zero_point)
-            return self._real(codes[name], tensor)
+            codes[name] = self._codes(name, r)
+            return self._real(codes[name], self._stored[name])
 
         graph = self.model.graph
         real = graph.run(self.parameters, self._pixels(images), hook=store, operate=self._operate)
@@ -78,6 +74,12 @@ class Simulation:
     def logits(self, images: Array) -> Array:
         """The logits alone, as `run` gives them."""
         return self.run(images)[self.model.graph.output]
+
+    def _codes(self, name: str, r: Array) -> Array:
+        """The codes of tensor `name` for the real numbers that its node makes."""
+        tensor = self._stored[name]
+        t = r / self.dtype.type(tensor.scale)
+        return border.codes(t, tensor.crossings, tensor.zero_point)
 
     def _pixels(self, images: Array) -> Array:
         scale = self.dtype.type(self.model.tensors[INPUT].scale)
@@ -102,6 +104,9 @@ class Simulation:
             inputs = tuple(
                 self._narrowed(name, x) for name, x in zip(node.inputs, inputs, strict=True)
             )
+        return self._apply(node, own, *inputs)
+
+    def _apply(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
         return OPERATIONS[node.op].apply(node, own, *inputs)
 
     def _narrowed(self, name: str, x: Array) -> Array:

@@ -39,6 +39,7 @@ options = st.fixed_dictionaries(
         "relu": st.sampled_from(["relu", "relu6"]),
         "signed": st.booleans(),
         "zero": st.sampled_from([(0, 0), (3, 116), (255, 0)]),
+        "windows": st.sampled_from(["", "row", "fused"]),
     }
 )
 
@@ -86,7 +87,7 @@ def test_thresholds_are_sorted_and_each_is_the_least_accumulator(
         if i.arrays and i.op == "threshold"
     }
     for decisions in lowering.decisions:
-        tensor = model.tensors[decisions.name]
+        tensor = model.stored(decisions.name)
         table = tables[decisions.name]
         assert (np.diff(table, axis=1) >= 0).all()
         meaning = decisions.accumulator

@@ -91,6 +91,29 @@ CHANGES: dict[str, tuple[Change, str]] = {
 }
 
 
+TABLE_CHANGES: dict[str, tuple[Change, str]] = {
+    "a table without the last code": (
+        array("body.conv1.acc/codes", lambda a: a[:, :-1]),
+        "no entry for code 192",
+    ),
+    "a table of other rows": (array("body.conv1.acc/lift", lambda a: a[:5]), "in 36 rows"),
+    "a narrow table without the last code": (
+        array("body.pool.narrow/table", lambda a: a[:-1]),
+        "no entry for code 192",
+    ),
+    "a padding that is no code": (
+        attribute("body.conv1.acc", zero_code=200),
+        "its zero_code cannot be 200",
+    ),
+    "a sum of fusion that reaches what never goes up": (
+        array("body.conv1.acc/fusion", lambda a: a * 0 - 2**30 // 9 - 1),
+        "fusion can reach",
+    ),
+    "codes that would wrap": (array("body.conv1.acc/codes", lambda a: a * 0 + 255), "no room"),
+    "a float table": (array("body.conv1.acc/codes", lambda a: a.astype(float)), "float64"),
+}
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("program") / "program.npz"
@@ -98,11 +121,20 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_program_that_cannot_be_run_is_refused(saved: Path, tmp_path: Path, name: str) -> None:
+@pytest.fixture(scope="module")
+def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("program") / "tables.npz"
+    lower(networks.residual_network(3, pool=True, shortcut=False, windows="fused")).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", CHANGES | TABLE_CHANGES)
+def test_a_program_that_cannot_be_run_is_refused(
+    saved: Path, with_tables: Path, tmp_path: Path, name: str
+) -> None:
     """Past bugs: tracebacks, exit code 1, and mismatches for files with valid checksums."""
-    change, words = CHANGES[name]
-    meta, arrays = native.load(saved, "program")
+    change, words = (CHANGES | TABLE_CHANGES)[name]
+    meta, arrays = native.load(saved if name in CHANGES else with_tables, "program")
     change(meta, arrays)
     path = tmp_path / "changed.npz"
     native.save(path, "program", meta=meta, arrays=arrays)
@@ -111,6 +143,7 @@ def test_a_program_that_cannot_be_run_is_refused(saved: Path, tmp_path: Path, na
     assert words in str(error.value)
 
 
-def test_the_program_itself_is_accepted(saved: Path, tmp_path: Path) -> None:
-    Program.load(saved).save(tmp_path / "again.npz")
-    assert (tmp_path / "again.npz").read_bytes() == saved.read_bytes()
+def test_the_program_itself_is_accepted(saved: Path, with_tables: Path, tmp_path: Path) -> None:
+    for path in (saved, with_tables):
+        Program.load(path).save(tmp_path / "again.npz")
+        assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()

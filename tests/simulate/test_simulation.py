@@ -1,4 +1,4 @@
-"""The simulation of what has no integer lowering: borders that round in every window."""
+"""The simulation of borders that round in every window, with tables or with feedback."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ def test_a_model_with_windows_comes_back_from_its_file(windows: str, tmp_path: P
     assert all(one[name].tobytes() == two[name].tobytes() for name in one)
 
 
-def test_what_rounds_in_windows_is_not_lowered_yet() -> None:
-    with pytest.raises(InputError, match=r"body\.conv1: a border that rounds in every window"):
-        lower(networks.residual_network(5, windows="row"))
+def test_a_border_with_feedback_is_not_lowered_yet() -> None:
+    with pytest.raises(InputError, match=r"body\.conv1: a border with feedback has no integer"):
+        lower(networks.residual_network(5, windows="feedback"))
