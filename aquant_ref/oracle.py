@@ -2,8 +2,8 @@
 
 Imports the standard library alone and shares no code with the rest of the package. A real number is
 a `Fraction`; a float is one too (`Fraction(0.1)` is the dyadic rational that 0.1 stands for). A
-tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening. One function is
-not rational, the sigmoid, and is computed to 60 digits.
+tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening. Two functions are
+not rational, the sigmoid and its inverse, and are computed to 60 digits.
 """
 
 from __future__ import annotations

@@ -39,10 +39,10 @@ def rescaled(x: Array, each: Instruction) -> Array:
     profile = each.attributes["profile"]
     if each.op == "rescale":
         return scale_accumulator(acc, arrays["multiplier"], arrays["shift"], profile=profile)
-    return _rounded_product(acc, arrays["multiplier"], profile)
+    return rounded_product(acc, arrays["multiplier"], profile)
 
 
-def _rounded_product(acc: Array, m: Array, profile: str) -> Array:
+def rounded_product(acc: Array, m: Array, profile: str) -> Array:
     """Spec: AQ-FIXED-5 (`float32`), AQ-FIXED-6 (`float64`)."""
     dtype = np.float32 if profile == "float32" else np.float64
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
