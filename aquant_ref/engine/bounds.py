@@ -117,13 +117,13 @@ def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
     if each.op == "plus":
         for term in inputs:
             _check(each, term)
-        return low + inputs[1][0], high + inputs[1][1]
+        return low.astype(object) + inputs[1][0], high.astype(object) + inputs[1][1]
     if each.op == "border":
         least, largest = code_range(each)
         return np.full(len(low), least), np.full(len(low), largest)
     if each.op == "sum":
         positions = each.attributes["positions"]
-        return low * positions, high * positions
+        return low.astype(object) * positions, high.astype(object) * positions
     if each.op == "flatten":
         positions = each.attributes["positions"]
         return np.repeat(low, positions), np.repeat(high, positions)
@@ -137,11 +137,18 @@ def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
 
 def _rescaled_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     """Before T saturates; a rescaling never falls where its accumulator grows."""
+    left, bias = (each.arrays[key].astype(object) for key in ("left", "bias"))
+    largest = magnitude(((low << left) + bias, (high << left) + bias))
+    if largest > LIMITS["int32"]:
+        raise AccumulatorOverflow(
+            f"{each.name}: its accumulator with the fraction of its bias can reach {largest}, "
+            "beyond int32; fewer fraction bits need less"
+        )
     try:
-        least, largest = rescaled(np.stack([low, high]), each)
-    except InputError as error:
+        least, most = rescaled(np.stack([low, high]), each)
+    except InputError as error:  # what the profile shifts to the left
         raise AccumulatorOverflow(f"{each.name}: {error}") from error
-    return least, largest
+    return least, most
 
 
 def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
