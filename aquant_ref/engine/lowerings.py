@@ -40,6 +40,14 @@ def lowered_as(source: Mapping[str, Any]) -> FixedPoint | None:
     return fixed_point(source.get("lowering", "threshold"), *(source.get(key) for key in keys))
 
 
+def lowering_of(model: QuantizedGraph, options: FixedPoint | None) -> Lowering:
+    """The lowering of `model` to fixed point, or without options to thresholds.
+
+    Spec: AQ-LOWER-1, AQ-LOWER-10. Raises InputError as `Lowering` and `FixedPointLowering` do.
+    """
+    return Lowering(model) if options is None else FixedPointLowering(model, options)
+
+
 def lower(
     model: QuantizedGraph,
     lowering: str = "threshold",
@@ -49,8 +57,6 @@ def lower(
 ) -> Program:
     """The integer program of `model`: `lowering` is "threshold" or "fixed_point".
 
-    Spec: AQ-LOWER-1, AQ-LOWER-10. Raises InputError as `fixed_point`, `Lowering` and
-    `FixedPointLowering` do.
+    Spec: AQ-LOWER-1, AQ-LOWER-10. Raises InputError as `fixed_point` and `lowering_of` do.
     """
-    options = fixed_point(lowering, fraction_bits, profile)
-    return (Lowering(model) if options is None else FixedPointLowering(model, options)).program
+    return lowering_of(model, fixed_point(lowering, fraction_bits, profile)).program

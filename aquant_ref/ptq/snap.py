@@ -142,3 +142,15 @@ def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
     if len(set(layer.unit)) != 1:
         raise InputError(f"{name}: the last layer needs one scale for all its outputs")
     return replace(layer, bias=np.rint(layer.bias / layer.unit) * layer.unit)
+
+
+def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
+    """The largest relative change that the snap made to a scale or a unit. Spec: AQ-SNAP-5."""
+    pairs: list[tuple[Any, Any]] = [
+        (model.tensors[name].scale, each.scale) for name, each in network.tensors.items()
+    ]
+    for name, layer in model.layers.items():
+        read = network.source(network.graph.node(name).inputs[0])
+        assert read is not None
+        pairs.append((layer.unit, network.scales[name].scale * network.tensors[read].scale))
+    return max(float(np.max(abs(after / before - 1))) for after, before in pairs)
