@@ -43,7 +43,10 @@ def rescaled(x: Array, each: Instruction) -> Array:
 
 
 def rounded_product(acc: Array, m: Array, profile: str) -> Array:
-    """Spec: AQ-FIXED-5 (`float32`), AQ-FIXED-6 (`float64`)."""
+    """The product acc * M in the profile's floating point, rounded, int64 (at most 2^62).
+
+    Spec: AQ-FIXED-5 (`float32`), AQ-FIXED-6 (`float64`).
+    """
     dtype = np.float32 if profile == "float32" else np.float64
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         product = acc.astype(dtype) * m.astype(dtype)
@@ -60,13 +63,13 @@ def _rescale(each: Instruction, x: Array) -> Array:
 
 
 def _plus(each: Instruction, a: Array, b: Array) -> Array:
-    return np.asarray(a + b)
+    return np.asarray(a.astype(np.int32) + b.astype(np.int32))  # codes would wrap in their type
 
 
 def _border(each: Instruction, x: Array) -> Array:
     """Spec: AQ-FIXED-9."""
     number = each.attributes
-    t = np.clip(x, number["low"], number["high"]).astype(np.int64)
+    t = np.clip(x.astype(np.int64), number["low"], number["high"])
     whole = t >> number["fraction_bits"]
     fraction = t - (whole << number["fraction_bits"])
     up = each.arrays["lift"][fraction] >= _polynomial(each, t)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aquant_ref import data
 from aquant_ref.engine.compare import compare_with_ideal
 from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
@@ -87,8 +88,8 @@ def table(
     inputs = Inputs.load(
         model, data_set, images=images, seed=seed, weights=weights, progress=progress
     )
-    result: Row = {"model": model, "data": data_set, "images": images, "seed": seed, "runs": []}
-    result |= {"tested": len(inputs.test), "versions": versions()}
+    result: Row = {"model": model, "data": data.name(data_set), "images": images, "seed": seed}
+    result |= {"tested": len(inputs.test), "versions": versions(), "runs": []}
     for config in configs:
         quantized = quantize(
             inputs.graph, inputs.parameters, inputs.calibration, config, progress=progress

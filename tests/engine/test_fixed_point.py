@@ -197,6 +197,14 @@ def test_every_t_has_the_code_of_the_oracle(squash: str, bits: int, fraction: in
                 assert code == steps + zero_point
 
 
+def test_codes_that_are_summed_or_bordered_as_they_are_do_not_wrap() -> None:
+    """A program from elsewhere may do so; uint8 would wrap, and cannot be compared with -5."""
+    plus = Instruction("sum", "plus", ("a", "b"))
+    codes = np.full((1, 1, 1, 1), 255, np.uint8)
+    assert OPERATIONS["plus"](plus, codes, codes).item() == 510
+    assert OPERATIONS["border"](border(9, 200, 0), codes).item() == 455
+
+
 def test_codes_of_more_than_8_bits_are_uint16() -> None:
     for bits, dtype in ((8, np.uint8), (9, np.uint16)):
         codes = OPERATIONS["border"](border(bits, 0, 3), np.array([[2**20]]))
