@@ -1,14 +1,28 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from aquant_ref.engine import Engine, lower
 from aquant_ref.evidence.fixed_point import agreements, markdown
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
 from tests.evidence import networks
+
+
+CLONE = Path(__file__).resolve().parents[2]
+FILES = sorted((CLONE / "reference_models" / "results" / "fixed_point").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_stored_table_is_made_from_its_rows(path: Path) -> None:
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(result)
+    assert path.stem == f"{result['model']}-{result['data']}"
 
 
 def test_a_row_counts_codes_and_logits_that_differ_end_to_end() -> None:
