@@ -13,7 +13,6 @@ from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
 from tests.evidence import networks
 
-
 CLONE = Path(__file__).resolve().parents[2]
 FILES = sorted((CLONE / "reference_models" / "results" / "fixed_point").glob("*.json"))
 
