@@ -150,11 +150,12 @@ def train(args: argparse.Namespace) -> int:
 
 
 def claim(args: argparse.Namespace) -> int:
-    """Reproduce one claim of the paper: numbers, a table, and a picture."""
+    """Reproduce one claim of the paper: numbers and a picture, or the command of its table."""
     from aquant_ref.evidence import claims
 
     if args.number in claims.TABLES:
-        show(f"claim {args.number}: {claims.TABLES[args.number]}")
+        command = claims.table_command(args.number, _unlike_default(args))
+        show(f"claim {args.number} is reproduced by a table, which this command makes:\n{command}")
         return 0
     evidence = claims.reproduce(
         args.number,
@@ -173,6 +174,19 @@ def claim(args: argparse.Namespace) -> int:
     )
     show(json.dumps(evidence.result, indent=2) if args.json else evidence.table)
     return 0
+
+
+def _unlike_default(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of `claim` that were given another value than their default, as of a table."""
+    plain = vars(parser().parse_args(["claim", str(args.number)]))
+    given = {name for name, value in vars(args).items() if value != plain.get(name)}
+    options = {name: getattr(args, name) for name in sorted(given - {"debug", "threads"})}
+    if given & {"weight_bits", "act_bits"}:
+        options = {name: v for name, v in options.items() if not name.endswith("_bits")}
+        options["bits"] = f"W{args.weight_bits}A{args.act_bits}"
+    if "seed" in options:
+        options["seeds"] = options.pop("seed")
+    return options
 
 
 def fixed_point(args: argparse.Namespace) -> int:

@@ -264,6 +264,8 @@ def train(
     if name not in definition.recipes and epochs is None:
         raise InputError(f"{model}: has no recipe for {name!r}; give the number of --epochs")
     recipe = definition.recipes.get(name, next(iter(definition.recipes.values())))
+    if seed < 0:
+        raise InputError(f"seed: needs 0 or more, got {seed}")
     if epochs is not None:
         if epochs < 1:
             raise InputError(f"--epochs: needs at least 1, got {epochs}")

@@ -15,24 +15,26 @@ from aquant_ref.ptq.methods import METHODS
 Row = dict[str, Any]
 
 FORMAT = 1
-NEEDED = (
-    "key",
-    "model",
-    "data",
-    "method",
-    "weight_bits",
-    "act_bits",
-    "border",
-    "seed",
-    "top1",
-    "float_top1",
-    "block_error",
-    "tested",
-    "seconds",
-    "iterations",
-    "images",
-    "versions",
-)
+AGAIN = "remove it and call again"
+NUMBER = (int, float)
+NEEDED: dict[str, Any] = {
+    "key": str,
+    "model": str,
+    "data": str,
+    "method": str,
+    "weight_bits": int,
+    "act_bits": int,
+    "border": str,
+    "seed": int,
+    "top1": NUMBER,
+    "float_top1": NUMBER,
+    "block_error": (*NUMBER, type(None)),
+    "tested": int,
+    "seconds": NUMBER,
+    "iterations": int,
+    "images": int,
+    "versions": dict,
+}
 
 
 def load(path: Path) -> list[Row]:
@@ -49,9 +51,11 @@ def load(path: Path) -> list[Row]:
 
 
 def load_row(path: Path) -> Row:
-    """The one row of a cell's file; raises InputError, which names it."""
+    """The one row of a cell's file `<key>.json`; raises InputError, which names it."""
     row: Row = _object(path)
     _check(path, row)
+    if row["key"] != path.stem:
+        raise InputError(f"{path}: holds the cell {row['key']!r}; {AGAIN}")
     return row
 
 
@@ -59,16 +63,18 @@ def _object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error})") from error
+        raise InputError(f"{path}: cannot be read as JSON ({error}); {AGAIN}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: is not a JSON object")
+        raise InputError(f"{path}: is not a JSON object; {AGAIN}")
     return content
 
 
 def _check(path: Path, row: Any) -> None:
-    for key in NEEDED:
+    for key, kind in NEEDED.items():
         if not isinstance(row, dict) or key not in row:
-            raise InputError(f"{path}: holds a row without {key!r}")
+            raise InputError(f"{path}: holds a row without {key!r}; {AGAIN}")
+        if not isinstance(row[key], kind) or isinstance(row[key], bool):
+            raise InputError(f"{path}: holds a row whose {key!r} is {row[key]!r}; {AGAIN}")
     if row["method"] not in METHODS:
         raise InputError(f"{path}: holds a row of an unknown method {row['method']!r}")
 

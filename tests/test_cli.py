@@ -463,6 +463,7 @@ def test_training_without_a_recipe_or_with_no_epochs_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "--epochs" in refused(capsys, "train", "resnet8", "--epochs", "0")
+    assert "seed: needs 0 or more" in refused(capsys, "train", "resnet8", "--seed", "-1")
     assert "recipe" in refused(capsys, "train", "resnet8", "--data", f"idx:{tmp_path}")
 
 

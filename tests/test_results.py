@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,24 @@ def test_a_row_of_an_unknown_method_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"rtn"', '"zzz"'))
     with pytest.raises(InputError, match=r"t\.json.*zzz"):
         results.load(path)
+
+
+WRONGED = {
+    "no JSON": (lambda row: "{", "cannot be read as JSON"),
+    "a list": (lambda row: [row], "is not a JSON object"),
+    "no accuracy": (lambda row: {k: v for k, v in row.items() if k != "top1"}, "without 'top1'"),
+    "words for a number": (lambda row: {**row, "top1": "abc"}, "whose 'top1' is 'abc'"),
+    "a fractional seed": (lambda row: {**row, "seed": 0.5}, "whose 'seed' is 0.5"),
+    "another cell": (lambda row: {**row, "key": "qdrop-1"}, "holds the cell 'qdrop-1'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONGED)
+def test_a_damaged_cell_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
+    """Past bugs: a traceback for a wrong type, and another cell's row taken for this one's."""
+    wrong, message = WRONGED[name]
+    path = tmp_path / "qdrop-0.json"
+    content = wrong(row("qdrop", 0, 0.5))
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"{path}: .*{message}.*remove it and call again"):
+        results.load_row(path)

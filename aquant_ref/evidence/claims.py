@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,16 @@ from aquant_ref.formats.atomic import (
 )
 from aquant_ref.inputs import Inputs
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.methods import A_ROUNDING, Config
+from aquant_ref.ptq.methods import A_ROUNDING, ClosedForm, Config
+from aquant_ref.ptq.passes import Pass
 
-# Claims that a table of accuracies reproduces, and the command that makes it.
+# Claims that a table of accuracies reproduces, and the methods in it.
 TABLES = {
-    1: "aquant-ref table --methods qdrop,a-rounding,aquant --out claim1.json",
-    4: "aquant-ref table --methods aquant@row,aquant@row/window --out claim4.json",
-    6: "aquant-ref table --methods rtn,qdrop,qdrop-scales,qdrop-bias,aquant --out claim6.json",
+    1: "qdrop,a-rounding,aquant,aquant@row",
+    4: "aquant@row,aquant@row/window",
+    6: "rtn,adaround,brecq,qdrop,qdrop-scales,qdrop-bias,aquant,aquant@row",
 }
+OF_TABLES = ("model", "data", "images", "iters", "weights", "bits", "seeds")
 TEST_IMAGES = 300
 BATCH = 32
 BEFORE, CONTROL = "qdrop-scales", "qdrop-bias"
@@ -106,6 +108,23 @@ CLAIMS = {
 }
 
 
+def table_command(number: int, options: Mapping[str, Any]) -> str:
+    """The command that reproduces claim `number`, one of `TABLES`.
+
+    `options` are those of `aquant-ref table` that differ from their defaults, by name. Raises
+    InputError for one that a table does not have.
+    """
+    command = f"aquant-ref table --methods {TABLES[number]}"
+    for name, value in options.items():
+        if name not in OF_TABLES:
+            raise InputError(
+                f"--{name}: claim {number} is reproduced by a table, which has no such option; "
+                f"see aquant-ref claim {number}"
+            )
+        command += f" --{name} {value}"
+    return f"{command} --out claim{number}.json"
+
+
 def claim(number: int) -> Claim:
     """The claim called `number`; raises InputError, which says what there is."""
     if number not in CLAIMS:
@@ -140,11 +159,12 @@ def reproduce(
     iterations = chosen.iterations if iterations is None else iterations
     images = chosen.images if images is None else images
     config = Config(method, weight_bits, act_bits, iterations, BATCH, seed, border)
+    stages = config.stages()
     if images < config.batch:
         raise InputError(
             f"--images: {images} calibration images are fewer than a batch of {config.batch}"
         )
-    if number == 2 and not config.has_border:
+    if number == 2 and not any(isinstance(s, Pass | ClosedForm) and s.border for s in stages):
         raise InputError(f"claim 2: method {method!r} learns no border")
     if method == A_ROUNDING:
         raise InputError("method: a-rounding searches at inference and has no border to look at")

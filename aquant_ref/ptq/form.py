@@ -54,7 +54,7 @@ class Border:
         for word in filter(None, text.split("/")):
             key, value = _meaning(word)
             if key in chosen:
-                raise InputError(f"border {text!r}: says {key} twice")
+                raise InputError(f"border {text!r}: {word!r} contradicts a word before it")
             chosen[key] = value
         return replace(default or cls(), **chosen)
 
@@ -96,7 +96,7 @@ def _meaning(word: str) -> tuple[str, Any]:
         if word in words:
             return key, word
     rank = word.removeprefix("feedback")
-    if rank != word and (not rank or rank.isdecimal() and int(rank) > 0):
+    if rank != word and (not rank or rank.isdecimal() and len(rank) < 10 and int(rank) > 0):
         return "feedback", int(rank) if rank else ALL_DIRECTIONS
     known = ", ".join(word for words in CHOICES.values() for word in words)
     raise InputError(f"border: there is no word {word!r}; there are {known}, feedback<r>")

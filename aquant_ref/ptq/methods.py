@@ -18,7 +18,7 @@
 
 `a-rounding` looks at the float network at inference: it says what there is to gain, not more. The
 conventions are those of the official codes of QDrop and BRECQ, named with their differences at
-`passes.Pass` and `observers`. A second pass has 2/5 of the iterations of the first.
+`passes.Pass` and `observers`. A second pass has 2/5 of the iterations of the first, rounded up.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -196,7 +197,7 @@ class Config:
             replace(
                 each,
                 batch=self.batch,
-                iterations=self.iterations * each.iterations // FIRST.iterations,
+                iterations=ceil(self.iterations * each.iterations / FIRST.iterations),
             )
             if isinstance(each, Pass)
             else each

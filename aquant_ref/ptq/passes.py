@@ -59,4 +59,7 @@ class Pass:
             if getattr(self, key) not in known:
                 raise InputError(f"{key}: no {getattr(self, key)!r}; there are {', '.join(known)}")
         if self.border is not None and self.border.windowed and self.dropping:
-            raise InputError("border: one that rounds in windows cannot be learned while dropping")
+            raise InputError(
+                f"border: the pass {self.name!r} drops quantization at random and learns no border "
+                "that rounds in windows (row, window, feedback)"
+            )

@@ -72,6 +72,7 @@ def test_pictures_are_drawn(claim: object) -> None:
     [
         (7, {}, "there is no 7; there are 1, 2, 3, 4, 5, 6"),
         (2, {"method": "qdrop"}, "learns no border"),
+        (2, {"method": "aquant-feedback"}, "learns no border"),
         (2, {"images": 8}, "fewer than a batch"),
         (2, {"out": "border.gif"}, "ends in .png, .txt, .json"),
         (5, {"out": "cost.png"}, "claim 5 has no picture"),
@@ -103,8 +104,24 @@ def test_a_claim_that_a_table_reproduces_says_which(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["claim", str(number)]) == 0
-    assert capsys.readouterr().out == f"claim {number}: {TABLES[number]}\n"
+    command = f"aquant-ref table --methods {TABLES[number]} --out claim{number}.json"
+    assert capsys.readouterr().out.splitlines()[1:] == [command]
     assert number not in CLAIMS
+
+
+def test_the_table_of_a_claim_takes_the_options_that_tables_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Past bug: all options of these claims were ignored without a word."""
+    options = ["--data", "cifar10:x", "--act-bits", "3", "--seed", "2", "--iters", "50"]
+    assert cli.main(["claim", "4", *options]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == (
+        f"aquant-ref table --methods {TABLES[4]} --data cifar10:x --iters 50 --bits W2A3 --seeds 2 "
+        "--out claim4.json"
+    )
+    for given in (["--method", "qdrop"], ["--json"], ["--out", "claim.json"]):
+        assert cli.main(["claim", "4", *given]) == 2
+        assert f"{given[0]}: claim 4 is reproduced by a table" in capsys.readouterr().err
 
 
 def test_the_command_writes_what_it_prints(
