@@ -68,6 +68,7 @@ def quantize(args: argparse.Namespace) -> int:
         args.iters,
         seed=args.seed,
         border=args.border,
+        signed=args.signed,
     )
     outcome = job.run(
         args.model,
@@ -246,6 +247,10 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
+    )
+
+    one.add_argument(
+        "--signed", action="store_true", help="store activations as signed codes, int8"
     )
 
     two = command("run", run, _data(), _json())

@@ -8,16 +8,19 @@ not rational, the sigmoid and its inverse, and are computed to 60 digits.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 from itertools import product
-from math import ceil, floor
+from math import ceil, floor, lcm
 from typing import Any
 
 Real = Fraction | int
 Tensor = list[Any]
+Pair = tuple[int, int]
+Padding = tuple[int | Pair, int | Pair]  # of an axis: both sides alike, or (before, after)
 
 HALF = Fraction(1, 2)
 
@@ -141,9 +144,12 @@ def border_code(t: Real, border: Real, qmax: int) -> int:
     return clip(border_round(t, border), 0, qmax)
 
 
-def code(t: Real, crossings: Sequence[Real]) -> int:
-    """How many crossings t reaches. Spec: AQ-BORDER-2."""
-    return sum(t >= c for c in crossings)
+def code(t: Real, crossings: Sequence[Real], least: int = 0) -> int:
+    """The least code, and as many more as t reaches of the crossings, which are sorted.
+
+    Spec: AQ-BORDER-2, AQ-AFFINE-5.
+    """
+    return least + bisect_right(crossings, t)
 
 
 def best_code(
@@ -315,27 +321,34 @@ def _pixel(x: Tensor, channel: int, row: int, column: int) -> Any:
 
 
 def _positions(
-    x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+    x: Tensor, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair
 ) -> tuple[range, range]:
-    """The first row and the first column of every window."""
-    height, width = len(x[0]), len(x[0][0])
-    return (
-        range(-padding[0], height + padding[0] - kernel[0] + 1, stride[0]),
-        range(-padding[1], width + padding[1] - kernel[1] + 1, stride[1]),
-    )
+    """The first row and the first column of every window. Spec: AQ-IDEAL-4."""
+
+    def along(axis: int, size: int) -> range:
+        given = padding[axis]
+        before, after = (given, given) if isinstance(given, int) else given
+        last = (kernel[axis] - 1) * dilation[axis]  # pixel of a window, counted from its first
+        return range(-before, size + after - last, stride[axis])
+
+    return along(0, len(x[0])), along(1, len(x[0][0]))
 
 
 def conv2d(
     x: Tensor,
     weight: Tensor,
     *,
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int] = (0, 0),
+    stride: Pair = (1, 1),
+    padding: Padding = (0, 0),
+    dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """Cross-correlation of one image with weight [O][C/groups][kh][kw], zero padded."""
+    """Cross-correlation of one image with weight [O][C/groups][kh][kw], zero padded.
+
+    Spec: AQ-IDEAL-4.
+    """
     members, kernel = len(weight[0]), (len(weight[0][0]), len(weight[0][0][0]))
-    rows, columns = _positions(x, kernel, stride, padding)
+    rows, columns = _positions(x, kernel, stride, padding, dilation)
     per_group = len(weight) // groups
 
     def value(o: int, top: int, left: int) -> Any:
@@ -343,7 +356,8 @@ def conv2d(
         for c in range(members):
             for i in range(kernel[0]):
                 for j in range(kernel[1]):
-                    pixel = _pixel(x, o // per_group * members + c, top + i, left + j)
+                    row, column = top + i * dilation[0], left + j * dilation[1]
+                    pixel = _pixel(x, o // per_group * members + c, row, column)
                     total += weight[o][c][i][j] * (0 if pixel is None else pixel)
         return total
 
@@ -357,50 +371,57 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 
 def max_pool(
     x: Tensor,
-    kernel: tuple[int, int],
+    kernel: Pair,
     *,
-    stride: tuple[int, int],
-    padding: tuple[int, int] = (0, 0),
+    stride: Pair,
+    padding: Padding = (0, 0),
+    dilation: Pair = (1, 1),
 ) -> Tensor:
-    """The largest real pixel of each window; padding never wins."""
-    return _pool(x, kernel, stride, padding, max)
+    """The largest real pixel of each window; padding never wins. Spec: AQ-IDEAL-4."""
+    return _pool(x, kernel, _positions(x, kernel, stride, padding, dilation), dilation, max)
 
 
 def avg_pool(
     x: Tensor,
-    kernel: tuple[int, int],
+    kernel: Pair,
     *,
-    stride: tuple[int, int],
-    padding: tuple[int, int] = (0, 0),
+    stride: Pair,
+    padding: Padding = (0, 0),
+    dilation: Pair = (1, 1),
     count_padding: bool = True,
 ) -> Tensor:
-    """The exact mean of each window, over kh*kw or over its real pixels."""
+    """The exact mean of each window, over kh*kw or over its real pixels. Spec: AQ-IDEAL-4."""
 
     def mean(pixels: list[Any]) -> Fraction:
         count = kernel[0] * kernel[1] if count_padding else len(pixels)
         return Fraction(sum(pixels)) / count
 
-    return _pool(x, kernel, stride, padding, mean)
+    return _pool(x, kernel, _positions(x, kernel, stride, padding, dilation), dilation, mean)
 
 
 def _pool(
     x: Tensor,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
+    kernel: Pair,
+    positions: tuple[range, range],
+    dilation: Pair,
     combine: Callable[[list[Any]], Any],
 ) -> Tensor:
-    rows, columns = _positions(x, kernel, stride, padding)
+    rows, columns = positions
 
     def value(channel: int, top: int, left: int) -> Any:
         window = (
-            _pixel(x, channel, top + i, left + j)
+            _pixel(x, channel, top + i * dilation[0], left + j * dilation[1])
             for i in range(kernel[0])
             for j in range(kernel[1])
         )
         return combine([pixel for pixel in window if pixel is not None])
 
     return [[[value(c, top, left) for left in columns] for top in rows] for c in range(len(x))]
+
+
+def concat(*tensors: Tensor) -> Tensor:
+    """All channels, those of the first tensor first. Spec: AQ-IDEAL-4."""
+    return [channel for x in tensors for channel in x]
 
 
 def apply(function: Callable[..., Any], *tensors: Any) -> Any:
@@ -425,7 +446,8 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
 
     Spec: AQ-IDEAL-1. `nodes` are plain descriptions as `QuantizedGraph.plain()` gives them: the
     first is the image {name, scale}; a layer has integer `weight`, `unit` and `bias` for each
-    output; a node with `crossings` (one list a channel), `scale` and `zero_point` is quantized. A
+    output; a node with `crossings` (one list a channel), `scale` and `zero_point` is quantized, to
+    codes from `least` on. A
     node with `narrow` is stored with wide codes, which a layer with a `window` rounds itself and
     any other node reads through that table (AQ-WINDOW). Everything between two codes is real
     arithmetic without any rounding.
@@ -443,7 +465,9 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
             inputs = [(real[name], stored.get(name, {})) for name in node["inputs"]]
             value = _node(node, [x if passes else _narrowed(x, own) for x, own in inputs])
         if "crossings" in node:
-            codes[node["name"]] = _codes(value, node["scale"], node["crossings"])
+            codes[node["name"]] = _codes(
+                value, node["scale"], node["crossings"], node.get("least", 0)
+            )
             value = _real(codes[node["name"]], node["scale"], node["zero_point"])
         _remember(node, stored)
         real[node["name"]] = value
@@ -498,11 +522,12 @@ def window_codes(wide: Sequence[int], first_row: int, tables: Mapping[str, Any])
 def _windowed(node: Mapping[str, Any], x: Tensor, stored: Mapping[str, Any]) -> Tensor:
     weight, kernel, zero = node["weight"], node["kernel"], stored["zero_point"][0]
     wide = apply(lambda v: int(v / stored["scale"] + zero), x)
-    tops, lefts = _positions(wide, kernel, node["stride"], node["padding"])
-    places = [(i, j) for i in range(kernel[0]) for j in range(kernel[1])]
+    places = list(product(range(kernel[0]), range(kernel[1])))
+    dh, dw = node.get("dilation", (1, 1))
+    tops, lefts = _positions(wide, kernel, node["stride"], node["padding"], (dh, dw))
 
     def window(channel: int, top: int, left: int) -> list[Real]:
-        pixels = [_pixel(wide, channel, top + i, left + j) for i, j in places]
+        pixels = [_pixel(wide, channel, top + i * dh, left + j * dw) for i, j in places]
         padded = [zero if pixel is None else pixel for pixel in pixels]
         codes = window_codes(padded, channel * len(places), node["window"])
         return [(code - stored["offset"]) * stored["step"] for code in codes]
@@ -529,15 +554,16 @@ def _plus(x: Any, term: Real) -> Any:
     return apply(lambda v: v + term, x)
 
 
-def _codes(x: Tensor, scale: Real, crossings: Sequence[Sequence[Real]]) -> Tensor:
+def _codes(x: Tensor, scale: Real, crossings: Sequence[Sequence[Real]], least: int) -> Tensor:
     def of_channel(values: Any, row: Sequence[Real]) -> Any:
-        return apply(lambda r: code(r / scale, row), values)
+        return apply(lambda r: code(r / scale, row, least), values)
 
     return [of_channel(values, row) for values, row in zip(x, crossings, strict=True)]
 
 
 def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
     op, x = node["op"], inputs[0]
+    geometry = {key: node[key] for key in ("stride", "padding", "dilation") if key in node}
     if op in ("conv2d", "linear"):
         # The weight of an integer step is unit / input scale; x is input scale * code.
         steps = [unit / node["input_scale"] for unit in node["unit"]]
@@ -545,9 +571,7 @@ def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
         if op == "linear":
             product = linear(x, weight)
         else:
-            product = conv2d(
-                x, weight, stride=node["stride"], padding=node["padding"], groups=node["groups"]
-            )
+            product = conv2d(x, weight, **geometry, groups=node["groups"])
         return [_plus(row, bias) for row, bias in zip(product, node["bias"], strict=True)]
     if op == "add":
         return list(apply(lambda a, b: a + b, x, inputs[1]))
@@ -555,10 +579,14 @@ def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
         return list(apply(lambda v: max(v, Fraction(0)), x))
     if op == "relu6":
         return list(apply(lambda v: min(max(v, Fraction(0)), Fraction(6)), x))
-    if op == "global_avg_pool":
-        return avg_pool(x, (len(x[0]), len(x[0][0])), stride=(1, 1))
+    if op in ("avg_pool", "global_avg_pool"):
+        return avg_pool(x, node["kernel"], **geometry, count_padding=node["count_padding"])
     if op == "max_pool":
-        return max_pool(x, node["kernel"], stride=node["stride"], padding=node["padding"])
+        return max_pool(x, node["kernel"], **geometry)
+    if op == "concat":
+        return concat(*inputs)
+    if op == "requantize":
+        return x
     if op == "flatten":
         return flatten(x)
     raise ValueError(f"{node['name']}: the oracle has no operation {op!r}")
@@ -631,9 +659,10 @@ def _rounded_into(nodes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str,
 
 
 def _is_sum(nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any]) -> bool:
-    """Whether it is an add, or the ReLU of one."""
-    if node["op"] in ("relu", "relu6"):
-        return _is_sum(nodes, next(n for n in nodes if n["name"] == node["inputs"][0]))
+    """Whether what is rounded there is the sum of an add, as it is or after a ReLU."""
+    if node["op"] in ("relu", "relu6", "requantize"):
+        (read,) = [each for each in nodes if each["name"] == node["inputs"][0]]
+        return "crossings" not in read and _is_sum(nodes, read)
     return bool(node["op"] == "add")
 
 
@@ -643,29 +672,38 @@ def _centred(codes: Tensor, scale: Fraction, zero_point: Sequence[int]) -> Steps
 
 def _fixed_node(node: Mapping[str, Any], terms: list[Steps]) -> Steps:
     op, (x, unit, bias) = node["op"], terms[0]
+    geometry = {key: node[key] for key in ("stride", "padding", "dilation") if key in node}
     if op == "conv2d":
-        options = {key: node[key] for key in ("stride", "padding", "groups")}
-        return conv2d(x, node["weight"], **options), node["unit"], node["bias"]
+        acc = conv2d(x, node["weight"], **geometry, groups=node["groups"])
+        return acc, node["unit"], node["bias"]
     if op == "linear":
         return linear(x, node["weight"]), node["unit"], node["bias"]
     if op == "add":
         return list(apply(lambda a, b: a + b, x, terms[1][0])), unit, bias
-    if op == "global_avg_pool":
-        positions = len(x[0]) * len(x[0][0])
-        return [[[sum(flatten(plane))]] for plane in x], [u / positions for u in unit], bias
+    if op in ("avg_pool", "global_avg_pool"):
+        return _fixed_mean(node, terms[0], geometry)
+    if op == "concat":
+        tensors, units, biases = zip(*terms, strict=True)
+        return concat(*tensors), concat(*units), concat(*biases)
     if op == "flatten":
-        each = len(flatten(x)) // len(x)
-        return (
-            flatten(x),
-            [u for u in unit for _ in range(each)],
-            [b for b in bias for _ in range(each)],
-        )
+        each = range(len(flatten(x)) // len(x))
+        return flatten(x), [u for u in unit for _ in each], [b for b in bias for _ in each]
     if op == "max_pool":
-        pooled = max_pool(x, node["kernel"], stride=node["stride"], padding=node["padding"])
-        return pooled, unit, bias
-    if op in ("relu", "relu6"):  # where T is clipped
+        return max_pool(x, node["kernel"], **geometry), unit, bias
+    if op in ("relu", "relu6", "requantize"):  # T is clipped where it is rounded
         return terms[0]
     raise ValueError(f"{node['name']}: the oracle has no operation {op!r}")
+
+
+def _fixed_mean(node: Mapping[str, Any], x: Steps, geometry: Mapping[str, Any]) -> Steps:
+    """The mean times the least common multiple of all divisors, an integer. Spec: AQ-LOWER-8."""
+    tensor, unit, bias = x
+    kernel, counted = node["kernel"], node["count_padding"]
+    positions = _positions(tensor, kernel, **{"dilation": (1, 1), **geometry})
+    counts = _pool(tensor[:1], kernel, positions, geometry.get("dilation", (1, 1)), len)
+    divisor = kernel[0] * kernel[1] if counted else lcm(*flatten(counts))
+    means = avg_pool(tensor, kernel, **geometry, count_padding=counted)
+    return list(apply(lambda mean: int(mean * divisor), means)), [u / divisor for u in unit], bias
 
 
 def _to_steps(x: Steps, scale: Fraction, bits: int, bias_bits: int, profile: str) -> Steps:
@@ -699,8 +737,10 @@ def rescale(acc: int, m: Fraction, profile: str) -> int:
 
 
 def _bordered(node: Mapping[str, Any], steps: Tensor, bits: int) -> Tensor:
-    qmax, zero = len(node["crossings"][0]), node["zero_point"][0]
-    low, high = -zero * 2**bits, (qmax - zero) * 2**bits
+    zero = node["zero_point"][0]
+    least = node.get("least", 0) - zero
+    largest = least + len(node["crossings"][0])
+    low, high = least * 2**bits, largest * 2**bits
     if node["op"] in ("relu", "relu6"):
         low = 0
     if node["op"] == "relu6":
@@ -709,7 +749,7 @@ def _bordered(node: Mapping[str, Any], steps: Tensor, bits: int) -> Tensor:
     squash = node.get("squash", "clip")
 
     def code_of(t: int, row: Sequence[Fraction]) -> int:
-        larger = max(zero, qmax - zero)
+        larger = max(-least, largest)
         return zero + fixed_code(clip(t, low, high), row, larger, bits, squash)
 
     return [

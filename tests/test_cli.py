@@ -202,6 +202,19 @@ def test_other_bits_are_bit_exact_too(bits: str, capsys: pytest.CaptureFixture[s
     assert " 0 mismatches" in capsys.readouterr().out
 
 
+def test_signed_storage_is_a_setting_of_the_main_job(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That it changes no result is shown in tests/ptq/test_branches.py."""
+
+    def stop(model: str, data_set: str, config: Any, **rest: Any) -> None:
+        raise InputError(f"signed: {config.signed}")
+
+    monkeypatch.setattr(job, "run", stop)
+    assert refused(capsys, *QUICK).endswith("signed: False")
+    assert refused(capsys, *QUICK, "--signed").endswith("signed: True")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -156,3 +156,13 @@ def test_a_bad_argument_is_refused_before_any_work(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert all(word in line for word in words), line
     assert not (tmp_path / "bad.json").exists()
+
+
+def test_a_setting_that_is_added_with_its_default_renames_no_result() -> None:
+    """The names are those of 2026-11, before there were signed codes."""
+    work = cell.Grid("resnet8", "shapes", (Config(),))
+    names = [
+        cell.key_of(work, "0" * 64, each) for each in (Config(), Config("qdrop", 4, 4, seed=1))
+    ]
+    assert names == ["aquant-W2A2-0-75fb65a41549", "qdrop-W4A4-1-dbd89be5fe98"]
+    assert cell.key_of(work, "0" * 64, Config(signed=True)) not in names

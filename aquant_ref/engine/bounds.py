@@ -1,7 +1,7 @@
 """How large the integers of a program can become, from its weights alone, before any image.
 
-Codes are 0..qmax, so the product of output channel o is largest where every positive weight meets
-qmax and every negative one 0. No partial sum, in whatever order, is outside its bounds. So:
+The product of output channel o is largest where every positive weight meets the largest code and
+every negative one the smallest. No partial sum, in whatever order, is outside its bounds. So:
 
 * below 2^24 (2^53) in absolute value, a float32 (float64) product of the integers is exact;
 * an accumulator (of conv2d, linear, sum) is int32: the product, and then the product plus a bias;
@@ -26,7 +26,10 @@ from aquant_ref.engine.instructions import (
     TWO_INPUTS,
     WINDOWED,
     Instruction,
+    Shape,
+    shape_of,
 )
+from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import AccumulatorOverflow, InputError
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ Array = NDArray[Any]
 PRODUCTS = (*CONVOLUTIONS, "linear")
 EXACT_BELOW = {"float32": 2**24, "float64": 2**53}
 
+INT64_MAX = 2**63 - 1
 LIMITS = {"int32": 2**31 - 1, "int64": 2**53}  # of the integers in either type
 
 Bounds = tuple[Array, Array]  # least and largest value of each channel, int64
@@ -50,17 +54,21 @@ def bounds(program: Program) -> dict[str, Bounds]:
     """
     channels = program.input_shape[0]
     known: dict[str, Bounds] = {IMAGE: (np.zeros(channels, np.int64), np.full(channels, 255))}
+    shapes: dict[str, Shape] = {IMAGE: program.input_shape}
+    held = held_in(program)
     for each in program.instructions:
+        read = [shapes[name] for name in each.inputs]
+        shapes[each.name] = shape_of(each, *read)
         inputs = [known[name] for name in each.inputs]
         if each.op in RESCALES:
             known[each.name] = _rescaled_bounds(each, *inputs[0])
             continue
-        bound = _bounds(each, inputs)
-        _check(each, bound)
+        bound = _bounds(each, inputs, read[0])
+        _check(each, bound, held[each.name])
         if "bias" in each.arrays:
             bias = each.arrays["bias"].astype(np.int64)
             bound = bound[0] + bias, bound[1] + bias
-            _check(each, bound)
+            _check(each, bound, held[each.name])
         known[each.name] = bound[0].astype(np.int64), bound[1].astype(np.int64)
     return known
 
@@ -79,16 +87,20 @@ def product_types(program: Program) -> dict[str, str]:
     }
 
 
-def _check(each: Instruction, bound: Bounds) -> None:
-    limit, largest = LIMITS[held_in(each.op)], magnitude(bound)
+def _check(each: Instruction, bound: Bounds, held: str) -> None:
+    limit, largest = LIMITS[held], magnitude(bound)
     if largest > limit:
         what = "sum" if each.op in TWO_INPUTS else "accumulator"
         raise AccumulatorOverflow(f"{each.name}: its {what} can reach {largest}, beyond {limit}")
 
 
-def held_in(op: str) -> str:
-    """The type that the contract holds the result of `op` in: the sum of an add may leave int32."""
-    return "int64" if op == "add" else "int32"
+def held_in(program: Program) -> dict[str, str]:
+    """The type that the contract holds each tensor in: the sum of an add may leave int32."""
+    held = {IMAGE: "int32"}
+    for each in program.instructions:
+        wide = each.op == "add" or (each.op == "concat" and "int64" in map(held.get, each.inputs))
+        held[each.name] = "int64" if wide else "int32"
+    return held
 
 
 def magnitude(bound: Bounds) -> int:
@@ -104,11 +116,11 @@ def product_type(bound: Bounds) -> str:
     return "integer"
 
 
-def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
+def _bounds(each: Instruction, inputs: list[Bounds], shape: Shape) -> Bounds:
     low, high = inputs[0]
     if each.op == "threshold":
-        thresholds = each.arrays["thresholds"]
-        return np.zeros(len(low), np.int64), np.full(len(low), thresholds.shape[1], np.int64)
+        least, count = each.attributes["least"], each.arrays["thresholds"].shape[1]
+        return np.full(len(low), least), np.full(len(low), least + count)
     if each.op == "add":
         (other_low, other_high) = inputs[1]
         # as Python's integers, since nothing has said yet that int64 holds the sum
@@ -116,14 +128,20 @@ def _bounds(each: Instruction, inputs: list[Bounds]) -> Bounds:
         return a * low + b * other_low, a * high + b * other_high
     if each.op == "plus":
         for term in inputs:
-            _check(each, term)
+            _check(each, term, "int32")
         return low.astype(object) + inputs[1][0], high.astype(object) + inputs[1][1]
     if each.op == "border":
         least, largest = code_range(each)
         return np.full(len(low), least), np.full(len(low), largest)
+    if each.op == "concat":
+        lows, highs = zip(*inputs, strict=True)
+        return np.concatenate(lows), np.concatenate(highs)
     if each.op == "sum":
-        positions = each.attributes["positions"]
-        return low.astype(object) * positions, high.astype(object) * positions
+        low, high = _centred(each, low, high)
+        pixels = Windows.of(each.attributes).counts(shape[1:]) * each.arrays["factor"]
+        # as Python's integers, since nothing has said yet that int64 holds the sum
+        ends = np.array([[int(pixels.min())], [int(pixels.max())]], object)
+        return (ends * low).min(axis=0), (ends * high).max(axis=0)
     if each.op == "flatten":
         positions = each.attributes["positions"]
         return np.repeat(low, positions), np.repeat(high, positions)
@@ -151,16 +169,25 @@ def _rescaled_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     return least, most
 
 
+def _centred(each: Instruction, low: Array, high: Array) -> Bounds:
+    """Of the codes minus their zero point."""
+    zero_point = each.arrays["zero_point"].astype(np.int64)
+    return low - zero_point, high - zero_point
+
+
 def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     """Of the product alone, without a bias."""
     weight = each.arrays["weight"].astype(np.int64)
-    zero_point = each.arrays["zero_point"].astype(np.int64)
     if each.op in WINDOWED:  # the codes that the tables make of those that are read
         codes = each.arrays["codes"].astype(np.int64)
         up = (each.arrays["lift"] > NEVER) if "lift" in each.arrays else np.zeros((), bool)
         low, high = np.full(len(low), codes.min()), np.full(len(high), (codes + up).max())
+    low, high = _centred(each, low, high)
     # 0 is what a padded pixel contributes
-    low, high = np.minimum(low - zero_point, 0), np.maximum(high - zero_point, 0)
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    reach = weight[0].size * int(abs(weight).max()) * max(-int(low.min()), int(high.max()))
+    if reach > INT64_MAX:  # so that no bound wraps below
+        raise AccumulatorOverflow(f"{each.name}: its accumulator can reach {reach}, beyond int64")
     outputs = len(weight)
     groups = each.attributes.get("groups", 1)
     # the channel that each weight meets, then one row per output channel

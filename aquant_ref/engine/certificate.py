@@ -61,7 +61,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
     """The certificates of all code tensors and the logits, for a simulation in `dtype`."""
     known = bounds(lowering.program)
     types = product_types(lowering.program)
-    held = {each.name: held_in(each.op) for each in lowering.program.instructions}
+    held = held_in(lowering.program)
     certificates = []
     for decisions in lowering.decisions:
         name = decisions.accumulator.name

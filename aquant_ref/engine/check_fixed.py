@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 
 FLOAT_PROFILES = ("float32", "float64")
 RESCALES = {"rescale": PROFILES, "rescale_float": FLOAT_PROFILES}
-BORDER_NUMBERS = ("fraction_bits", "zero_point", "low", "high", "multiplier", "shift")
+BORDER_NUMBERS = (
+    "fraction_bits",
+    "zero_point",
+    "least",
+    "largest",
+    "low",
+    "high",
+    "multiplier",
+    "shift",
+)
 MAX_FRACTION_BITS = 16
-LARGEST_CODE = 2**16 - 1
+LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
 LARGEST_TAU = 2**15 + 1  # 1 with 15 fraction bits, and one more from the floor of a negative one
 LARGEST_SUM = 2**29  # of a channel's coefficients, so that no polynomial falls to the lift of 0
 NEVER = -(2**30)
@@ -60,11 +69,16 @@ def _check_rescale(each: Instruction) -> None:
 
 def _check_border(each: Instruction) -> None:
     number, arrays = each.attributes, each.arrays
-    bits, _, low, high, multiplier, shift = (number[key] for key in BORDER_NUMBERS)
+    for key in BORDER_NUMBERS:
+        if type(number.get(key)) is not int:
+            raise ValueError(f"{each.name}: its {key} cannot be {number.get(key)}")
+    bits, _, least, largest, low, high, multiplier, shift = (number[k] for k in BORDER_NUMBERS)
     _within(each, "fraction_bits", bits, 0, MAX_FRACTION_BITS)
     _within(each, "low and high", [low, high], INT32_MIN, INT32_MAX)
     _within(each, "low", low, INT32_MIN, high)
-    _within(each, "code", code_range(each), 0, LARGEST_CODE)
+    _within(each, "code", code_range(each), least, largest)
+    _within(each, "least", least, LEAST_CODE, largest)
+    _within(each, "largest", largest, least, LARGEST_CODE if least >= 0 else -LEAST_CODE - 1)
     _within(each, "multiplier", multiplier, MULTIPLIER_MIN, MULTIPLIER_END - 1)
     _within(each, "shift", shift, 0, MAX_SHIFT)
     taus = [t * multiplier >> shift for t in (low, high)]

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.check_fixed import code_range
-from aquant_ref.engine.instructions import Instruction
+from aquant_ref.engine.instructions import Instruction, code_type
 from aquant_ref.integer import scale_accumulator
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN, check_int32
 
@@ -73,8 +72,8 @@ def _border(each: Instruction, x: Array) -> Array:
     whole = t >> number["fraction_bits"]
     fraction = t - (whole << number["fraction_bits"])
     up = each.arrays["lift"][fraction] >= _polynomial(each, t)
-    dtype = np.uint8 if code_range(each)[1] < 256 else np.uint16
-    return np.asarray((whole + up + number["zero_point"]).astype(dtype))
+    codes = whole + up + number["zero_point"]
+    return np.asarray(codes.astype(code_type(number["least"], number["largest"])))
 
 
 def _polynomial(each: Instruction, t: Array) -> Array:

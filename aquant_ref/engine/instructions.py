@@ -9,15 +9,20 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | fused_conv2d | the same, one more where lift[row, u] >= the window's sum of fusion[row, u] |
 | linear | sum of weight * (code - zero_point) + bias: an accumulator |
 | add | multiplier_a * a + multiplier_b * b, per channel, in int64 |
-| sum | sum over all positions, shape (N, C, 1, 1): an accumulator |
+| sum | factor, one a position, * sum of (code - zero_point) over the window: an accumulator |
 | max_pool | maximum over the window |
+| concat | the channels of all inputs, codes or not, one after the other |
 | flatten | (N, C, H, W) -> (N, C*H*W) |
-| threshold | how many of the channel's sorted thresholds are <= the accumulator: a code |
+| threshold | least + how many of the channel's sorted thresholds are <= the integer: a code |
+| lookup | table[code]: a code |
 | rescale | T = (x * 2^left + bias) * multiplier * 2^-shift, rounded by the profile, in int32 |
 | rescale_float | T = (x * 2^left + bias) * multiplier in the profile's floating point, rounded |
 | plus | a + b, in int32 |
 | border | T clipped, then its floor or one more, as the border's polynomial says: a code |
-| lookup | table[code]: a code |
+
+Pairs are (vertical, horizontal); padding is ((top, bottom), (left, right)), and in a sum 0, in a
+maximum never the largest. Codes are of the first type that holds them all, uint8 or uint16, or int8
+or int16 where the least one is negative.
 
 The *row* of a table is that of the im2col matrix, in the order channel, kh, kw; a table of one row
 serves all. A window's sum is that over the kh*kw rows of one channel.
@@ -27,19 +32,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES, check_fixed, code_range
-from aquant_ref.integer.saturate import INT32_MIN
+from aquant_ref.engine.check_fixed import RESCALES, check_fixed, code_range
+from aquant_ref.engine.windows import Windows
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 IMAGE = "image"
-LARGEST_CODE = 2**16 - 1
+LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
+LARGEST_TENSOR = 2**28  # elements of an image's tensor, padding included, or im2col matrix
 NEVER = -(1 << 30)  # a lift that no window's sum of fusion reaches
 
 CONVOLUTION = {"weight": ("int8", "int32"), "zero_point": ("int32",)}
@@ -50,38 +57,38 @@ ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
     "fused_conv2d": {**CONVOLUTION, "codes": ("uint8",), "lift": ("int32",), "fusion": ("int32",)},
     "linear": {"weight": ("int8", "int32"), "bias": ("int32",), "zero_point": ("int32",)},
     "add": {"multiplier_a": ("int64",), "multiplier_b": ("int64",)},
-    "sum": {},
+    "sum": {"zero_point": ("int32",), "factor": ("int32",)},
     "max_pool": {},
+    "concat": {},
     "flatten": {},
     "threshold": {"thresholds": ("int64",)},
+    "lookup": {"table": ("uint8",)},
     "rescale": dict.fromkeys(("left", "bias", "multiplier", "shift"), ("int32",)),
     "rescale_float": {"left": ("int32",), "bias": ("int32",), "multiplier": ("float64",)},
     "plus": {},
     "border": {"coefficients": ("int32",), "lift": ("int32",)},
-    "lookup": {"table": ("uint8",)},
 }
-# Attributes, with the least value of each; pairs are (vertical, horizontal).
-PAIRS: dict[str, dict[str, int]] = {
-    "conv2d": {"stride": 1, "padding": 0},
-    "border_conv2d": {"stride": 1, "padding": 0},
-    "fused_conv2d": {"stride": 1, "padding": 0},
-    "max_pool": {"kernel": 1, "stride": 1, "padding": 0},
+# Attributes. Of windows: pairs of at least 1, and the padding.
+WINDOWS: dict[str, tuple[str, ...]] = {
+    "conv2d": ("stride", "dilation"),
+    "border_conv2d": ("stride", "dilation"),
+    "fused_conv2d": ("stride", "dilation"),
+    "max_pool": ("kernel", "stride", "dilation"),
+    "sum": ("kernel", "stride", "dilation"),
 }
-NUMBERS: dict[str, dict[str, int]] = {
+NUMBERS: dict[str, dict[str, int]] = {  # with the least value of each
     "conv2d": {"groups": 1},
     "border_conv2d": {"groups": 1, "zero_code": 0},
     "fused_conv2d": {"groups": 1, "zero_code": 0},
-    "sum": {"positions": 1},
     "flatten": {"positions": 1},
-    "border": dict.fromkeys(BORDER_NUMBERS, INT32_MIN),  # `check_fixed` is closer
+    "threshold": {"least": LEAST_CODE},
 }
 TWO_INPUTS = ("add", "plus")
+MAKES_CODES = ("threshold", "border")  # the codes of a quantizer
 WINDOWED = ("border_conv2d", "fused_conv2d")
 CONVOLUTIONS = ("conv2d", *WINDOWED)
-MAKES_CODES = ("threshold", "border")  # the codes of a quantizer
-READ_CODES = (*CONVOLUTIONS, "linear", "max_pool", "lookup")
-PASS_CODES = ("max_pool", "flatten")
-ANY_SHAPE = (*MAKES_CODES, *TWO_INPUTS, *RESCALES, "flatten", "lookup")
+READ_CODES = (*CONVOLUTIONS, "linear", "max_pool", "sum", "lookup")
+PASS_CODES = ("max_pool", "flatten", "concat")
 TABLES = {"border_conv2d": ("codes",), "fused_conv2d": ("codes", "lift", "fusion")}
 TABLES["lookup"] = ("table",)
 
@@ -104,11 +111,11 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
     """
     _need("image", len(input_shape) == 3 and min(input_shape) >= 1, f"has shape {input_shape}")
     shapes: dict[str, Shape] = {IMAGE: input_shape}
-    codes = {IMAGE: 255}  # the largest code of each tensor that holds codes
+    codes = {IMAGE: (0, 255)}  # the range of the codes of each tensor that holds some
     for each in instructions:
         _need(each.name, each.name not in shapes, "is made twice")
         _need(each.name, each.op in ARRAYS, f"there is no operation {each.op!r}")
-        _need(each.name, len(each.inputs) == (1 + (each.op in TWO_INPUTS)), "has too few inputs")
+        _need(each.name, _inputs_fit(each), f"cannot have {len(each.inputs)} inputs")
         for name in each.inputs:
             _need(each.name, name in shapes, f"reads {name!r} before it is made")
             _need(
@@ -119,17 +126,21 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
         _check_attributes(each)
         _check_arrays(each)
         check_fixed(each)
-        shapes[each.name] = _shape(each, *(shapes[name] for name in each.inputs))
+        shape = shape_of(each, *(shapes[name] for name in each.inputs))
+        _need(each.name, prod(shape) < LARGEST_TENSOR, f"is too large, {shape}")
+        shapes[each.name] = shape
         if each.op in TABLES:
-            _check_tables(each, codes[each.inputs[0]])
+            _check_tables(each, *codes[each.inputs[0]])
         if each.op == "threshold":
-            codes[each.name] = each.arrays["thresholds"].shape[1]
+            least = each.attributes["least"]
+            codes[each.name] = least, least + each.arrays["thresholds"].shape[1]
         elif each.op == "border":
-            codes[each.name] = code_range(each)[1]
+            codes[each.name] = code_range(each)
         elif each.op == "lookup":
-            codes[each.name] = int(each.arrays["table"].max())
-        elif each.op in PASS_CODES and each.inputs[0] in codes:
-            codes[each.name] = codes[each.inputs[0]]
+            codes[each.name] = 0, int(each.arrays["table"].max())
+        elif each.op in PASS_CODES and codes.keys() >= set(each.inputs):
+            leasts, largests = zip(*(codes[name] for name in each.inputs), strict=True)
+            codes[each.name] = min(leasts), max(largests)
     _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
 
 
@@ -138,18 +149,42 @@ def _need(name: str, holds: bool, otherwise: str) -> None:
         raise ValueError(f"{name}: {otherwise}")
 
 
+def code_type(least: int, largest: int) -> str | None:
+    """The dtype that codes least..largest are stored in; None if there is none.
+
+    Spec: AQ-AFFINE-5.
+    """
+    for name in ("int8", "int16") if least < 0 else ("uint8", "uint16"):
+        if np.iinfo(name).min <= least and largest <= np.iinfo(name).max:
+            return name
+    return None
+
+
+def _inputs_fit(each: Instruction) -> bool:
+    if each.op == "concat":
+        return len(each.inputs) >= 2
+    return len(each.inputs) == (2 if each.op in TWO_INPUTS else 1)
+
+
 def _check_attributes(each: Instruction) -> None:
-    pairs, numbers = PAIRS.get(each.op, {}), NUMBERS.get(each.op, {})
-    for key, least in {**pairs, **numbers}.items():
-        given = each.attributes.get(key)
-        values = given if key in pairs else [given]
-        _need(
-            each.name,
-            isinstance(values, list | tuple)
-            and len(values) == (2 if key in pairs else 1)
-            and all(type(value) is int and value >= least for value in values),
-            f"its {key} cannot be {given}",
-        )
+    numbers = NUMBERS.get(each.op, {})
+    fits = {key: _integers([each.attributes.get(key)], 1, numbers[key]) for key in numbers}
+    if each.op in WINDOWS:
+        fits |= {key: _integers(each.attributes.get(key), 2, 1) for key in WINDOWS[each.op]}
+        sides: Any = each.attributes.get("padding")
+        two = isinstance(sides, list | tuple) and len(sides) == 2
+        fits["padding"] = two and all(_integers(side, 2, 0) for side in sides)
+    for key, holds in fits.items():
+        _need(each.name, holds, f"its {key} cannot be {each.attributes.get(key)}")
+
+
+def _integers(values: Any, count: int, least: int) -> bool:
+    """Whether these are so many integers, each at least `least`."""
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == count
+        and all(type(value) is int and least <= value < LARGEST_TENSOR for value in values)
+    )
 
 
 def _check_arrays(each: Instruction) -> None:
@@ -159,19 +194,20 @@ def _check_arrays(each: Instruction) -> None:
             array.dtype.name in ARRAYS[each.op][key],
             f"its {key} is {array.dtype}, not {' or '.join(ARRAYS[each.op][key])}",
         )
-    for key in ("multiplier_a", "multiplier_b"):
+    for key in ("multiplier_a", "multiplier_b", "factor"):
         if key in each.arrays:
             _need(each.name, bool((each.arrays[key] > 0).all()), f"its {key} is not positive")
     if "zero_point" in each.arrays:
         zero_point = each.arrays["zero_point"]
-        inside = (zero_point >= 0) & (zero_point <= LARGEST_CODE)
+        inside = (zero_point >= LEAST_CODE) & (zero_point <= LARGEST_CODE)
         _need(each.name, bool(inside.all()), "its zero_point is no code")
 
 
-def _check_tables(each: Instruction, largest: int) -> None:
+def _check_tables(each: Instruction, least: int, largest: int) -> None:
     """The tables of `each` have a row for each row of its im2col matrix, or one, and an entry for
-    every code 0..largest; and no sum of a window leaves int32.
+    every code least..largest, none negative; and no sum of a window leaves int32.
     """
+    _need(each.name, least >= 0, f"its tables have no entry for code {least}")
     kernel: tuple[int, ...] = ()
     rows = 1
     if each.op in WINDOWED:
@@ -195,10 +231,13 @@ def _check_tables(each: Instruction, largest: int) -> None:
         _need(each.name, below, "its codes have no room to go up from 255")
 
 
-def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
-    """The shape of what `each` makes, once its arrays and attributes fit what it reads."""
+def shape_of(each: Instruction, shape: Shape, *others: Shape) -> Shape:
+    """The shape (C, H, W) or (C,) of what `each` makes of tensors of such shapes.
+
+    Raises ValueError, which names the instruction, where its arrays or attributes do not fit them.
+    """
     arrays, channels = each.arrays, shape[0]
-    axes = {"linear": (1,)}.get(each.op, (1, 3) if each.op in ANY_SHAPE else (3,))
+    axes = (1,) if each.op == "linear" else (3,) if each.op in WINDOWS else (1, 3)
     _need(each.name, len(shape) in axes, f"cannot read a tensor of shape {shape}")
     if each.op in CONVOLUTIONS:
         weight, groups = arrays["weight"], each.attributes["groups"]
@@ -223,7 +262,7 @@ def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
         _check_channels(each, len(weight), "bias")
         return (len(weight),)
     if each.op in TWO_INPUTS:
-        _need(each.name, shape == other, f"its inputs have shapes {shape} and {other}")
+        _need(each.name, (shape,) == others, f"its inputs have shapes {shape} and {others[0]}")
         _check_channels(each, channels, *ARRAYS[each.op])
         return shape
     if each.op in RESCALES:
@@ -233,15 +272,30 @@ def _shape(each: Instruction, shape: Shape, other: Shape = ()) -> Shape:
         rows = len(each.arrays["coefficients"])
         _need(each.name, rows in (1, channels), f"has {rows} rows for {channels} channels")
         return shape
-    if each.op == "max_pool":
-        return (channels, *_window_sizes(each, shape, tuple(each.attributes["kernel"])))
+    if each.op == "concat":
+        fit = all(other[1:] == shape[1:] for other in others)
+        _need(each.name, fit, f"its inputs have shapes {(shape, *others)}")
+        return (channels + sum(other[0] for other in others), *shape[1:])
+    if each.op in ("max_pool", "sum"):
+        return _pool_shape(each, shape)
     if each.op == "threshold":
         return _threshold_shape(each, shape)
     if each.op == "lookup":
         return shape
-    positions = int(np.prod(shape[1:], dtype=np.int64))  # sum, flatten
+    positions = prod(shape[1:])  # flatten
     _need(each.name, each.attributes["positions"] == positions, f"has {positions} positions")
-    return (channels, 1, 1) if each.op == "sum" else (channels * positions,)
+    return (channels * positions,)
+
+
+def _pool_shape(each: Instruction, shape: Shape) -> Shape:
+    sizes = _window_sizes(each, shape)
+    met = Windows.of(each.attributes).counts(shape[1:])
+    _need(each.name, bool(met.all()), "has a window that meets nothing but padding")
+    if each.op == "sum":
+        _check_channels(each, shape[0], "zero_point")
+        factor = each.arrays["factor"]
+        _need(each.name, factor.shape == sizes, f"its factor has shape {factor.shape}, not {sizes}")
+    return (shape[0], *sizes)
 
 
 def _check_channels(each: Instruction, channels: int, *keys: str) -> None:
@@ -250,14 +304,12 @@ def _check_channels(each: Instruction, channels: int, *keys: str) -> None:
         _need(each.name, shape == (channels,), f"its {key} has shape {shape}, needs ({channels},)")
 
 
-def _window_sizes(each: Instruction, shape: Shape, kernel: Shape) -> Shape:
-    sizes = tuple(
-        (size + 2 * padding - k) // stride + 1
-        for size, k, stride, padding in zip(
-            shape[1:], kernel, each.attributes["stride"], each.attributes["padding"], strict=True
-        )
-    )
-    _need(each.name, min(sizes) >= 1, f"a window of {kernel} does not fit {shape}")
+def _window_sizes(each: Instruction, shape: Shape, kernel: Shape | None = None) -> Shape:
+    windows = Windows.of(each.attributes, kernel)
+    sizes = windows.sizes(shape[1:])
+    _need(each.name, min(sizes) >= 1, f"a window of {windows.kernel} does not fit {shape}")
+    largest = shape[0] * max(prod(windows.padded(shape[1:])), prod(windows.kernel + sizes))
+    _need(each.name, largest < LARGEST_TENSOR, f"its windows are too many on {shape}")
     return sizes
 
 
@@ -274,5 +326,11 @@ def _threshold_shape(each: Instruction, shape: Shape) -> Shape:
         each.name,
         bool((thresholds[:, 1:] >= thresholds[:, :-1]).all()),
         "thresholds are not sorted",
+    )
+    least, count = each.attributes["least"], thresholds.shape[1]
+    _need(
+        each.name,
+        code_type(least, least + count) is not None,
+        f"its least cannot be {least} with {count} thresholds",
     )
     return shape

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, gcd, prod
+from math import ceil, gcd, lcm, prod
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,10 @@ from aquant_ref.engine.instructions import Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import CEILINGS, Node
+from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.quantizers import QuantizedTensor
-from aquant_ref.nn.windows import pair
+from aquant_ref.nn.windows import Windows
 from aquant_ref.quant.window import WindowBorder
 
 Array = NDArray[Any]
@@ -135,7 +135,13 @@ class Lowering:
             for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
         )
         thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
-        self._emit(name, "threshold", meaning.name, arrays={"thresholds": thresholds})
+        self._emit(
+            name,
+            "threshold",
+            meaning.name,
+            attributes={"least": tensor.qmin},
+            arrays={"thresholds": thresholds},
+        )
         self.decisions.append(Decisions(name, meaning, exact))
         self._store(name, tensor, zero_point)
 
@@ -155,17 +161,19 @@ class Lowering:
         unit = tuple(Fraction(u) for u in layer.unit.tolist())
         bias = tuple(Fraction(b) for b in layer.bias.tolist())
         rows = abs(weight).reshape(len(weight), -1)
-        read = self.model.tensors[self.model.code_source(node.inputs[0])]
-        code = _codes("", read, arrays["zero_point"]).size.max()  # wide or not, the layer has these
+        code = float(source.size.max())
+        if node.name in self.model.windows:  # it reads wide codes and makes narrow ones of them
+            narrow = self.model.tensors[self.model.code_source(node.inputs[0])]
+            code = float(max(-narrow.low, narrow.high))
         size = rows.sum(axis=1) * code + abs(layer.bias) / layer.unit
         return Meaning(name, unit, bias, size, rows.shape[1] + 1)
 
+    def _windows(self, node: Node) -> Windows:
+        return windows(node, self.model.graph.shapes[node.inputs[0]])
+
     def _lower_conv2d(self, node: Node) -> Meaning:
-        attributes = {
-            "stride": list(pair(node.attributes.get("stride", 1))),
-            "padding": list(pair(node.attributes.get("padding", 0))),
-            "groups": node.attributes.get("groups", 1),
-        }
+        attributes = _attributes(self._windows(node), "stride", "padding", "dilation")
+        attributes["groups"] = node.attributes.get("groups", 1)
         border = self.model.windows.get(node.name)
         if border is None:
             return self._layer(node, "conv2d", self._read(node.inputs[0]), attributes=attributes)
@@ -180,12 +188,15 @@ class Lowering:
         return self._layer(node, op, wide, attributes=attributes, arrays=arrays)
 
     def _lower_linear(self, node: Node) -> Meaning:
-        layer = self.model.layers[node.name]
+        layer, source = self.model.layers[node.name], self._read(node.inputs[0])
+        if node.name != self.model.graph.output:  # then its bias goes into the thresholds
+            return self._layer(
+                node, "linear", source, arrays={"bias": np.zeros(len(layer.bias), np.int32)}
+            )
         bias = np.rint(layer.bias / layer.unit)
         if not np.array_equal(bias * layer.unit, layer.bias) or abs(bias).max(initial=0) >= 2**31:
             raise InputError(f"{node.name}: its bias is not an integer number of its unit")
-        arrays = {"bias": bias.astype(np.int32)}
-        return self._layer(node, "linear", self._read(node.inputs[0]), arrays=arrays)
+        return self._layer(node, "linear", source, arrays={"bias": bias.astype(np.int32)})
 
     def _lower_add(self, node: Node) -> Meaning:
         a, b = (self._read(name) for name in node.inputs)
@@ -206,32 +217,57 @@ class Lowering:
 
     def _lower_relu(self, node: Node) -> Meaning:
         if node.name not in self.model.tensors:
-            raise InputError(f"{node.name}: a ReLU without a quantizer has no integer form")
-        return self.meanings[node.inputs[0]]
+            raise InputError(f"{node.name}: a {node.op} without a quantizer has no integer form")
+        return self._read(node.inputs[0])
 
-    _lower_relu6 = _lower_relu
+    _lower_relu6 = _lower_requantize = _lower_relu
 
     def _check_codes(self, node: Node) -> None:
-        if self.model.stored_as(node.inputs[0]) is None:
+        if self.model.code_scale(node.inputs[0]) is None:
             raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
 
-    def _lower_global_avg_pool(self, node: Node) -> Meaning:
+    def _lower_avg_pool(self, node: Node) -> Meaning:
+        """A sum, and the divisor goes into the unit; where it differs from window to window, each
+        sum is brought to their least common multiple (AQ-LOWER-8).
+        """
         source = self._read(node.inputs[0])
-        positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
+        self._check_codes(node)
+        geometry = self._windows(node)
+        counts, kernel = geometry.counts(), prod(geometry.kernel)
+        counted = node.attributes.get("count_padding", True)
+        divisor = kernel if counted else lcm(*counts.ravel().tolist())
         name = self._accumulator(node)
-        self._emit(name, "sum", source.name, attributes={"positions": positions})
-        unit = tuple(u / positions for u in source.unit)
-        return Meaning(name, unit, source.bias, source.size * positions, positions)
+        if divisor > LIMITS["int32"]:
+            raise AccumulatorOverflow(f"{name}: its sums have no common divisor inside int32")
+        factor = np.ones_like(counts) if counted else divisor // counts
+        arrays = {
+            "zero_point": self.model.zero_point(node.inputs[0]),
+            "factor": factor.astype(np.int32),
+        }
+        attributes = _attributes(geometry, "kernel", "stride", "padding", "dilation")
+        self._emit(name, "sum", source.name, attributes=attributes, arrays=arrays)
+        unit = tuple(u / divisor for u in source.unit)
+        size = source.size * float((counts * factor).max())
+        return Meaning(name, unit, (Fraction(0),) * len(unit), size, kernel)
+
+    _lower_global_avg_pool = _lower_avg_pool
+
+    def _lower_concat(self, node: Node) -> Meaning:
+        """The meanings one after the other: what it holds need not have one unit (AQ-LOWER-9)."""
+        sources = [self._read(name) for name in node.inputs]
+        name = self._accumulator(node) if node.name in self.model.tensors else node.name
+        self._emit(name, "concat", *(source.name for source in sources))
+        unit, bias = (
+            tuple(value for source in sources for value in getattr(source, part))
+            for part in ("unit", "bias")
+        )
+        size = np.concatenate([source.size for source in sources])
+        return Meaning(name, unit, bias, size, max(source.terms for source in sources))
 
     def _lower_max_pool(self, node: Node) -> Meaning:
         source = self.meanings[node.inputs[0]]
         self._check_codes(node)
-        kernel = pair(node.attributes["kernel"])
-        attributes = {
-            "kernel": list(kernel),
-            "stride": list(pair(node.attributes.get("stride", kernel))),
-            "padding": list(pair(node.attributes.get("padding", 0))),
-        }
+        attributes = _attributes(self._windows(node), "kernel", "stride", "padding", "dilation")
         self._emit(node.name, "max_pool", source.name, attributes=attributes)
         return Meaning(node.name, source.unit, source.bias, source.size, source.terms)
 
@@ -246,6 +282,12 @@ class Lowering:
         return Meaning(node.name, unit, bias, np.repeat(source.size, positions), source.terms)
 
 
+def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
+    """Where windows lie, as a program file has it: lists, everything said in full."""
+    whole = {key: list(getattr(geometry, key)) for key in keys}
+    return {**whole, "padding": [list(sides) for sides in geometry.padding]}
+
+
 def _check_integer(model: QuantizedGraph) -> None:
     for name, border in model.windows.items():
         if not isinstance(border, WindowBorder):
@@ -258,7 +300,7 @@ def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> Meaning:
     """What the codes of `tensor` mean, under this name and with these zero points (C,)."""
     scale = Fraction(tensor.scale)
     bias = tuple(-scale * z for z in zero_point.tolist())
-    size = np.maximum(zero_point, 2**tensor.bits - 1 - zero_point).astype(np.float64)
+    size = np.maximum(zero_point - tensor.qmin, tensor.qmax - zero_point).astype(np.float64)
     return Meaning(name, (scale,) * len(bias), bias, size, 1)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from aquant_ref.engine.check_fixed import BORDER_NUMBERS
 from aquant_ref.engine.lower import Lowering, Meaning
 from aquant_ref.errors import InputError
-from aquant_ref.nn.fixed_point import border_of
+from aquant_ref.nn.fixed_point import border_of, scale_of_sum
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import FixedPoint, rescaling
@@ -51,7 +51,7 @@ class FixedPointLowering(Lowering):
         self._store(name, tensor, np.full(len(meaning.unit), tensor.zero_point, np.int32))
 
     def _lower_add(self, node: Node) -> Meaning:
-        scale = Fraction(self.model.stored(self.model.rounded_into(node.name)).scale)
+        scale = scale_of_sum(self.model, node.name)
         bits = self.options.fraction_bits
         a, b = (
             self._rescaled(f"{node.name}.{term}", self._read(name), scale, bits)

@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import product_types
 from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
-from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE, MAKES_CODES, WINDOWED, Instruction
+from aquant_ref.engine.instructions import (
+    CONVOLUTIONS,
+    IMAGE,
+    MAKES_CODES,
+    WINDOWED,
+    Instruction,
+    code_type,
+)
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.tables import rounded
+from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
 from aquant_ref.threads import map_blocks
 
@@ -85,14 +93,17 @@ class Engine:
             )
             return acc[:, :, 0] + each.arrays["bias"]
         if each.op == "threshold":
-            return _threshold(x, each.arrays["thresholds"])
+            return _threshold(x, each.arrays["thresholds"], each.attributes["least"])
         if each.op == "add":
             a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
             return np.asarray(x * a + inputs[1] * b)
         if each.op == "sum":
-            return np.asarray(x.sum(axis=(2, 3), keepdims=True, dtype=np.int32))
+            columns = Windows.of(each.attributes).columns(_centred(x, each), np.int32)
+            return np.asarray(columns.sum(axis=(2, 3), dtype=np.int32) * each.arrays["factor"])
         if each.op == "max_pool":
             return _max_pool(x, each)
+        if each.op == "concat":
+            return np.concatenate(inputs, axis=1)
         if each.op == "flatten":
             return x.reshape(len(x), -1)
         if each.op == "lookup":
@@ -119,32 +130,14 @@ def _centred(x: Array, each: Instruction) -> Array:
     return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
-def _columns(
-    x: Array, each: Instruction, dtype: Any, kernel: tuple[int, int], padded_with: int = 0
-) -> Array:
-    """im2col (n, C, kh, kw, OH, OW) in `dtype`."""
-    (sh, sw), (ph, pw) = each.attributes["stride"], each.attributes["padding"]
-    n, channels, height, width = x.shape
-    out_h = (height + 2 * ph - kernel[0]) // sh + 1
-    out_w = (width + 2 * pw - kernel[1]) // sw + 1
-    padded = np.full((n, channels, height + 2 * ph, width + 2 * pw), padded_with, x.dtype)
-    padded[:, :, ph : ph + height, pw : pw + width] = x
-    columns = np.empty((n, channels, *kernel, out_h, out_w), dtype)
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            rows = slice(i, i + sh * (out_h - 1) + 1, sh)
-            columns[:, :, i, j] = padded[:, :, rows, j : j + sw * (out_w - 1) + 1 : sw]
-    return columns
-
-
 def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
-    kernel = (weight.shape[2], weight.shape[3])
+    windows = Windows.of(each.attributes, weight.shape[2:])
     if each.op in WINDOWED:
-        wide = _columns(x, each, x.dtype, kernel, each.attributes["zero_code"])
+        wide = windows.columns(x, x.dtype, fill=each.attributes["zero_code"])
         columns = _centred(rounded(wide, each), each).astype(_dtype(kind))
     else:
-        columns = _columns(_centred(x, each), each, _dtype(kind), kernel)
+        columns = windows.columns(_centred(x, each), _dtype(kind))
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
     acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns)
@@ -152,19 +145,21 @@ def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
 
 
 def _max_pool(x: Array, each: Instruction) -> Array:
-    # codes are never negative, so a padded 0 never wins over a pixel
-    columns = _columns(x, each, x.dtype, tuple(each.attributes["kernel"]))
+    # no code is below the least integer of its type, so that padding never wins over a pixel
+    least = int(np.iinfo(x.dtype).min)
+    columns = Windows.of(each.attributes).columns(x, x.dtype, fill=least)
     return np.asarray(columns.max(axis=(2, 3)))
 
 
-def _threshold(acc: Array, thresholds: Array) -> Array:
-    """For each element the number of its channel's sorted thresholds that it reaches."""
+def _threshold(acc: Array, thresholds: Array, least: int) -> Array:
+    """For each element `least` + the number of its channel's sorted thresholds that it reaches."""
     channels, count = thresholds.shape
-    codes = np.zeros(acc.shape, np.uint8 if count < 256 else np.uint16)
+    codes = np.full(acc.shape, least, code_type(least, least + count))
     if count <= FEW:
         for k in range(count):
             codes += acc >= thresholds[:, k].reshape(-1, *(1,) * (acc.ndim - 2))
         return codes
     for channel in range(channels):
-        codes[:, channel] = np.searchsorted(thresholds[channel], acc[:, channel], side="right")
+        reached = np.searchsorted(thresholds[channel], acc[:, channel], side="right")
+        codes[:, channel] = reached + least
     return codes

@@ -43,10 +43,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.switched import PARTS, SUMS, WHOLE, Switched
+from aquant_ref.evidence.switched import PARTS, WHOLE, Switched
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.partition import LAYERS
+from aquant_ref.ptq.partition import LAYERS, SUMS
 
 Array = NDArray[Any]
 

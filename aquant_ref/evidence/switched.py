@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import OPERATIONS, Node
-from aquant_ref.nn.windows import Windows
+from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
-from aquant_ref.ptq.partition import LAYERS
+from aquant_ref.ptq.partition import SUMS
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
 PARTS = ("weight", "activation", "propagated")
 WHOLE = "nothing"  # what is switched off in the error as it is
-SUMS = (*LAYERS, "add")
 
 
 class Switched:
@@ -75,11 +73,12 @@ class Switched:
             x = np.asarray(self.quantizers.read(node.inputs[0], x))
         if node.op == "linear":
             return x[:, :, None]
-        a = node.attributes
-        geometry = Windows(x.shape, a["kernel"], a.get("stride", 1), a.get("padding", 0))
+        geometry = windows(node, x.shape[1:])
         if not rounds or name not in self.network.windows:
             return geometry.columns(x).reshape(len(x), geometry.rows, -1)
-        groups = a.get("groups", 1)  # a weight of ones and zeros lets every row through, rounded
+        groups = node.attributes.get(
+            "groups", 1
+        )  # a weight of ones and zeros lets every row through, rounded
         unit = np.tile(np.eye(geometry.rows // groups, dtype=x.dtype), (groups, 1))
         own = {
             "weight": unit.reshape(geometry.rows, -1, *geometry.kernel),

@@ -16,6 +16,7 @@ from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN, check_int32, check_integers
 
 Array = NDArray[Any]
+Pair = tuple[int, int]
 
 
 def accumulate(weight: Array, codes: Array, bias: Array | None = None, *, layer: str) -> Array:
@@ -49,8 +50,9 @@ def accumulate_conv2d(
     weight: Array,
     bias: Array | None = None,
     *,
-    stride: tuple[int, int] = (1, 1),
-    padding: tuple[int, int] = (0, 0),
+    stride: Pair = (1, 1),
+    padding: tuple[int | Pair, int | Pair] = (0, 0),
+    dilation: Pair = (1, 1),
     groups: int = 1,
     zero_point: int = 0,
     layer: str,
@@ -58,8 +60,9 @@ def accumulate_conv2d(
     """Accumulators (N, O, H', W') int32 of a convolution: sum of weight * (code - zero_point).
 
     Spec: AQ-INT-4. `codes` (N, C, H, W), `weight` (O, C/groups, kh, kw), `bias` (O,), all integers;
-    cross-correlation, as PyTorch and ONNX have it. Raises InputError for shapes that do not fit,
-    AccumulatorOverflow as `accumulate` does.
+    cross-correlation, as PyTorch and ONNX have it. `padding` is (vertical, horizontal), either one
+    number or (before, after). Raises InputError for shapes that do not fit, AccumulatorOverflow as
+    `accumulate` does.
     """
     x = check_int32(layer, codes) - check_int32("zero point", zero_point)
     outputs, members, *kernel = weight.shape
@@ -67,12 +70,14 @@ def accumulate_conv2d(
         raise InputError(
             f"{layer}: weight {weight.shape} in {groups} groups does not fit {x.shape[1]} channels"
         )
-    x = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))  # 0 is the real zero by now
-    if x.shape[2] < kernel[0] or x.shape[3] < kernel[1]:
+    sides = [(p, p) if isinstance(p, int) else p for p in padding]
+    x = np.pad(x, ((0, 0), (0, 0), *sides))  # 0 is the real zero by now
+    extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if x.shape[2] < extent[0] or x.shape[3] < extent[1]:
         raise InputError(f"{layer}: an image of {codes.shape[2:]} is smaller than its kernel")
-    windows = sliding_window_view(x, tuple(kernel), axis=(2, 3))
-    windows = windows[:, :, :: stride[0], :: stride[1]]  # (N, C, H', W', kh, kw)
-    images, height, width = len(x), *windows.shape[2:4]
+    windows = sliding_window_view(x, tuple(extent), axis=(2, 3))
+    windows = windows[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+    images, height, width = len(x), *windows.shape[2:4]  # of (N, C, H', W', kh, kw)
     columns = windows.transpose(0, 1, 4, 5, 2, 3).reshape(images, groups, -1, height * width)
     rows = weight.reshape(groups, outputs // groups, -1)
     grouped = None if bias is None else bias.reshape(groups, -1)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from aquant_ref.nn.conv import conv2d, linear
-from aquant_ref.nn.elementwise import add, flatten, relu, relu6, softmax, softmax_cross_entropy
+from aquant_ref.nn.elementwise import (
+    add,
+    concat,
+    flatten,
+    relu,
+    relu6,
+    softmax,
+    softmax_cross_entropy,
+)
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Block, Builder, Graph
 from aquant_ref.nn.norm import batch_norm
@@ -19,6 +27,7 @@ __all__ = [
     "add",
     "avg_pool",
     "batch_norm",
+    "concat",
     "conv2d",
     "flatten",
     "fold_batch_norm",

@@ -35,7 +35,7 @@ from aquant_ref.nn.ste import (
     relative,
     squashed,
 )
-from aquant_ref.nn.windows import Pair, Windows, images_per_block
+from aquant_ref.nn.windows import Padding, Pair, Windows, images_per_block
 from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
@@ -87,9 +87,7 @@ class _Layer:
 
 def _layer(x: Array, weight: Array, attributes: dict[str, Any]) -> _Layer:
     return _Layer(
-        Windows(
-            x.shape, weight.shape[2:], attributes.get("stride", 1), attributes.get("padding", 0)
-        ),
+        Windows.of(x.shape, weight.shape[2:], attributes),
         attributes.get("groups", 1),
         len(weight),
         attributes["codes"],
@@ -108,7 +106,8 @@ def bordered_conv2d(
     *,
     codes: Codes,
     stride: Pair = 1,
-    padding: Pair = 0,
+    padding: Padding = 0,
+    dilation: Pair = 1,
     groups: int = 1,
     feedback: Feedback | None = None,
 ) -> Array:
@@ -118,8 +117,8 @@ def bordered_conv2d(
     `fusion` (C*kh*kw, 3) -> (N, O, OH, OW). A padded pixel is 0 and stays 0. `feedback` adds the
     error of the window so far to the border (AQ-FEEDBACK-1).
     """
-    attributes = {"codes": codes, "stride": stride, "padding": padding, "groups": groups}
-    layer = _layer(x, weight, {**attributes, "feedback": feedback})
+    attributes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    layer = _layer(x, weight, {**attributes, "codes": codes, "feedback": feedback})
     matrix = layer.matrix(weight)
     geometry = layer.geometry
     out = np.empty((len(x), *matrix.shape[:2], geometry.positions), np.result_type(x, weight))

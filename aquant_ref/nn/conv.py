@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.nn.autodiff import primitive
 from aquant_ref.nn.depthwise import depthwise, depthwise_vjp
-from aquant_ref.nn.windows import Pair, Windows
+from aquant_ref.nn.windows import Padding, Pair, Windows
 from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
@@ -44,16 +44,19 @@ def conv2d(
     bias: Array | None = None,
     *,
     stride: Pair = 1,
-    padding: Pair = 0,
+    padding: Padding = 0,
+    dilation: Pair = 1,
     groups: int = 1,
 ) -> Array:
     """Cross-correlation of images with kernels, zero padded.
+
+    Spec: AQ-INT-4, AQ-IDEAL-4.
 
     x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) -> (N, O, OH, OW). groups = C is a
     depthwise convolution. Raises ValueError when the shapes do not fit.
     """
     _check_conv(x, weight, groups)
-    geometry = Windows(x.shape, weight.shape[2:], stride, padding)
+    geometry = Windows(x.shape, weight.shape[2:], stride, padding, dilation)
     outputs = weight.shape[0]
     if groups == outputs == x.shape[1] > 1:
         out = depthwise(x, weight, geometry, np.result_type(x, weight))
@@ -86,7 +89,7 @@ def _conv2d_vjp(
     """
     x, weight = args[:2]
     groups = kwargs.get("groups", 1)
-    geometry = Windows(x.shape, weight.shape[2:], kwargs.get("stride", 1), kwargs.get("padding", 0))
+    geometry = Windows.of(x.shape, weight.shape[2:], kwargs)
     if groups == weight.shape[0] == x.shape[1] > 1:
         return _depthwise_rule(argnums, x, weight, geometry)
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)

@@ -1,11 +1,11 @@
-"""Activations, the residual add, flatten and the training loss, as autograd primitives."""
+"""Activations, the residual add, concat, flatten, the training loss, as autograd primitives."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from autograd.extend import defvjp
+from autograd.extend import defvjp, defvjp_argnums
 from numpy.typing import NDArray
 
 from aquant_ref.nn.autodiff import primitive
@@ -40,6 +40,25 @@ def add(a: Array, b: Array) -> Array:
 
 
 defvjp(add, lambda ans, a, b: lambda g: g, lambda ans, a, b: lambda g: g)
+
+
+@primitive
+def concat(*inputs: Array) -> Array:
+    """Two or more tensors of one shape but for their channels (axis 1), one after the other."""
+    if len({(x.shape[0], *x.shape[2:]) for x in inputs}) != 1:
+        shapes = " and ".join(str(x.shape) for x in inputs)
+        raise ValueError(f"concat: shapes {shapes} differ beyond their channels")
+    return np.concatenate(inputs, axis=1)
+
+
+def _concat_vjp(
+    argnums: tuple[int, ...], ans: Array, args: tuple[Array, ...], kwargs: dict[str, Any]
+) -> Any:
+    ends = np.cumsum([x.shape[1] for x in args]).tolist()
+    return lambda g: tuple(g[:, ends[i] - args[i].shape[1] : ends[i]] for i in argnums)
+
+
+defvjp_argnums(concat, _concat_vjp)
 
 
 @primitive

@@ -23,10 +23,21 @@ def fraction_bits(model: QuantizedGraph, name: str, asked: int) -> int:
     once, straight to the code, is classical requantization.
     """
     node = model.graph.node(name)
-    while node.op in CEILINGS:
+    while node.op in (*CEILINGS, "requantize") and node.inputs[0] not in model.tensors:
         node = model.graph.node(node.inputs[0])
     bordered = model.stored(name).coefficients is not None
     return asked if bordered or node.op == "add" else 0
+
+
+def scale_of_sum(model: QuantizedGraph, name: str) -> Fraction:
+    """The step in which the terms of the add `name` are counted: that of the next quantizer.
+
+    Spec: AQ-LOWER-10. Raises InputError, which names the add, where none follows.
+    """
+    try:
+        return Fraction(model.stored(model.rounded_into(name)).scale)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def border_of(model: QuantizedGraph, name: str, asked: int) -> FixedBorder:
@@ -36,14 +47,15 @@ def border_of(model: QuantizedGraph, name: str, asked: int) -> FixedBorder:
     whose polynomial was not stored, or where a number is too large.
     """
     tensor, op = model.stored(name), model.graph.node(name).op
-    qmax = tensor.crossings.shape[1]  # of wide codes less than their bits could hold
-    nearest = np.arange(qmax) + 0.5 - tensor.zero_point
+    high = tensor.low + tensor.crossings.shape[1]  # wide codes end before their bits do
+    nearest = np.arange(tensor.low, high) + 0.5
     if tensor.coefficients is None and not np.array_equiv(tensor.crossings, nearest):
         raise InputError(f"{name}: has crossings alone; its border's polynomial was not stored")
     ceiling = CEILINGS.get(op)
     try:
         return fixed_border(
-            qmax,
+            tensor.low,
+            high,
             tensor.zero_point,
             fraction_bits(model, name, asked),
             coefficients=tensor.coefficients,

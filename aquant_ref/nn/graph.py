@@ -74,6 +74,8 @@ class Graph:
             if name not in self.shapes:
                 raise ValueError(f"{node.name}: reads {name!r}, which no earlier node makes")
         operation = OPERATIONS[node.op]
+        if operation.reads not in (None, len(node.inputs)):
+            raise ValueError(f"{node.name}: reads {len(node.inputs)} tensors")
         shapes = [self.shapes[name] for name in node.inputs]
         self.shapes[node.name] = operation.shape(node, *shapes)
         for name, shape in operation.parameters(node, shapes[0]).items():

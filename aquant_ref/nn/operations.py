@@ -14,10 +14,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from aquant_ref.nn.conv import conv2d, linear
-from aquant_ref.nn.elementwise import add, flatten, relu, relu6
+from aquant_ref.nn.elementwise import add, concat, flatten, relu, relu6
 from aquant_ref.nn.norm import batch_norm
-from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool
-from aquant_ref.nn.windows import output_size, pair
+from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool, pooling_windows
+from aquant_ref.nn.windows import Windows, geometry_of, pair
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -44,28 +44,47 @@ class Node:
 class Operation:
     """How an op computes: `apply(node, parameters, *inputs)`, with parameters by their short names.
 
-    `shape(node, *input shapes)` and `parameters(node, input shape)` leave the batch axis out.
+    `shape(node, *input shapes)` and `parameters(node, input shape)` leave the batch axis out;
+    `reads` is how many tensors it takes, None for any number.
     """
 
     apply: Callable[..., Array]
     shape: Callable[..., Shape]
     parameters: Callable[[Node, Shape], dict[str, Shape]] = lambda node, shape: {}
+    reads: int | None = 1
+
+
+def windows(node: Node, shape: Shape) -> Windows:
+    """Where the windows of a convolution or pool lie on a tensor of `shape` (C, H, W).
+
+    Spec: AQ-IDEAL-4. Raises ValueError, which names the node, where they do not fit.
+    """
+    a = node.attributes
+    try:
+        if node.op == "conv2d":
+            return Windows.of((1, *shape), a["kernel"], a)
+        if node.op == "global_avg_pool":
+            return pooling_windows((1, *shape), (shape[1], shape[2]))
+        return pooling_windows((1, *shape), a["kernel"], **geometry_of(a))
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{node.name}: {error}") from error
 
 
 def _window_shape(node: Node, shape: Shape, channels: int) -> Shape:
-    a = node.attributes
-    kernel = pair(a["kernel"])
-    stride = pair(a.get("stride", kernel if node.op != "conv2d" else 1))
-    padding = pair(a.get("padding", 0))
-    if min(kernel + stride) < 1 or min(padding) < 0 or channels < 1:
-        raise ValueError(f"{node.name}: attributes {dict(a)} make no window")
-    sizes = [
-        output_size(size, k, s, p)
-        for size, k, s, p in zip(shape[1:], kernel, stride, padding, strict=True)
-    ]
-    if min(sizes) < 1:
-        raise ValueError(f"{node.name}: a window of {kernel} does not fit {shape[1]}x{shape[2]}")
-    return (channels, *sizes)
+    if type(channels) is not int or channels < 1:
+        raise ValueError(f"{node.name}: channels cannot be {channels}")
+    geometry = windows(node, shape)
+    return channels, geometry.out_height, geometry.out_width
+
+
+def _concat_shape(node: Node, *shapes: Shape) -> Shape:
+    if len(shapes) < 2:
+        raise ValueError(f"{node.name}: needs two or more inputs to put together")
+    if len({shape[1:] for shape in shapes}) != 1:
+        raise ValueError(
+            f"{node.name}: shapes {' and '.join(map(str, shapes))} differ beyond their channels"
+        )
+    return sum(shape[0] for shape in shapes), *shapes[0][1:]
 
 
 def _same_shape(node: Node, *shapes: Shape) -> Shape:
@@ -101,7 +120,7 @@ def _options(node: Node, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _conv2d(node: Node, parameters: Mapping[str, Array], x: Array) -> Array:
-    options = _options(node, ("stride", "padding", "groups"))
+    options = _options(node, ("stride", "padding", "dilation", "groups"))
     if "bias" in parameters:
         return conv2d(x, parameters["weight"], parameters["bias"], **options)
     return conv2d(x, parameters["weight"], **options)
@@ -131,22 +150,29 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "relu": Operation(lambda node, parameters, x: relu(x), _same_shape),
     "relu6": Operation(lambda node, parameters, x: relu6(x), _same_shape),
-    "add": Operation(lambda node, parameters, a, b: add(a, b), _same_shape),
+    "add": Operation(lambda node, parameters, a, b: add(a, b), _same_shape, reads=2),
     "avg_pool": Operation(
         lambda node, parameters, x: avg_pool(
-            x, node.attributes["kernel"], **_options(node, ("stride", "padding", "count_padding"))
+            x,
+            node.attributes["kernel"],
+            **_options(node, ("stride", "padding", "dilation", "count_padding")),
         ),
         lambda node, shape: _window_shape(node, shape, shape[0]),
     ),
     "max_pool": Operation(
         lambda node, parameters, x: max_pool(
-            x, node.attributes["kernel"], **_options(node, ("stride", "padding"))
+            x, node.attributes["kernel"], **_options(node, ("stride", "padding", "dilation"))
         ),
         lambda node, shape: _window_shape(node, shape, shape[0]),
     ),
     "global_avg_pool": Operation(
         lambda node, parameters, x: global_avg_pool(x), lambda node, shape: (shape[0], 1, 1)
     ),
+    "concat": Operation(
+        lambda node, parameters, *inputs: concat(*inputs), _concat_shape, reads=None
+    ),
+    # the real numbers stay; the quantizer of the tensor, its own, makes other codes of them
+    "requantize": Operation(lambda node, parameters, x: x, _same_shape),
     "flatten": Operation(
         lambda node, parameters, x: flatten(x), lambda node, shape: (math.prod(shape),)
     ),

@@ -9,21 +9,34 @@ from autograd.extend import defvjp
 from numpy.typing import NDArray
 
 from aquant_ref.nn.autodiff import primitive
-from aquant_ref.nn.windows import Pair, Windows
+from aquant_ref.nn.windows import Padding, Pair, Windows
 
 Array = NDArray[Any]
 
 
-def window_counts(geometry: Windows) -> Array:
-    """(OH, OW) number of real (not padded) pixels in each window."""
-    ones = np.ones((1, geometry.channels, geometry.height, geometry.width))
-    return np.asarray(geometry.columns(ones)[0, 0].sum(axis=(0, 1)))
+def pooling_windows(
+    shape: tuple[int, ...],
+    kernel: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+) -> Windows:
+    """The windows of a pool, whose stride is its kernel unless it is given.
+
+    Spec: AQ-IDEAL-4. Raises ValueError as `Windows` does, and where a window meets padding alone:
+    it would have no maximum, and no mean of its pixels.
+    """
+    geometry = Windows(shape, kernel, kernel if stride is None else stride, padding, dilation)
+    if not geometry.counts().all():
+        raise ValueError(f"a window of {geometry.kernel} meets nothing but padding")
+    return geometry
 
 
 def _divisor(geometry: Windows, count_padding: bool, dtype: Any) -> Array:
     if count_padding:
         return np.asarray(geometry.kernel[0] * geometry.kernel[1], dtype)
-    return window_counts(geometry).astype(dtype)
+    return geometry.counts().astype(dtype)
 
 
 @primitive
@@ -32,23 +45,25 @@ def avg_pool(
     kernel: Pair,
     *,
     stride: Pair | None = None,
-    padding: Pair = 0,
+    padding: Padding = 0,
+    dilation: Pair = 1,
     count_padding: bool = True,
 ) -> Array:
-    """Mean over windows, (N, C, H, W) -> (N, C, OH, OW); `count_padding` divides by kh*kw at the
-    edges as well.
+    """Mean over windows, (N, C, H, W) -> (N, C, OH, OW).
+
+    Spec: AQ-IDEAL-4. With `count_padding` the divisor is kh*kw everywhere, otherwise it is the
+    number of real pixels in the window.
     """
-    geometry = Windows(x.shape, kernel, kernel if stride is None else stride, padding)
+    geometry = pooling_windows(x.shape, kernel, stride=stride, padding=padding, dilation=dilation)
     total = geometry.columns(x).sum(axis=(2, 3))
     return np.asarray(total / _divisor(geometry, count_padding, x.dtype))
 
 
-def _avg_pool_vjp(ans: Array, x: Array, kernel: Pair, **attributes: Any) -> Any:
-    stride = attributes.get("stride")
-    geometry = Windows(
-        x.shape, kernel, kernel if stride is None else stride, attributes.get("padding", 0)
-    )
-    divisor = _divisor(geometry, attributes.get("count_padding", True), x.dtype)
+def _avg_pool_vjp(
+    ans: Array, x: Array, kernel: Pair, *, count_padding: bool = True, **attributes: Any
+) -> Any:
+    geometry = pooling_windows(x.shape, kernel, **attributes)
+    divisor = _divisor(geometry, count_padding, x.dtype)
 
     def vjp(g: Array) -> Array:
         each = (g / divisor)[:, :, None, None]
@@ -63,19 +78,25 @@ defvjp(avg_pool, _avg_pool_vjp, argnums=(0,))
 
 
 @primitive
-def max_pool(x: Array, kernel: Pair, *, stride: Pair | None = None, padding: Pair = 0) -> Array:
+def max_pool(
+    x: Array,
+    kernel: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+) -> Array:
     """Maximum over windows; padding never wins (it counts as -inf). Of equal values the first gets
     the gradient.
+
+    Spec: AQ-IDEAL-4.
     """
-    geometry = Windows(x.shape, kernel, kernel if stride is None else stride, padding)
+    geometry = pooling_windows(x.shape, kernel, stride=stride, padding=padding, dilation=dilation)
     return np.asarray(geometry.columns(x, -np.inf).max(axis=(2, 3)))
 
 
 def _max_pool_vjp(ans: Array, x: Array, kernel: Pair, **attributes: Any) -> Any:
-    stride = attributes.get("stride")
-    geometry = Windows(
-        x.shape, kernel, kernel if stride is None else stride, attributes.get("padding", 0)
-    )
+    geometry = pooling_windows(x.shape, kernel, **attributes)
     columns = geometry.columns(x, -np.inf)
     flat = columns.reshape(*columns.shape[:2], -1, *columns.shape[4:])
     winner = flat.argmax(axis=2)[:, :, None]

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Graph
-from aquant_ref.nn.operations import Node
+from aquant_ref.nn.operations import Node, windows
 from aquant_ref.nn.quantizers import (
     FeedbackBorder,
     QuantizedLayer,
@@ -39,6 +39,7 @@ from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
 Array = NDArray[Any]
 
 PASSES_CODES = ("flatten", "max_pool")  # ops that move codes and leave scale and quantizer alone
+SLIDING = ("conv2d", "max_pool", "avg_pool", "global_avg_pool")
 
 
 def stored_as(graph: Graph, stored: Container[str], name: str) -> str | None:
@@ -79,16 +80,32 @@ class QuantizedGraph:
             raise ValueError(f"{name}: is read as codes but has no quantizer")
         return source
 
+    def code_scale(self, name: str) -> float | None:
+        """The scale of the codes of tensor `name`; None for one that is not made of codes.
+
+        A concat without a quantizer is where its inputs are, and of one scale (AQ-LOWER-9).
+        """
+        if name in self.tensors:
+            return self.tensors[name].scale
+        node = self.graph.node(name)
+        if node.op not in (*PASSES_CODES, "concat"):
+            return None
+        scales = {self.code_scale(each) for each in node.inputs}
+        return scales.pop() if len(scales) == 1 else None
+
     def zero_point(self, name: str) -> Array:
         """The code of the real number 0 in each channel of tensor `name`, (C,) int32.
 
         That of the narrow code where the tensor is stored with wide ones.
         """
-        source, channels = self.code_source(name), self.graph.shapes[name][0]
-        if source == INPUT:
-            zero = np.array(self.graph.zero, np.int32)
-            return np.repeat(zero, channels // len(zero))  # flattened channel by channel
-        return np.full(channels, self.tensors[source].zero_point, np.int32)
+        channels = self.graph.shapes[name][0]
+        if name == INPUT:
+            return np.array(self.graph.zero, np.int32)
+        if name in self.tensors:
+            return np.full(channels, self.tensors[name].zero_point, np.int32)
+        made_of = [self.zero_point(each) for each in self.graph.node(name).inputs]
+        zero_point = np.concatenate(made_of)  # of one tensor, or of a concat
+        return np.repeat(zero_point, channels // len(zero_point))  # flattened channel by channel
 
     def wide(self) -> frozenset[str]:
         """The tensors that a layer of `windows` reads, which are stored with wide codes."""
@@ -124,8 +141,12 @@ class QuantizedGraph:
         return name
 
     def input_scale(self, layer: str) -> float:
-        """The scale of the codes that `layer` reads."""
-        return self.tensors[self.code_source(self.graph.node(layer).inputs[0])].scale
+        """The scale of the codes that `layer` reads; raises ValueError."""
+        read = self.graph.node(layer).inputs[0]
+        scale = self.code_scale(read)
+        if scale is None:
+            raise ValueError(f"{read}: is read as codes but is not made of codes of one scale")
+        return scale
 
     def weight_scale(self, layer: str) -> Array:
         """Unit / input scale, (O,) float64: what one step of a weight code is worth, to half an
@@ -149,11 +170,12 @@ class QuantizedGraph:
         ]
         for node in self.graph.nodes:
             plain: dict[str, Any] = {"name": node.name, "op": node.op, "inputs": node.inputs}
-            attributes = {**node.attributes, "groups": node.attributes.get("groups", 1)}
-            default = {"stride": attributes.get("kernel", 1) if node.op == "max_pool" else 1}
-            for key in ("kernel", "stride", "padding"):
-                plain[key] = pair(attributes.get(key, default.get(key, 0)))
-            plain["groups"] = attributes["groups"]
+            if node.op in SLIDING:
+                geometry = windows(node, self.graph.shapes[node.inputs[0]])
+                for key in ("kernel", "stride", "padding", "dilation"):
+                    plain[key] = getattr(geometry, key)
+                plain["groups"] = node.attributes.get("groups", 1)
+                plain["count_padding"] = node.attributes.get("count_padding", True)
             if node.name in self.layers:
                 layer = self.layers[node.name]
                 plain["weight"] = layer.integers().tolist()
@@ -168,15 +190,13 @@ class QuantizedGraph:
                     plain["step"], plain["offset"] = Fraction(tensor.scale), tensor.zero_point
                     tensor = self.wide_tensor(node.name)
                 channels = self.graph.shapes[node.name][0]
-                rows = np.broadcast_to(tensor.crossings, (channels, tensor.crossings.shape[1]))
-                plain["scale"] = Fraction(tensor.scale)
+                rows = [exact(row) for row in tensor.crossings]
+                plain["scale"], plain["least"] = Fraction(tensor.scale), tensor.qmin
                 plain["zero_point"] = [tensor.zero_point] * channels
-                plain["crossings"] = [exact(row) for row in rows]
+                plain["crossings"] = rows * (channels // len(rows))
                 if tensor.coefficients is not None:
-                    each = np.broadcast_to(
-                        tensor.coefficients, (channels, tensor.coefficients.shape[1])
-                    )
-                    plain["coefficients"] = [exact(row) for row in each]
+                    rows = [exact(row) for row in tensor.coefficients]
+                    plain["coefficients"] = rows * (channels // len(rows))
                     plain["squash"] = tensor.squash
             nodes.append(plain)
         return nodes
@@ -226,6 +246,7 @@ class QuantizedGraph:
             ],
             "layer_bits": {name: layer.bits for name, layer in self.layers.items()},
             "tensor_bits": {name: tensor.bits for name, tensor in self.tensors.items()},
+            "signed": sorted(name for name, tensor in self.tensors.items() if tensor.signed),
             "feedback": {
                 name: border.rank
                 for name, border in self.windows.items()
@@ -277,6 +298,7 @@ class QuantizedGraph:
                     bits,
                     arrays[f"tensors/{name}/crossings"],
                     int(arrays[f"tensors/{name}/zero_point"]),
+                    name in meta["signed"],
                     arrays.get(f"tensors/{name}/coefficients"),
                     meta.get("squash", {}).get(name, "sigmoid"),
                 )
@@ -305,6 +327,8 @@ class QuantizedGraph:
             self.graph.check_parameters(self.floats)
         elif INPUT not in self.tensors:
             raise ValueError(f"{INPUT}: has no quantizer")
+        if INPUT in self.tensors and self.tensors[INPUT].signed:
+            raise ValueError(f"{INPUT}: its codes are pixels, which are unsigned")
         needed = set() if self.floats else set(weights)
         for name in sorted(needed ^ self.layers.keys()):
             raise ValueError(f"{name}: {'has no' if name in needed else 'needs no'} codes")
@@ -314,7 +338,7 @@ class QuantizedGraph:
         for name, layer in self.layers.items():
             with _named(name):
                 layer.check(weights[name])
-                self.code_source(self.graph.node(name).inputs[0])
+                self.input_scale(name)
         for name, border in self.windows.items():
             node = self.graph.node(name)
             with _named(name):

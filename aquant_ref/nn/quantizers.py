@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.quant.border import SQUASHES
-from aquant_ref.quant.qparams import check_bits
+from aquant_ref.quant import border
+from aquant_ref.quant.qparams import check_bits, code_range
 from aquant_ref.quant.window import NEVER, WindowBorder, wide_steps
 
 Array = NDArray[Any]
@@ -53,11 +53,11 @@ class QuantizedLayer:
 
 @dataclass(frozen=True)
 class QuantizedTensor:
-    """The quantizer of a tensor: codes 0..2^bits - 1 of value scale*(code - zero_point).
+    """The quantizer of a tensor: codes qmin..qmax of value scale*(code - zero_point).
 
-    `crossings` (C or 1, 2^bits - 1) float64, AQ-BORDER-2: t = r/scale goes from k to k + 1, the
-    code from k + zero_point to the next, where it reaches crossings[c, k + zero_point], which is in
-    (k, k + 1].
+    Spec: AQ-AFFINE-5. `zero_point` is a code. `crossings` (C or 1, 2^bits - 1) float64,
+    AQ-BORDER-2: t = r/scale goes from k to k + 1, the code to the next, where it reaches
+    crossings[c, k - low], which is in (k, k + 1].
 
     A border's polynomial, `coefficients` (C or 1, 1 to 3) float64 with its `squash`, is what the
     crossings were computed from; the fixed-point lowering alone reads it (AQ-SNAP-5).
@@ -67,27 +67,69 @@ class QuantizedTensor:
     bits: int
     crossings: Array
     zero_point: int = 0
+    signed: bool = False
     coefficients: Array | None = None
     squash: str = "sigmoid"
 
+    @property
+    def qmin(self) -> int:
+        """The smallest code."""
+        return code_range(self.bits, signed=self.signed)[0]
+
+    @property
+    def qmax(self) -> int:
+        """The largest code."""
+        return code_range(self.bits, signed=self.signed)[1]
+
+    @property
+    def low(self) -> int:
+        """The smallest code in steps; -low is the zero point, counted from the smallest code."""
+        return self.qmin - self.zero_point
+
+    @property
+    def high(self) -> int:
+        """The largest code in steps."""
+        return self.qmax - self.zero_point
+
+    def codes(self, t: Array) -> Array:
+        """The codes of t = r/scale (N, C, ...): uint8, int8 if signed; 16 bits wide above 8.
+
+        Spec: AQ-AFFINE-5, AQ-BORDER-2. Raises InputError for NaN.
+        """
+        reached = border.codes(t, self.crossings, -self.low)
+        if not self.signed:
+            return reached
+        return (reached.astype(np.int32) + self.qmin).astype(
+            np.int8 if self.bits <= 8 else np.int16
+        )
+
+    def real(self, codes: Array, dtype: Any) -> Array:
+        """What the codes stand for, scale*(code - zero_point), in `dtype`. Spec: AQ-AFFINE-3."""
+        steps = codes.astype(dtype)
+        if self.zero_point:
+            steps -= self.zero_point
+        steps *= dtype.type(self.scale)
+        return steps
+
     def check(self, channels: int) -> None:
         """Raise ValueError unless this can be the quantizer of a tensor of so many channels."""
-        qmax = 2 ** check_bits("tensor", self.bits) - 1
+        count = 2 ** check_bits("tensor", self.bits) - 1
         if not 0 < self.scale < float("inf"):
             raise ValueError(f"scale is {self.scale}, needs a finite number above 0")
-        if not 0 <= self.zero_point <= qmax:
-            raise ValueError(f"zero_point is {self.zero_point}, needs 0 to {qmax}")
-        _check_shape("crossings", self.crossings, (channels, qmax), (1, qmax))
+        if not self.qmin <= self.zero_point <= self.qmax:
+            raise ValueError(f"zero_point is {self.zero_point}, needs {self.qmin} to {self.qmax}")
+        _check_shape("crossings", self.crossings, (channels, count), (1, count))
         _check_finite("crossings", self.crossings)
-        cell = np.arange(qmax) - self.zero_point
+        cell = np.arange(count) + self.low
         if not bool(((self.crossings > cell) & (self.crossings <= cell + 1)).all()):
             raise ValueError("crossings lie outside their cells")
         if self.coefficients is not None:
             shapes = [(rows, degree) for rows in (channels, 1) for degree in (3, 2, 1)]
             _check_shape("coefficients", self.coefficients, *shapes)
             _check_finite("coefficients", self.coefficients)
-        if self.squash not in SQUASHES:
-            raise ValueError(f"squash is {self.squash!r}, needs one of {', '.join(SQUASHES)}")
+        if self.squash not in border.SQUASHES:
+            known = ", ".join(border.SQUASHES)
+            raise ValueError(f"squash is {self.squash!r}, needs one of {known}")
 
 
 @dataclass(frozen=True)
@@ -102,21 +144,23 @@ class FeedbackBorder:
     rank: int
 
 
-def check_window(border: WindowBorder | FeedbackBorder, rows: int, tensor: QuantizedTensor) -> None:
-    """Raise ValueError unless `border` can round the wide codes of `tensor` in that many rows."""
+def check_window(window: WindowBorder | FeedbackBorder, rows: int, tensor: QuantizedTensor) -> None:
+    """Raise ValueError unless `window` can round the wide codes of `tensor` in that many rows."""
+    if tensor.signed:
+        raise ValueError("rounds in windows what is stored with signed codes; wide ones have none")
     wide = len(wide_steps(tensor.bits, tensor.zero_point))
     shapes = (rows, wide), (1, wide)
-    if isinstance(border, FeedbackBorder):
-        _check_shape("border", border.border, *shapes)
-        _check_finite("border", border.border)
-        if type(border.rank) is not int or border.rank < 1:
-            raise ValueError(f"rank is {border.rank}, needs at least 1")
+    if isinstance(window, FeedbackBorder):
+        _check_shape("border", window.border, *shapes)
+        _check_finite("border", window.border)
+        if type(window.rank) is not int or window.rank < 1:
+            raise ValueError(f"rank is {window.rank}, needs at least 1")
         return
-    _check_shape("codes", border.codes, *shapes)
-    _check_integers("codes", border.codes, 0, 2**tensor.bits - 1)
-    if (border.lift is None) != (border.fusion is None):
+    _check_shape("codes", window.codes, *shapes)
+    _check_integers("codes", window.codes, 0, 2**tensor.bits - 1)
+    if (window.lift is None) != (window.fusion is None):
         raise ValueError("has only one of lift and fusion")
-    for name, table in (("lift", border.lift), ("fusion", border.fusion)):
+    for name, table in (("lift", window.lift), ("fusion", window.fusion)):
         if table is not None:
             _check_shape(name, table, *shapes)
             _check_integers(name, table, NEVER, -NEVER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
+from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.observers import WeightScale
 
 
@@ -36,7 +37,7 @@ def save(path: Path, network: LearnedNetwork, meta: dict[str, Any]) -> None:
 
 
 def load(path: Path, network: LearnedNetwork) -> dict[str, Any]:
-    """Read what `save` wrote into `network`, which has the graph and parameters; returns the meta.
+    """Read what `save` wrote into `network`, as `methods.observe` makes it; returns the meta.
 
     Raises InputError, which names the file, if it is damaged or of another network.
     """
@@ -49,7 +50,9 @@ def load(path: Path, network: LearnedNetwork) -> dict[str, Any]:
             network.codes[name] = arrays[f"codes/{name}"]
         for name, (bits, zero_point) in meta["tensors"].items():
             scale = float(arrays[f"tensor/{name}"])
-            network.tensors[name] = LearnedTensor(scale, bits, zero_point)
+            network.tensors[name] = replace(
+                network.tensors[name], scale=scale, bits=bits, zero_point=zero_point
+            )
     except KeyError as error:
         raise InputError(f"{path}: is not the first pass of a network ({error})") from error
     return meta

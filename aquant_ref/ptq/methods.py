@@ -121,7 +121,7 @@ class Config:
     written as `Border.parse` reads it; empty is the default of the method. `weight_bits` is 1 to
     16, or 32 for weights in floating point. `search` is how scales are searched, one of
     `observers.SEARCHES`; empty is that of the method, "brecq" for `brecq` and "qdrop" for all
-    others.
+    others. `signed` stores activations as signed codes, which changes no result (AQ-AFFINE-5).
     """
 
     method: str = "aquant"
@@ -132,6 +132,7 @@ class Config:
     seed: int = 0
     border: str = ""
     search: str = ""
+    signed: bool = False
 
     def __post_init__(self) -> None:
         if self.weight_bits != FLOAT_BITS:
@@ -229,7 +230,7 @@ def observe(
     tensors = {INPUT: LearnedTensor(PIXEL_SCALE, 8)}
     for name, observer in observers.items():
         scale, zero_point = observer.search(bits[name], config.scale_search)
-        tensors[name] = LearnedTensor(scale, bits[name], zero_point)
+        tensors[name] = LearnedTensor(scale, bits[name], zero_point, signed=config.signed)
     scales = {}
     if config.weight_bits != FLOAT_BITS:
         scales = {

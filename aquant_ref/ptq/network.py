@@ -17,7 +17,7 @@ from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import OPERATIONS, Node
 from aquant_ref.nn.quantized import PASSES_CODES, stored_as
 from aquant_ref.nn.ste import Codes, ste_quantize
-from aquant_ref.nn.windows import pair
+from aquant_ref.nn.windows import geometry_of, pair
 from aquant_ref.ptq.adaround import dequantized
 from aquant_ref.ptq.form import ALL_DIRECTIONS
 from aquant_ref.ptq.observers import WeightScale
@@ -31,7 +31,8 @@ Keep = Callable[[tuple[int, ...]], Array]
 class LearnedTensor:
     """A quantizer while it is learned: codes 0..2^bits - 1 that mean scale*(code - zero_point).
 
-    With a border of its own, `coefficients` (C or 1, 3), squashed by `squash`.
+    With a border of its own, `coefficients` (C or 1, 3), squashed by `squash`. `signed` is how the
+    codes will be stored; learning counts them from 0 either way (AQ-AFFINE-5).
     """
 
     scale: float
@@ -39,6 +40,7 @@ class LearnedTensor:
     zero_point: int = 0
     coefficients: Array | None = None
     squash: str = "sigmoid"
+    signed: bool = False
 
     @property
     def qmax(self) -> int:
@@ -200,8 +202,7 @@ class Quantizers:
             self._scale(source),
             *learned,
             codes=self._codes(self.network.tensors[source], window.squash),
-            stride=a.get("stride", 1),
-            padding=a.get("padding", 0),
             groups=groups,
             feedback=feedback,
+            **geometry_of(a),
         )

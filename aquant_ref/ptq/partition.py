@@ -16,6 +16,7 @@ from aquant_ref.nn.quantized import PASSES_CODES
 UNITS = ("block", "layer")
 ACTIVATIONS = ("relu", "relu6")
 LAYERS = ("conv2d", "linear")
+SUMS = (*LAYERS, "add")
 BOUNDARY_BITS = 8
 
 
@@ -34,14 +35,16 @@ def quantized_tensors(graph: Graph) -> tuple[str, ...]:
     """Tensors that are stored as codes, in order: all but those that continue inside one integer
     sum.
 
-    A layer's output goes on unrounded into its ReLU or its add, an add's into its ReLU, unless
-    something else reads it as well.
+    A layer's output, and that of an add, goes on unrounded into a ReLU, an add or a concat, unless
+    something else reads it as well. A concat and a requantize have a quantizer of their own.
     """
     stored = [INPUT]
     for node in graph.nodes:
         readers = graph.consumers(node.name)
-        continues = node.op in (*LAYERS, "add") and all(
-            reader.op in (*ACTIVATIONS, "add") for reader in readers
+        continues = (
+            node.op in SUMS
+            and len(readers) == 1
+            and readers[0].op in (*ACTIVATIONS, "add", "concat")
         )
         if readers and not continues and node.op not in PASSES_CODES:
             stored.append(node.name)
@@ -49,11 +52,11 @@ def quantized_tensors(graph: Graph) -> tuple[str, ...]:
 
 
 def _towards_output(graph: Graph, name: str) -> Iterator[str]:
-    """The tensors on the way back from `name` to the first ReLU or layer, that one included."""
+    """The tensors on the way back from `name` to the first ReLUs or layers, those included."""
     yield name
-    node = graph.node(name)
-    if node.op not in (*LAYERS, "add", *ACTIVATIONS):
-        yield from _towards_output(graph, node.inputs[0])
+    if name != INPUT and (node := graph.node(name)).op not in (*SUMS, *ACTIVATIONS):
+        for read in node.inputs:
+            yield from _towards_output(graph, read)
 
 
 def boundary_tensors(graph: Graph) -> frozenset[str]:

@@ -4,8 +4,8 @@ What must combine in integers is moved to the nearest value where it does, in th
 (SPEC.md, AQ-SNAP):
 
 * scales of tensors and units of layers get float32's 24 bits, so that products stay exact;
-* where two terms meet in an add, one has its unit moved, by less than 2^-16 of it, so that the
-  ratio of the two is a 16-bit integer times a power of two;
+* where two terms meet in an add, one that is a layer has its unit moved, by less than 2^-16 of it,
+  so that the ratio of the two is a 16-bit integer times a power of two;
 * the last layer's bias becomes an integer number of its unit, so that logits are integers;
 * borders become crossings, found by bisection to the last bit of float64; the polynomial is kept
   beside them for hardware that has no thresholds (AQ-SNAP-5).
@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, every_row
 from aquant_ref.quant import border
+from aquant_ref.quant.qparams import code_range
 from aquant_ref.quant.window import WindowBorder, row_borders, window_border
 
 Array = NDArray[Any]
@@ -56,7 +56,11 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
     brought to one unit.
     """
     graph = network.graph
-    tensors = {name: _tensor(name, tensor) for name, tensor in network.tensors.items()}
+    wide = network.read_in_windows()
+    tensors = {
+        name: _tensor(name, replace(tensor, signed=tensor.signed and name not in wide))
+        for name, tensor in network.tensors.items()
+    }
     windows = {name: _window(network, name) for name in network.windows}
     parameters = network.weights()
     layers = {}
@@ -72,23 +76,25 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
             to_single(scale.scale * draft.input_scale(name)),
             parameters[f"{name}.bias"].astype(np.float64),
         )
-    for node in graph.nodes:
-        if node.op == "add":
-            _snap_add(graph, layers, tensors, node.name)
+    _snap_adds(draft, layers)
     layers[graph.output] = _snap_logits(graph.output, layers[graph.output])
     return QuantizedGraph(graph, layers, tensors, source, windows)
 
 
 def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
-    scale, bits, zero_point = float(to_single(tensor.scale)), tensor.bits, tensor.zero_point
-    if tensor.coefficients is None:
-        return QuantizedTensor(scale, bits, border.nearest_crossings(bits, zero_point), zero_point)
-    coefficients, squash = tensor.coefficients.astype(np.float64), tensor.squash
-    try:
-        crossings = border.crossings(coefficients, bits, zero_point=zero_point, squash=squash)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
-    return QuantizedTensor(scale, bits, crossings, zero_point, coefficients, squash)
+    bits, steps = tensor.bits, tensor.zero_point
+    coefficients, squash = tensor.coefficients, tensor.squash
+    if coefficients is None:
+        crossings = border.nearest_crossings(bits, steps)
+    else:
+        coefficients = coefficients.astype(np.float64)
+        try:
+            crossings = border.crossings(coefficients, bits, zero_point=steps, squash=squash)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+    scale = float(to_single(tensor.scale))
+    zero_point = steps + code_range(bits, signed=tensor.signed)[0]
+    return QuantizedTensor(scale, bits, crossings, zero_point, tensor.signed, coefficients, squash)
 
 
 def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder:
@@ -112,29 +118,40 @@ def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder
     return window_border(coefficients, learned.fusion, tensor.bits, kernel=kernel, **options)
 
 
-def _snap_add(
-    graph: Graph,
-    layers: dict[str, QuantizedLayer],
-    tensors: dict[str, QuantizedTensor],
-    name: str,
-) -> None:
-    """Move the unit of one layer so that both terms of the add are integers of one unit."""
-    terms = graph.node(name).inputs
-    sums = [term for term in terms if term in layers and term not in tensors]
-    movable = [term for term in sums if len(graph.consumers(term)) == 1]
-    if not movable:
-        raise InputError(
-            f"{name}: neither {terms[0]} nor {terms[1]} is a layer that it alone reads, so that no "
-            "scale can be moved to fit the other"
-        )
-    moved = movable[0]
-    reference = terms[1] if moved == terms[0] else terms[0]
-    if reference in sums:
-        unit = layers[reference].unit
-    else:
-        stored = QuantizedGraph(graph, {}, tensors).code_source(reference)
-        unit = np.full_like(layers[moved].unit, tensors[stored].scale)
-    layers[moved] = replace(layers[moved], unit=snap_ratio(layers[moved].unit, unit))
+def _snap_adds(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None:
+    """Move the unit of a layer in each add of `draft` so that both terms are integers of one unit.
+
+    Two terms that are stored need no move (AQ-SNAP-2).
+    """
+    graph = draft.graph
+    units: dict[str, Array] = {}  # of each add: that of the term which is not moved
+
+    def unit_of(term: str) -> Array | None:
+        """The unit of a term in each channel, with float32's 24 bits; None if it has none."""
+        if term in layers and term not in draft.tensors:
+            return layers[term].unit
+        scale = draft.code_scale(term)
+        return units.get(term) if scale is None else np.full(graph.shapes[term][0], scale)
+
+    def movable(term: str) -> bool:
+        sums = term in layers and term not in draft.tensors
+        return sums and len(graph.consumers(term)) == 1
+
+    for node in graph.nodes:
+        if node.op != "add":
+            continue
+        first, second = node.inputs
+        moved, kept = (first, second) if movable(first) else (second, first)
+        unit = unit_of(kept)
+        stored = all(draft.code_scale(term) is not None for term in node.inputs)
+        if unit is None or not (stored or movable(moved)):
+            raise InputError(
+                f"{node.name}: neither {first} nor {second} is a layer that it alone reads, so "
+                "that no scale can be moved to fit the other"
+            )
+        if not stored:
+            layers[moved] = replace(layers[moved], unit=snap_ratio(layers[moved].unit, unit))
+        units[node.name] = unit
 
 
 def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
@@ -150,7 +167,8 @@ def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
         (model.tensors[name].scale, each.scale) for name, each in network.tensors.items()
     ]
     for name, layer in model.layers.items():
-        read = network.source(network.graph.node(name).inputs[0])
-        assert read is not None
+        read = network.graph.node(name).inputs[0]
+        while read not in network.tensors:  # what a concat puts together has one scale
+            read = network.graph.node(read).inputs[0]
         pairs.append((layer.unit, network.scales[name].scale * network.tensors[read].scale))
     return max(float(np.max(abs(after / before - 1))) for after, before in pairs)

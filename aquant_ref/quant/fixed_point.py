@@ -107,13 +107,15 @@ def rescaling(
 class FixedBorder:
     """The code of T: clip, then up or down by the border, in integers.
 
-    Spec: AQ-FIXED-9. T is clipped to `low`..`high` (with f = `fraction_bits` of a fraction);
-    tau = floor(T * `multiplier` * 2^-`shift`); `coefficients` (C or 1, 3) int32 and `lift` (2^f,)
-    int32 have 16 fraction bits.
+    Spec: AQ-FIXED-9. T, with `fraction_bits` bits of a fraction, is clipped to `low`..`high`; tau =
+    floor(T * `multiplier` * 2^-`shift`); `coefficients` (C or 1, 3) int32 and `lift` (2^f,) int32
+    have 16 fraction bits. The type of the codes is that of `least`..`largest`.
     """
 
     fraction_bits: int
     zero_point: int
+    least: int
+    largest: int
     low: int
     high: int
     multiplier: int
@@ -123,7 +125,8 @@ class FixedBorder:
 
 
 def fixed_border(
-    qmax: int,
+    low: int,
+    high: int,
     zero_point: int,
     fraction_bits: int,
     *,
@@ -132,27 +135,29 @@ def fixed_border(
     floor: bool = False,
     ceiling: Fraction | None = None,
 ) -> FixedBorder:
-    """The border of codes 0..qmax, with its polynomial's `coefficients` (C or 1, 1 to 3) or none.
+    """The border of codes that are low..high in steps, with its polynomial's coefficients or none.
 
-    Spec: AQ-FIXED-9. `floor`: a ReLU keeps T from falling below 0; `ceiling`: a ReLU6 keeps it from
-    rising above so many steps. Raises InputError where T or a coefficient is too large.
+    Spec: AQ-FIXED-9. `coefficients` (C or 1, 1 to 3) float64. `floor`: a ReLU keeps T from falling
+    below 0; `ceiling`: a ReLU6 keeps it from rising above so many steps. Raises InputError where T
+    or a coefficient is too large.
     """
-    least, largest = -zero_point, qmax - zero_point
-    larger = max(-least, largest)
+    larger = max(-low, high)
     if larger << fraction_bits > INT32_MAX:
-        raise InputError(f"{fraction_bits} fraction bits of codes up to {qmax} leave int32")
-    low, high = least << fraction_bits, largest << fraction_bits
+        raise InputError(f"{fraction_bits} fraction bits of {larger} steps leave int32")
+    bottom, top = low << fraction_bits, high << fraction_bits
     if floor:
-        low = max(low, 0)
+        bottom = max(bottom, 0)
     if ceiling is not None:  # half_up, so that nearest codes are those of the ideal semantics
-        high = min(high, int((2 * ceiling * 2**fraction_bits + 1) // 2))
+        top = min(top, int((2 * ceiling * 2**fraction_bits + 1) // 2))
     tau = multiplier(Fraction(1 << TAU_BITS, larger << fraction_bits))
     given = np.zeros((1, 3)) if coefficients is None else coefficients
     return FixedBorder(
         fraction_bits,
         zero_point,
-        low,
-        high,
+        low + zero_point,
+        high + zero_point,
+        bottom,
+        top,
         *tau,
         _counted(np.pad(given, ((0, 0), (0, 3 - given.shape[1])))),
         lift(fraction_bits, squash),

@@ -9,6 +9,7 @@ rounding activations well.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,8 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import OPERATIONS, Node
+from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.windows import Windows
 from aquant_ref.quant import border
 from aquant_ref.quant.a_rounding import greedy_flips
 from aquant_ref.simulate.simulation import Simulation
@@ -82,18 +82,15 @@ class ARounding:
 
     def _nearest(self, name: str, x: Array) -> Array:
         tensor = self.model.tensors[name]
-        scale = x.dtype.type(tensor.scale)
-        middle = border.nearest_crossings(tensor.bits, tensor.zero_point)
-        codes = border.codes(x / scale, middle, tensor.zero_point)
-        return (codes.astype(x.dtype) - tensor.zero_point) * scale
+        middle = border.nearest_crossings(tensor.bits, -tensor.low)
+        codes = replace(tensor, crossings=middle).codes(x / x.dtype.type(tensor.scale))
+        return tensor.real(codes, x.dtype)
 
     def _search(self, node: Node, own: Mapping[str, Array], x: Array, wanted: Array) -> Array:
-        weight, attributes = own["weight"], node.attributes
+        weight = own["weight"]
         tensor = self.model.tensors[self._searched[node.name]]
-        geometry = Windows(
-            x.shape, weight.shape[2:], attributes.get("stride", 1), attributes.get("padding", 0)
-        )
-        groups = attributes.get("groups", 1)
+        geometry = windows(node, x.shape[1:])
+        groups = node.attributes.get("groups", 1)
         scale = x.dtype.type(tensor.scale)
         matrix = weight.reshape(groups, len(weight) // groups, -1) * scale
         t = geometry.columns(x).reshape(len(x), -1, geometry.positions) / scale
@@ -102,9 +99,7 @@ class ARounding:
             goal = np.matmul(matrix, t.reshape(by_group))
         else:
             goal = wanted - own["bias"][:, None, None]
-        low = -tensor.zero_point
-        high = 2**tensor.bits - 1 + low
         goal = goal.reshape(len(x), -1, geometry.positions)
-        q = greedy_flips(t, matrix, goal.astype(x.dtype), low=low, high=high)
+        q = greedy_flips(t, matrix, goal.astype(x.dtype), low=tensor.low, high=tensor.high)
         out = np.matmul(matrix, q.reshape(by_group)).reshape(wanted.shape)
         return np.asarray(out + own["bias"][:, None, None])

@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from math import prod
+from math import lcm, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.nn.fixed_point import border_of
+from aquant_ref.nn.fixed_point import border_of, scale_of_sum
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import CEILINGS, Node
+from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import (
     FLOAT_PROFILES,
@@ -36,6 +36,7 @@ from aquant_ref.simulate.simulation import Simulation
 Array = NDArray[Any]
 Worth = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]  # unit and bias of each channel
 
+MEANS = ("avg_pool", "global_avg_pool")
 HALF_BITS = 16  # of a multiplier's lower half
 INT32_MIN, INT32_MAX = -(2.0**31), 2.0**31 - 1
 
@@ -49,24 +50,26 @@ class FixedPointSimulation(Simulation):
 
     def __init__(self, model: QuantizedGraph, options: FixedPoint) -> None:
         super().__init__(_counted(model))
-        self._scales = {name: Fraction(model.stored(name).scale) for name in model.tensors}
         self.options = options
         self._worth = {INPUT: _codes_worth(model, INPUT)}
         self._borders: dict[str, FixedBorder] = {}
         self._rescalings: dict[tuple[str, str], Rescaling | None] = {}  # by reader, what it reads
+        self._factors: dict[str, Array] = {}  # of each window of a mean
         for node in model.graph.nodes:
             self._prepare(model, node)
 
     def _codes(self, name: str, r: Array) -> Array:
         steps = bordered(self._rescaled(name, name, r), self._borders[name])
         stored = self._stored[name]
-        return (steps + stored.zero_point).astype(np.uint8 if stored.bits <= 8 else np.uint16)
+        bits = 8 if stored.bits <= 8 else 16
+        return (steps + stored.zero_point).astype(f"{'int' if stored.signed else 'uint'}{bits}")
 
     def _apply(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
         if node.op in CEILINGS:  # the border clips
             return inputs[0]
-        if node.op == "global_avg_pool":
-            return np.asarray(inputs[0].sum(axis=(2, 3), keepdims=True))
+        if node.op in MEANS:
+            columns = windows(node, inputs[0].shape[1:]).columns(inputs[0])
+            return np.asarray(columns.sum(axis=(2, 3)) * self._factors[node.name])
         if node.op == "add":
             pairs = zip(node.inputs, inputs, strict=True)
             a, b = (self._rescaled(node.name, name, x) for name, x in pairs)
@@ -83,13 +86,14 @@ class FixedPointSimulation(Simulation):
         name, bits = node.name, self.options.fraction_bits
         self._worth[name] = self._worth_of(model, node)
         if node.op == "add":
-            scale = self._scales[model.rounded_into(name)]
+            scale = scale_of_sum(model, name)
             for term in node.inputs:
                 self._rescale(name, term, scale, bits)
             self._worth[name] = _same(scale / 2**bits, len(self._worth[name][0]))
         if name in model.tensors:
             self._borders[name] = border_of(model, name, bits)
-            self._rescale(name, name, self._scales[name], self._borders[name].fraction_bits)
+            scale = Fraction(model.stored(name).scale)
+            self._rescale(name, name, scale, self._borders[name].fraction_bits)
             self._worth[name] = _codes_worth(model, name)
 
     def _rescale(self, reader: str, name: str, scale: Fraction, bits: int) -> None:
@@ -104,11 +108,20 @@ class FixedPointSimulation(Simulation):
             layer = model.layers[node.name]
             return tuple(map(Fraction, layer.unit)), tuple(map(Fraction, layer.bias))
         unit, bias = self._worth[node.inputs[0]]
-        positions = prod(model.graph.shapes[node.inputs[0]][1:])
-        if node.op == "global_avg_pool":
-            return tuple(u / positions for u in unit), bias
+        shape = model.graph.shapes[node.inputs[0]]
+        if node.op in MEANS:
+            counts = windows(node, shape).counts()
+            divisor = lcm(*counts.ravel().tolist())
+            if node.attributes.get("count_padding", True):
+                divisor = prod(windows(node, shape).kernel)
+                counts = np.full_like(counts, divisor)
+            self._factors[node.name] = divisor // counts
+            return tuple(u / divisor for u in unit), bias
+        if node.op == "concat":
+            units, biases = zip(*(self._worth[name] for name in node.inputs), strict=True)
+            return sum(units, ()), sum(biases, ())
         if node.op == "flatten":
-            return _each(unit, positions), _each(bias, positions)
+            return _each(unit, prod(shape[1:])), _each(bias, prod(shape[1:]))
         return unit, bias
 
 

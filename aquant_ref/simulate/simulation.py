@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import OPERATIONS, Node
+from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.nn.quantized import PASSES_CODES, QuantizedGraph
 from aquant_ref.nn.quantizers import FeedbackBorder, QuantizedTensor
 from aquant_ref.nn.ste import Codes
-from aquant_ref.nn.windows import Windows
-from aquant_ref.quant import border
 from aquant_ref.quant.window import fraction_bits, look_up
 from aquant_ref.threads import map_blocks
 
@@ -55,9 +53,9 @@ class Simulation:
     def run(self, images: Array) -> dict[str, Array]:
         """Codes of every quantized tensor and the logits, for uint8 `images` (N, C, H, W).
 
-        Codes are uint8 (uint16 above 8 bits), wide ones where readers round in windows; the logits,
-        under the name of the last node, are counted in the unit of the last layer: real / unit,
-        rounded to int64. Of a last layer in floating point they are real.
+        Codes are uint8, signed ones int8 (16 bits wide above 8), wide ones where readers round in
+        windows; the logits, under the name of the last node, are counted in the unit of the last
+        layer: real / unit, rounded to int64. Of a last layer in floating point they are real.
         """
         codes: dict[str, Array] = {INPUT: images}
 
@@ -65,7 +63,7 @@ class Simulation:
             if name not in self._stored:
                 return r
             codes[name] = self._codes(name, r)
-            return self._real(codes[name], self._stored[name])
+            return self._stored[name].real(codes[name], self.dtype)
 
         graph = self.model.graph
         real = graph.run(self.parameters, self._pixels(images), hook=store, operate=self._operate)
@@ -78,8 +76,7 @@ class Simulation:
     def _codes(self, name: str, r: Array) -> Array:
         """The codes of tensor `name` for the real numbers that its node makes."""
         tensor = self._stored[name]
-        t = r / self.dtype.type(tensor.scale)
-        return border.codes(t, tensor.crossings, tensor.zero_point)
+        return tensor.codes(r / self.dtype.type(tensor.scale))
 
     def _pixels(self, images: Array) -> Array:
         scale = self.dtype.type(self.model.tensors[INPUT].scale)
@@ -89,13 +86,6 @@ class Simulation:
     def _count(self, logits: Array) -> Array:
         layer = self.model.layers.get(self.model.graph.output)
         return logits if layer is None else np.rint(logits / layer.unit).astype(np.int64)
-
-    def _real(self, codes: Array, tensor: QuantizedTensor) -> Array:
-        steps = codes.astype(self.dtype)
-        if tensor.zero_point:
-            steps -= tensor.zero_point
-        steps *= self.dtype.type(tensor.scale)
-        return steps
 
     def _operate(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
         if node.name in self.model.windows:
@@ -115,7 +105,7 @@ class Simulation:
         if source is None or source not in self._wide:
             return x
         narrow = self.model.narrow(source).codes[0][self._wide_codes(source, x)]
-        return self._real(narrow, self.model.tensors[source])
+        return self.model.tensors[source].real(narrow, self.dtype)
 
     def _wide_codes(self, source: str, x: Array) -> Array:
         tensor = self._stored[source]
@@ -124,11 +114,8 @@ class Simulation:
     def _in_windows(self, node: Node, own: Mapping[str, Array], x: Array) -> Array:
         each = self.model.windows[node.name]
         weight = own["weight"]
-        attributes = node.attributes
-        geometry = Windows(
-            x.shape, weight.shape[2:], attributes.get("stride", 1), attributes.get("padding", 0)
-        )
-        groups = attributes.get("groups", 1)
+        geometry = windows(node, x.shape[1:])
+        groups = node.attributes.get("groups", 1)
         matrix = weight.reshape(groups, len(weight) // groups, -1)
         source = self.model.code_source(node.inputs[0])
         tensor, stored = self.model.tensors[source], self._stored[source]
@@ -157,6 +144,6 @@ class Simulation:
         shape = (len(wide), len(feedback.gain), -1, wide.shape[3])
         t = wide.astype(self.dtype) / (1 << fraction_bits(tensor.bits)) - tensor.zero_point
         borders = look_up(each.border.astype(self.dtype), wide)
-        low, high = -tensor.zero_point, 2**tensor.bits - 1 - tensor.zero_point
-        q = fed_back(t.reshape(shape), borders.reshape(shape), feedback, Codes(low, high))
-        return np.clip(q, low, high).reshape(wide.shape)
+        steps = Codes(tensor.low, tensor.high)
+        q = fed_back(t.reshape(shape), borders.reshape(shape), feedback, steps)
+        return np.clip(q, tensor.low, tensor.high).reshape(wide.shape)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 import numpy as np
 
-from aquant_ref.nn.graph import INPUT, Builder
+from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import WeightScale
-from aquant_ref.ptq.partition import quantized_tensors
+from aquant_ref.ptq.partition import layers, quantized_tensors
 from aquant_ref.ptq.snap import snap
 
 
@@ -84,26 +85,42 @@ def residual_network(
             tensors[name] = LearnedTensor(
                 scale, bits, zero_point, coefficients if own else None, squash
             )
-    parameters, scales, codes = {}, {}, {}
-    for node in graph.nodes:
-        if node.op not in ("conv2d", "linear"):
-            continue
-        for part in ("weight", "bias"):
-            shape = graph.parameter_shapes[f"{node.name}.{part}"]
-            parameters[f"{node.name}.{part}"] = rng.standard_normal(shape).astype(np.float32)
-        weight = parameters[f"{node.name}.weight"]
-        bits = 8 if node.name in ("stem.conv", "head.linear") else weight_bits
-        scale = rng.uniform(0.5, 2, len(weight)) / (2**bits - 1)
-        if node.name == "head.linear":
-            scale[:] = scale[0]
-        zero_point = rng.integers(0, 2**bits, len(weight)).astype(np.int32)
-        scales[node.name] = WeightScale(scale, zero_point, bits)
-        codes[node.name] = nearest_codes(weight, scales[node.name])
+    ends = ("stem.conv", "head.linear")
+    parameters, scales, codes = draw_layers(
+        rng, graph, lambda name: 8 if name in ends else weight_bits, shared=("head.linear",)
+    )
     network = LearnedNetwork(graph, parameters, scales, codes, tensors)
     for name in ("body.conv1", "body.conv2", "body.shortcut") if windows else ():
         if name in graph.shapes:
             network.windows[name] = _window(rng, graph.parameter_shapes[f"{name}.weight"], windows)
     return snap(network, {"seed": seed})
+
+
+def draw_layers(
+    rng: np.random.Generator,
+    graph: Graph,
+    bits_of: Callable[[str], int],
+    *,
+    shared: Container[str],
+    powers_of_two: bool = False,
+) -> tuple[dict[str, np.ndarray], dict[str, WeightScale], dict[str, np.ndarray]]:
+    """Parameters, weight scales and weight codes; one scale for all outputs of `shared` layers."""
+    parameters, scales, codes = {}, {}, {}
+    for name in layers(graph):
+        for part in ("weight", "bias"):
+            shape = graph.parameter_shapes[f"{name}.{part}"]
+            parameters[f"{name}.{part}"] = rng.standard_normal(shape).astype(np.float32)
+        weight = parameters[f"{name}.weight"]
+        bits = bits_of(name)
+        scale = rng.uniform(0.5, 2, len(weight)) / (2**bits - 1)
+        if powers_of_two:
+            scale = np.exp2(np.rint(np.log2(scale)))
+        if name in shared:
+            scale[:] = scale[0]
+        zero_point = rng.integers(0, 2**bits, len(weight)).astype(np.int32)
+        scales[name] = WeightScale(scale, zero_point, bits)
+        codes[name] = nearest_codes(weight, scales[name])
+    return parameters, scales, codes
 
 
 def _window(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> LearnedWindow:
@@ -133,16 +150,16 @@ def tied(model: QuantizedGraph, fraction_bits: int, seed: int = 0) -> QuantizedG
     quarters.
     """
     rng = np.random.default_rng(seed)
-    layers, tensors = dict(model.layers), dict(model.tensors)
-    for name, layer in layers.items():
+    own, tensors = dict(model.layers), dict(model.tensors)
+    for name, layer in own.items():
         if name == model.graph.output:
             continue
         scale = model.stored(model.rounded_into(name)).scale
         exponents = rng.integers(-2, 2, len(layer.unit)) - fraction_bits
         unit = np.ldexp(scale, exponents)
-        layers[name] = replace(layer, unit=unit, bias=unit * (rng.integers(-9, 9, len(unit)) + 0.5))
+        own[name] = replace(layer, unit=unit, bias=unit * (rng.integers(-9, 9, len(unit)) + 0.5))
     for name, tensor in tensors.items():
         if tensor.coefficients is not None:
             quarters = rng.integers(-1, 2, (len(tensor.coefficients), 1)) / 4
             tensors[name] = replace(tensor, coefficients=quarters, squash="clip")
-    return replace(model, layers=layers, tensors=tensors)
+    return replace(model, layers=own, tensors=tensors)

@@ -19,7 +19,7 @@ from aquant_ref.engine.fixed_point import OPERATIONS
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES, PROFILES, fixed_border
-from tests.engine import networks
+from tests.engine import graphs, networks
 from tests.engine.test_engine import NoFloat, options
 
 INTEGER_PROFILES = tuple(p for p in PROFILES if p not in FLOAT_PROFILES)
@@ -49,6 +49,17 @@ def test_engine_equals_oracle_on_random_networks(
 ) -> None:
     model = networks.residual_network(seed, **choice)
     assert_engine_equals_oracle(model, networks.hard_images(model, 3), bits, profile)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), bits=fraction_bits, profile=st.sampled_from(PROFILES))
+def test_engine_equals_oracle_on_random_graphs(seed: int, bits: int, profile: str) -> None:
+    """Of all operations, with signed codes; a few of those with many bits are refused."""
+    model = graphs.random_model(seed)
+    try:
+        assert_engine_equals_oracle(model, networks.hard_images(model, 3, seed), bits, profile)
+    except InputError:
+        assert bits > 8
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -170,7 +181,8 @@ def test_what_leaves_int32_saturates_after_the_rounding(profile: str) -> None:
 
 
 def border(bits: int, zero_point: int, fraction: int, **more: Any) -> Instruction:
-    found = vars(fixed_border(2**bits - 1, zero_point, fraction, **more))
+    ends = -zero_point, 2**bits - 1 - zero_point
+    found = vars(fixed_border(*ends, zero_point, fraction, **more))
     arrays = {key: found.pop(key) for key in ("coefficients", "lift")}
     return Instruction("codes", "border", ("t",), found, arrays)
 
@@ -301,7 +313,7 @@ def test_more_fraction_bits_than_int32_has_room_for_are_refused() -> None:
     stem = model.tensors["stem.relu"]
     long = replace(stem, bits=16, crossings=np.arange(2**16 - 1)[None] + 0.5)
     model = replace(model, tensors={**model.tensors, "stem.relu": long})
-    with pytest.raises(InputError, match=r"stem\.relu: 16 fraction bits of codes up to 65535"):
+    with pytest.raises(InputError, match=r"stem\.relu: 16 fraction bits of 65535 steps"):
         lower(model, "fixed_point", fraction_bits=16)
 
 
@@ -320,3 +332,11 @@ def test_a_lowering_that_there_is_not_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         lower(networks.residual_network(1), lowering, **more)
+
+
+def test_an_add_that_no_quantizer_follows_is_refused_by_name() -> None:
+    """A model from elsewhere; ours always have one."""
+    model = networks.residual_network(1)
+    tensors = {n: t for n, t in model.tensors.items() if n not in ("body.relu2", "head.mean")}
+    with pytest.raises(InputError, match=r"no quantizer follows"):
+        lower(replace(model, tensors=tensors), "fixed_point")

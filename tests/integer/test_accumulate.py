@@ -55,8 +55,10 @@ def convolutions(draw: st.DrawFn) -> dict[str, Any]:
     """Small, with unequal height and width, extreme operands and an odd zero point."""
     groups, members, per_group = (draw(st.integers(1, 2)) for _ in range(3))
     kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
-    padding = (draw(st.integers(0, 1)), draw(st.integers(0, 2)))
-    size = (draw(st.integers(kernel[0], 4)), draw(st.integers(kernel[1], 5)))
+    padding = draw(st.sampled_from([(0, 0), (1, 2), ((0, 2), 1), ((2, 1), (0, 1))]))
+    dilation = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    size = (extent[0] + draw(st.integers(0, 2)), extent[1] + draw(st.integers(0, 2)))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     shape = (groups * per_group, members, *kernel)
     return {
@@ -65,6 +67,7 @@ def convolutions(draw: st.DrawFn) -> dict[str, Any]:
         "bias": rng.integers(-1000, 1000, len(np.empty(shape))),
         "stride": (draw(st.integers(1, 2)), draw(st.integers(1, 3))),
         "padding": padding,
+        "dilation": dilation,
         "groups": groups,
         "zero_point": draw(st.sampled_from([0, 3, 128, 255, -7])),
     }
@@ -80,6 +83,7 @@ def test_a_convolution_equals_the_oracle(case: dict[str, Any]) -> None:
         case["weight"].tolist(),
         stride=case["stride"],
         padding=case["padding"],
+        dilation=case["dilation"],
         groups=case["groups"],
     )
     expected = [

@@ -28,7 +28,8 @@ class Case:
     fused: bool
     zero_point: int = 0
     stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (1, 1)
+    padding: Any = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
     kernel: tuple[int, int] = (3, 2)
     groups: int = 1
     channels: int = 2
@@ -59,27 +60,39 @@ class Case:
             codes=self.codes,
             stride=self.stride,
             padding=self.padding,
+            dilation=self.dilation,
             groups=self.groups,
             feedback=self.feedback,
         )
 
     def windows(self, x: np.ndarray) -> np.ndarray:
         """(N, windows, rows): what each window sees, row by row, 0 where it leaves the image."""
-        (kh, kw), (sh, sw), (ph, pw) = self.kernel, self.stride, self.padding
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
         height, width = x.shape[2:]
+        tops, lefts = self.first_pixels()
         out = []
-        for top in range(-ph, height + ph - kh + 1, sh):
-            for left in range(-pw, width + pw - kw + 1, sw):
+        for top in tops:
+            for left in lefts:
                 pixels = [
                     x[:, c, top + i, left + j]
                     if 0 <= top + i < height and 0 <= left + j < width
                     else np.zeros(len(x))
                     for c in range(self.channels)
-                    for i in range(kh)
-                    for j in range(kw)
+                    for i in range(0, kh * dh, dh)
+                    for j in range(0, kw * dw, dw)
                 ]
                 out.append(np.stack(pixels, axis=1))
         return np.stack(out, axis=1)
+
+    def first_pixels(self) -> list[range]:
+        """The first row and the first column of every window."""
+        places = []
+        for axis, given in enumerate(self.padding):
+            before, after = (given, given) if isinstance(given, int) else given
+            last = (self.kernel[axis] - 1) * self.dilation[axis]
+            size = self.x.shape[2 + axis]
+            places.append(range(-before, size + after - last, self.stride[axis]))
+        return places
 
     def polynomials(self, coefficients: np.ndarray, fusion: np.ndarray | None) -> np.ndarray:
         """P of every row of every window (N, windows, rows), the window's mean included."""
@@ -130,13 +143,8 @@ class Case:
 
     @property
     def out_shape(self) -> tuple[int, int]:
-        sizes = [
-            (size + 2 * p - k) // s + 1
-            for size, k, s, p in zip(
-                self.x.shape[2:], self.kernel, self.stride, self.padding, strict=True
-            )
-        ]
-        return sizes[0], sizes[1]
+        tops, lefts = self.first_pixels()
+        return len(tops), len(lefts)
 
     def passes(self, q: np.ndarray) -> np.ndarray:
         looked_at = q if self.mask == "rounded" else self.t
@@ -148,6 +156,8 @@ CASES = {
     "strided": {"stride": (2, 1)},
     "unpadded": {"padding": (0, 0)},
     "wide padding": {"padding": (2, 1), "stride": (2, 2)},
+    "four sides": {"padding": ((0, 2), (1, 0)), "stride": (2, 1)},
+    "dilated": {"dilation": (2, 3), "padding": (1, (2, 0)), "zero_point": 1},
     "pointwise": {"kernel": (1, 1), "padding": (0, 0)},
     "grouped": {"groups": 2, "channels": 4},
     "depthwise": {"groups": 4, "channels": 4},

@@ -15,15 +15,21 @@ from aquant_ref.threads import set_threads
 
 rng = np.random.default_rng(0)
 
-# channels, outputs, groups, kernel, stride, padding, (height, width)
+# channels, outputs, groups, kernel, stride, padding, dilation, (height, width)
 CONVOLUTIONS = [
-    (3, 4, 1, (3, 3), (1, 1), (1, 1), (5, 4)),
-    (4, 6, 2, (3, 2), (2, 1), (0, 1), (7, 5)),
-    (4, 4, 4, (3, 3), (2, 2), (1, 1), (6, 7)),  # depthwise, the last row left over
-    (3, 3, 3, (3, 2), (1, 2), (2, 0), (4, 7)),  # depthwise, nothing square
-    (3, 6, 3, (3, 3), (1, 1), (1, 1), (4, 5)),  # two outputs a channel
-    (2, 3, 1, (1, 1), (2, 2), (0, 0), (5, 5)),
-    (1, 1, 1, (2, 3), (1, 3), (2, 0), (2, 3)),  # padding as wide as the kernel
+    (3, 4, 1, (3, 3), (1, 1), (1, 1), (1, 1), (5, 4)),
+    (4, 6, 2, (3, 2), (2, 1), (0, 1), (1, 1), (7, 5)),
+    (4, 4, 4, (3, 3), (2, 2), (1, 1), (1, 1), (6, 7)),  # depthwise, the last row left over
+    (3, 3, 3, (3, 2), (1, 2), (2, 0), (1, 1), (4, 7)),  # depthwise, nothing square
+    (3, 6, 3, (3, 3), (1, 1), (1, 1), (1, 1), (4, 5)),  # two outputs a channel
+    (2, 3, 1, (1, 1), (2, 2), (0, 0), (1, 1), (5, 5)),
+    (1, 1, 1, (2, 3), (1, 3), (2, 0), (1, 1), (2, 3)),  # padding as wide as the kernel
+    (2, 3, 1, (3, 2), (1, 1), ((0, 2), (1, 0)), (1, 1), (4, 3)),  # four sides, three paddings
+    (3, 3, 3, (2, 3), (2, 1), ((1, 0), (0, 3)), (1, 2), (3, 5)),  # depthwise and dilated
+    (4, 2, 2, (3, 2), (2, 3), (2, (0, 1)), (2, 3), (5, 6)),
+    (2, 2, 1, (2, 2), (1, 1), (0, 0), (3, 2), (4, 3)),  # the dilated kernel is the image
+    (2, 2, 2, (2, 1), (5, 4), ((0, 1), (0, 0)), (1, 1), (6, 5)),  # a stride beyond the kernel
+    (1, 2, 1, (3, 3), (1, 1), 1, (1, 1), (1, 1)),  # one pixel
 ]
 
 
@@ -39,28 +45,25 @@ def as_tuple_lists(x: np.ndarray) -> Any:
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_conv2d_equals_the_oracle_exactly_on_integers(case: tuple[Any, ...], dtype: Any) -> None:
-    channels, outputs, groups, kernel, stride, padding, size = case
+    channels, outputs, groups, kernel, stride, padding, dilation, size = case
     x = integers(2, channels, *size).astype(dtype)
     w, b = integers(outputs, channels // groups, *kernel).astype(dtype), integers(outputs)
-    out = nn.conv2d(x, w, b.astype(dtype), stride=stride, padding=padding, groups=groups)
+    places = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    out = nn.conv2d(x, w, b.astype(dtype), **places)
     assert out.dtype == dtype
+    if padding == 1:
+        places["padding"] = (1, 1)
     for image, result in zip(x, out, strict=True):
-        exact = oracle.conv2d(
-            as_tuple_lists(image),
-            as_tuple_lists(w),
-            stride=stride,
-            padding=padding,
-            groups=groups,
-        )
+        exact = oracle.conv2d(as_tuple_lists(image), as_tuple_lists(w), **places)
         assert (result - b[:, None, None]).tolist() == exact
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 def test_conv2d_has_the_derivative_of_finite_differences(case: tuple[Any, ...]) -> None:
-    channels, outputs, groups, kernel, stride, padding, size = case
+    channels, outputs, groups, kernel, stride, padding, dilation, size = case
 
     def function(x: Any, w: Any, b: Any) -> Any:
-        return nn.conv2d(x, w, b, stride=stride, padding=padding, groups=groups)
+        return nn.conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
     arrays = (
         rng.standard_normal((2, channels, *size)),
@@ -77,8 +80,24 @@ def test_a_convolution_that_does_not_fit_is_refused() -> None:
         nn.conv2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 3, 3)))
 
 
-def test_images_is_the_transpose_of_columns() -> None:
-    geometry = Windows((2, 3, 7, 5), (3, 2), (2, 1), (1, 1))
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"stride": 0},
+        {"padding": -1},
+        {"padding": ((0, 0), (0, -1))},
+        {"dilation": (1, 0)},
+        {"dilation": 4},
+    ],
+)
+def test_windows_that_are_none_are_refused(places: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"make no window|does not fit"):
+        Windows((1, 1, 4, 4), 2, **places)
+
+
+@pytest.mark.parametrize(("padding", "dilation"), [((1, 1), 1), (((0, 2), (1, 0)), (2, 3))])
+def test_images_is_the_transpose_of_columns(padding: Any, dilation: Any) -> None:
+    geometry = Windows((2, 3, 7, 5), (3, 2), (2, 1), padding, dilation)
     x = rng.standard_normal((2, 3, 7, 5))
     columns = geometry.columns(x)
     other = rng.standard_normal(columns.shape)
@@ -96,50 +115,62 @@ def test_linear_equals_the_oracle_and_has_its_derivative() -> None:
 
 
 POOLS = [
-    ((2, 2), (2, 2), (0, 0)),
-    ((3, 2), (2, 1), (1, 1)),
-    ((2, 3), (1, 2), (1, 0)),
+    ((2, 2), {"stride": (2, 2), "padding": (0, 0)}),
+    ((3, 2), {"stride": (2, 1), "padding": (1, 1)}),
+    ((2, 3), {"stride": (1, 2), "padding": (1, 0)}),
+    ((3, 3), {"stride": (1, 2), "padding": ((0, 2), (1, 0))}),
+    ((2, 2), {"stride": (1, 1), "padding": ((1, 0), (2, 1)), "dilation": (3, 2)}),
+    ((6, 5), {"stride": (1, 1)}),  # the whole image
+    ((1, 2), {"stride": (4, 3)}),  # pixels that no window meets
 ]
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), POOLS)
+@pytest.mark.parametrize(("kernel", "places"), POOLS)
 @pytest.mark.parametrize("count_padding", [True, False])
 def test_avg_pool_equals_the_oracle(
-    kernel: Any, stride: Any, padding: Any, count_padding: bool
+    kernel: Any, places: dict[str, Any], count_padding: bool
 ) -> None:
     x = integers(2, 2, 6, 5)
-    out = nn.avg_pool(x, kernel, stride=stride, padding=padding, count_padding=count_padding)
-    for image, result in zip(x, out, strict=True):
+
+    def pool(x: Any) -> Any:
+        return nn.avg_pool(x, kernel, **places, count_padding=count_padding)
+
+    for image, result in zip(x, pool(x), strict=True):
         exact = oracle.avg_pool(
-            as_tuple_lists(image),
-            kernel,
-            stride=stride,
-            padding=padding,
-            count_padding=count_padding,
+            as_tuple_lists(image), kernel, **places, count_padding=count_padding
         )
         assert result.tolist() == oracle.apply(float, exact)
-    check_grads(
-        lambda x: nn.avg_pool(
-            x, kernel, stride=stride, padding=padding, count_padding=count_padding
-        ),
-        modes=["rev"],
-        order=1,
-    )(x)
+    check_grads(pool, modes=["rev"], order=1)(x)
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), POOLS)
+@pytest.mark.parametrize(("kernel", "places"), POOLS)
 def test_max_pool_equals_the_oracle_and_padding_never_wins(
-    kernel: Any, stride: Any, padding: Any
+    kernel: Any, places: dict[str, Any]
 ) -> None:
     x = integers(2, 2, 6, 5) - 9  # all negative: a padded 0 would win
-    out = nn.max_pool(x, kernel, stride=stride, padding=padding)
+    out = nn.max_pool(x, kernel, **places)
     for image, result in zip(x, out, strict=True):
-        exact = oracle.max_pool(as_tuple_lists(image), kernel, stride=stride, padding=padding)
-        assert result.tolist() == exact
+        assert result.tolist() == oracle.max_pool(as_tuple_lists(image), kernel, **places)
     distinct = rng.permutation(x.size).reshape(x.shape) / 7.0
-    check_grads(
-        lambda x: nn.max_pool(x, kernel, stride=stride, padding=padding), modes=["rev"], order=1
-    )(distinct)
+    check_grads(lambda x: nn.max_pool(x, kernel, **places), modes=["rev"], order=1)(distinct)
+
+
+@pytest.mark.parametrize("pool", [nn.max_pool, nn.avg_pool])
+@pytest.mark.parametrize("places", [{"padding": ((2, 0), (1, 0))}, {"padding": 1, "dilation": 2}])
+def test_a_pool_with_a_window_of_padding_alone_is_refused(pool: Any, places: Any) -> None:
+    """The second has gaps: pixel 0 lies between the two that the window meets."""
+    with pytest.raises(ValueError, match="nothing but padding"):
+        pool(np.ones((1, 1, 1, 1)), 2, **places)
+
+
+def test_concat_puts_one_tensor_after_the_other_and_splits_the_gradient() -> None:
+    parts = [integers(2, channels, 3, 2) for channels in (2, 1, 3)]
+    for number, result in enumerate(nn.concat(*parts)):
+        assert result.tolist() == oracle.concat(*(as_tuple_lists(x[number]) for x in parts))
+    check_grads(nn.concat, modes=["rev"], order=1)(*parts)
+    check_grads(nn.concat, modes=["rev"], order=1)(integers(2, 3), integers(2, 1))
+    with pytest.raises(ValueError, match="beyond their channels"):
+        nn.concat(np.ones((1, 2, 3, 3)), np.ones((1, 2, 3, 4)))
 
 
 def test_of_equal_maxima_the_first_gets_the_gradient() -> None:

@@ -53,6 +53,18 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a scale of 0": (array("tensors/stem.relu/scale", lambda a: a * 0), "stem.relu: scale"),
     "two scales": (array("tensors/stem.relu/scale", lambda a: np.array([a, a])), ""),
     "a code that is none": (array("tensors/stem.relu/zero_point", lambda a: a + 4), "0 to 3"),
+    "a code that is not signed": (
+        lambda meta, arrays: (
+            meta["signed"].append("stem.relu"),
+            arrays.update({"tensors/stem.relu/zero_point": np.array(2)}),
+        ),
+        "-2 to 1",
+    ),
+    "a signed image": (lambda meta, arrays: meta["signed"].append("image"), "image"),
+    "no signs": (lambda meta, arrays: meta.pop("signed"), "signed"),
+    "a negative padding": (attribute("body.pool", padding=[[0, -1], [0, 0]]), "body.pool"),
+    "a dilation of 0": (attribute("stem.conv", dilation=0), "stem.conv"),
+    "half a kernel": (attribute("body.pool", kernel=[1.5, 1]), "body.pool"),
     "a NaN crossing": (array("tensors/body.relu2/crossings", with_first(np.nan)), "body.relu2"),
     "a crossing elsewhere": (array("tensors/stem.relu/crossings", with_first(1.5)), "outside"),
     "crossings of others": (array("tensors/stem.relu/crossings", lambda a: a[:2]), "crossings"),

@@ -1,4 +1,7 @@
-"""A network with all that a method meets: shortcuts, depthwise convolution, ReLU6, a zero point."""
+"""A network with all that a method meets: shortcuts, depthwise convolution, ReLU6, a zero point.
+
+And one whose branches meet in a concat.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,28 @@ def graph() -> Graph:
         x = layer("relu", "relu", layer("conv", "conv2d", y, channels=4, kernel=3, padding=1))
     with layer.block("head"):
         x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
+        layer("linear", "linear", x, channels=3)
+    return layer.graph()
+
+
+def branching_graph() -> Graph:
+    """Two branches of other strides and dilations, joined; an add behind the concat."""
+    layer = Builder((2, 5, 6))
+    with layer.block("stem"):
+        x = layer("relu", "relu", layer("conv", "conv2d", INPUT, channels=4, kernel=3, padding=1))
+    with layer.block("body"):
+        one = layer("conv1", "conv2d", x, channels=2, kernel=3, padding=2, dilation=2)
+        one = layer("relu1", "relu", one)
+        two = layer("mean", "avg_pool", x, kernel=2, stride=1, padding=((1, 0), (0, 1)))
+        three = layer("conv2", "conv2d", x, channels=2, kernel=1)
+        joined = layer("concat", "concat", one, two, three)
+        y = layer("conv3", "conv2d", joined, channels=8, kernel=(1, 2), padding=(0, (1, 0)))
+        x = layer("relu2", "relu", layer("add", "add", y, joined))
+    with layer.block("tail"):
+        x = layer("code", "requantize", x)
+        x = layer("relu", "relu", layer("conv", "conv2d", x, channels=3, kernel=3))
+    with layer.block("head"):
+        x = layer("flatten", "flatten", layer("pool", "max_pool", x, kernel=2))
         layer("linear", "linear", x, channels=3)
     return layer.graph()
 

@@ -89,29 +89,30 @@ def test_what_has_no_integers_is_refused(unit: Fraction, bias: Fraction, words: 
 
 def test_a_border_has_the_numbers_of_the_oracle_and_the_clips_of_its_activation() -> None:
     coefficients = np.array([[0.25, -0.5 - 2.0**-17], [3 * 2.0**-17, 1.0]])  # ties of 2^-16
-    found = fixed_border(6, 2, 3, coefficients=coefficients, squash="clip")
+    found = fixed_border(-2, 4, -5, 3, coefficients=coefficients, squash="clip")
     assert (found.low, found.high) == (-2 * 8, 4 * 8)
+    assert (found.least, found.largest) == (-7, -1)
     assert (found.multiplier, found.shift) == oracle.multiplier(Fraction(2**15, 4 * 8))
     assert found.coefficients.tolist() == [[2**14, -(2**15), 0], [2, 2**16, 0]]
-    relu = fixed_border(6, 2, 3, floor=True, ceiling=Fraction(5, 16))
+    relu = fixed_border(-2, 4, 2, 3, floor=True, ceiling=Fraction(5, 16))
     assert (relu.low, relu.high) == (0, oracle.half_up(Fraction(5, 16) * 8)) == (0, 3)
     assert relu.coefficients.tolist() == [[0, 0, 0]]
 
 
 @pytest.mark.parametrize(
-    ("qmax", "bits", "coefficients", "words"),
+    ("high", "bits", "coefficients", "words"),
     [
-        (2**16 - 1, 16, None, "16 fraction bits of codes up to 65535"),
+        (2**16 - 1, 16, None, "16 fraction bits of 65535 steps"),
         (3, 8, np.array([[0.0], [8193.0]]), "coefficients reach 8193"),
         (3, 8, np.array([[1e300]]), "coefficients reach"),
     ],
 )
 def test_a_border_that_leaves_its_integers_is_refused(
-    qmax: int, bits: int, coefficients: np.ndarray | None, words: str
+    high: int, bits: int, coefficients: np.ndarray | None, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        fixed_border(qmax, 0, bits, coefficients=coefficients)
-    fixed_border(2**16 - 1, 0, 15)
+        fixed_border(0, high, 0, bits, coefficients=coefficients)
+    fixed_border(0, 2**16 - 1, 0, 15)
 
 
 @pytest.mark.parametrize("bits", [-1, 17, 2.0, True])

@@ -14,7 +14,7 @@ from aquant_ref.engine import Engine, lower
 from aquant_ref.integer import PROFILES as INTEGER_PROFILES
 from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation, requantized
-from tests.engine import networks
+from tests.engine import graphs, networks
 from tests.engine.test_engine import options
 
 
@@ -39,6 +39,22 @@ def test_engine_equals_simulation_on_random_networks(
     assert simulated.keys() - {"image"} == computed.keys()
     for name, tensor in computed.items():
         assert tensor.tolist() == simulated[name].tolist(), name
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 10**6),
+    bits=st.sampled_from([0, 2, 7, 8]),
+    profile=st.sampled_from(PROFILES),
+)
+def test_engine_equals_simulation_on_random_graphs(seed: int, bits: int, profile: str) -> None:
+    model = graphs.random_model(seed)
+    images = networks.hard_images(model, 6, seed)
+    computed = Engine(lower(model, "fixed_point", fraction_bits=bits, profile=profile)).run(images)
+    simulated = FixedPointSimulation(model, FixedPoint(bits, profile)).run(images)
+    for name, tensor in computed.items():
+        assert tensor.tolist() == simulated[name].tolist(), name
+        assert tensor.dtype == simulated[name].dtype or name == model.graph.output
 
 
 def test_the_logits_alone_are_those_of_a_run() -> None:

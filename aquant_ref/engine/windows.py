@@ -1,0 +1,74 @@
+"""Sliding windows as the engine has them, in integers; the float side has those of `nn.windows`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of `kernel` pixels that are `dilation` apart, one window each `stride` pixels.
+
+    Spec: AQ-IDEAL-4. Pairs are (vertical, horizontal); `padding` is ((top, bottom), (left, right)).
+    """
+
+    kernel: Pair
+    stride: Pair
+    padding: tuple[Pair, Pair]
+    dilation: Pair
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any], kernel: tuple[int, ...] | None = None) -> Windows:
+        """The windows of an instruction; of a convolution the kernel is that of its weight."""
+        height, width = attributes["kernel"] if kernel is None else kernel
+        (top, bottom), (left, right) = attributes["padding"]
+        stride, dilation = tuple(attributes["stride"]), tuple(attributes["dilation"])
+        return cls((height, width), stride, ((top, bottom), (left, right)), dilation)
+
+    def padded(self, size: tuple[int, ...]) -> Pair:
+        """The size of an image with its padding."""
+        vertical, horizontal = self.padding
+        return size[0] + sum(vertical), size[1] + sum(horizontal)
+
+    def sizes(self, size: tuple[int, ...]) -> Pair:
+        """How many windows an image of `size` has, (vertical, horizontal); below 1 if none fits."""
+        height, width = (
+            (padded - (kernel - 1) * dilation - 1) // stride + 1
+            for padded, kernel, stride, dilation in zip(
+                self.padded(size), self.kernel, self.stride, self.dilation, strict=True
+            )
+        )
+        return height, width
+
+    def counts(self, size: tuple[int, ...]) -> Array:
+        """(OH, OW) int64: how many pixels of an image of `size`, not padded, each window meets."""
+        along = []
+        for axis, windows in enumerate(self.sizes(size)):
+            first = np.arange(windows) * self.stride[axis] - self.padding[axis][0]
+            met = first[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
+            along.append(((met >= 0) & (met < size[axis])).sum(axis=1))
+        return np.multiply.outer(*along)
+
+    def columns(self, x: Array, dtype: Any, *, fill: int = 0) -> Array:
+        """im2col (n, C, kh, kw, OH, OW) in `dtype` of x (n, C, H, W), padded with `fill`."""
+        (sh, sw), (dh, dw) = self.stride, self.dilation
+        (top, _), (left, _) = self.padding
+        n, channels, *size = x.shape
+        out_h, out_w = self.sizes(tuple(size))
+        padded = np.full((n, channels, *self.padded(tuple(size))), fill, x.dtype)
+        padded[:, :, top : top + size[0], left : left + size[1]] = x
+        columns = np.empty((n, channels, *self.kernel, out_h, out_w), dtype)
+        for i in range(self.kernel[0]):
+            for j in range(self.kernel[1]):
+                rows = slice(i * dh, i * dh + sh * (out_h - 1) + 1, sh)
+                positions = slice(j * dw, j * dw + sw * (out_w - 1) + 1, sw)
+                columns[:, :, i, j] = padded[:, :, rows, positions]
+        return columns

@@ -1,0 +1,309 @@
+"""One operation at a time, at its edges, against the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref import oracle
+from aquant_ref.engine import Engine, Instruction, Program, lower
+from aquant_ref.engine.bounds import bounds
+from aquant_ref.engine.instructions import check
+from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.nn.graph import INPUT, Builder, Graph
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.quantizers import QuantizedTensor
+from aquant_ref.quant.border import nearest_crossings
+from tests.engine import graphs, networks
+from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
+
+
+def alone(shape: tuple[int, int, int], op: str, zero: Any = (), **attributes: Any) -> Graph:
+    """One operation on the image, and logits."""
+    layer = Builder(shape, zero)
+    with layer.block("all"):
+        x = layer("op", op, INPUT, **attributes)
+        layer("linear", "linear", layer("flatten", "flatten", x), channels=2)
+    return layer.graph()
+
+
+ALONE: dict[str, tuple[tuple[int, int, int], str, dict[str, Any]]] = {
+    "one pixel": ((1, 1, 1), "conv2d", {"kernel": 1, "channels": 2}),
+    "one pixel in padding": ((2, 1, 1), "conv2d", {"kernel": 3, "channels": 1, "padding": 1}),
+    "kernel of the image": ((2, 3, 4), "conv2d", {"kernel": (3, 4), "channels": 3}),
+    "dilated to the image": (
+        (2, 5, 4),
+        "conv2d",
+        {"kernel": (3, 2), "dilation": (2, 3), "channels": 2},
+    ),
+    "stride beyond kernel": ((1, 5, 7), "conv2d", {"kernel": 1, "stride": (3, 4), "channels": 2}),
+    "padding of four sides": (
+        (2, 3, 2),
+        "conv2d",
+        {"kernel": 2, "channels": 2, "padding": ((0, 2), (3, 1)), "stride": (2, 1)},
+    ),
+    "depthwise": (
+        (3, 4, 5),
+        "conv2d",
+        {"kernel": 2, "channels": 3, "groups": 3, "dilation": (1, 2), "padding": ((1, 0), (0, 2))},
+    ),
+    "two outputs a channel": (
+        (2, 3, 3),
+        "conv2d",
+        {"kernel": (2, 1), "channels": 4, "groups": 2, "padding": (1, (0, 1))},
+    ),
+    "max of one pixel": ((2, 1, 1), "max_pool", {"kernel": 1}),
+    "max of the image": ((2, 3, 4), "max_pool", {"kernel": (3, 4)}),
+    "max in padding": (
+        (2, 3, 2),
+        "max_pool",
+        {"kernel": 2, "stride": 1, "padding": ((1, 0), (0, 1))},
+    ),
+    "max with gaps": ((1, 5, 4), "max_pool", {"kernel": 2, "stride": (3, 1), "dilation": (2, 3)}),
+    "mean of one pixel": ((2, 1, 1), "avg_pool", {"kernel": 1}),
+    "mean of the image": ((2, 3, 4), "global_avg_pool", {}),
+    "mean over padding": ((2, 3, 5), "avg_pool", {"kernel": 3, "stride": 2, "padding": 1}),
+    "mean without padding": (
+        (2, 3, 5),
+        "avg_pool",
+        {"kernel": 3, "stride": 2, "padding": ((1, 2), (2, 0)), "count_padding": False},
+    ),
+    "mean with gaps": (
+        (1, 4, 4),
+        "avg_pool",
+        {"kernel": 2, "stride": 1, "dilation": 2, "padding": 1, "count_padding": False},
+    ),
+    "requantize": ((2, 2, 3), "requantize", {}),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("zero", [0, 116])
+def test_an_operation_at_its_edges_equals_the_oracle(name: str, zero: int) -> None:
+    shape, op, attributes = ALONE[name]
+    graph = alone(shape, op, (zero,) * shape[0], **attributes)
+    for seed, signed in product(range(3), (False, True)):
+        rng = np.random.default_rng(seed)
+        model = graphs.draw_model(rng, graph, ties=seed == 0, signed=signed)
+        images = networks.hard_images(model, 4, seed)
+        assert_engine_equals_oracle(model, images)
+        assert_engine_equals_oracle(model, images[:1])
+        assert_engine_equals_simulation(model, images)
+
+
+@pytest.mark.parametrize("bits", range(1, 17))
+@pytest.mark.parametrize("signed", [False, True])
+def test_codes_of_every_width_equal_the_oracle(bits: int, signed: bool) -> None:
+    graph = alone((1, 1, 3), "conv2d", kernel=(1, 2), channels=1)
+    model = graphs.draw_model(np.random.default_rng(bits), graph, bits=bits, signed=signed)
+    made = assert_engine_equals_oracle(model, networks.hard_images(model, 5))
+    width, kind = (8 if bits <= 8 else 16), ("int" if signed else "uint")
+    assert made["all.op"].dtype == f"{kind}{width}"
+
+
+@pytest.mark.parametrize("bits", range(1, 17))
+@pytest.mark.parametrize("shared", [False, True])
+def test_weights_of_every_width_equal_the_oracle(bits: int, shared: bool) -> None:
+    """With a zero point, and a scale for each output or one for all."""
+    graph = alone((2, 2, 3), "conv2d", kernel=(2, 1), channels=3)
+    model = graphs.draw_model(np.random.default_rng(bits), graph, bits=4)
+    rng, layer = np.random.default_rng(bits), model.layers["all.op"]
+    codes, zero_point = (
+        rng.integers(0, 2**bits, shape).astype(np.uint16) for shape in (layer.codes.shape, 3)
+    )
+    codes[0], codes[1], zero_point[:2] = 0, 2**bits - 1, (2**bits - 1, 0)  # the largest products
+    unit = layer.unit[:1].repeat(3) if shared else layer.unit
+    wide = replace(layer, bits=bits, codes=codes, zero_point=zero_point.astype(np.int32), unit=unit)
+    changed = replace(model, layers={**model.layers, "all.op": wide})
+    changed.check()
+    assert_engine_equals_oracle(changed, networks.hard_images(model, 4))
+
+
+def stored(scale: float, bits: int, zero_point: int = 0, signed: bool = False) -> QuantizedTensor:
+    """A tensor rounded to nearest; the zero point is counted from the smallest code."""
+    scale = float(np.float32(scale))
+    tensor = QuantizedTensor(scale, bits, nearest_crossings(bits, zero_point), 0, signed)
+    return replace(tensor, zero_point=zero_point + tensor.qmin)
+
+
+def with_tensors(model: QuantizedGraph, **tensors: QuantizedTensor) -> QuantizedGraph:
+    changed = {f"all.{name}": tensor for name, tensor in tensors.items()}
+    return replace(model, tensors={**model.tensors, **changed})
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("scale", [1 / 256, 1 / 8, 0.03, 2.0])
+def test_every_code_is_requantized_as_the_oracle_does(scale: float, signed: bool) -> None:
+    model = graphs.draw_model(np.random.default_rng(0), alone((1, 16, 16), "requantize", (3,)))
+    tensors = {INPUT: stored(2.0**-8, 8), "all.op": stored(scale, 4, 5, signed)}
+    images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    assert_engine_equals_oracle(replace(model, tensors=tensors), images)
+
+
+@pytest.mark.parametrize("count_padding", [False, True])
+@pytest.mark.parametrize("zero", [0, 2])
+def test_every_small_image_has_the_mean_of_the_oracle(count_padding: bool, zero: int) -> None:
+    """Codes 0..3 in two by two pixels, rounded in steps of one code: half of the means are ties."""
+    places = {"kernel": 2, "stride": 1, "padding": ((1, 0), (0, 1))}
+    graph = alone((1, 2, 2), "avg_pool", (zero,), **places, count_padding=count_padding)
+    model = graphs.draw_model(np.random.default_rng(0), graph, ties=True)
+    tensors = {INPUT: stored(2.0**-8, 8), "all.op": stored(2.0**-8, 3, 3)}
+    images = np.array(list(product(range(4), repeat=4)), np.uint8).reshape(-1, 1, 2, 2)
+    made = assert_engine_equals_oracle(replace(model, tensors=tensors), images)
+    assert len(np.unique(made["all.op"])) >= 4
+
+
+def test_a_mean_without_padding_brings_all_windows_to_one_divisor() -> None:
+    places = {"kernel": 3, "stride": 1, "padding": 1, "count_padding": False}
+    model = graphs.draw_model(np.random.default_rng(0), alone((1, 3, 4), "avg_pool", **places))
+    program = lower(model)
+    factor = program.instructions[0].arrays["factor"]
+    assert factor.tolist() == [[9, 6, 6, 9], [6, 4, 4, 6], [9, 6, 6, 9]]  # 36/4, 36/6, 36/9
+    low, high = bounds(program)["all.op.acc"]
+    assert (low.tolist(), high.tolist()) == ([0], [36 * 255])
+    white = np.full((1, 1, 3, 4), 255, np.uint8)
+    acc = Engine(program)._apply(program.instructions[0], [white])
+    assert (acc == 36 * 255).all()
+
+
+def test_a_sum_that_could_leave_int32_is_refused_with_its_bound() -> None:
+    def program(factor: int) -> Program:
+        places = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1]}
+        arrays = {"zero_point": np.zeros(1, np.int32), "factor": np.array([[factor]], np.int32)}
+        each = Instruction("mean", "sum", (INPUT,), {"kernel": [2, 2], **places}, arrays)
+        return Program((1, 2, 2), (each,))
+
+    largest = (2**31 - 1) // (4 * 255)
+    white = np.full((1, 1, 2, 2), 255, np.uint8)
+    assert Engine(program(largest)).run(white)["mean"].item() == largest * 4 * 255
+    with pytest.raises(AccumulatorOverflow, match=rf"mean: .*{(largest + 1) * 4 * 255}"):
+        Engine(program(largest + 1))
+
+
+def test_a_bound_that_int64_does_not_hold_is_refused_too() -> None:
+    """Past bug: the bound of a product was itself computed in int64, where it could wrap."""
+    places = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1]}
+    arrays = {"zero_point": np.zeros(1, np.int32), "factor": np.array([[2**30]], np.int32)}
+    each = Instruction("mean", "sum", (INPUT,), {"kernel": [8192, 4096], **places}, arrays)
+    with pytest.raises(AccumulatorOverflow, match=rf"mean: .*{2**55 * 255}"):
+        bounds(Program((1, 8192, 4096), (each,)))
+    count = 2**17
+    arrays = {
+        "weight": np.full((1, count), -(2**31), np.int64).astype(np.int32),
+        "bias": np.zeros(1, np.int32),
+        "zero_point": np.full(count, -(2**15), np.int32),
+    }
+    flat = Instruction("flat", "flatten", (INPUT,), {"positions": 1})
+    layer = Instruction("logits", "linear", ("flat",), {}, arrays)
+    with pytest.raises(AccumulatorOverflow, match=rf"logits: .*{count * 2**31 * (2**15 + 255)}"):
+        bounds(Program((count, 1, 1), (flat, layer)))
+
+
+def test_windows_without_a_common_divisor_inside_int32_are_refused() -> None:
+    """Along either axis windows of 12 to 23 pixels: their least common multiple has 15 digits."""
+    places = {"kernel": 23, "stride": 1, "padding": 11, "count_padding": False}
+    model = graphs.draw_model(np.random.default_rng(0), alone((1, 23, 23), "avg_pool", **places))
+    with pytest.raises(AccumulatorOverflow, match=r"all.op.acc: .* no common divisor"):
+        lower(model)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_all_pairs_of_four_bit_codes_are_added_as_the_oracle_does(signed: bool) -> None:
+    layer = Builder((1, 16, 16))
+    with layer.block("all"):
+        terms = [layer(name, "requantize", INPUT) for name in ("one", "two")]
+        x = layer("flatten", "flatten", layer("add", "add", *terms))
+        layer("linear", "linear", x, channels=1)
+    model = graphs.draw_model(np.random.default_rng(0), layer.graph())
+    one, two = stored(0.37, 4, 3, signed), stored(0.11, 4, 12)
+    total = stored(0.29, 5, 9)
+    program = lower(with_tensors(model, one=one, two=two, add=total))
+    *_, add, threshold, _, _ = program.instructions
+    assert (add.op, threshold.op) == ("add", "threshold")
+    pairs = np.array(list(product(range(16), repeat=2))).T.reshape(2, 256, 1, 1, 1)
+    a, b = pairs[0] + one.qmin, pairs[1] + two.qmin
+    types = np.int8 if signed else np.uint8, np.uint8
+    engine = Engine(program)
+    acc = engine._apply(add, [x.astype(kind) for x, kind in zip((a, b), types, strict=True)])
+    codes = engine._apply(threshold, [acc]).ravel().tolist()
+    crossings = [Fraction(c) for c in total.crossings[0].tolist()]
+    scales = [Fraction(tensor.scale) for tensor in (one, two)]
+    steps = np.stack([a - one.zero_point, b - two.zero_point], axis=-1).reshape(-1, 2).tolist()
+    judged = [
+        oracle.add_code(list(zip(pair, scales, strict=True)), Fraction(total.scale), crossings)
+        for pair in steps
+    ]
+    assert codes == judged
+
+
+def joined() -> Graph:
+    """A concat of three branches, which a convolution reads."""
+    layer = Builder((2, 3, 4), (9, 200))
+    with layer.block("all"):
+        branches = [layer(name, "requantize", INPUT) for name in ("one", "two")]
+        x = layer("concat", "concat", *branches, layer("pool", "max_pool", INPUT, kernel=1))
+        x = layer("relu", "relu", layer("conv", "conv2d", x, channels=3, kernel=2))
+        layer("linear", "linear", layer("flatten", "flatten", x), channels=2)
+    return layer.graph()
+
+
+def test_a_concat_of_codes_of_one_scale_is_read_without_a_quantizer() -> None:
+    """Its zero points differ: that of the image is another one for each channel."""
+    model = graphs.draw_model(np.random.default_rng(1), joined(), bits=8)
+    scale = model.tensors[INPUT].scale
+    exact = with_tensors(model, one=stored(scale, 8, 31), two=stored(scale, 4, 3, signed=True))
+    tensors = {name: t for name, t in exact.tensors.items() if name != "all.concat"}
+    exact = replace(exact, tensors=tensors)
+    exact.check()
+    assert exact.zero_point("all.concat").tolist() == [31, 31, -5, -5, 9, 200]
+    images = networks.hard_images(exact, 5)
+    assert_engine_equals_oracle(exact, images)
+    assert_engine_equals_simulation(exact, images)
+    check(exact.graph.shapes[INPUT], lower(exact).instructions)
+    other = with_tensors(exact, one=stored(scale * 2, 8, 31))
+    with pytest.raises(ValueError, match=r"all.conv: all.concat: .* codes of one scale"):
+        other.check()
+    with pytest.raises(InputError, match=r"all.conv: reads all.concat"):
+        lower(other)
+
+
+def test_a_requantize_without_a_quantizer_is_refused() -> None:
+    model = graphs.draw_model(np.random.default_rng(1), joined())
+    tensors = {name: t for name, t in model.tensors.items() if name != "all.two"}
+    with pytest.raises(InputError, match=r"all.two: a requantize without a quantizer"):
+        lower(replace(model, tensors=tensors))
+
+
+def test_the_bias_of_a_linear_layer_before_the_last_is_counted_once() -> None:
+    """Past bug: it was added to the accumulator and subtracted from the thresholds as well, where
+    it was a whole number of units, and refused where it was not."""
+    layer = Builder((1, 2, 2))
+    with layer.block("all"):
+        x = layer("flatten", "flatten", INPUT)
+        x = layer("relu", "relu", layer("hidden", "linear", x, channels=3))
+        layer("linear", "linear", x, channels=2)
+    for seed, ties in product(range(3), (False, True)):
+        model = graphs.draw_model(np.random.default_rng(seed), layer.graph(), ties=ties, bits=5)
+        assert_engine_equals_oracle(model, networks.hard_images(model, 5, seed))
+
+
+def test_a_padded_zero_does_not_win_over_negative_codes() -> None:
+    layer = Builder((1, 2, 2))
+    with layer.block("all"):
+        x = layer("codes", "requantize", INPUT)
+        x = layer("op", "max_pool", x, kernel=2, stride=1, padding=1)
+        layer("linear", "linear", layer("flatten", "flatten", x), channels=2)
+    model = graphs.draw_model(np.random.default_rng(0), layer.graph())
+    changed = with_tensors(model, codes=stored(1.0, 8, 0, signed=True))
+    program = lower(changed)
+    codes, pool = program.instructions[:2]
+    engine = Engine(program)
+    least = engine._apply(codes, [np.zeros((1, 1, 2, 2), np.uint8)])
+    assert least.tolist() == [[[[-128, -128], [-128, -128]]]]
+    assert engine._apply(pool, [least]).max() == -128
+    assert_engine_equals_oracle(changed, networks.hard_images(changed, 4))
