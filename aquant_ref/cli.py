@@ -60,6 +60,7 @@ def show(text: str) -> None:
 def quantize(args: argparse.Namespace) -> int:
     """The main job: calibrate, learn, lower, run beside the simulation."""
     from aquant_ref import job, report
+    from aquant_ref.engine.lowerings import fixed_point
     from aquant_ref.ptq import Config
 
     config = Config(
@@ -75,6 +76,7 @@ def quantize(args: argparse.Namespace) -> int:
         args.model,
         args.data,
         config,
+        fixed_point=fixed_point(args.lowering, args.fraction_bits, args.profile),
         images=args.images,
         weights=args.weights,
         out=args.out,
@@ -102,7 +104,7 @@ def table(args: argparse.Namespace) -> int:
         grid.parse(method, bits, iterations=args.iters, seed=seed)
         for bits in args.bits.split(",")
         for method in args.methods.split(",")
-        for seed in _seeds(args.seeds)
+        for seed in _integers("--seeds", args.seeds)
     )
     work = cell.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
     out = Path(args.out)
@@ -115,11 +117,11 @@ def table(args: argparse.Namespace) -> int:
     return 0
 
 
-def _seeds(text: str) -> list[int]:
+def _integers(name: str, text: str) -> list[int]:
     try:
-        return [int(seed) for seed in text.split(",")]
+        return [int(each) for each in text.split(",")]
     except ValueError as error:
-        raise InputError(f"--seeds: {text!r} is not a list of integers such as 0,1,2") from error
+        raise InputError(f"{name}: {text!r} is not a list of integers such as 0,1,2") from error
 
 
 def models(args: argparse.Namespace) -> int:
@@ -190,6 +192,32 @@ def _unlike_default(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
+def fixed_point(args: argparse.Namespace) -> int:
+    """How close fixed point comes to the ideal semantics, by its fraction bits."""
+    from aquant_ref import grid
+    from aquant_ref.evidence.fixed_point import table
+    from aquant_ref.quant.fixed_point import FixedPoint
+
+    configs = [
+        grid.parse(args.method, bits, iterations=args.iters, seed=args.seed)
+        for bits in args.bits.split(",")
+    ]
+    bits = _integers("--fraction-bits", args.fraction_bits)
+    options = [FixedPoint(each, profile) for profile in args.profiles.split(",") for each in bits]
+    made = table(
+        args.model,
+        args.data,
+        configs,
+        options,
+        images=args.images,
+        weights=args.weights,
+        out=None if args.out is None else Path(args.out),
+        progress=progress,
+    )
+    show(made.removesuffix("\n"))
+    return 0
+
+
 def gen(args: argparse.Namespace) -> int:
     """Write test cases of one operation as a stream that a kernel in any language reads."""
     return kit.gen(args, show)
@@ -230,6 +258,15 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     one = command("quantize", quantize, _data(), _inputs(), _setting(), _json())
+    one.add_argument("--lowering", default="threshold", help="threshold (default) or fixed_point")
+    one.add_argument(
+        "--fraction-bits", type=int, metavar="N", help="of fixed_point: 0 to 16, default 8"
+    )
+    one.add_argument(
+        "--profile",
+        help="of fixed_point: exact (default), tflite_away, tflite_up, tflite_single, float32, "
+        "float64",
+    )
     one.add_argument(
         "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
     )
@@ -267,6 +304,21 @@ def parser() -> argparse.ArgumentParser:
     six.add_argument(
         "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
     )
+
+    seven = command("fixed-point", fixed_point, _data(), _inputs())
+    seven.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
+    seven.add_argument("--method", default="aquant", help="METHOD or METHOD@FORM, default aquant")
+    seven.add_argument(
+        "--fraction-bits",
+        default="2,4,6,8,10,12,16",
+        metavar="LIST",
+        help="default: 2,4,6,8,10,12,16",
+    )
+    seven.add_argument(
+        "--profiles", default="exact", metavar="LIST", help="of requantization, default exact"
+    )
+    seven.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    seven.add_argument("--out", metavar="FILE", help="the table, JSON; Markdown goes beside it")
 
     command("gen", gen, kit.case_arguments())
     command("check", check, kit.case_arguments(), kit.check_arguments())

@@ -1,19 +1,26 @@
-"""Run the integer program beside the float simulation and count every element that differs."""
+"""Run two programs on the same images and count every element that differs.
+
+They are the engine and the simulation of its program, which have to agree; or the engine in fixed
+point and the ideal semantics, which do not.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.engine.lowerings import lower, lowered_as
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import Labelled
 from aquant_ref.progress import Progress, quiet
+from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]
@@ -23,7 +30,7 @@ Array = NDArray[Any]
 class Agreement:
     """What a comparison found; `elements` and `mismatches` are by tensor name.
 
-    `top1` is by program: "simulation" and "engine", fractions of `images`.
+    `top1` is by program: "simulation" or "ideal", and "engine", fractions of `images`.
     """
 
     images: int
@@ -36,6 +43,11 @@ class Agreement:
         """Whether not one element differs."""
         return not any(self.mismatches.values())
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of each tensor the share of elements that differ."""
+        return {name: self.mismatches[name] / count for name, count in self.elements.items()}
+
 
 def compare(
     model: QuantizedGraph,
@@ -45,28 +57,55 @@ def compare(
     dtype: Any = np.float64,
     progress: Progress = quiet,
 ) -> Agreement:
-    """Every code tensor and the logits, over all `images`: simulation in `dtype` against engine.
+    """Every code tensor and the logits, over all `images`: simulation against engine.
 
-    Raises InputError if there are no images, or if a tensor has another shape in one than in the
-    other.
+    The simulation is in `dtype`, or, of a program in fixed point, that of its options. Raises
+    InputError if there are no images, or if a tensor has another shape in one than in the other.
     """
+    options = lowered_as(program.source)
+    simulation = (
+        Simulation(model, dtype=dtype) if options is None else FixedPointSimulation(model, options)
+    )
+    runs = {"simulation": simulation.run, "engine": Engine(program).run}
+    return _compared(runs, program.output, images, model.graph.images_at_once(), progress)
+
+
+def compare_with_ideal(
+    model: QuantizedGraph, program: Program, images: Labelled, *, progress: Progress = quiet
+) -> Agreement:
+    """A program in fixed point against the ideal semantics, which the threshold program computes.
+
+    Spec: AQ-LOWER-10. Both run end to end, each on its own codes. Raises InputError as `compare`.
+    """
+    runs = {"ideal": Engine(lower(model)).run, "engine": Engine(program).run}
+    return _compared(runs, program.output, images, model.graph.images_at_once(), progress)
+
+
+def _compared(
+    runs: Mapping[str, Callable[[Array], dict[str, Array]]],
+    output: str,
+    images: Labelled,
+    batch: int,
+    progress: Progress,
+) -> Agreement:
+    """What two programs, by name, make of the same images."""
     if len(images) == 0:
         raise InputError("comparison: there are no images")
-    simulation, engine = Simulation(model, dtype=dtype), Engine(program)
     found = Agreement(len(images), {}, {}, {})
-    right = {"simulation": 0, "engine": 0}
-    batch = model.graph.images_at_once()
-    for start in progress(range(0, len(images), batch), "engine against simulation"):
+    right = dict.fromkeys(runs, 0)
+    one, other = runs
+    for start in progress(range(0, len(images), batch), f"{other} against {one}"):
         indices = np.arange(start, min(start + batch, len(images)))
         codes, labels = images.batch(indices), images.labels[indices]
-        simulated, computed = simulation.run(codes), engine.run(codes)
-        for name, tensor in computed.items():
-            if name not in simulated or tensor.shape != simulated[name].shape:
+        made = {who: run(codes) for who, run in runs.items()}
+        for name, tensor in made[other].items():
+            expected = made[one].get(name)
+            if expected is None or tensor.shape != expected.shape:
                 raise InputError(f"{name}: the program's tensor is not one of the model's")
-            differ = np.count_nonzero(tensor != simulated[name])
+            differ = np.count_nonzero(tensor != expected)
             found.elements[name] = found.elements.get(name, 0) + tensor.size
             found.mismatches[name] = found.mismatches.get(name, 0) + int(differ)
-        for who, tensors in (("simulation", simulated), ("engine", computed)):
-            right[who] += int(np.sum(tensors[program.output].argmax(axis=1) == labels))
+        for who, tensors in made.items():
+            right[who] += int(np.sum(tensors[output].argmax(axis=1) == labels))
     found.top1 = {who: count / len(images) for who, count in right.items()}
     return found

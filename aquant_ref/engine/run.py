@@ -4,7 +4,8 @@ The one exception is inside `_product`: where the bounds of `engine.bounds` say 
 sum of the product, its bias not yet added, is an integer below 2^24 (2^53), a float32 (float64)
 BLAS product of the integers is exact, a hundred times faster, and converted back before it leaves
 the function. `product="integer"` does without, and gives the same bytes. Nothing here is shared
-with the simulation.
+with the simulation. (Where a program asks for requantization in floating point, which the default
+lowering never does, `engine.fixed_point` emulates it.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import product_types
-from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE, WINDOWED, Instruction, code_type
+from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
+from aquant_ref.engine.instructions import (
+    CONVOLUTIONS,
+    IMAGE,
+    MAKES_CODES,
+    WINDOWED,
+    Instruction,
+    code_type,
+)
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.tables import rounded
 from aquant_ref.engine.windows import Windows
@@ -46,7 +55,7 @@ class Engine:
         self._last_reader = dict(readers)  # of several, the last one stays
 
     def run(self, images: Array) -> dict[str, Array]:
-        """Codes of every threshold and the logits, by name, for uint8 `images` (N, C, H, W).
+        """Codes of every quantizer and the logits, by name, for uint8 `images` (N, C, H, W).
 
         Raises InputError if the images are of another dtype or shape, or if there are none.
         """
@@ -66,7 +75,7 @@ class Engine:
         for each in self.program.instructions:
             inputs = [tensors[name] for name in each.inputs]
             tensors[each.name] = value = self._apply(each, inputs)
-            if each.op == "threshold" or each.name == self.program.output:
+            if each.op in MAKES_CODES or each.name == self.program.output:
                 recorded[each.name] = value
             for name in each.inputs:
                 if self._last_reader[name] == each.name:
@@ -99,6 +108,8 @@ class Engine:
             return x.reshape(len(x), -1)
         if each.op == "lookup":
             return each.arrays["table"].take(x)
+        if each.op in FIXED_POINT:
+            return FIXED_POINT[each.op](each, *inputs)
         raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 

@@ -60,12 +60,10 @@ class Simulation:
         codes: dict[str, Array] = {INPUT: images}
 
         def store(name: str, r: Array) -> Array:
-            tensor = self._stored.get(name)
-            if tensor is None:
+            if name not in self._stored:
                 return r
-            t = r / self.dtype.type(tensor.scale)
-            codes[name] = tensor.codes(t)
-            return tensor.real(codes[name], self.dtype)
+            codes[name] = self._codes(name, r)
+            return self._stored[name].real(codes[name], self.dtype)
 
         graph = self.model.graph
         real = graph.run(self.parameters, self._pixels(images), hook=store, operate=self._operate)
@@ -74,6 +72,11 @@ class Simulation:
     def logits(self, images: Array) -> Array:
         """The logits alone, as `run` gives them."""
         return self.run(images)[self.model.graph.output]
+
+    def _codes(self, name: str, r: Array) -> Array:
+        """The codes of tensor `name` for the real numbers that its node makes."""
+        tensor = self._stored[name]
+        return tensor.codes(r / self.dtype.type(tensor.scale))
 
     def _pixels(self, images: Array) -> Array:
         scale = self.dtype.type(self.model.tensors[INPUT].scale)
@@ -91,6 +94,9 @@ class Simulation:
             inputs = tuple(
                 self._narrowed(name, x) for name, x in zip(node.inputs, inputs, strict=True)
             )
+        return self._apply(node, own, *inputs)
+
+    def _apply(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
         return OPERATIONS[node.op].apply(node, own, *inputs)
 
     def _narrowed(self, name: str, x: Array) -> Array:
