@@ -116,6 +116,15 @@ OPERATIONS = {
         _operation("clip", "v:i64 low:i32 high:i32", "q:i32", "AQ-INT-1"),
         _operation("border_round", "t:f64 border:f64", "n:i64", "AQ-ROUND-2", "border"),
         _operation(
+            "border",
+            "t:i32 low:i32 high:i32 fraction_bits:i32 multiplier:i32 shift:i32 "
+            "c0:i32 c1:i32 c2:i32 lift:i32 zero_point:i32",
+            "q:i32",
+            "AQ-FIXED-9",
+            "border",
+            tags=("bits",),
+        ),
+        _operation(
             "threshold", "acc:i32 t0:i64 t1:i64 t2:i64", "q:i32", "AQ-LOWER-1 AQ-LOWER-6", "border"
         ),
     )

@@ -1,7 +1,8 @@
 """What the right answer is: one function for each operation, in the exact numbers of the oracle.
 
 Each takes the fields of one case by name, as Python numbers, and gives the results as a tuple. It
-raises `Refused` for an input that the contract refuses. Only the oracle computes here.
+raises `Refused` for an input that the contract refuses. Only the oracle computes here, and Python's
+own fractions.
 """
 
 from __future__ import annotations
@@ -34,6 +35,31 @@ def border_round(*, t: float, border: float) -> tuple[int]:
     """Spec: AQ-ROUND-2."""
     _need(math.isfinite(t) and 0 < border <= 1)
     return (oracle.border_round(Fraction(t), Fraction(border)),)
+
+
+def border(
+    *,
+    t: int,
+    low: int,
+    high: int,
+    fraction_bits: int,
+    multiplier: int,
+    shift: int,
+    c0: int,
+    c1: int,
+    c2: int,
+    lift: int,
+    zero_point: int,
+) -> tuple[int]:
+    """Spec: AQ-FIXED-9; `lift` is the entry for the fraction of T."""
+    _need(low <= high and 0 <= fraction_bits <= 16 and abs(c0) + abs(c1) + abs(c2) <= 2**29)
+    _need(2**30 <= multiplier < 2**31 and 0 <= shift <= 62)
+    clipped = oracle.clip(t, low, high)
+    tau = math.floor(Fraction(clipped * multiplier, 2**shift))
+    p = math.floor(Fraction(c2 * tau, 2**15) + c1)
+    p = math.floor(Fraction(p * tau, 2**15) + c0)
+    whole, fraction = divmod(clipped, 2**fraction_bits)
+    return (whole + zero_point + (1 if fraction > 0 and lift >= p else 0),)
 
 
 def quantize(

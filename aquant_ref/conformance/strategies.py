@@ -100,6 +100,13 @@ def _fields(selection: Selection) -> st.SearchStrategy[dict[str, Any]]:
             **dict.fromkeys(("scale", "a_scale", "b_scale", "x_scale"), SCALES),
             **dict.fromkeys(("zero_point", "a_zero", "b_zero", "x_zero", "a", "b", "q"), codes),
         }
+        if operation.name == "border":
+            known |= {
+                "low": st.just(-ends[1] << 4),
+                "high": st.just(ends[1] << 4),
+                "fraction_bits": st.just(4),
+                **dict.fromkeys(("c0", "c1", "c2"), st.integers(-(2**27), 2**27)),
+            }
         usual = {"i32": INT32, "i64": INT64, "f64": REALS}
         return st.fixed_dictionaries(
             {f.name: known[f.name] if f.name in known else usual[f.type] for f in operation.fields}

@@ -63,6 +63,16 @@ static int64_t nearest(double t, int64_t zero, int64_t qmin, int64_t qmax)
     return code(n, zero, qmin, qmax);
 }
 
+/* The code of T: clipped, then its fraction's entry of a table against the polynomial. */
+static int64_t border(int64_t t, int64_t low, int64_t high, int f, int64_t m, int shift,
+                      const int64_t c[3], int64_t lift, int64_t zero)
+{
+    int64_t inside = clip(t, low, high), tau = (inside * m) >> shift;
+    int64_t p = ((((c[2] * tau) >> 15) + c[1]) * tau >> 15) + c[0];
+    int64_t whole = inside >> f, fraction = inside - whole * ((int64_t)1 << f);
+    return whole + zero + (fraction > 0 && lift >= p);
+}
+
 static int64_t scale_accumulator(const char *profile, int64_t acc, int64_t m, int shift)
 {
     int64_t high;
@@ -96,8 +106,8 @@ static int answer(const char *id, const char *f)
 {
     char rule[32];
     double t, b, sa, sb, s, n;
-    int64_t acc, m, z, low, high, a, za, zb, bq, t0, t1, t2;
-    int shift;
+    int64_t c[3], acc, m, z, low, high, a, za, zb, bq, t0, t1, t2;
+    int shift, bits;
 
     if (is("round")) {
         if (sscanf(f, "%31s %la", rule, &t) != 2) return 1;
@@ -106,6 +116,11 @@ static int answer(const char *id, const char *f)
     } else if (is("border_round")) {
         if (sscanf(f, "%la %la", &t, &b) != 2) return 1;
         printf("%s %" PRId64 "\n", id, (int64_t)border_round(t, b));
+    } else if (is("border")) {
+        if (sscanf(f, "%" SCNd64 "%" SCNd64 "%" SCNd64 "%d %" SCNd64 "%d %" SCNd64 "%" SCNd64
+                   "%" SCNd64 "%" SCNd64 "%" SCNd64, &a, &low, &high, &bits, &m, &shift,
+                   &c[0], &c[1], &c[2], &t0, &z) != 11) return 1;
+        printf("%s %" PRId64 "\n", id, border(a, low, high, bits, m, shift, c, t0, z));
     } else if (is("quantize")) {
         if (sscanf(f, "%31s %la %la %" SCNd64 "%" SCNd64 "%" SCNd64, rule, &t, &s, &z, &low, &high)
             != 6) return 1;

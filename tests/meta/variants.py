@@ -155,6 +155,19 @@ def bisected(acc: int, *thresholds: int) -> int:
     return bisect_right(thresholds, acc)
 
 
+def with_one_division_a_step(
+    t: int, low: int, high: int, f: int, m: int, n: int, *rest: int
+) -> int:
+    """Each coefficient goes inside the division that follows it."""
+    c0, c1, c2, lift, z = rest
+    inside = low if t < low else high if t > high else t
+    tau = inside * m // 2**n
+    inner = (c2 * tau + c1 * 2**15) // 2**15
+    outer = (inner * tau + c0 * 2**15) // 2**15
+    code, fraction = inside // 2**f, inside & (2**f - 1)
+    return z + (code if outer > lift or not fraction else code + 1)
+
+
 TABLE: list[tuple[str, Callable[..., object]]] = [
     ("requantize", in_two_floors),
     ("requantize", with_16_bit_products),
@@ -165,6 +178,7 @@ TABLE: list[tuple[str, Callable[..., object]]] = [
     ("dequantize", as_a_fraction),
     ("multiplier", from_the_bits),
     ("border_round", moved_down),
+    ("border", with_one_division_a_step),
     ("add", over_one_denominator),
     ("avg_pool", by_long_division),
     ("clip", the_middle_of_three),

@@ -13,9 +13,12 @@ from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities
 from aquant_ref.conformance.cases.family import Array
 from aquant_ref.conformance.contract import VARIATIONS
+from aquant_ref.engine.fixed_point import OPERATIONS
+from aquant_ref.engine.instructions import NEVER, Instruction
 from aquant_ref.engine.run import threshold_codes
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import border_round, rule
+from aquant_ref.quant.window import LIFT_LIMIT
 
 
 class EngineAdapter(Adapter):
@@ -67,6 +70,13 @@ class EngineAdapter(Adapter):
         m = np.ldexp(multiplier.astype(np.float64), -shift)
         return quant.requantize_real(acc, m, profile=profile, **ends)
 
+    def border(self, **columns: Array) -> Array:
+        """Spec: AQ-FIXED-9. Each case is an instruction of its own."""
+        coefficients = np.stack([columns[name] for name in ("c0", "c1", "c2")], axis=1)
+        if (abs(coefficients).sum(axis=1) > LIFT_LIMIT).any():
+            raise InputError("border: its coefficients are too large")
+        return _each(_border, **columns)
+
     def threshold(self, *, acc: Array, t0: Array, t1: Array, t2: Array) -> Array:
         """Spec: AQ-LOWER-1. Each case is a channel of its own."""
         thresholds = np.stack([t0, t1, t2], axis=1)
@@ -101,6 +111,17 @@ def _qparams(scale: Any, zero_point: Any, low: Any) -> quant.QParams:
 def _each(function: Any, **columns: Array) -> Array:
     names, rows = list(columns), zip(*(c.tolist() for c in columns.values()), strict=True)
     return np.array([function(**dict(zip(names, row, strict=True))) for row in rows])
+
+
+def _border(*, t: int, c0: int, c1: int, c2: int, lift: int, **numbers: int) -> int:
+    bits, zero = numbers["fraction_bits"], numbers["zero_point"]
+    ends = (numbers["low"] >> bits) + zero, -(-numbers["high"] >> bits) + zero
+    table = np.full(1 << bits, lift, np.int32)
+    table[0] = NEVER
+    arrays = {"coefficients": np.array([[c0, c1, c2]], np.int32), "lift": table}
+    attributes = {**numbers, "least": ends[0], "largest": ends[1]}
+    step = Instruction("border", "border", ("t",), attributes, arrays)
+    return int(OPERATIONS["border"](step, np.full((1, 1), t, np.int32))[0, 0])
 
 
 def _add(

@@ -14,6 +14,7 @@ from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases import (
     add,
     avg_pool,
+    border,
     border_round,
     clip,
     dequantize,
@@ -38,6 +39,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "avg_pool": avg_pool.FAMILIES,
     "clip": clip.FAMILIES,
     "border_round": border_round.FAMILIES,
+    "border": border.FAMILIES,
     "threshold": threshold.FAMILIES,
 }
 
