@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any
 from aquant_ref.errors import AccumulatorOverflow, InputError
 
 if TYPE_CHECKING:
-    from aquant_ref import data, engine, formats, integer, nn, oracle, ptq, quant, simulate
+    from aquant_ref import (
+        conformance,
+        data,
+        engine,
+        formats,
+        integer,
+        nn,
+        oracle,
+        ptq,
+        quant,
+        simulate,
+    )
 
 __version__ = "0.1.0"
 
@@ -25,6 +36,7 @@ __all__ = [
     "AccumulatorOverflow",
     "InputError",
     "__version__",
+    "conformance",
     "data",
     "engine",
     "formats",

@@ -16,18 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from aquant_ref import __version__
+from aquant_ref.conformance import commands as kit
 from aquant_ref.errors import InputError
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
+# the arguments that name a file or a folder
 PATHS = (
     "directory",
     "out",
     "weights",
+    "deviations",
+    "junit",
+    "html",
+    "dir",
     "record",
     "program",
     "a",
     "b",
-)  # the arguments that name a file or a folder
+)
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
@@ -66,6 +72,7 @@ def show(text: str) -> None:
 def quantize(args: argparse.Namespace) -> int:
     """The main job: calibrate, learn, lower, run beside the simulation."""
     from aquant_ref import job, report
+    from aquant_ref.engine.lowerings import fixed_point
     from aquant_ref.ptq import Config
 
     config = Config(
@@ -81,6 +88,7 @@ def quantize(args: argparse.Namespace) -> int:
         args.model,
         args.data,
         config,
+        fixed_point=fixed_point(args.lowering, args.fraction_bits, args.profile),
         images=args.images,
         weights=args.weights,
         out=args.out,
@@ -139,7 +147,7 @@ def table(args: argparse.Namespace) -> int:
         grid.parse(method, bits, iterations=args.iters, seed=seed)
         for bits in args.bits.split(",")
         for method in args.methods.split(",")
-        for seed in _seeds(args.seeds)
+        for seed in _integers("--seeds", args.seeds)
     )
     work = cell.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
     out = Path(args.out)
@@ -152,11 +160,11 @@ def table(args: argparse.Namespace) -> int:
     return 0
 
 
-def _seeds(text: str) -> list[int]:
+def _integers(name: str, text: str) -> list[int]:
     try:
-        return [int(seed) for seed in text.split(",")]
+        return [int(each) for each in text.split(",")]
     except ValueError as error:
-        raise InputError(f"--seeds: {text!r} is not a list of integers such as 0,1,2") from error
+        raise InputError(f"{name}: {text!r} is not a list of integers such as 0,1,2") from error
 
 
 def models(args: argparse.Namespace) -> int:
@@ -227,6 +235,52 @@ def _unlike_default(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
+def fixed_point(args: argparse.Namespace) -> int:
+    """How close fixed point comes to the ideal semantics, by its fraction bits."""
+    from aquant_ref import grid
+    from aquant_ref.evidence.fixed_point import table
+    from aquant_ref.quant.fixed_point import FixedPoint
+
+    configs = [
+        grid.parse(args.method, bits, iterations=args.iters, seed=args.seed)
+        for bits in args.bits.split(",")
+    ]
+    bits = _integers("--fraction-bits", args.fraction_bits)
+    options = [FixedPoint(each, profile) for profile in args.profiles.split(",") for each in bits]
+    made = table(
+        args.model,
+        args.data,
+        configs,
+        options,
+        images=args.images,
+        weights=args.weights,
+        out=None if args.out is None else Path(args.out),
+        progress=progress,
+    )
+    show(made.removesuffix("\n"))
+    return 0
+
+
+def gen(args: argparse.Namespace) -> int:
+    """Write test cases of one operation as a stream that a kernel in any language reads."""
+    return kit.gen(args, show)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Judge a kernel's answers to what gen, with the same arguments, has written."""
+    return kit.check(args, show, sys.stdin.buffer)
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Verify an implementation against the contract: stored vectors and generated cases."""
+    return kit.verify(args, show)
+
+
+def vectors(args: argparse.Namespace) -> int:
+    """Write the stored vectors of the contract, or check them."""
+    return kit.vectors(args, show)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
@@ -247,6 +301,15 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     one = command("quantize", quantize, _data(), _inputs(), _setting(), _json())
+    one.add_argument("--lowering", default="threshold", help="threshold (default) or fixed_point")
+    one.add_argument(
+        "--fraction-bits", type=int, metavar="N", help="of fixed_point: 0 to 16, default 8"
+    )
+    one.add_argument(
+        "--profile",
+        help="of fixed_point: exact (default), tflite_away, tflite_up, tflite_single, float32, "
+        "float64",
+    )
     one.add_argument(
         "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
     )
@@ -290,15 +353,35 @@ def parser() -> argparse.ArgumentParser:
         "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
     )
 
-    seven = command("certify", certify, _dtype(), _json())
-    seven.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+    seven = command("fixed-point", fixed_point, _data(), _inputs())
+    seven.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
+    seven.add_argument("--method", default="aquant", help="METHOD or METHOD@FORM, default aquant")
+    seven.add_argument(
+        "--fraction-bits",
+        default="2,4,6,8,10,12,16",
+        metavar="LIST",
+        help="default: 2,4,6,8,10,12,16",
+    )
+    seven.add_argument(
+        "--profiles", default="exact", metavar="LIST", help="of requantization, default exact"
+    )
+    seven.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    seven.add_argument("--out", metavar="FILE", help="the table, JSON; Markdown goes beside it")
 
-    eight = command("compare", compare, _dtype(), _json())
-    eight.add_argument("a", metavar="A", help="a recorded run, as it should be")
-    eight.add_argument("b", metavar="B", help="another: of run --record, or named tensors (.npz)")
-    eight.add_argument(
+    eight = command("certify", certify, _dtype(), _json())
+    eight.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+
+    nine = command("compare", compare, _dtype(), _json())
+    nine.add_argument("a", metavar="A", help="a recorded run, as it should be")
+    nine.add_argument("b", metavar="B", help="another: of run --record, or named tensors (.npz)")
+    nine.add_argument(
         "--program", metavar="DIR", help="what quantize --out wrote; says which layer is to blame"
     )
+
+    command("gen", gen, kit.case_arguments())
+    command("check", check, kit.case_arguments(), kit.check_arguments())
+    command("verify", verify, kit.verify_arguments())
+    command("vectors", vectors, kit.vectors_arguments())
     return top
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aquant_ref.data import Images
 from aquant_ref.inputs import Inputs
@@ -12,10 +13,15 @@ from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import float_logits, top1
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import A_ROUNDING, Config
+from aquant_ref.ptq.network import LearnedNetwork, Quantizers
+from aquant_ref.ptq.snap import largest_change
 from aquant_ref.simulate.a_rounding import ARounding
 from aquant_ref.simulate.simulation import Simulation
 
+Array = NDArray[Any]
+
 SEARCHED_IMAGES = 2000  # a search for the best codes is slow
+SNAP_IMAGES = 512  # the first ones, on which the snap is measured
 
 
 def float_accuracy(inputs: Inputs, *, progress: Progress = quiet) -> float:
@@ -51,3 +57,29 @@ def tested(inputs: Inputs, config: Config) -> Images:
         return inputs.test
     count = min(SEARCHED_IMAGES, len(inputs.test))
     return inputs.test.chosen(np.linspace(0, len(inputs.test) - 1, count).astype(np.int64))
+
+
+def effect_of_snap(
+    inputs: Inputs, network: LearnedNetwork, model: QuantizedGraph, *, progress: Progress = quiet
+) -> dict[str, Any]:
+    """What the snap of `network` into `model` changed, as plain JSON values. Spec: AQ-SNAP-5.
+
+    Top-1 before is that of the network as it was learned, in float32 and with its polynomials;
+    after, that of the simulation; both on the first SNAP_IMAGES test images.
+    """
+    quantizers, weights, graph = Quantizers(network), network.weights(), network.graph
+
+    def before(codes: Array) -> Array:
+        images = graph.to_float(codes)
+        return graph.run(weights, images, hook=quantizers.store, operate=quantizers.operate)
+
+    images = inputs.test.limited(min(SNAP_IMAGES, len(inputs.test)))
+    runs = {"before": before, "after": Simulation(model).logits}
+    batch = graph.images_at_once()
+    return {
+        "largest_change": largest_change(network, model),
+        "images": len(images),
+        "top1": {
+            when: top1(run, images, batch=batch, progress=progress) for when, run in runs.items()
+        },
+    }

@@ -6,7 +6,7 @@ Everything that can be refused is refused before the long work starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,11 +15,11 @@ from typing import Any
 import reference_models
 from aquant_ref import data
 from aquant_ref.engine.certificate import LayerCertificate, certify
-from aquant_ref.engine.compare import Agreement, compare
-from aquant_ref.engine.lower import Lowering
+from aquant_ref.engine.compare import Agreement, compare, compare_with_ideal
+from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
-from aquant_ref.evaluate import evaluate, float_accuracy
+from aquant_ref.evaluate import effect_of_snap, evaluate, float_accuracy
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
     check_writable_file,
@@ -32,8 +32,9 @@ from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.methods import Config, nearest
-from aquant_ref.ptq.methods import quantize as quantize_graph
+from aquant_ref.ptq.methods import Config, learned, nearest
+from aquant_ref.ptq.snap import snap
+from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.saved import FILES, bit_exact
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
@@ -45,13 +46,15 @@ Say = Callable[[str], None]
 class Outcome:
     """The main job's result: `result` is what result.json holds.
 
-    A model that has no integer form has no program, certificates and agreement.
+    A model that has no integer form has no program, certificates and agreement. A program in fixed
+    point has no certificates, but `ideal`, its agreement with the ideal semantics.
     """
 
     model: QuantizedGraph
     program: Program | None
     certificates: tuple[LayerCertificate, ...]
     agreement: Agreement | None
+    ideal: Agreement | None
     result: dict[str, Any]
 
     @property
@@ -69,6 +72,7 @@ def run(
     data_set: str = "shapes",
     config: Config | None = None,
     *,
+    fixed_point: FixedPoint | None = None,
     images: int = 1024,
     weights: str | None = None,
     out: str | None = None,
@@ -77,8 +81,9 @@ def run(
 ) -> Outcome:
     """Quantize a reference model on a data set, lower it, and run it beside its simulation.
 
-    `images` are the calibration images, drawn from the training split by the seed; the whole test
-    split is run. With `out`, writes FILES there. Raises InputError for any bad input.
+    It is lowered to thresholds, or to fixed point with the options `fixed_point`. `images` are the
+    calibration images, drawn from the training split by the seed; the whole test split is run. With
+    `out`, writes FILES there. Raises InputError for any bad input.
     """
     started = time.monotonic()
     config = Config() if config is None else config
@@ -106,25 +111,32 @@ def run(
     with timed("nearest"):
         start = nearest(graph, parameters, calibration, config)
         if config.not_lowered() is None:
-            Lowering(start)  # refuses what leaves int32 before the long work, not after it
+            lowering_of(start, fixed_point)  # refuses before the long work what leaves int32
         rounded = Simulation(start)
         batch = graph.images_at_once()
         nearest_top1 = top1(rounded.logits, test, batch=batch, progress=progress)
     with timed(config.method):
-        quantized = quantize_graph(graph, parameters, calibration, config, progress=progress)
-        source = {**quantized.source, "classes": list(inputs.classes)}
-        quantized = replace(quantized, source=source)
+        network, source = learned(graph, parameters, calibration, config, progress=progress)
+    with timed("snap"):
+        quantized = snap(network, {**source, "classes": list(inputs.classes)})
+        snapped = effect_of_snap(inputs, network, quantized, progress=progress)
     program: Program | None = None
     certificates: tuple[LayerCertificate, ...] = ()
     agreement: Agreement | None = None
+    ideal: Agreement | None = None
+    how: Mapping[str, Any] = {"lowering": None}
     top: dict[str, float | None] = {"float": float_top1, "nearest": nearest_top1}
     refusal = config.not_lowered()
     if refusal is None:
         with timed("lower and certify"):
-            lowering = Lowering(quantized)
-            program, certificates = lowering.program, certify(lowering)
+            lowering = lowering_of(quantized, fixed_point)
+            program, how = lowering.program, lowering.how
+            if fixed_point is None:
+                certificates = certify(lowering)
         with timed("compare"):
             agreement = compare(quantized, program, test, progress=progress)
+            if fixed_point is not None:
+                ideal = compare_with_ideal(quantized, program, test, progress=progress)
         top |= agreement.top1
     else:
         with timed("simulate"):
@@ -144,16 +156,19 @@ def run(
             "stages": [asdict(each) for each in config.stages()],
             "block_errors": quantized.source["block_errors"],
         },
+        **how,
         "top1": top,
         "images": images,
+        "snap": snapped,
         "bit_exact": None if agreement is None else bit_exact(agreement),
-        "certificate": None if agreement is None else _certificate(certificates),
+        "certificate": _certificate(certificates) if certificates else None,
+        "ideal": None if ideal is None else {"top1": ideal.top1, "differ": ideal.shares},
         "not_lowered": refusal,
         "seconds": {what: round(value, 3) for what, value in seconds.items()},
         "versions": versions(),
         MODEL: quantized.sha256(),
     }
-    outcome = Outcome(quantized, program, certificates, agreement, result)
+    outcome = Outcome(quantized, program, certificates, agreement, ideal, result)
     if directory is not None:
         _write(directory, outcome)
     return outcome

@@ -2,8 +2,8 @@
 
 Imports the standard library alone and shares no code with the rest of the package. A real number is
 a `Fraction`; a float is one too (`Fraction(0.1)` is the dyadic rational that 0.1 stands for). A
-tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening. One function is
-not rational, the sigmoid, and is computed to 60 digits.
+tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening. Two functions are
+not rational, the sigmoid and its inverse, and are computed to 60 digits.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import cache
 from itertools import product
-from math import ceil, floor
+from math import ceil, floor, lcm
 from typing import Any
 
 Real = Fraction | int
@@ -468,13 +469,19 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
                 value, node["scale"], node["crossings"], node.get("least", 0)
             )
             value = _real(codes[node["name"]], node["scale"], node["zero_point"])
-            stored[node["name"]] = node
-        elif node["op"] in PASSES_CODES and node["inputs"][0] in stored:
-            stored[node["name"]] = stored[node["inputs"][0]]
+        _remember(node, stored)
         real[node["name"]] = value
     logits = zip(real[last["name"]], last["unit"], strict=True)
     codes[last["name"]] = [value / unit for value, unit in logits]
     return codes
+
+
+def _remember(node: Mapping[str, Any], stored: dict[str, Mapping[str, Any]]) -> None:
+    """Which quantized node the codes of `node` are of, if it has any."""
+    if "crossings" in node:
+        stored[node["name"]] = node
+    elif node["op"] in PASSES_CODES and node["inputs"][0] in stored:
+        stored[node["name"]] = stored[node["inputs"][0]]
 
 
 def _real(codes: Tensor, scale: Real, zero_point: Sequence[int]) -> Tensor:
@@ -583,3 +590,192 @@ def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
     if op == "flatten":
         return flatten(x)
     raise ValueError(f"{node['name']}: the oracle has no operation {op!r}")
+
+
+# A quantized network in fixed point
+
+INT32 = (-(2**31), 2**31 - 1)
+Steps = tuple[Tensor, list[Fraction], list[Fraction]]  # integers, unit and bias of each channel
+
+
+def fixed_point_network(
+    nodes: Sequence[Mapping[str, Any]], image: Tensor, fraction_bits: int, profile: str
+) -> dict[str, Tensor]:
+    """What `network` gives, after a fixed-point lowering with so many fraction bits.
+
+    Spec: AQ-LOWER-10. `nodes` as in `network`; a node with `crossings` and a border of its own has
+    the border's `coefficients`, a list a channel, and `squash`. The logits are integers.
+    """
+    first, last = nodes[0], nodes[-1]
+    known = {first["name"]: _centred(image, first["scale"], first["zero_point"])}
+    codes: dict[str, Tensor] = {first["name"]: image}
+    stored: dict[str, Mapping[str, Any]] = {}
+    for node in nodes[1:]:
+        name, reads = node["name"], node["inputs"]
+        if "window" in node:
+            known[name] = _fixed_window(node, known[reads[0]], stored[reads[0]])
+        else:
+            terms = [known[read] for read in reads]
+            if node["op"] not in PASSES_CODES:
+                pairs = zip(terms, reads, strict=True)
+                terms = [_fixed_narrowed(x, stored.get(read, {})) for x, read in pairs]
+            if node["op"] == "add":
+                scale = _rounded_into(nodes, name)["scale"]
+                terms = [_to_steps(x, scale, fraction_bits, fraction_bits, profile) for x in terms]
+            known[name] = _fixed_node(node, terms)
+        if "crossings" in node:
+            bits = fraction_bits if "coefficients" in node or _is_sum(nodes, node) else 0
+            steps, _, _ = _to_steps(known[name], node["scale"], bits, fraction_bits, profile)
+            codes[name] = _bordered(node, steps, bits)
+            known[name] = _centred(codes[name], node["scale"], node["zero_point"])
+        _remember(node, stored)
+    acc, unit, bias = known[last["name"]]
+    codes[last["name"]] = [a + half_even(b / u) for a, u, b in zip(acc, unit, bias, strict=True)]
+    return codes
+
+
+def _fixed_window(node: Mapping[str, Any], x: Steps, stored: Mapping[str, Any]) -> Steps:
+    """A convolution that rounds wide codes itself, counted in steps of its narrow codes."""
+    outputs = len(node["unit"])
+    one = [Fraction(1)] * outputs
+    counted = {**node, "input_scale": 1, "unit": one, "bias": [0] * outputs}
+    acc = _windowed(counted, x[0], {**stored, "scale": 1, "step": 1})
+    return apply(int, acc), node["unit"], node["bias"]
+
+
+def _fixed_narrowed(x: Steps, stored: Mapping[str, Any]) -> Steps:
+    if "narrow" not in stored:
+        return x
+    tensor = _narrowed(x[0], {**stored, "scale": 1, "step": 1})
+    return tensor, [stored["step"]] * len(tensor), [Fraction(0)] * len(tensor)
+
+
+def _rounded_into(nodes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """The node whose quantizer tensor `name` reaches first."""
+    (node,) = [node for node in nodes if node["name"] == name]
+    if "crossings" in node:
+        return node
+    return _rounded_into(nodes, next(n for n in nodes[1:] if name in n["inputs"])["name"])
+
+
+def _is_sum(nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any]) -> bool:
+    """Whether what is rounded there is the sum of an add, as it is or after a ReLU."""
+    if node["op"] in ("relu", "relu6", "requantize"):
+        (read,) = [each for each in nodes if each["name"] == node["inputs"][0]]
+        return "crossings" not in read and _is_sum(nodes, read)
+    return bool(node["op"] == "add")
+
+
+def _centred(codes: Tensor, scale: Fraction, zero_point: Sequence[int]) -> Steps:
+    return _real(codes, 1, zero_point), [scale] * len(codes), [Fraction(0)] * len(codes)
+
+
+def _fixed_node(node: Mapping[str, Any], terms: list[Steps]) -> Steps:
+    op, (x, unit, bias) = node["op"], terms[0]
+    geometry = {key: node[key] for key in ("stride", "padding", "dilation") if key in node}
+    if op == "conv2d":
+        acc = conv2d(x, node["weight"], **geometry, groups=node["groups"])
+        return acc, node["unit"], node["bias"]
+    if op == "linear":
+        return linear(x, node["weight"]), node["unit"], node["bias"]
+    if op == "add":
+        return list(apply(lambda a, b: a + b, x, terms[1][0])), unit, bias
+    if op in ("avg_pool", "global_avg_pool"):
+        return _fixed_mean(node, terms[0], geometry)
+    if op == "concat":
+        tensors, units, biases = zip(*terms, strict=True)
+        return concat(*tensors), concat(*units), concat(*biases)
+    if op == "flatten":
+        each = range(len(flatten(x)) // len(x))
+        return flatten(x), [u for u in unit for _ in each], [b for b in bias for _ in each]
+    if op == "max_pool":
+        return max_pool(x, node["kernel"], **geometry), unit, bias
+    if op in ("relu", "relu6", "requantize"):  # T is clipped where it is rounded
+        return terms[0]
+    raise ValueError(f"{node['name']}: the oracle has no operation {op!r}")
+
+
+def _fixed_mean(node: Mapping[str, Any], x: Steps, geometry: Mapping[str, Any]) -> Steps:
+    """The mean times the least common multiple of all divisors, an integer. Spec: AQ-LOWER-8."""
+    tensor, unit, bias = x
+    kernel, counted = node["kernel"], node["count_padding"]
+    positions = _positions(tensor, kernel, **{"dilation": (1, 1), **geometry})
+    counts = _pool(tensor[:1], kernel, positions, geometry.get("dilation", (1, 1)), len)
+    divisor = kernel[0] * kernel[1] if counted else lcm(*flatten(counts))
+    means = avg_pool(tensor, kernel, **geometry, count_padding=counted)
+    return list(apply(lambda mean: int(mean * divisor), means)), [u / divisor for u in unit], bias
+
+
+def _to_steps(x: Steps, scale: Fraction, bits: int, bias_bits: int, profile: str) -> Steps:
+    """The same integers as T, in steps of `scale` with `bits` of a fraction. Spec: AQ-FIXED-8."""
+    tensor, unit, bias = x
+    step = scale / 2**bits
+    zeros = [Fraction(0)] * len(unit)
+    if all(u == step for u in unit) and not any(bias):
+        return x
+    scaled = []
+    for values, u, b in zip(tensor, unit, bias, strict=True):
+        left = 0
+        while u / 2**left * 2**bias_bits >= scale:
+            left += 1
+        units = half_even(b * 2**left / u)
+        m = u / 2**left / step
+
+        def of_value(acc: int, left: int = left, units: int = units, m: Fraction = m) -> int:
+            return rescale(acc * 2**left + units, m, profile)
+
+        scaled.append(apply(of_value, values))
+    return scaled, [step] * len(unit), zeros
+
+
+def rescale(acc: int, m: Fraction, profile: str) -> int:
+    """T of an accumulator, its bias included, in int32. Spec: AQ-FIXED-8."""
+    if profile in ("float32", "float64"):
+        m = to_float(m, 53, -1074)
+        return requantize_real(acc, m, profile, qmin=INT32[0], qmax=INT32[1])
+    return clip(scale_accumulator(acc, *multiplier(m), profile), *INT32)
+
+
+def _bordered(node: Mapping[str, Any], steps: Tensor, bits: int) -> Tensor:
+    zero = node["zero_point"][0]
+    least = node.get("least", 0) - zero
+    largest = least + len(node["crossings"][0])
+    low, high = least * 2**bits, largest * 2**bits
+    if node["op"] in ("relu", "relu6"):
+        low = 0
+    if node["op"] == "relu6":
+        high = min(high, half_up(Fraction(6) * 2**bits / node["scale"]))
+    coefficients = node.get("coefficients", [[]] * len(steps))
+    squash = node.get("squash", "clip")
+
+    def code_of(t: int, row: Sequence[Fraction]) -> int:
+        larger = max(-least, largest)
+        return zero + fixed_code(clip(t, low, high), row, larger, bits, squash)
+
+    return [
+        apply(lambda t, row=row: code_of(t, row), values)
+        for values, row in zip(steps, coefficients, strict=True)
+    ]
+
+
+def fixed_code(t: int, coefficients: Sequence[Real], larger: int, bits: int, squash: str) -> int:
+    """The code, in steps, of T with `bits` of a fraction, clipped already. Spec: AQ-FIXED-9."""
+    m, shift = multiplier(Fraction(2**15, larger * 2**bits))
+    tau = floor(Fraction(t * m, 2**shift))
+    p = 0
+    for b in reversed(coefficients):
+        p = floor(Fraction(p * tau, 2**15)) + half_even(2**16 * Fraction(b))
+    whole, rest = divmod(t, 2**bits)
+    return whole + 1 if rest and fixed_lift(Fraction(rest, 2**bits), squash) >= p else whole
+
+
+@cache
+def fixed_lift(fraction: Fraction, squash: str) -> int:
+    """The P, with 16 fraction bits, up to which a fraction above 0 goes up. Spec: AQ-FIXED-9."""
+    if squash == "clip":
+        return half_even(2**16 * (fraction - HALF))
+    with localcontext() as context:
+        context.prec = 60
+        odds = fraction / (1 - fraction)
+        logit = (Decimal(odds.numerator) / Decimal(odds.denominator)).ln()
+        return half_even(Fraction(logit) * 2**14)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from aquant_ref.engine.certificate import LayerCertificate
 from aquant_ref.engine.differences import Divergence, TensorDiff
@@ -32,12 +33,15 @@ def of_outcome(outcome: Outcome) -> str:
         f"  {r['method'] + ', simulated':<20} {100 * top['simulation']:6.2f} %",
     ]
     if r["not_lowered"]:
-        lines += ["", f"no integer program: {r['not_lowered']}"]
+        lines += ["", _snap_line(r["snap"]), f"no integer program: {r['not_lowered']}"]
     else:
+        beside = _certificate_lines(outcome.certificates) if r["certificate"] else _ideal_lines(r)
         lines += [
             f"  {r['method'] + ', integers':<20} {100 * top['engine']:6.2f} %",
             "",
-            *_certificate_lines(outcome.certificates),
+            _snap_line(r["snap"]),
+            "",
+            *beside,
             "",
             _exact_line(r["bit_exact"]),
         ]
@@ -57,6 +61,27 @@ def _certificate_lines(certificates: Iterable[LayerCertificate]) -> Iterator[str
             f"{c.margin:>9.1e} {c.error:>9.1e}  {word}"
         )
     yield "margin: the least of all channels; error: the largest; certified: channel by channel"
+
+
+def _snap_line(snap: dict[str, Any]) -> str:
+    top = {when: f"{100 * value:.2f} %" for when, value in snap["top1"].items()}
+    return (
+        f"snap: scales and units moved by {snap['largest_change']:.1e} at most, top-1 on the first "
+        f"{snap['images']} test images {top['before']} before and {top['after']} after"
+    )
+
+
+def _ideal_lines(result: dict[str, Any]) -> Iterator[str]:
+    """How a program in fixed point agrees with the ideal semantics."""
+    ideal = result["ideal"]
+    yield (
+        f"fixed point, {result['fraction_bits']} fraction bits, profile {result['profile']}, "
+        "against thresholds (the ideal semantics), end to end"
+    )
+    for name, share in ideal["differ"].items():
+        yield f"  {name:<20} {100 * share:8.4f} % differ"
+    top = {who: f"{100 * value:.2f} %" for who, value in ideal["top1"].items()}
+    yield f"  top-1                {top['engine']} in fixed point, {top['ideal']} with thresholds"
 
 
 def _exact_line(exact: dict[str, int]) -> str:

@@ -16,9 +16,10 @@ from aquant_ref import data
 from aquant_ref.data import Images
 from aquant_ref.engine.bounds import EXACT_BELOW, LIMITS
 from aquant_ref.engine.certificate import LayerCertificate, certify
-from aquant_ref.engine.compare import Agreement, compare
+from aquant_ref.engine.compare import Agreement, compare, simulation_of
 from aquant_ref.engine.judge import Judge
 from aquant_ref.engine.lower import Lowering
+from aquant_ref.engine.lowerings import lowered_as, lowering_of
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.engine.recording import Recording
 from aquant_ref.engine.run import Engine
@@ -29,7 +30,7 @@ from aquant_ref.formats.atomic import check_writable_file
 from aquant_ref.inputs import check_classes, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
 
 FILES = ("model.npz", "program.npz", "result.json")
@@ -37,33 +38,42 @@ FILES = ("model.npz", "program.npz", "result.json")
 
 @dataclass(frozen=True)
 class Saved:
-    """The model and the program of a folder, which belong together."""
+    """The model and the program of a folder, which belong together.
+
+    `options` are those of a program in fixed point, None for one of thresholds.
+    """
 
     directory: Path
     model: QuantizedGraph
     program: Program
+    options: FixedPoint | None = None
 
     @classmethod
     def load(cls, directory: Path) -> Saved:
         """Read the two files.
 
-        Raises InputError if one is missing or damaged, or if they do not belong together.
+        Raises InputError if one is missing or damaged, if they do not belong together, or if the
+        program says that it was lowered as nothing is lowered.
         """
         model = QuantizedGraph.load(directory / FILES[0])
         if not (directory / FILES[1]).exists():
             why = f"{FILES[2]} says why under not_lowered"
             raise InputError(f"{directory}: has a model, but no integer program to run; {why}")
         program = Program.load(directory / FILES[1])
+        try:
+            options = lowered_as(program.source)
+        except InputError as error:
+            raise InputError(f"{directory / FILES[1]}: {error}") from error
         if program.source.get(MODEL) != model.sha256():
             raise InputError(f"{directory}: {FILES[1]} and {FILES[0]} do not belong together")
-        return cls(directory, model, program)
+        return cls(directory, model, program, options)
 
     def lowering(self) -> Lowering:
         """How the program was lowered from the model, with all that is exact.
 
         Raises InputError if this program was not.
         """
-        lowering = Lowering(self.model)
+        lowering = lowering_of(self.model, self.options)
         if lowering.program.sha256() != self.program.sha256():
             raise InputError(f"{self.directory}: {FILES[1]} is not what {FILES[0]} is lowered to")
         return lowering
@@ -123,9 +133,10 @@ def rerun(
     saved = Saved.load(directory)
     test = saved.images(data_set, images, progress=progress)
     if record is not None:
-        run = Simulation(saved.model, dtype=dtype).run if simulate else Engine(saved.program).run
+        simulation = simulation_of(saved.model, saved.program, dtype=dtype)
+        run = simulation.run if simulate else Engine(saved.program).run
         source = {
-            "run": f"simulation in {dtype}" if simulate else "engine",
+            "run": f"simulation in {simulation.dtype}" if simulate else "engine",
             "program": str(directory / FILES[1]),
             "program_sha256": saved.program.sha256(),
             "data": data_set,
@@ -169,9 +180,16 @@ def certificates(
     """Certify a saved program for a simulation in `dtype`, and look for a witness of each layer
     with a fragile decision.
 
-    Raises InputError as `Saved` does. Spec: AQ-LOWER-5, AQ-LOWER-11.
+    Raises InputError as `Saved` does, and for a program in fixed point, which has no thresholds.
+    Spec: AQ-LOWER-5, AQ-LOWER-11.
     """
-    lowering = Saved.load(directory).lowering()
+    saved = Saved.load(directory)
+    if saved.options is not None:
+        raise InputError(
+            f"{directory / FILES[1]}: is in fixed point, which has no thresholds to certify; its "
+            "accumulators stay inside int32 and its simulation makes the same integers"
+        )
+    lowering = saved.lowering()
     witnesses = Witnesses(lowering, dtype=dtype)
     each = certify(lowering, dtype=np.dtype(dtype))
     return tuple(

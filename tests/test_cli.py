@@ -25,6 +25,9 @@ RESULT_KEYS = {
     "data",
     "method",
     "not_lowered",
+    "lowering",
+    "snap",
+    "ideal",
     "weight_bits",
     "act_bits",
     "seed",
@@ -86,6 +89,7 @@ def test_the_main_job_prints_its_table_and_writes_its_files(
     assert result["bit_exact"]["tensors"] == 9
     assert result["bit_exact"]["mismatches"] == 0
     assert result["images"] == 64
+    assert (result["lowering"], result["ideal"]) == ("threshold", None)
     certificate = result["certificate"]
     assert certificate["certified"] + certificate["fragile"] == certificate["layers"] == 9
     assert {"aquant_ref", "python", "numpy", "autograd"} <= set(result["versions"])
@@ -103,6 +107,92 @@ def test_one_seed_gives_the_same_files_and_json_is_what_is_written(
     for file in ("model.npz", "program.npz"):
         one, two = ((tmp_path / name / file).read_bytes() for name in ("one", "two"))
         assert one == two
+
+
+def test_fixed_point_is_bit_exact_too_and_compared_with_the_ideal_semantics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--lowering", "fixed_point", "--fraction-bits", "5", "--profile", "tflite_away"]
+    assert cli.main([*QUICK, *arguments, "--out", str(tmp_path)]) == 0
+    table = capsys.readouterr().out
+    for words in (
+        " 0 mismatches",
+        "snap: scales and units moved by",
+        "fixed point, 5 fraction bits, profile tflite_away, against thresholds",
+        "% with thresholds",
+    ):
+        assert words in table
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert set(result) == RESULT_KEYS | {"fraction_bits", "profile"}
+    how = {"lowering": "fixed_point", "fraction_bits": 5, "profile": "tflite_away"}
+    assert {key: result[key] for key in how} == how
+    assert result["bit_exact"]["mismatches"] == 0
+    assert result["bit_exact"]["tensors"] == 9
+    assert result["certificate"] is None
+    assert set(result["ideal"]["top1"]) == {"ideal", "engine"}
+    assert 0 < result["ideal"]["differ"]["stem.relu"] < 0.05
+    assert result["snap"]["images"] == 160
+    assert 0 < result["snap"]["largest_change"] < 2**-15
+    assert set(result["snap"]["top1"]) == {"before", "after"}
+    source = Program.load(tmp_path / "program.npz").source
+    assert {key: source[key] for key in how} == how
+    assert cli.main(["run", str(tmp_path)]) == 0
+    assert " 0 mismatches" in capsys.readouterr().out
+
+
+def test_a_program_lowered_as_nothing_is_lowered_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    path = tmp_path / "program.npz"
+    meta, arrays = native.load(path, "program")
+    for source, words in (
+        ({"lowering": "magic"}, "no 'magic'"),
+        ({"lowering": "fixed_point", "fraction_bits": 99}, "fraction bits: needs 0 to 16"),
+        ({"lowering": "fixed_point", "profile": ["exact"]}, "profile"),
+        ({"lowering": ["threshold"]}, "lowering"),
+    ):
+        native.save(
+            path, "program", meta={**meta, "source": meta["source"] | source}, arrays=arrays
+        )
+        line = refused(capsys, "run", str(tmp_path))
+        assert f"{path}: " in line
+        assert words in line
+
+
+def test_the_table_of_fraction_bits_is_printed_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "fixed.json"
+    quick = ["--images", "64", "--iters", "4", "--bits", "W4A4", "--fraction-bits", "2,14"]
+    assert cli.main(["fixed-point", *quick, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed == out.with_suffix(".md").read_text()
+    assert "## W4A4, `aquant`, quadratic/sigmoid/channel/off, 4 iterations" in printed
+    result = json.loads(out.read_text())
+    coarse, fine = result["runs"][0]["rows"]
+    assert (coarse["fraction_bits"], fine["fraction_bits"]) == (2, 14)
+    assert coarse["codes_differ"] > 20 * fine["codes_differ"]
+    assert f"| 14 | `exact` | {100 * fine['codes_differ']:.4f} |" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fraction-bits", "2,x"], "--fraction-bits: '2,x' is not a list of integers"),
+        (["--fraction-bits", "17"], "fraction bits: needs 0 to 16, got 17"),
+        (["--profiles", "exact,magic"], "profile: 'magic' is not one of exact"),
+        (["--bits", "W32A2"], "the weights stay in floating point"),
+        (["--bits", "2"], "--bits: '2' is not of the form W2A2"),
+        (["--out", "table.txt"], "does not end in .json"),
+        (["--images", "3"], "fewer than a batch"),
+    ],
+)
+def test_a_table_of_fraction_bits_that_cannot_be_made_is_refused_before_the_work(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert words in refused(capsys, "fixed-point", *arguments)
 
 
 @pytest.mark.parametrize("bits", ["4", "8"])
@@ -138,6 +228,10 @@ def test_signed_storage_is_a_setting_of_the_main_job(
         (["--iters", "-1"], ["iterations"]),
         (["--seed", "-1"], ["seed"]),
         (["--threads", "0"], ["threads"]),
+        (["--lowering", "magic"], ["magic", "threshold, fixed_point"]),
+        (["--fraction-bits", "8"], ["fraction bits", "'threshold' has none"]),
+        (["--lowering", "fixed_point", "--fraction-bits", "17"], ["fraction bits", "0 to 16"]),
+        (["--lowering", "fixed_point", "--profile", "magic"], ["profile", "magic", "tflite_up"]),
         (["--data", "mnist"], ["mnist", "cifar10:PATH"]),
         (["--data", "cifar10:/no/such/place"], ["/no/such/place"]),
         (["--weights", "/no/such/file.npz"], ["/no/such/file.npz", "no such file"]),

@@ -430,3 +430,48 @@ def test_relu_and_relu6_of_a_network_clip_real_values() -> None:
 def test_an_operation_that_it_does_not_know_is_named() -> None:
     with pytest.raises(ValueError, match=r"relu: .*'tanh'"):
         oracle.network(network(relu={"op": "tanh"}), [[[3, 4]]])
+
+
+# In fixed point
+
+
+def test_a_network_in_fixed_point_worked_out_by_hand() -> None:
+    """One fraction bit: 1/6 * 2 is not below the step 1/3, so accumulators are doubled, biases are
+    counted in twelfths, and M is 1/4: (6, 8)/4 and (-6 + 12, -8 + 12)/4 half up."""
+    assert oracle.fixed_point_network(network(), [[[3, 4]]], 1, "exact") == {
+        "image": [[[3, 4]]],
+        "relu": [[[2, 2]], [[2, 1]]],
+        "linear": [2 + 1 + 1, 2 * 2 - 2],
+    }
+
+
+def test_a_border_in_fixed_point_worked_out_by_hand() -> None:
+    """T is 3 and 4, 3 and 2 halves; a half is below the border 3/4 and reaches the border 1/2."""
+    bordered = {"coefficients": [[Fraction(1, 4)], [Fraction(0)]], "squash": "clip"}
+    found = oracle.fixed_point_network(network(relu=bordered), [[[3, 4]]], 1, "exact")
+    assert found["relu"] == [[[1, 2]], [[2, 1]]]
+
+
+def test_a_polynomial_in_fixed_point_is_floored_after_each_product() -> None:
+    """In units of 2^-16, with tau = 1/2: P = b0 + floor(b1/2), and 1/2 goes up where P <= 0."""
+    for b0, b1, up in ((0, 1, 1), (1, 1, 0), (1, -1, 1), (1, -2, 1), (2, -3, 1), (2, -1, 0)):
+        coefficients = [Fraction(b0, 2**16), Fraction(b1, 2**16)]
+        assert oracle.fixed_code(3, coefficients, 3, 1, "clip") == 1 + up
+    # with b1 = 0: P = b0 + floor(floor(b2/2)/2)
+    for b0, b2, up in ((0, 3, 1), (1, 3, 0), (1, -1, 1), (2, -1, 0)):
+        coefficients = [Fraction(b0, 2**16), Fraction(0), Fraction(b2, 2**16)]
+        assert oracle.fixed_code(3, coefficients, 3, 1, "clip") == 1 + up
+
+
+@pytest.mark.parametrize(
+    ("squash", "expected"), [("clip", [-(2**14), 0, 2**14]), ("sigmoid", [-18000, 0, 18000])]
+)
+def test_the_lift_of_a_quarter_a_half_and_three_quarters(squash: str, expected: list[int]) -> None:
+    """For the sigmoid 2^14 * ln 3 = 17999.66."""
+    assert [oracle.fixed_lift(Fraction(k, 4), squash) for k in (1, 2, 3)] == expected
+
+
+def test_a_rescaling_saturates_at_int32() -> None:
+    for profile in ("exact", "float32"):
+        assert oracle.rescale(2**20, Fraction(2**20), profile) == 2**31 - 1
+        assert oracle.rescale(-(2**20), Fraction(2**20), profile) == -(2**31)

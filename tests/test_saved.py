@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from aquant_ref import cli, data, saved
-from aquant_ref.engine import Program
+from aquant_ref.engine import Program, lower
 from aquant_ref.engine.recording import Recording
+from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.nn.quantized import QuantizedGraph
+from tests.engine import networks
 
 Captured = pytest.CaptureFixture[str]
 
@@ -57,6 +60,35 @@ def refused(capsys: Captured, *arguments: str | Path) -> str:
     assert captured.out == ""
     (line,) = captured.err.strip().splitlines()
     return line
+
+
+# run
+
+
+def test_a_program_of_another_model_is_refused(tmp_path: Path) -> None:
+    """Past bug: 95511393 mismatches, and no word that the two do not belong together."""
+    networks.residual_network(1).save(tmp_path / "model.npz")
+    lower(networks.residual_network(2)).save(tmp_path / "program.npz")
+    with pytest.raises(InputError, match=r"program.npz and model.npz do not belong together"):
+        saved.rerun(tmp_path, "shapes")
+
+
+def test_a_program_is_not_run_on_images_of_other_classes(tmp_path: Path) -> None:
+    model = networks.residual_network(1)
+    model = QuantizedGraph(model.graph, model.layers, model.tensors, {"classes": ["a", "b", "c"]})
+    model.save(tmp_path / "model.npz")
+    lower(model).save(tmp_path / "program.npz")
+    images = data.Images(np.zeros((4, 2, 4, 3), np.uint8), np.zeros(4, int), ("x", "y"), "set")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saved.data, "load", lambda *args, **kwargs: images)
+        with pytest.raises(InputError, match="shapes: has a class 'x'"):
+            saved.rerun(tmp_path, "shapes")
+
+
+def test_a_model_without_an_integer_program_says_so_when_it_is_run(tmp_path: Path) -> None:
+    networks.residual_network(1, windows="row").save(tmp_path / "model.npz")
+    with pytest.raises(InputError, match=r"no integer program to run; result\.json says why"):
+        saved.rerun(tmp_path, "shapes")
 
 
 # run --record

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from aquant_ref.engine.instructions import Instruction
-from aquant_ref.engine.lower import Lowering, lower
+from aquant_ref.engine.lower import Lowering
+from aquant_ref.engine.lower_fixed import FixedPointLowering
+from aquant_ref.engine.lowerings import lower
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.run import Engine
 
-__all__ = ["Engine", "Instruction", "Lowering", "Program", "lower"]
+__all__ = ["Engine", "FixedPointLowering", "Instruction", "Lowering", "Program", "lower"]

@@ -5,7 +5,9 @@ every negative one the smallest. No partial sum, in whatever order, is outside i
 
 * below 2^24 (2^53) in absolute value, a float32 (float64) product of the integers is exact;
 * an accumulator (of conv2d, linear, sum) is int32: the product, and then the product plus a bias;
-* an add is in int64 and stays within 2^53 (AQ-LOWER-2).
+* an add is in int64 and stays within 2^53 (AQ-LOWER-2);
+* a rescaled term saturates at int32, which a border after it clips anyway; a `plus` of two of them
+  is refused where either, before it saturates, or their sum could leave int32 (AQ-LOWER-10).
 """
 
 from __future__ import annotations
@@ -15,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.engine.check_fixed import RESCALES, code_range
+from aquant_ref.engine.fixed_point import rescaled
 from aquant_ref.engine.instructions import (
     CONVOLUTIONS,
     IMAGE,
     NEVER,
+    TWO_INPUTS,
     WINDOWED,
     Instruction,
     Shape,
     shape_of,
 )
 from aquant_ref.engine.windows import Windows
-from aquant_ref.errors import AccumulatorOverflow
+from aquant_ref.errors import AccumulatorOverflow, InputError
 
 if TYPE_CHECKING:
     from aquant_ref.engine.program import Program  # which computes its bounds when it is loaded
@@ -54,7 +59,11 @@ def bounds(program: Program) -> dict[str, Bounds]:
     for each in program.instructions:
         read = [shapes[name] for name in each.inputs]
         shapes[each.name] = shape_of(each, *read)
-        bound = _bounds(each, [known[name] for name in each.inputs], read[0])
+        inputs = [known[name] for name in each.inputs]
+        if each.op in RESCALES:
+            known[each.name] = _rescaled_bounds(each, *inputs[0])
+            continue
+        bound = _bounds(each, inputs, read[0])
         _check(each, bound, held[each.name])
         if "bias" in each.arrays:
             bias = each.arrays["bias"].astype(np.int64)
@@ -81,7 +90,7 @@ def product_types(program: Program) -> dict[str, str]:
 def _check(each: Instruction, bound: Bounds, held: str) -> None:
     limit, largest = LIMITS[held], magnitude(bound)
     if largest > limit:
-        what = "sum" if each.op == "add" else "accumulator"
+        what = "sum" if each.op in TWO_INPUTS else "accumulator"
         raise AccumulatorOverflow(f"{each.name}: its {what} can reach {largest}, beyond {limit}")
 
 
@@ -117,6 +126,13 @@ def _bounds(each: Instruction, inputs: list[Bounds], shape: Shape) -> Bounds:
         # as Python's integers, since nothing has said yet that int64 holds the sum
         a, b = (each.arrays[key].astype(object) for key in ("multiplier_a", "multiplier_b"))
         return a * low + b * other_low, a * high + b * other_high
+    if each.op == "plus":
+        for term in inputs:
+            _check(each, term, "int32")
+        return low.astype(object) + inputs[1][0], high.astype(object) + inputs[1][1]
+    if each.op == "border":
+        least, largest = code_range(each)
+        return np.full(len(low), least), np.full(len(low), largest)
     if each.op == "concat":
         lows, highs = zip(*inputs, strict=True)
         return np.concatenate(lows), np.concatenate(highs)
@@ -135,6 +151,22 @@ def _bounds(each: Instruction, inputs: list[Bounds], shape: Shape) -> Bounds:
         table = each.arrays["table"].astype(np.int64)
         return np.full(len(low), table.min()), np.full(len(low), table.max())
     return _product_bounds(each, low, high)
+
+
+def _rescaled_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
+    """Before T saturates; a rescaling never falls where its accumulator grows."""
+    left, bias = (each.arrays[key].astype(object) for key in ("left", "bias"))
+    largest = magnitude(((low << left) + bias, (high << left) + bias))
+    if largest > LIMITS["int32"]:
+        raise AccumulatorOverflow(
+            f"{each.name}: its accumulator with the fraction of its bias can reach {largest}, "
+            "beyond int32; fewer fraction bits need less"
+        )
+    try:
+        least, most = rescaled(np.stack([low, high]), each)
+    except InputError as error:  # what the profile shifts to the left
+        raise AccumulatorOverflow(f"{each.name}: {error}") from error
+    return least, most
 
 
 def _centred(each: Instruction, low: Array, high: Array) -> Bounds:

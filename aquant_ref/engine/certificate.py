@@ -102,8 +102,11 @@ def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins
     """The margins of all code tensors and the logits, for a simulation in `dtype`.
 
     Logits are not rounded to codes: the simulation's are counted in units, which is a rounding to
-    the nearest integer, so half a step is the one margin of each.
+    the nearest integer, so half a step is the one margin of each. A program in fixed point has no
+    margins: it has no thresholds, and its simulation makes the same integers.
     """
+    if lowering.how["lowering"] != "threshold":
+        return {}
     known = bounds(lowering.program)
     least = {
         each.name: each.attributes["least"]

@@ -1,7 +1,12 @@
-"""Run the integer program beside the float simulation and count every element that differs."""
+"""Run two programs on the same images and count every element that differs.
+
+They are the engine and the simulation of its program, which have to agree; or the engine in fixed
+point and the ideal semantics, which do not.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.differences import difference
+from aquant_ref.engine.lowerings import lower, lowered_as
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import Labelled
 from aquant_ref.progress import Progress, quiet
+from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]
@@ -24,7 +31,7 @@ Array = NDArray[Any]
 class Agreement:
     """What a comparison found; `elements` and `mismatches` are by tensor name.
 
-    `top1` is by program: "simulation" and "engine", fractions of `images`.
+    `top1` is by program: "simulation" or "ideal", and "engine", fractions of `images`.
     """
 
     images: int
@@ -37,6 +44,27 @@ class Agreement:
         """Whether not one element differs."""
         return not any(self.mismatches.values())
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of each tensor the share of elements that differ."""
+        return {name: self.mismatches[name] / count for name, count in self.elements.items()}
+
+
+def simulation_of(
+    model: QuantizedGraph, program: Program, *, dtype: Any = np.float64
+) -> Simulation:
+    """The simulation that `program`, lowered from `model`, is compared with.
+
+    It is in `dtype`, or, of a program in fixed point, that of its options, which is in float64.
+    Raises InputError for another dtype there, and as `lowered_as` does.
+    """
+    options = lowered_as(program.source)
+    if options is None:
+        return Simulation(model, dtype=dtype)
+    if np.dtype(dtype) != np.float64:
+        raise InputError(f"dtype: fixed point is simulated in float64, not in {np.dtype(dtype)}")
+    return FixedPointSimulation(model, options)
+
 
 def compare(
     model: QuantizedGraph,
@@ -46,28 +74,53 @@ def compare(
     dtype: Any = np.float64,
     progress: Progress = quiet,
 ) -> Agreement:
-    """Every code tensor and the logits, over all `images`: simulation in `dtype` against engine.
+    """Every code tensor and the logits, over all `images`: simulation against engine.
 
-    Raises InputError if there are no images, or if a tensor has another shape in one than in the
-    other.
+    The simulation is that of `simulation_of`. Raises InputError if there are no images, or if a
+    tensor has another shape in one than in the other.
     """
+    runs = {
+        "simulation": simulation_of(model, program, dtype=dtype).run,
+        "engine": Engine(program).run,
+    }
+    return _compared(runs, program.output, images, model.graph.images_at_once(), progress)
+
+
+def compare_with_ideal(
+    model: QuantizedGraph, program: Program, images: Labelled, *, progress: Progress = quiet
+) -> Agreement:
+    """A program in fixed point against the ideal semantics, which the threshold program computes.
+
+    Spec: AQ-LOWER-10. Both run end to end, each on its own codes. Raises InputError as `compare`.
+    """
+    runs = {"ideal": Engine(lower(model)).run, "engine": Engine(program).run}
+    return _compared(runs, program.output, images, model.graph.images_at_once(), progress)
+
+
+def _compared(
+    runs: Mapping[str, Callable[[Array], dict[str, Array]]],
+    output: str,
+    images: Labelled,
+    batch: int,
+    progress: Progress,
+) -> Agreement:
+    """What two programs, by name, make of the same images."""
     if len(images) == 0:
         raise InputError("comparison: there are no images")
-    simulation, engine = Simulation(model, dtype=dtype), Engine(program)
     found = Agreement(len(images), {}, {}, {})
-    right = {"simulation": 0, "engine": 0}
-    batch = model.graph.images_at_once()
-    for start in progress(range(0, len(images), batch), "engine against simulation"):
+    right = dict.fromkeys(runs, 0)
+    one, other = runs
+    for start in progress(range(0, len(images), batch), f"{other} against {one}"):
         indices = np.arange(start, min(start + batch, len(images)))
         codes, labels = images.batch(indices), images.labels[indices]
-        simulated, computed = simulation.run(codes), engine.run(codes)
-        for name, tensor in computed.items():
-            counted = difference(name, tensor, simulated.get(name))
+        made = {who: run(codes) for who, run in runs.items()}
+        for name, tensor in made[other].items():
+            counted = difference(name, made[one].get(name), tensor)
             if counted.why:
                 raise InputError(f"{name}: the program's tensor is not one of the model's")
             found.elements[name] = found.elements.get(name, 0) + counted.elements
             found.mismatches[name] = found.mismatches.get(name, 0) + counted.mismatches
-        for who, tensors in (("simulation", simulated), ("engine", computed)):
-            right[who] += int(np.sum(tensors[program.output].argmax(axis=1) == labels))
+        for who, tensors in made.items():
+            right[who] += int(np.sum(tensors[output].argmax(axis=1) == labels))
     found.top1 = {who: count / len(images) for who, count in right.items()}
     return found

@@ -15,10 +15,14 @@ Tensors are NCHW; `image` is uint8. Each instruction makes the tensor `name`:
 | flatten | (N, C, H, W) -> (N, C*H*W) |
 | threshold | least + how many of the channel's sorted thresholds are <= the integer: a code |
 | lookup | table[code]: a code |
+| rescale | T = (x * 2^left + bias) * multiplier * 2^-shift, rounded by the profile, in int32 |
+| rescale_float | T = (x * 2^left + bias) * multiplier in the profile's floating point, rounded |
+| plus | a + b, in int32 |
+| border | T clipped, then its floor or one more, as the border's polynomial says: a code |
 
 Pairs are (vertical, horizontal); padding is ((top, bottom), (left, right)), and in a sum 0, in a
 maximum never the largest. Codes are of the first type that holds them all, uint8 or uint16, or int8
-or int16 where `least` is negative.
+or int16 where the least one is negative.
 
 The *row* of a table is that of the im2col matrix, in the order channel, kh, kw; a table of one row
 serves all. A window's sum is that over the kh*kw rows of one channel.
@@ -34,6 +38,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.engine.check_fixed import RESCALES, check_fixed, code_range
 from aquant_ref.engine.windows import Windows
 
 Array = NDArray[Any]
@@ -58,6 +63,10 @@ ARRAYS: dict[str, dict[str, tuple[str, ...]]] = {
     "flatten": {},
     "threshold": {"thresholds": ("int64",)},
     "lookup": {"table": ("uint8",)},
+    "rescale": dict.fromkeys(("left", "bias", "multiplier", "shift"), ("int32",)),
+    "rescale_float": {"left": ("int32",), "bias": ("int32",), "multiplier": ("float64",)},
+    "plus": {},
+    "border": {"coefficients": ("int32",), "lift": ("int32",)},
 }
 # Attributes. Of windows: pairs of at least 1, and the padding.
 WINDOWS: dict[str, tuple[str, ...]] = {
@@ -74,6 +83,8 @@ NUMBERS: dict[str, dict[str, int]] = {  # with the least value of each
     "flatten": {"positions": 1},
     "threshold": {"least": LEAST_CODE},
 }
+TWO_INPUTS = ("add", "plus")
+MAKES_CODES = ("threshold", "border")  # the codes of a quantizer
 WINDOWED = ("border_conv2d", "fused_conv2d")
 CONVOLUTIONS = ("conv2d", *WINDOWED)
 READ_CODES = (*CONVOLUTIONS, "linear", "max_pool", "sum", "lookup")
@@ -115,6 +126,7 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
             )
         _check_attributes(each)
         _check_arrays(each)
+        check_fixed(each)
         shape = shape_of(each, *(shapes[name] for name in each.inputs))
         _need(each.name, prod(shape) < LARGEST_TENSOR, f"is too large, {shape}")
         shapes[each.name] = shape
@@ -123,6 +135,8 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
         if each.op == "threshold":
             least = each.attributes["least"]
             codes[each.name] = least, least + each.arrays["thresholds"].shape[1]
+        elif each.op == "border":
+            codes[each.name] = code_range(each)
         elif each.op == "lookup":
             codes[each.name] = 0, int(each.arrays["table"].max())
         elif each.op in PASS_CODES and codes.keys() >= set(each.inputs):
@@ -151,7 +165,7 @@ def code_type(least: int, largest: int) -> str | None:
 def _inputs_fit(each: Instruction) -> bool:
     if each.op == "concat":
         return len(each.inputs) >= 2
-    return len(each.inputs) == (2 if each.op == "add" else 1)
+    return len(each.inputs) == (2 if each.op in TWO_INPUTS else 1)
 
 
 def _check_attributes(each: Instruction) -> None:
@@ -249,9 +263,16 @@ def shape_of(each: Instruction, shape: Shape, *others: Shape) -> Shape:
         _check_channels(each, channels, "zero_point")
         _check_channels(each, len(weight), "bias")
         return (len(weight),)
-    if each.op == "add":
+    if each.op in TWO_INPUTS:
         _need(each.name, (shape,) == others, f"its inputs have shapes {shape} and {others[0]}")
-        _check_channels(each, channels, "multiplier_a", "multiplier_b")
+        _check_channels(each, channels, *ARRAYS[each.op])
+        return shape
+    if each.op in RESCALES:
+        _check_channels(each, channels, *ARRAYS[each.op])
+        return shape
+    if each.op == "border":
+        rows = len(each.arrays["coefficients"])
+        _need(each.name, rows in (1, channels), f"has {rows} rows for {channels} channels")
         return shape
     if each.op == "concat":
         fit = all(other[1:] == shape[1:] for other in others)

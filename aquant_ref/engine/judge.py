@@ -38,7 +38,10 @@ class Verdict:
 
 
 class Judge:
-    """Judges runs by a lowered model; decisions are fragile for a simulation in `dtype`."""
+    """Judges runs by a lowered model; decisions are fragile for a simulation in `dtype`.
+
+    None is in fixed point, nor a tie: its simulation makes the same integers.
+    """
 
     def __init__(self, lowering: Lowering, *, dtype: Any = np.float64) -> None:
         self.program = lowering.program
@@ -58,7 +61,7 @@ class Judge:
         def look(images: list[int]) -> Masks:
             one, other = _integers(a[images]), _integers(b[images])
             ties = self._ties(name, self._given(name, run, images))
-            if one is None or other is None:
+            if one is None or other is None or name not in self._margins:
                 return ties, None
             return ties, self._margins[name].explain(one, other)
 
@@ -102,10 +105,8 @@ class Judge:
 
     def _edge(self, name: str) -> Array | None:
         """(H, W), where the windows that an element is made from reach into padding."""
-        decisions = self._decisions.get(name)
-        if decisions is None or len(self.program.shapes[name]) != 3:
-            return None
-        return self._reach.edge(decisions.accumulator.name)
+        read = {each.name: each.inputs[0] for each in self.program.instructions}[name]
+        return self._reach.edge(read) if len(self.program.shapes[name]) == 3 else None
 
     def _ties(self, name: str, given: Tensors) -> Array | None:
         """Where the exact accumulator lies on a threshold."""

@@ -15,6 +15,7 @@ one above 6 never (AQ-LOWER).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, gcd, lcm, prod
@@ -28,7 +29,7 @@ from aquant_ref.engine.instructions import Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import Node, windows
+from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.nn.windows import Windows
@@ -37,7 +38,6 @@ from aquant_ref.quant.window import WindowBorder
 Array = NDArray[Any]
 
 UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is always reached
-CEILINGS = {"relu": None, "relu6": 6}
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Lowering:
     an accumulator could leave int32 or the sum of an add 2^53.
     """
 
+    how: Mapping[str, Any] = {"lowering": "threshold"}  # as the program's `source` says it
+
     def __init__(self, model: QuantizedGraph) -> None:
         self.model = model
         _check_integer(model)
@@ -85,7 +87,7 @@ class Lowering:
         for node in model.graph.nodes:
             self._lower(node)
         channels, height, width = model.graph.shapes[INPUT]
-        source = {**model.source, MODEL: model.sha256()}
+        source = {**model.source, **self.how, MODEL: model.sha256()}
         self.program = Program((channels, height, width), tuple(self._instructions), source)
         bounds(self.program)  # refuses an overflow now rather than when it is run
 
@@ -317,8 +319,3 @@ def _common(a: Fraction, b: Fraction) -> Fraction:
     """The largest unit of which both are integer multiples."""
     denominator = a.denominator * b.denominator
     return Fraction(gcd(a.numerator * b.denominator, b.numerator * a.denominator), denominator)
-
-
-def lower(model: QuantizedGraph) -> Program:
-    """The integer program of `model`; see `Lowering`."""
-    return Lowering(model).program

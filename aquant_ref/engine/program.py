@@ -1,7 +1,8 @@
 """The integer program: a list of instructions on named integer tensors, and its file.
 
-The program holds no real number: whoever implements it needs this page, the table in
-`engine/instructions.py` and integer arithmetic.
+The program holds no real number (but for `rescale_float`, which emulates engines that requantize in
+floating point): whoever implements it needs this page, the table in `engine/instructions.py` and
+integer arithmetic.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import ARRAYS, IMAGE, Instruction, Shape, check
+from aquant_ref.engine.instructions import ARRAYS, IMAGE, MAKES_CODES, Instruction, Shape, check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 
@@ -44,10 +45,10 @@ class Program:
     @property
     def recorded(self) -> tuple[str, ...]:
         """The tensors worth comparing: every code tensor and the logits."""
-        codes = (i.name for i in self.instructions if i.op == "threshold")
+        codes = (i.name for i in self.instructions if i.op in MAKES_CODES)
         return (*codes, self.output)
 
-    def sources(self, name: str, ops: Container[str] = ("threshold",)) -> tuple[str, ...]:
+    def sources(self, name: str, ops: Container[str] = MAKES_CODES) -> tuple[str, ...]:
         """The nearest tensors made by one of `ops`, or the image, that tensor `name` is made of."""
         makers = {each.name: each for each in self.instructions}
         found: list[str] = []

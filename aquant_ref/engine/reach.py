@@ -14,14 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE, WINDOWS, Instruction, code_type
+from aquant_ref.engine.instructions import (
+    CONVOLUTIONS,
+    IMAGE,
+    MAKES_CODES,
+    WINDOWS,
+    Instruction,
+    code_type,
+)
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.terms import Code, Codes, Index, Terms
 from aquant_ref.engine.windows import Windows
 
 Array = NDArray[Any]
 
-MAKES_CODES = ("threshold", "max_pool")
+GIVEN = (*MAKES_CODES, "max_pool")  # what makes the codes that terms are of
 
 
 class Reach:
@@ -41,7 +48,7 @@ class Reach:
 
         Raises NotImplementedError for an instruction that is no sum of a table for each code.
         """
-        if self._makes_codes(name):
+        if self._is_given(name):
             least, largest = (int(end[index[0]]) for end in self.bounds[name])
             return Terms(0, {Code(name, index, least): np.arange(least, largest + 1)})
         each = self._makers[name]
@@ -74,10 +81,10 @@ class Reach:
 
         Where it is codes itself, as a requantize reads them, that is the tensor.
         """
-        whole = self._makes_codes(name)
+        whole = self._is_given(name)
         made = {
             read: np.zeros((len(choices), *self.shapes[read]), self.code_type(read))
-            for read in ((name,) if whole else self.program.sources(name, MAKES_CODES))
+            for read in ((name,) if whole else self.program.sources(name, GIVEN))
         }
         for number, codes in enumerate(choices):
             for code, value in codes.items():
@@ -95,7 +102,7 @@ class Reach:
 
         An elementwise one is where one of its inputs is, back to the nearest codes.
         """
-        if name == IMAGE or self._makers[name].op == "threshold":
+        if name == IMAGE or self._makers[name].op in MAKES_CODES:
             return np.zeros(self.shapes[name][1:], bool)
         each = self._makers[name]
         if each.op not in WINDOWS:
@@ -103,8 +110,8 @@ class Reach:
         windows = _windows(each)
         return windows.counts(self.shapes[each.inputs[0]][1:]) < prod(windows.kernel)
 
-    def _makes_codes(self, name: str) -> bool:
-        return name == IMAGE or self._makers[name].op in MAKES_CODES
+    def _is_given(self, name: str) -> bool:
+        return name == IMAGE or self._makers[name].op in GIVEN
 
     def _from_the_middle(self, name: str, channel: int) -> list[Index]:
         sizes = self.shapes[name][1:]

@@ -4,7 +4,8 @@ The one exception is inside `_product`, which integers enter and leave: where th
 `engine.bounds` say that every partial sum of the product, its bias not yet added, is an integer
 below 2^24 (2^53), a float32 (float64) BLAS product of the integers is exact, and a hundred times
 faster. `product="integer"` does without, and gives the same bytes. Nothing here is shared with the
-simulation.
+simulation. (Where a program asks for requantization in floating point, which the default lowering
+never does, `engine.fixed_point` emulates it.)
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import product_types
-from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE, WINDOWED, Instruction, code_type
+from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
+from aquant_ref.engine.instructions import (
+    CONVOLUTIONS,
+    IMAGE,
+    MAKES_CODES,
+    WINDOWED,
+    Instruction,
+    code_type,
+)
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.tables import rounded
 from aquant_ref.engine.windows import Windows
@@ -48,7 +57,7 @@ class Engine:
         self._last_reader = dict(readers)  # of several, the last one stays
 
     def run(self, images: Array) -> dict[str, Array]:
-        """Codes of every threshold and the logits, by name, for uint8 `images` (N, C, H, W).
+        """Codes of every quantizer and the logits, by name, for uint8 `images` (N, C, H, W).
 
         Raises InputError if the images are of another dtype or shape, or if there are none.
         """
@@ -83,7 +92,7 @@ class Engine:
         for each in self.program.instructions:
             inputs = [tensors[name] for name in each.inputs]
             tensors[each.name] = value = self._apply(each, inputs)
-            if each.op == "threshold" or each.name == self.program.output:
+            if each.op in MAKES_CODES or each.name == self.program.output:
                 recorded[each.name] = value
             for name in each.inputs:
                 if self._last_reader[name] == each.name:
@@ -99,7 +108,7 @@ class Engine:
             acc = _product(each.arrays["weight"], columns, self._types[each.name])
             return acc[:, :, 0] + each.arrays["bias"]
         if each.op == "threshold":
-            return _threshold(x, each.arrays["thresholds"], each.attributes["least"])
+            return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
         if each.op == "add":
             a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
             return np.asarray(x * a + inputs[1] * b)
@@ -114,6 +123,8 @@ class Engine:
             return x.reshape(len(x), -1)
         if each.op == "lookup":
             return each.arrays["table"].take(x)
+        if each.op in FIXED_POINT:
+            return FIXED_POINT[each.op](each, *inputs)
         raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
@@ -152,8 +163,12 @@ def _max_pool(x: Array, each: Instruction) -> Array:
     return np.asarray(columns.max(axis=(2, 3)))
 
 
-def _threshold(acc: Array, thresholds: Array, least: int) -> Array:
-    """For each element `least` + the number of its channel's sorted thresholds that it reaches."""
+def threshold_codes(acc: Array, thresholds: Array, least: int) -> Array:
+    """For each element (N, C, ...) `least` and how many of its channel's sorted thresholds (C, n)
+    it reaches, in the smallest type that holds them.
+
+    Spec: AQ-LOWER-1.
+    """
     channels, count = thresholds.shape
     codes = np.full(acc.shape, least, code_type(least, least + count))
     if count <= FEW:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.lower import lower
+from aquant_ref.engine.lowerings import lower
 from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.costs import border_cost, network_cost

@@ -22,6 +22,8 @@ from aquant_ref.nn.windows import Windows, geometry_of, pair
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
+CEILINGS = {"relu": None, "relu6": 6}  # activations, which clip at 0, and where they end above
+
 
 @dataclass(frozen=True)
 class Node:

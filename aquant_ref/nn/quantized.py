@@ -128,6 +128,18 @@ class QuantizedGraph:
         tensor = self.tensors[name]
         return nearest_window(tensor.bits, tensor.zero_point)
 
+    def rounded_into(self, name: str) -> str:
+        """The quantized tensor that real tensor `name` is, or goes on into; the first of several.
+
+        Raises ValueError where none follows.
+        """
+        while name not in self.tensors:
+            readers = self.graph.consumers(name)
+            if not readers:
+                raise ValueError(f"{name}: no quantizer follows")
+            name = readers[0].name
+        return name
+
     def input_scale(self, layer: str) -> float:
         """The scale of the codes that `layer` reads; raises ValueError."""
         read = self.graph.node(layer).inputs[0]
@@ -182,6 +194,10 @@ class QuantizedGraph:
                 plain["scale"], plain["least"] = Fraction(tensor.scale), tensor.qmin
                 plain["zero_point"] = [tensor.zero_point] * channels
                 plain["crossings"] = rows * (channels // len(rows))
+                if tensor.coefficients is not None:
+                    rows = [exact(row) for row in tensor.coefficients]
+                    plain["coefficients"] = rows * (channels // len(rows))
+                    plain["squash"] = tensor.squash
             nodes.append(plain)
         return nodes
 
@@ -238,6 +254,9 @@ class QuantizedGraph:
             },
             "source": dict(self.source),
         }
+        squashes = {n: t.squash for n, t in self.tensors.items() if t.coefficients is not None}
+        if squashes:  # a model without polynomials has the digest that it had before there were any
+            meta["squash"] = squashes
         arrays: dict[str, Array] = {}
         for name, layer in self.layers.items():
             for part in ("codes", "zero_point", "unit", "bias"):
@@ -246,6 +265,8 @@ class QuantizedGraph:
             arrays[f"tensors/{name}/scale"] = np.asarray(tensor.scale, np.float64)
             arrays[f"tensors/{name}/zero_point"] = np.asarray(tensor.zero_point, np.int32)
             arrays[f"tensors/{name}/crossings"] = tensor.crossings
+            if tensor.coefficients is not None:
+                arrays[f"tensors/{name}/coefficients"] = tensor.coefficients
         for name, border in self.windows.items():
             for part, array in vars(border).items():
                 if isinstance(array, np.ndarray):
@@ -278,6 +299,8 @@ class QuantizedGraph:
                     arrays[f"tensors/{name}/crossings"],
                     int(arrays[f"tensors/{name}/zero_point"]),
                     name in meta["signed"],
+                    arrays.get(f"tensors/{name}/coefficients"),
+                    meta.get("squash", {}).get(name, "sigmoid"),
                 )
                 for name, bits in meta["tensor_bits"].items()
             }

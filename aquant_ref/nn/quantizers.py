@@ -58,6 +58,9 @@ class QuantizedTensor:
     Spec: AQ-AFFINE-5. `zero_point` is a code. `crossings` (C or 1, 2^bits - 1) float64,
     AQ-BORDER-2: t = r/scale goes from k to k + 1, the code to the next, where it reaches
     crossings[c, k - low], which is in (k, k + 1].
+
+    A border's polynomial, `coefficients` (C or 1, 1 to 3) float64 with its `squash`, is what the
+    crossings were computed from; the fixed-point lowering alone reads it (AQ-SNAP-5).
     """
 
     scale: float
@@ -65,6 +68,8 @@ class QuantizedTensor:
     crossings: Array
     zero_point: int = 0
     signed: bool = False
+    coefficients: Array | None = None
+    squash: str = "sigmoid"
 
     @property
     def qmin(self) -> int:
@@ -118,6 +123,13 @@ class QuantizedTensor:
         cell = np.arange(count) + self.low
         if not bool(((self.crossings > cell) & (self.crossings <= cell + 1)).all()):
             raise ValueError("crossings lie outside their cells")
+        if self.coefficients is not None:
+            shapes = [(rows, degree) for rows in (channels, 1) for degree in (3, 2, 1)]
+            _check_shape("coefficients", self.coefficients, *shapes)
+            _check_finite("coefficients", self.coefficients)
+        if self.squash not in border.SQUASHES:
+            known = ", ".join(border.SQUASHES)
+            raise ValueError(f"squash is {self.squash!r}, needs one of {known}")
 
 
 @dataclass(frozen=True)

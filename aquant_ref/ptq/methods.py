@@ -284,6 +284,26 @@ def learn(
     return errors
 
 
+def learned(
+    graph: Graph,
+    parameters: Mapping[str, Array],
+    codes: Array,
+    config: Config,
+    *,
+    progress: Progress = quiet,
+) -> tuple[LearnedNetwork, dict[str, Any]]:
+    """A float network (batch norm folded) quantized with the method of `config`, before the snap.
+
+    With it comes how it was made, as JSON values. `codes` are the calibration images, uint8
+    (N, C, H, W). Raises InputError for parameters that do not fit or are not finite, no images or
+    fewer than a batch, or learning that diverges.
+    """
+    images = graph.to_float(codes)
+    network = observe(graph, parameters, images, config)
+    errors = learn(network, images, config, progress=progress)
+    return network, {"config": asdict(config), "block_errors": errors}
+
+
 def quantize(
     graph: Graph,
     parameters: Mapping[str, Array],
@@ -292,15 +312,8 @@ def quantize(
     *,
     progress: Progress = quiet,
 ) -> QuantizedGraph:
-    """Quantize a float network (batch norm folded) with the method of `config`.
-
-    `codes` are the calibration images, uint8 (N, C, H, W). Raises InputError for parameters that do
-    not fit or are not finite, no images or fewer than a batch, or learning that diverges.
-    """
-    images = graph.to_float(codes)
-    network = observe(graph, parameters, images, config)
-    errors = learn(network, images, config, progress=progress)
-    return snap(network, {"config": asdict(config), "block_errors": errors})
+    """The quantized model: `learned`, and then the snap; raises InputError as both do."""
+    return snap(*learned(graph, parameters, codes, config, progress=progress))
 
 
 def nearest(

@@ -7,7 +7,8 @@ What must combine in integers is moved to the nearest value where it does, in th
 * where two terms meet in an add, one that is a layer has its unit moved, by less than 2^-16 of it,
   so that the ratio of the two is a 16-bit integer times a power of two;
 * the last layer's bias becomes an integer number of its unit, so that logits are integers;
-* borders become crossings, found by bisection to the last bit of float64.
+* borders become crossings, found by bisection to the last bit of float64; the polynomial is kept
+  beside them for hardware that has no thresholds (AQ-SNAP-5).
 """
 
 from __future__ import annotations
@@ -81,22 +82,19 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
 
 
 def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
-    if tensor.coefficients is None:
-        crossings = border.nearest_crossings(tensor.bits, tensor.zero_point)
+    bits, steps = tensor.bits, tensor.zero_point
+    coefficients, squash = tensor.coefficients, tensor.squash
+    if coefficients is None:
+        crossings = border.nearest_crossings(bits, steps)
     else:
+        coefficients = coefficients.astype(np.float64)
         try:
-            crossings = border.crossings(
-                tensor.coefficients.astype(np.float64),
-                tensor.bits,
-                zero_point=tensor.zero_point,
-                squash=tensor.squash,
-            )
+            crossings = border.crossings(coefficients, bits, zero_point=steps, squash=squash)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
     scale = float(to_single(tensor.scale))
-    least, _ = code_range(tensor.bits, signed=tensor.signed)
-    zero_point = tensor.zero_point + least
-    return QuantizedTensor(scale, tensor.bits, crossings, zero_point, tensor.signed)
+    zero_point = steps + code_range(bits, signed=tensor.signed)[0]
+    return QuantizedTensor(scale, bits, crossings, zero_point, tensor.signed, coefficients, squash)
 
 
 def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder:
@@ -161,3 +159,16 @@ def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
     if len(set(layer.unit)) != 1:
         raise InputError(f"{name}: the last layer needs one scale for all its outputs")
     return replace(layer, bias=np.rint(layer.bias / layer.unit) * layer.unit)
+
+
+def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
+    """The largest relative change that the snap made to a scale or a unit. Spec: AQ-SNAP-5."""
+    pairs: list[tuple[Any, Any]] = [
+        (model.tensors[name].scale, each.scale) for name, each in network.tensors.items()
+    ]
+    for name, layer in model.layers.items():
+        read = network.graph.node(name).inputs[0]
+        while read not in network.tensors:  # what a concat puts together has one scale
+            read = network.graph.node(read).inputs[0]
+        pairs.append((layer.unit, network.scales[name].scale * network.tensors[read].scale))
+    return max(float(np.max(abs(after / before - 1))) for after, before in pairs)

@@ -70,6 +70,18 @@ def border(
         return np.asarray(np.maximum(1 / (1 + np.exp(-4 * p)), BORDER_MIN))
 
 
+def inverse_squash(fraction: Array, squash: str) -> Array:
+    """L, the P at which the border is `fraction` in 0..1: frac(t) >= B(t) is L(frac(t)) >= P(t).
+
+    Spec: AQ-WINDOW-3. The squash is monotone and can be taken to the other side. -infinity at 0 for
+    `sigmoid`.
+    """
+    if squash == "clip":
+        return np.asarray(fraction - 0.5)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(fraction / (1 - fraction)) / 4)
+
+
 def relative(t: Array, qmax: int, zero_point: int = 0) -> Array:
     """tau: t clipped to the range -z..qmax - z of the codes, divided by its larger end.
 

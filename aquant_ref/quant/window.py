@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.quant.border import border, relative
+from aquant_ref.quant.border import border, inverse_squash, relative
 from aquant_ref.quant.qparams import check_bits
 
 Array = NDArray[Any]
@@ -125,12 +125,10 @@ def window_border(
         return WindowBorder(codes.astype(np.uint8))
     tau = relative(t, 2**bits - 1, zero_point)
     powers = np.stack([np.ones_like(tau), tau, tau * tau])
-    if squash == "sigmoid":
-        with np.errstate(divide="ignore"):
-            needed = np.log(inside / (1 - inside)) / 4
-    else:
-        needed = inside - 0.5
-    lift = needed - coefficients.astype(np.float64) @ powers[: coefficients.shape[1]]
+    lift = (
+        inverse_squash(inside, squash)
+        - coefficients.astype(np.float64) @ powers[: coefficients.shape[1]]
+    )
     share = fusion.astype(np.float64) @ powers / kernel
     limit = LIFT_LIMIT // kernel
     lifts = np.clip(np.rint(np.ldexp(lift, LIFT_BITS)), -LIFT_LIMIT + 1, LIFT_LIMIT)

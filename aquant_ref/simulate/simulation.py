@@ -75,12 +75,10 @@ class Simulation:
         def store(name: str, r: Array) -> Array:
             if name == graph.output:
                 codes[name] = self._count(r)
-            tensor = self._stored.get(name)
-            if tensor is None:
+            if name not in self._stored:
                 return r
-            t = r / self.dtype.type(tensor.scale)
-            codes[name] = tensor.codes(t)
-            return tensor.real(codes[name], self.dtype)
+            codes[name] = self._codes(name, r)
+            return self._stored[name].real(codes[name], self.dtype)
 
         real = {name: self._given(name, values) for name, values in given.items()}
         graph.evaluate(
@@ -103,6 +101,11 @@ class Simulation:
         """The logits alone, as `run` gives them."""
         return self.run(images)[self.model.graph.output]
 
+    def _codes(self, name: str, r: Array) -> Array:
+        """The codes of tensor `name` for the real numbers that its node makes."""
+        tensor = self._stored[name]
+        return tensor.codes(r / self.dtype.type(tensor.scale))
+
     def _count(self, logits: Array) -> Array:
         layer = self.model.layers.get(self.model.graph.output)
         return logits if layer is None else np.rint(logits / layer.unit).astype(np.int64)
@@ -114,6 +117,9 @@ class Simulation:
             inputs = tuple(
                 self._narrowed(name, x) for name, x in zip(node.inputs, inputs, strict=True)
             )
+        return self._apply(node, own, *inputs)
+
+    def _apply(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
         return OPERATIONS[node.op].apply(node, own, *inputs)
 
     def _narrowed(self, name: str, x: Array) -> Array:

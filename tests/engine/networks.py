@@ -165,3 +165,25 @@ def hard_images(model: QuantizedGraph, count: int, seed: int = 0) -> np.ndarray:
     images[0], images[1] = 0, 255
     images[2] = 255 * (np.indices(shape).sum(axis=0) % 2)
     return images
+
+
+def tied(model: QuantizedGraph, fraction_bits: int, seed: int = 0) -> QuantizedGraph:
+    """`model` with scales and borders of fixed point's ties.
+
+    Units are power-of-two parts of the step that they are rescaled to, biases half units, borders
+    quarters.
+    """
+    rng = np.random.default_rng(seed)
+    own, tensors = dict(model.layers), dict(model.tensors)
+    for name, layer in own.items():
+        if name == model.graph.output:
+            continue
+        scale = model.stored(model.rounded_into(name)).scale
+        exponents = rng.integers(-2, 2, len(layer.unit)) - fraction_bits
+        unit = np.ldexp(scale, exponents)
+        own[name] = replace(layer, unit=unit, bias=unit * (rng.integers(-9, 9, len(unit)) + 0.5))
+    for name, tensor in tensors.items():
+        if tensor.coefficients is not None:
+            quarters = rng.integers(-1, 2, (len(tensor.coefficients), 1)) / 4
+            tensors[name] = replace(tensor, coefficients=quarters, squash="clip")
+    return replace(model, layers=own, tensors=tensors)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -21,14 +23,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Instruction, Program, lower, run, tables, windows
+from aquant_ref.engine import Engine, Instruction, Program, fixed_point, lower, run, tables, windows
 from aquant_ref.engine.instructions import ARRAYS
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.engine.lowerings import LOWERINGS
+from aquant_ref.integer import PROFILES
+from aquant_ref.quant.fixed_point import FLOAT_PROFILES
 from aquant_ref.threads import set_threads
 from tests.engine import graphs, networks
 from tests.engine.test_engine import options
 
-MODULES: tuple[ModuleType, ...] = (run, tables, windows)  # all that runs while a program runs
+# all that runs while a program runs
+MODULES: tuple[ModuleType, ...] = (
+    run,
+    tables,
+    windows,
+    fixed_point,
+    *(import_module(f"aquant_ref.integer.{name}") for name in ("fixed_point", "saturate", "shift")),
+)
 
 
 class FloatMade(AssertionError):
@@ -86,9 +97,9 @@ def integers_only() -> Iterator[list[str]]:
             if isinstance(local, np.ndarray):
                 seen.append(frame.f_code.co_name)
                 where = f"{name} of {frame.f_code.co_name}"
-                assert isinstance(local, NoFloat), f"{where} is not guarded"
                 if local.dtype.kind not in "iub":
                     raise FloatMade(f"{where} is {local.dtype}")
+                assert isinstance(local, NoFloat), f"{where} is not guarded"
         return look
 
     with pytest.MonkeyPatch.context() as patch:
@@ -106,10 +117,12 @@ def integers_only() -> Iterator[list[str]]:
 
 
 def guarded_program(program: Program) -> Program:
-    instructions = (
-        Instruction(i.name, i.op, i.inputs, i.attributes, guarded(dict(i.arrays)))
-        for i in program.instructions
-    )
+    """The same program; a float that it carries, as rescale_float does, raises where it is met."""
+
+    def arrays(each: Instruction) -> dict[str, Any]:
+        return {k: a if a.dtype.kind == "f" else guarded(a) for k, a in each.arrays.items()}
+
+    instructions = (replace(each, arrays=arrays(each)) for each in program.instructions)
     return Program(program.input_shape, tuple(instructions))
 
 
@@ -125,18 +138,41 @@ def run_guarded(program: Program, images: np.ndarray, product: str = "auto") -> 
 def test_a_whole_program_makes_no_float_outside_the_product(
     product: str, seed: int, choice: dict[str, Any]
 ) -> None:
-    check_no_float(networks.residual_network(seed, **choice), product)
+    model = networks.residual_network(seed, **choice)
+    check_no_float(lower(model), networks.hard_images(model, 5), product)
 
 
 @pytest.mark.parametrize("product", ["auto", "integer"])
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
 def test_a_random_graph_makes_no_float_outside_the_product(product: str, seed: int) -> None:
-    check_no_float(graphs.random_model(seed), product)
+    model = graphs.random_model(seed)
+    check_no_float(lower(model), networks.hard_images(model, 5), product)
 
 
-def check_no_float(model: QuantizedGraph, product: str) -> None:
-    program, images = lower(model), networks.hard_images(model, 5)
+@pytest.mark.parametrize("profile", PROFILES)
+@settings(max_examples=8)
+@given(seed=st.integers(0, 10**6), choice=options)
+def test_a_program_in_fixed_point_makes_no_float_outside_the_product(
+    profile: str, seed: int, choice: dict[str, Any]
+) -> None:
+    model = networks.residual_network(seed, **choice)
+    program = lower(model, "fixed_point", profile=profile)
+    check_no_float(program, networks.hard_images(model, 5), "auto")
+
+
+@pytest.mark.parametrize("profile", FLOAT_PROFILES)
+def test_only_a_profile_in_floating_point_makes_floats(profile: str) -> None:
+    """The instruction rescale_float emulates engines that requantize so."""
+    model = networks.residual_network(6)
+    program = lower(model, "fixed_point", profile=profile)
+    assert "rescale_float" in {each.op for each in program.instructions}
+    engine = Engine(guarded_program(program))
+    with integers_only(), pytest.raises(FloatMade):
+        engine.run(networks.hard_images(model, 3).view(NoFloat))
+
+
+def check_no_float(program: Program, images: np.ndarray, product: str) -> None:
     result = run_guarded(program, images, product)
     plain = Engine(program).run(images)
     assert {n: t.tolist() for n, t in result.items()} == {n: t.tolist() for n, t in plain.items()}
@@ -151,10 +187,11 @@ def test_the_programs_above_have_every_operation_between_them() -> None:
         for windows in ("", "row", "fused")
     )
     for model in (*bordered, *map(graphs.random_model, range(10))):
-        program = lower(model)
-        made |= {each.op for each in program.instructions}
-        run_guarded(program, networks.hard_images(model, 3))
-    assert made == set(ARRAYS)
+        for lowering in LOWERINGS:
+            program = lower(model, lowering)
+            made |= {each.op for each in program.instructions}
+            run_guarded(program, networks.hard_images(model, 3))
+    assert made == set(ARRAYS) - {"rescale_float"}
 
 
 def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
@@ -164,7 +201,7 @@ def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
         engine.run(networks.hard_images(model, 3).view(NoFloat))
     assert "product in float32" in seen
     assert {"run", "_run_block", "_apply", "_conv2d", "columns", "_centred"} <= set(seen)
-    assert {"_threshold", "_max_pool"} <= set(seen)
+    assert {"threshold_codes", "_max_pool"} <= set(seen)
 
 
 # The guard bites
@@ -238,11 +275,11 @@ WRONG = (
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_a_function_that_computes_in_floats_is_caught(wrong: Callable[..., Any]) -> None:
-    """Put in the place of `_threshold`, with the numpy that the module sees."""
+    """Put in the place of `threshold_codes`, with the numpy that the module sees."""
     model = networks.residual_network(6)
     engine = Engine(guarded_program(lower(model)))
     with integers_only(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_threshold", FunctionType(wrong.__code__, vars(run)))
+        patch.setattr(run, "threshold_codes", FunctionType(wrong.__code__, vars(run)))
         with pytest.raises(FloatMade):
             engine.run(networks.hard_images(model, 3).view(NoFloat))
 
@@ -250,9 +287,9 @@ def test_a_function_that_computes_in_floats_is_caught(wrong: Callable[..., Any])
 def test_the_right_function_in_the_same_place_is_not_caught() -> None:
     model = networks.residual_network(6)
     engine, images = Engine(guarded_program(lower(model))), networks.hard_images(model, 3)
-    right = FunctionType(run._threshold.__code__, vars(run))
+    right = FunctionType(run.threshold_codes.__code__, vars(run))
     with integers_only(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_threshold", right)
+        patch.setattr(run, "threshold_codes", right)
         engine.run(images.view(NoFloat))
 
 
@@ -281,6 +318,6 @@ def test_an_array_that_escapes_the_guard_is_caught() -> None:
         return codes
 
     with integers_only(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_threshold", FunctionType(past.__code__, vars(run)))
+        patch.setattr(run, "threshold_codes", FunctionType(past.__code__, vars(run)))
         with pytest.raises(AssertionError, match=r"codes of past is not guarded"):
             engine.run(networks.hard_images(model, 3).view(NoFloat))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Lowering, Program
+from aquant_ref.engine import Engine, FixedPointLowering, Lowering, Program
 from aquant_ref.engine.differences import describe, difference
 from aquant_ref.engine.judge import Judge
 from aquant_ref.engine.recording import Recording
@@ -20,7 +20,9 @@ from aquant_ref.engine.trace import Comparison, compare_runs
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Builder
+from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate import Simulation
+from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from tests.engine import graphs, networks
 
 MODEL = networks.residual_network(4, weight_bits=4, act_bits=4, size=(8, 7))
@@ -311,14 +313,36 @@ def test_the_edge_is_where_some_window_behind_a_tensor_meets_padding() -> None:
     with layer.block("all"):
         rows = layer("rows", "conv2d", INPUT, channels=1, kernel=(2, 1), padding=((1, 0), (0, 0)))
         columns = layer("columns", "conv2d", INPUT, channels=1, kernel=(1, 3), padding=(0, 1))
-        x = layer("relu", "relu", layer("concat", "concat", rows, columns))
+        x = layer("concat", "concat", rows, columns)
         layer("logits", "linear", layer("flatten", "flatten", x), channels=2)
     model = graphs.draw_model(np.random.default_rng(1), layer.graph(), bits=4)
     judge, images = Judge(Lowering(model)), networks.hard_images(model, 9)
     run = {"image": images, **Engine(judge.program).run(images)}
-    found = judge.describe("all.relu", run["all.relu"], run["all.relu"] ^ 1, run)
+    found = judge.describe("all.concat", run["all.concat"], ~run["all.concat"], run)
     at_edge = 5 + 2 * 3  # the upper row, and the ends of the others
     assert (found.at_edge, found.interior) == (9 * 2 * at_edge, 9 * 2 * (20 - at_edge))
+
+
+@pytest.mark.parametrize("seed", [1, 5, 8])
+def test_runs_in_fixed_point_are_judged_by_their_own_program(seed: int) -> None:
+    """Nothing is a tie or fragile there; the layer that is wrong is blamed, as with thresholds."""
+    model = graphs.random_model(seed)
+    options = FixedPoint(5)
+    judge = Judge(FixedPointLowering(model, options))
+    images = networks.hard_images(model, 9, seed)
+    run = {"image": images, **Engine(judge.program).run(images)}
+    simulated = FixedPointSimulation(model, options).run(images)
+    same = compare_runs(Recording(run), Recording(simulated), judge)
+    assert same.equal
+    assert not any(each.why or each.divergence for each in same.verdicts["B"])
+    name = judge.program.recorded[0]
+    cell = (0,) * run[name].ndim
+    other = run[name].copy()
+    other[cell] = other.min() if other[cell] != other.min() else other.max()
+    found = compare_runs(Recording(run), Recording({**run, name: other}), judge)
+    assert found.first is not None
+    assert (found.first.name, found.first.ties, found.first.fragile) == (name, None, None)
+    assert blamed(found)[0] == name
 
 
 def test_recordings_that_share_nothing_are_refused() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,16 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "no groups": (attribute("body.conv1", groups=0), ""),
     "three groups": (attribute("body.conv1", groups=3), "3 groups"),
     "an array too few": (lambda meta, arrays: arrays.pop("layers/stem.conv/bias"), "bias"),
+    "a NaN coefficient": (array("tensors/stem.relu/coefficients", with_first(np.nan)), "stem.relu"),
+    "four coefficients": (
+        array("tensors/stem.relu/coefficients", lambda a: a[:, [0, 1, 2, 2]]),
+        "stem.relu: coefficients of shape (4, 4)",
+    ),
+    "coefficients of others": (array("tensors/stem.relu/coefficients", lambda a: a[:2]), "(2, 3)"),
+    "an unknown squash": (
+        lambda meta, arrays: meta["squash"].update({"stem.relu": "tanh"}),
+        "stem.relu: squash is 'tanh'",
+    ),
 }
 WINDOWS: dict[str, tuple[str, Change, str]] = {
     "codes beyond": ("row", array("windows/body.conv1/codes", lambda a: a + 4), "0 to 3"),
@@ -133,3 +144,28 @@ def test_a_model_comes_back_from_its_file(tmp_path: Path, windows: str, signed: 
     assert again.sha256() == model.sha256()
     again.save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "model.npz").read_bytes()
+
+
+def test_a_file_from_before_polynomials_were_stored_still_loads_and_keeps_its_digest(
+    tmp_path: Path,
+) -> None:
+    """So that its program still belongs to it; only fixed point asks for the polynomial."""
+    model = networks.residual_network(4)
+    tensors = {name: replace(t, coefficients=None) for name, t in model.tensors.items()}
+    old = replace(model, tensors=tensors)
+    model.save(tmp_path / "new.npz")
+    meta, arrays = native.load(tmp_path / "new.npz", "model")
+    del meta["squash"]
+    arrays = {name: a for name, a in arrays.items() if not name.endswith("/coefficients")}
+    native.save(tmp_path / "old.npz", "model", meta=meta, arrays=arrays)
+    again = QuantizedGraph.load(tmp_path / "old.npz")
+    assert again.sha256() == old.sha256() == native.digest(meta, arrays) != model.sha256()
+
+
+def test_a_tensor_goes_on_into_the_first_quantizer_after_it() -> None:
+    model = networks.residual_network(4)
+    assert model.rounded_into("stem.conv") == "stem.relu"
+    assert model.rounded_into("body.conv2") == model.rounded_into("body.add") == "body.relu2"
+    assert model.rounded_into("body.relu2") == "body.relu2"
+    with pytest.raises(ValueError, match=r"head\.linear: no quantizer follows"):
+        model.rounded_into("head.linear")

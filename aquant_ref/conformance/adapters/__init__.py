@@ -1,0 +1,19 @@
+"""Implementations under test: those of this package, and the bases for yours."""
+
+from __future__ import annotations
+
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities, load
+from aquant_ref.conformance.adapters.engine import EngineAdapter
+from aquant_ref.conformance.adapters.oracle import OracleAdapter
+from aquant_ref.conformance.adapters.pipe import PipeAdapter
+from aquant_ref.conformance.adapters.simulation import SimulationAdapter
+
+__all__ = [
+    "Adapter",
+    "Capabilities",
+    "EngineAdapter",
+    "OracleAdapter",
+    "PipeAdapter",
+    "SimulationAdapter",
+    "load",
+]

@@ -1,0 +1,163 @@
+"""What an implementation under test looks like to the kit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.cases.family import DTYPES, Array, Cases
+from aquant_ref.conformance.selection import BITS, ROUNDINGS, SIGNS, Selection
+from aquant_ref.conformance.verdict import Answers
+from aquant_ref.errors import InputError
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an implementation says of itself; what it does not say is not asked, nor claimed.
+
+    `bits` and `signs` of codes, rules of `rounding`, variations of requantization, `granularity` of
+    scales (which no scalar operation has), and whether it `rejects` what the contract refuses: most
+    kernels check nothing, and such inputs are then left out. Spec: AQ-CONF-4.
+    """
+
+    bits: tuple[int, ...] = BITS
+    signs: tuple[str, ...] = SIGNS
+    rounding: tuple[str, ...] = ROUNDINGS
+    requantization: tuple[str, ...] = ("exact",)
+    granularity: tuple[str, ...] = ("tensor", "channel")
+    rejects: bool = False
+
+    def text(self) -> str:
+        """For a claim: what it is about."""
+        return (
+            f"rounding {' '.join(self.rounding)}; "
+            f"requantization {' '.join(self.requantization) or 'none'}; "
+            f"bits {' '.join(map(str, self.bits))} {' '.join(self.signs)}"
+            + "; refusals"
+            * self.rejects
+        )
+
+    def cover(self, asked: Selection) -> bool:
+        """Whether every case of this selection is within what is declared."""
+        operation = contract.get(asked.operation)
+        needs = {"bits": asked.bits, "signs": asked.signs} if "bits" in operation.tags else {}
+        if "rounding" in operation.tags:
+            needs["rounding"] = asked.rounding
+        if operation.variations:
+            needs["requantization"] = (asked.profile,)
+        declared = all(set(need) <= set(getattr(self, name)) for name, need in needs.items())
+        return declared and (self.rejects or not asked.rejects)
+
+    def selections(self, operation: str, seed: int, *, rejects: bool = False) -> list[Selection]:
+        """Sequences of cases that together ask for everything that is declared."""
+        variations = contract.get(operation).variations
+        profiles = [p for p in variations if p in self.requantization] if variations else [""]
+        chosen: dict[str, Any] = {"bits": self.bits, "signs": self.signs, "rounding": self.rounding}
+        return [
+            Selection(operation, profile, **chosen, seed=seed, rejects=rejects)
+            for profile in profiles
+        ]
+
+
+class Adapter:
+    """Derive from it, and define a method for each operation that you have.
+
+    A method takes the fields of the contract's table by name, as numpy arrays (n,): int64 for
+    integers, float64 for reals, and one string for `rounding` and `profile`. It returns one array,
+    or one for each result. A method that is not there, or raises NotImplementedError, is
+    *unsupported*; any other exception is how to refuse an input.
+
+    >>> class Mine(Adapter):
+    ...     def clip(self, *, v, low, high):
+    ...         return np.clip(v, low, high)
+    """
+
+    name = ""
+
+    def capabilities(self) -> Capabilities:
+        """What the methods can do; everything, unless this is overridden."""
+        return Capabilities()
+
+    def supports(self, operation: str) -> bool:
+        """Whether there is a method for it."""
+        return callable(getattr(self, operation, None))
+
+    def answer(self, selection: Selection, cases: Cases) -> Answers:
+        """Ask for all cases; overridden where the implementation is another process.
+
+        The methods get the cases with the same strings together. Where one raises, the halves are
+        asked again, down to the cases that it is about.
+        """
+        method: Callable[..., Any] = getattr(self, cases.operation.name)
+        result = cases.operation.result
+        values = [np.zeros(len(cases), DTYPES[field.type]) for field in result]
+        other: dict[int, tuple[str, str]] = {}
+        waiting = [*_alike(cases)]
+        while waiting:
+            chosen = waiting.pop()
+            try:
+                parts = _call(method, cases, chosen)
+            except NotImplementedError as error:
+                other |= dict.fromkeys(chosen.tolist(), ("skip", str(error)))
+            except Exception as error:
+                if len(chosen) > 1:
+                    waiting += np.array_split(chosen, 2)
+                else:
+                    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                    other[int(chosen[0])] = ("error", reason)
+            else:
+                for column, part in zip(values, parts, strict=True):
+                    column[chosen] = part
+        return Answers(values, other)
+
+
+def _alike(cases: Cases) -> list[Array]:
+    """Positions of the cases that have the same strings."""
+    texts = [cases.columns[f.name] for f in cases.operation.fields if f.type == "str"]
+    everywhere = np.arange(len(cases))
+    if not texts:
+        return [everywhere]
+    (column,) = texts
+    return [everywhere[column == value] for value in np.unique(column)]
+
+
+def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array]:
+    """The results for these cases, one array each; raises ValueError for other shapes and types."""
+    fields = {
+        f.name: column[0].item() if f.type == "str" else column
+        for f in cases.operation.fields
+        for column in [cases.columns[f.name][chosen]]
+    }
+    if cases.operation.variations:
+        fields["profile"] = cases.profile
+    returned = method(**fields)
+    parts = returned if isinstance(returned, tuple) else (returned,)
+    if len(parts) != len(cases.operation.result):
+        raise ValueError(f"returned {len(parts)} results, not {len(cases.operation.result)}")
+    arrays = []
+    for field, part in zip(cases.operation.result, parts, strict=True):
+        array = np.asarray(part)
+        if array.shape != (len(chosen),):
+            raise ValueError(f"{field.name}: returned shape {array.shape}, not ({len(chosen)},)")
+        if field.type != "f64" and array.dtype.kind not in "iu":
+            raise ValueError(f"{field.name}: returned {array.dtype}, not integers")
+        arrays.append(array.astype(DTYPES[field.type]))
+    return arrays
+
+
+def load(name: str) -> Adapter:
+    """The adapter `package.module:Class`; raises InputError where there is none."""
+    from importlib import import_module
+
+    module, _, attribute = name.partition(":")
+    try:
+        made = getattr(import_module(module), attribute)()
+    except Exception as error:
+        raise InputError(f"adapter: {name!r} cannot be made ({error})") from error
+    if not isinstance(made, Adapter):
+        raise InputError(f"adapter: {name!r} is no aquant_ref.conformance.Adapter")
+    return made

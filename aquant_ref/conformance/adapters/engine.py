@@ -1,0 +1,150 @@
+"""This package's own arithmetic as an implementation under test."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.cases.family import Array
+from aquant_ref.conformance.contract import VARIATIONS
+from aquant_ref.engine.fixed_point import OPERATIONS
+from aquant_ref.engine.instructions import NEVER, Instruction
+from aquant_ref.engine.run import threshold_codes
+from aquant_ref.errors import InputError
+from aquant_ref.quant.rounding import border_round, rule
+from aquant_ref.quant.window import LIFT_LIMIT
+
+
+class EngineAdapter(Adapter):
+    """Real numbers to codes by `quant`, and from then on integers, as the engine has them."""
+
+    name = "engine"
+
+    def capabilities(self) -> Capabilities:
+        """Everything."""
+        return Capabilities(requantization=VARIATIONS, rejects=True)
+
+    def round(self, *, rounding: str, t: Array) -> Array:
+        """Spec: AQ-ROUND-1."""
+        return _whole(rule(rounding)(t))
+
+    def border_round(self, *, t: Array, border: Array) -> Array:
+        """Spec: AQ-ROUND-2."""
+        return _whole(border_round(t, border))
+
+    def quantize(
+        self, *, rounding: str, r: Array, scale: Array, zero_point: Array, qmin: Array, qmax: Array
+    ) -> Array:
+        """Spec: AQ-AFFINE-3. A range that is no width's, such as a ReLU's, is a second clip."""
+        codes = [
+            int(quant.quantize(r[k], _qparams(scale[k], zero_point[k], qmin[k]), rounding=rounding))
+            for k in range(len(r))
+        ]
+        return integer.saturate(np.array(codes, np.int64), qmin, qmax)
+
+    def dequantize(self, *, q: Array, scale: Array, zero_point: Array) -> Array:
+        """Spec: AQ-AFFINE-3."""
+        low = np.minimum(q, zero_point)
+        pairs = [_qparams(scale[k], zero_point[k], low[k]) for k in range(len(q))]
+        return np.array([float(quant.dequantize(q[k], pairs[k])) for k in range(len(q))])
+
+    def multiplier(self, *, m: Array) -> tuple[Array, Array]:
+        """Spec: AQ-FIXED-1."""
+        mantissas, shifts = np.array([quant.multiplier(value) for value in m.tolist()]).T
+        return mantissas, shifts
+
+    def requantize(
+        self, *, acc: Array, multiplier: Array, shift: Array, profile: str, **ends: Array
+    ) -> Array:
+        """Spec: AQ-FIXED-2 to AQ-FIXED-7."""
+        if profile in integer.PROFILES:
+            return integer.requantize(acc, multiplier, shift, profile=profile, **ends)
+        if ((multiplier < 2**30) | (shift < 0) | (shift > 62)).any():
+            raise InputError("multiplier: is not normalised")
+        m = np.ldexp(multiplier.astype(np.float64), -shift)
+        return quant.requantize_real(acc, m, profile=profile, **ends)
+
+    def border(self, **columns: Array) -> Array:
+        """Spec: AQ-FIXED-9. Each case is an instruction of its own."""
+        coefficients = np.stack([columns[name] for name in ("c0", "c1", "c2")], axis=1)
+        if (abs(coefficients).sum(axis=1) > LIFT_LIMIT).any():
+            raise InputError("border: its coefficients are too large")
+        return _each(_border, **columns)
+
+    def threshold(self, *, acc: Array, t0: Array, t1: Array, t2: Array) -> Array:
+        """Spec: AQ-LOWER-1. Each case is a channel of its own."""
+        thresholds = np.stack([t0, t1, t2], axis=1)
+        if ((t0 > t1) | (t1 > t2)).any():
+            raise InputError("thresholds: are not sorted")
+        return threshold_codes(acc[None, :, None, None], thresholds, 0).reshape(-1)
+
+    def add(self, *, a: Array, b: Array, scale: Array, **rest: Array) -> Array:
+        """Spec: AQ-LOWER-2: the terms in one unit, then thresholds."""
+        return _each(_add, a=a, b=b, scale=scale, **rest)
+
+    def avg_pool(self, *, total: Array, count: Array, scale: Array, **rest: Array) -> Array:
+        """Spec: AQ-LOWER-3: the sum, its count in the unit, then thresholds."""
+        return _each(_avg_pool, total=total, count=count, scale=scale, **rest)
+
+    def clip(self, *, v: Array, low: Array, high: Array) -> Array:
+        """Spec: AQ-INT-1."""
+        return integer.saturate(v, low, high)
+
+
+def _whole(values: Array) -> Array:
+    if not np.isfinite(values).all():
+        raise InputError("round: needs finite numbers")
+    return values.astype(np.int64)
+
+
+def _qparams(scale: Any, zero_point: Any, low: Any) -> quant.QParams:
+    """Of the widest codes with the sign that `low` tells."""
+    return quant.QParams(scale, zero_point, 16, signed=bool(low < 0))
+
+
+def _each(function: Any, **columns: Array) -> Array:
+    names, rows = list(columns), zip(*(c.tolist() for c in columns.values()), strict=True)
+    return np.array([function(**dict(zip(names, row, strict=True))) for row in rows])
+
+
+def _border(*, t: int, c0: int, c1: int, c2: int, lift: int, **numbers: int) -> int:
+    bits, zero = numbers["fraction_bits"], numbers["zero_point"]
+    ends = (numbers["low"] >> bits) + zero, -(-numbers["high"] >> bits) + zero
+    table = np.full(1 << bits, lift, np.int32)
+    table[0] = NEVER
+    arrays = {"coefficients": np.array([[c0, c1, c2]], np.int32), "lift": table}
+    attributes = {**numbers, "least": ends[0], "largest": ends[1]}
+    step = Instruction("border", "border", ("t",), attributes, arrays)
+    return int(OPERATIONS["border"](step, np.full((1, 1), t, np.int32))[0, 0])
+
+
+def _add(
+    *, a: int, b: int, a_scale: float, b_scale: float, a_zero: int, b_zero: int, **end: Any
+) -> int:
+    first, second = Fraction(a_scale), Fraction(b_scale)
+    unit = Fraction(1, first.denominator * second.denominator)
+    acc = a * int(first / unit) + b * int(second / unit)
+    return _code(acc, unit, -(first * a_zero + second * b_zero), **end)
+
+
+def _avg_pool(*, total: int, count: int, x_scale: float, x_zero: int, **end: Any) -> int:
+    unit = Fraction(x_scale) / count
+    return _code(total, unit, -Fraction(x_scale) * x_zero, **end)
+
+
+def _code(
+    acc: int, unit: Fraction, bias: Fraction, *, scale: float, zero_point: int, qmin: int, qmax: int
+) -> int:
+    """How many thresholds T_k the accumulator reaches, by bisection. Spec: AQ-LOWER-1."""
+
+    def threshold(k: int) -> int:
+        crossing = qmin + k - zero_point + Fraction(1, 2)
+        return ceil((crossing * Fraction(scale) - bias) / unit)
+
+    return qmin + bisect_right(range(qmax - qmin), acc, key=threshold)

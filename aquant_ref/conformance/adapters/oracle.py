@@ -1,0 +1,36 @@
+"""The oracle as an implementation under test: that it passes says that the kit asks fairly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.contract import OPERATIONS, VARIATIONS, Operation
+
+
+class OracleAdapter(Adapter):
+    """Every scalar operation, case by case, in exact rationals."""
+
+    name = "oracle"
+
+    def capabilities(self) -> Capabilities:
+        """Everything."""
+        return Capabilities(requantization=VARIATIONS, rejects=True)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """The judge of the operation `name`, for columns."""
+        if name not in OPERATIONS:
+            raise AttributeError(name)
+        return partial(_column_by_column, OPERATIONS[name])
+
+
+def _column_by_column(operation: Operation, **fields: Any) -> tuple[Any, ...]:
+    settings = {name: value for name, value in fields.items() if isinstance(value, str)}
+    columns = {name: value.tolist() for name, value in fields.items() if name not in settings}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    answers = [operation.judge(**row, **settings) for row in rows]
+    return tuple(np.array(column) for column in zip(*answers, strict=True))

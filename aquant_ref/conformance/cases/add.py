@@ -1,0 +1,148 @@
+"""Cases of `add`: two codes with scales and zero points of their own, one rounding.
+
+All scales have at most 24 bits (AQ-SNAP-1) and exponents near each other, so that float64 is exact
+where it is used with care.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import (
+    Columns,
+    Family,
+    between,
+    code_ranges,
+    odd_zero_point,
+)
+from aquant_ref.conformance.draw import Array, Draw
+from aquant_ref.conformance.selection import Selection
+
+
+def _columns(
+    draw: Draw, selection: Selection, a_scale: Array, b_scale: Array, scale: Array
+) -> Columns:
+    """Codes and zero points anywhere in one range."""
+    qmin, qmax = code_ranges(draw, selection)
+    return {
+        "a": draw.integers(qmin, qmax),
+        "a_scale": a_scale,
+        "a_zero": odd_zero_point(draw, qmin, qmax),
+        "b": draw.integers(qmin, qmax),
+        "b_scale": b_scale,
+        "b_zero": odd_zero_point(draw, qmin, qmax),
+        "scale": scale,
+        "zero_point": odd_zero_point(draw, qmin, qmax),
+        "qmin": qmin,
+        "qmax": qmax,
+    }
+
+
+def _odd(draw: Draw, most: int) -> Array:
+    return np.asarray(draw.integers(0, most // 2) * 2 + 1)
+
+
+def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
+    """In units of b's step, a's is A and the output's 2*S: b makes the sum S*(2y + 1)."""
+    factor, half = _odd(draw, 9), _odd(draw, 9)
+    unit = np.ldexp(1.0, draw.integers(-16, -2))
+    columns = _columns(draw, selection, factor * unit, unit, 2 * half * unit)
+    qmin, qmax, zero = columns["qmin"], columns["qmax"], columns["b_zero"]
+    rest = between(draw, qmin, qmax) - zero + factor * (columns["a"] - columns["a_zero"])
+    tie = half * (2 * (rest // (2 * half)) + 1)
+    b = tie - factor * (columns["a"] - columns["a_zero"]) + zero + beside * draw.pick((-1, 1))
+    return {**columns, "b": np.clip(b, qmin, qmax)}
+
+
+def _ties(draw: Draw, selection: Selection) -> Columns:
+    return _to_tie(draw, selection, 0)
+
+
+def _near_ties(draw: Draw, selection: Selection) -> Columns:
+    return _to_tie(draw, selection, 1)
+
+
+def _halves(draw: Draw, selection: Selection) -> Columns:
+    """Both branches a little below 1/2 of a step: their sum is rounded up, each of them down."""
+    unit = np.ldexp(1.0, draw.integers(-12, -4))
+    step = draw.integers(3, 9)
+    columns = _columns(draw, selection, unit, unit, step * unit)
+    qmin, qmax = columns["qmin"], columns["qmax"]
+    sign = draw.pick((-1, 1))
+    for name in ("a", "b"):
+        part = sign * draw.integers(step // 4, (step - 1) // 2)
+        columns[name] = np.clip(columns[f"{name}_zero"] + part, qmin, qmax)
+    return columns
+
+
+def _opposite(draw: Draw, selection: Selection) -> Columns:
+    """Each branch is outside the output's range, their sum is inside."""
+    scale = draw.scales(-8, -6)
+    columns = _columns(draw, selection, 4 * scale, 4 * scale, scale)
+    qmin, qmax = columns["qmin"], columns["qmax"]
+    inverse = columns["a_zero"] - columns["a"] + draw.integers(-1, 1)
+    return {**columns, "b": np.clip(columns["b_zero"] + inverse, qmin, qmax)}
+
+
+def _relu(draw: Draw, selection: Selection) -> Columns:
+    scale = draw.scales(-8, -6)
+    columns = _columns(draw, selection, scale, np.ldexp(scale, draw.integers(-2, 2)), scale)
+    return {**columns, "qmin": columns["zero_point"]}
+
+
+def _range_ends(draw: Draw, selection: Selection) -> Columns:
+    scale = draw.scales(-8, -6)
+    columns = _columns(draw, selection, scale, scale, scale)
+    for name in ("a", "b"):
+        columns[name] = np.where(draw.integers(0, 1), columns["qmin"], columns["qmax"])
+    return columns
+
+
+def _random(draw: Draw, selection: Selection) -> Columns:
+    return _columns(draw, selection, draw.scales(-8, -5), draw.scales(-8, -5), draw.scales(-7, -4))
+
+
+FAMILIES = (
+    Family(
+        "tie",
+        _ties,
+        "the sum is k + 1/2 steps exactly, with unequal scales",
+        ("round.rule", "zero_point.order", "add.branch_rounded", "add.one_scale"),
+    ),
+    Family(
+        "near_tie",
+        _near_ties,
+        "the smallest step beside such a tie",
+        ("round.cast", "add.branch_rounded", "round.constant", "round.twice"),
+    ),
+    Family(
+        "halves",
+        _halves,
+        "each branch is rounded down alone, their sum up",
+        ("add.branch_rounded",),
+    ),
+    Family(
+        "opposite",
+        _opposite,
+        "each branch is outside the range, their sum inside",
+        ("add.branch_clipped", "add.relu"),
+    ),
+    Family(
+        "relu",
+        _relu,
+        "qmin is the zero point",
+        ("add.relu", "clamp.relu", "clamp.dropped"),
+    ),
+    Family(
+        "range_end",
+        _range_ends,
+        "both codes at ends of their range",
+        ("clamp.wrap", "accumulator.narrow", "zero_point.clip", "clamp.levels"),
+    ),
+    Family(
+        "random",
+        _random,
+        "three unequal scales of 24 bits, odd zero points",
+        ("add.one_scale", "zero_point.missing", "add.branch_rounded", "zero_point.offset"),
+    ),
+)

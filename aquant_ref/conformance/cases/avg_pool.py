@@ -1,0 +1,122 @@
+"""Cases of `avg_pool`: the mean of `count` codes whose sum is `total`, one rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import (
+    Columns,
+    Family,
+    between,
+    code_ranges,
+    odd_zero_point,
+)
+from aquant_ref.conformance.draw import Array, Draw
+from aquant_ref.conformance.selection import Selection
+
+COUNTS = (1, 2, 3, 4, 6, 9, 16, 25, 49, 64, 196)
+
+
+def _columns(
+    draw: Draw, selection: Selection, count: Array, x_scale: Array, scale: Array
+) -> Columns:
+    """Any sum of `count` codes."""
+    qmin, qmax = code_ranges(draw, selection)
+    return {
+        "total": draw.integers(count * qmin, count * qmax),
+        "count": count,
+        "x_scale": x_scale,
+        "x_zero": odd_zero_point(draw, qmin, qmax),
+        "scale": scale,
+        "zero_point": odd_zero_point(draw, qmin, qmax),
+        "qmin": qmin,
+        "qmax": qmax,
+    }
+
+
+def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
+    """The output's step is twice the input's times k: the centred sum is count*k*(2y + 1)."""
+    count, k = draw.pick(COUNTS), draw.integers(0, 2) * 2 + 1
+    unit = draw.scales(-10, -4)
+    columns = _columns(draw, selection, count, unit, 2 * k * unit)
+    centre = count * columns["x_zero"]
+    step = count * k
+    tie = step * (2 * ((columns["total"] - centre) // (2 * step)) + 1)
+    total = tie + centre + beside * draw.pick((-1, 1))
+    ends = count * columns["qmin"], count * columns["qmax"]
+    return {**columns, "total": np.clip(total, *ends)}
+
+
+def _ties(draw: Draw, selection: Selection) -> Columns:
+    return _to_tie(draw, selection, 0)
+
+
+def _near_ties(draw: Draw, selection: Selection) -> Columns:
+    return _to_tie(draw, selection, 1)
+
+
+def _near_half(draw: Draw, selection: Selection) -> Columns:
+    """With an odd count no mean is a tie: the sums on both sides of count*(y + 1/2)."""
+    count = draw.pick((3, 7, 9, 25, 49, 49, 121))
+    unit = draw.scales(-10, -4)
+    columns = _columns(draw, selection, count, unit, unit)
+    low = between(draw, columns["qmin"], columns["qmax"] - 1)
+    return {**columns, "total": count * low + count // 2 + draw.integers(0, 1)}
+
+
+def _range_ends(draw: Draw, selection: Selection) -> Columns:
+    unit = draw.scales(-10, -4)
+    columns = _columns(draw, selection, draw.pick(COUNTS), unit, unit)
+    end = np.where(draw.integers(0, 1), columns["qmin"], columns["qmax"])
+    return {**columns, "total": columns["count"] * end}
+
+
+def _relu(draw: Draw, selection: Selection) -> Columns:
+    unit = draw.scales(-10, -4)
+    columns = _columns(draw, selection, draw.pick(COUNTS), unit, unit)
+    return {**columns, "qmin": columns["zero_point"]}
+
+
+def _random(draw: Draw, selection: Selection) -> Columns:
+    return _columns(draw, selection, draw.pick(COUNTS), draw.scales(-10, -6), draw.scales(-10, -6))
+
+
+def _empty(draw: Draw, selection: Selection) -> Columns:
+    unit = draw.scales()
+    return _columns(draw, selection, draw.pick((0,)), unit, unit)
+
+
+FAMILIES = (
+    Family(
+        "tie",
+        _ties,
+        "the mean is k + 1/2 steps exactly",
+        ("round.rule", "pool.floor", "zero_point.order", "pool.count"),
+    ),
+    Family(
+        "near_tie",
+        _near_ties,
+        "a sum beside such a tie",
+        ("pool.reciprocal", "pool.floor", "round.twice", "pool.count"),
+    ),
+    Family(
+        "odd_count",
+        _near_half,
+        "counts such as 49, the sums on both sides of half a step",
+        ("pool.reciprocal", "pool.floor", "round.twice", "pool.count"),
+    ),
+    Family(
+        "range_end",
+        _range_ends,
+        "all codes at an end of their range",
+        ("clamp.wrap", "accumulator.narrow", "zero_point.clip", "pool.reciprocal", "clamp.levels"),
+    ),
+    Family("relu", _relu, "qmin is the zero point", ("clamp.relu", "clamp.dropped")),
+    Family(
+        "random",
+        _random,
+        "any sum, unequal scales, odd zero points",
+        ("zero_point.missing", "add.one_scale", "pool.count", "zero_point.offset"),
+    ),
+    Family("empty", _empty, "a mean of nothing", ("input.accepted",), rejects=True),
+)

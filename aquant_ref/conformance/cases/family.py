@@ -1,0 +1,102 @@
+"""Families of cases: each is constructed so that certain faults show, and says which.
+
+Random numbers find few of them: of 20,000 random accumulators none is a tie. So ties and their
+neighbours, the ends of types and ranges, odd zero points and unequal scales are built on purpose,
+and random numbers are one family among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aquant_ref.conformance.contract import Operation
+from aquant_ref.conformance.draw import Draw
+from aquant_ref.conformance.selection import Selection
+
+Array = NDArray[Any]
+Columns = dict[str, Array]  # one entry a case, by field
+
+# int64 holds every i32 too, and an answer that is none shows as it is
+DTYPES: dict[str, Any] = {"i32": np.int64, "i64": np.int64, "f64": np.float64}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Cases that carry `flag`: what they are, and the faults (`defects.DEFECTS`) they catch.
+
+    `rejects`: inputs that have to be refused.
+    """
+
+    flag: str
+    make: Callable[[Draw, Selection], Columns]
+    description: str
+    catches: tuple[str, ...]
+    rejects: bool = False
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Cases of one operation as columns; `flags[kind[k]]` are those of the k-th, `ids[k]` its name.
+
+    Of a scalar operation a column is an array (n,); of a tensor operation a list of arrays.
+    """
+
+    operation: Operation
+    profile: str
+    ids: Sequence[str]
+    flags: Sequence[tuple[str, ...]]
+    kind: Array
+    columns: Columns
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def inputs(self, k: int) -> dict[str, Any]:
+        """The fields of the k-th case as Python's own numbers."""
+        return {name: np.asarray(column[k]).item() for name, column in self.columns.items()}
+
+    def take(self, chosen: Sequence[int] | Array) -> Cases:
+        """Only the cases at these positions."""
+        return Cases(
+            self.operation,
+            self.profile,
+            [self.ids[k] for k in chosen],
+            self.flags,
+            self.kind[chosen],
+            {name: column[chosen] for name, column in self.columns.items()},
+        )
+
+
+# What several operations draw: ranges of codes with an odd zero point
+
+
+def code_ranges(draw: Draw, selection: Selection) -> tuple[Array, Array]:
+    """The ends qmin and qmax of any selected width and sign."""
+    qmin, qmax = np.array(selection.ranges).T
+    which = draw.integers(0, len(qmin) - 1)
+    return qmin[which], qmax[which]
+
+
+def odd_zero_point(draw: Draw, qmin: Array, qmax: Array) -> Array:
+    """An odd code of the range; that a zero point is odd is what shows when it is added."""
+    return np.asarray(np.clip(draw.integers(qmin, qmax) | 1, qmin, qmax))
+
+
+def between(draw: Draw, low: Array, high: Array) -> Array:
+    """Uniform in low..high, or low where there is nothing."""
+    return draw.integers(low, np.maximum(low, high))
+
+
+def bit_length(values: Array) -> Array:
+    """Of the absolute values, which are below 2^53."""
+    return np.frexp(abs(values).astype(np.float64))[1].astype(np.int64)
+
+
+def constant(draw: Draw, value: ArrayLike) -> Array:
+    """The same value for every case."""
+    return np.full(len(draw), value)

@@ -1,0 +1,177 @@
+"""Cases of `quantize`: divide, round, add the zero point, clip."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from aquant_ref.conformance.cases.family import (
+    Columns,
+    Family,
+    between,
+    code_ranges,
+    odd_zero_point,
+)
+from aquant_ref.conformance.draw import Array, Draw, nudged
+from aquant_ref.conformance.selection import Selection
+
+
+def _columns(
+    draw: Draw, selection: Selection, r: ArrayLike, scale: Array, zero: Array, ends: list[Array]
+) -> Columns:
+    return {
+        "rounding": draw.pick(selection.rounding),
+        "r": np.asarray(r, np.float64),
+        "scale": scale,
+        "zero_point": zero,
+        "qmin": ends[0],
+        "qmax": ends[1],
+    }
+
+
+def _target(draw: Draw, selection: Selection) -> tuple[Array, Array, list[Array]]:
+    """The lower of two neighbouring codes, in steps; the zero point; the range."""
+    qmin, qmax = code_ranges(draw, selection)
+    zero = odd_zero_point(draw, qmin, qmax)
+    return between(draw, qmin, qmax - 1) - zero, zero, [qmin, qmax]
+
+
+def _powers(draw: Draw) -> Array:
+    return np.ldexp(1.0, draw.integers(-20, 4))
+
+
+def _ties(draw: Draw, selection: Selection) -> Columns:
+    low, zero, ends = _target(draw, selection)
+    scale = _powers(draw)
+    return _columns(draw, selection, (low + 0.5) * scale, scale, zero, ends)
+
+
+def _near_ties(draw: Draw, selection: Selection) -> Columns:
+    columns = _ties(draw, selection)
+    return {**columns, "r": nudged(columns["r"], np.inf * draw.pick((-1, 1)))}
+
+
+def _quotient_ties(draw: Draw, selection: Selection) -> Columns:
+    """Of the float64 numbers around (k + 1/2)*scale, one whose quotient is the tie, if any is."""
+    low, zero, ends = _target(draw, selection)
+    scale = draw.integers(1, 999) / 1000.0
+    tie = low + 0.5
+    r = tie * scale
+    for other in (nudged(r, -np.inf), nudged(r, np.inf)):
+        r = np.where((r / scale != tie) & (other / scale == tie), other, r)
+    return _columns(draw, selection, r, scale, zero, ends)
+
+
+def _range_ends(draw: Draw, selection: Selection) -> Columns:
+    qmin, qmax = code_ranges(draw, selection)
+    zero = odd_zero_point(draw, qmin, qmax)
+    code = np.where(draw.integers(0, 1) == 1, qmax, qmin) + draw.integers(-2, 2)
+    scale = draw.scales()
+    r = (code - zero + draw.pick((-0.25, 0.0, 0.25))) * scale
+    return _columns(draw, selection, r, scale, zero, [qmin, qmax])
+
+
+def _saturated(draw: Draw, selection: Selection) -> Columns:
+    _, zero, ends = _target(draw, selection)
+    scale = draw.scales()
+    return _columns(draw, selection, draw.sized(24) * scale, scale, zero, ends)
+
+
+def _relu(draw: Draw, selection: Selection) -> Columns:
+    low, zero, (_, qmax) = _target(draw, selection)
+    scale = draw.scales()
+    r = (low + draw.pick((0.25, 0.75))) * scale
+    return _columns(draw, selection, r, scale, zero, [zero, qmax])
+
+
+def _relu6(draw: Draw, selection: Selection) -> Columns:
+    _, zero, (qmin, qmax) = _target(draw, selection)
+    zero = np.where(zero == qmax, qmin, zero)
+    top = between(draw, zero, qmax - 1)
+    scale = draw.scales()
+    r = (between(draw, top - 1, qmax + 1) - zero + 0.25) * scale
+    return _columns(draw, selection, r, scale, zero, [zero, top])
+
+
+def _beyond_int32(draw: Draw, selection: Selection) -> Columns:
+    _, zero, ends = _target(draw, selection)
+    size, sign, scale = draw.cross(
+        (2.0**31 - 1, 2.0**31, 2.0**32, 2.0**32 + 5, 3e9, 1e10, 2.0**63, 1e300, np.inf),
+        (-1.0, 1.0),
+        (1.0, 0.5, 2.0),
+    )
+    return _columns(draw, selection, size * sign, scale, zero, ends)
+
+
+def _tiny(draw: Draw, selection: Selection) -> Columns:
+    _, zero, ends = _target(draw, selection)
+    r, sign, scale = draw.cross(
+        (0.0, 5e-324, 1e-310, 1e-30), (-1.0, 1.0), (1.0, 1e-8, 2.0**-1000, 2.0**1000)
+    )
+    return _columns(draw, selection, r * sign, scale, zero, ends)
+
+
+def _random(draw: Draw, selection: Selection) -> Columns:
+    low, zero, ends = _target(draw, selection)
+    scale = draw.scales()
+    return _columns(draw, selection, (low + 2 * draw.unit() - 0.5) * scale, scale, zero, ends)
+
+
+def _nan(draw: Draw, selection: Selection) -> Columns:
+    _, zero, ends = _target(draw, selection)
+    return _columns(draw, selection, draw.pick((np.nan,)), draw.scales(), zero, ends)
+
+
+FAMILIES = (
+    Family(
+        "tie",
+        _ties,
+        "r/scale is k + 1/2 exactly, with an odd zero point",
+        ("round.rule", "zero_point.order", "round.constant", "round.cast"),
+    ),
+    Family(
+        "near_tie",
+        _near_ties,
+        "the float64 neighbours of a tie",
+        ("round.float32", "round.float_half"),
+    ),
+    Family(
+        "quotient_tie",
+        _quotient_ties,
+        "the float64 quotient is a tie, the exact one need not be",
+        ("round.reciprocal", "round.float32", "round.rule", "zero_point.order"),
+    ),
+    Family(
+        "range_end",
+        _range_ends,
+        "codes next to qmin and qmax, inside and outside",
+        ("clamp.levels", "zero_point.clip", "clamp.wrap", "zero_point.missing"),
+    ),
+    Family(
+        "saturation",
+        _saturated,
+        "far outside the range",
+        ("clamp.wrap", "zero_point.clip", "clamp.levels"),
+    ),
+    Family(
+        "relu",
+        _relu,
+        "qmin is the zero point",
+        ("clamp.relu", "clamp.dropped", "zero_point.clip", "zero_point.missing"),
+    ),
+    Family("relu6", _relu6, "qmax is below the largest code", ("clamp.dropped", "clamp.relu")),
+    Family(
+        "beyond_int32",
+        _beyond_int32,
+        "the quotient does not fit int32, or is infinite",
+        ("accumulator.wrap", "clamp.wrap"),
+    ),
+    Family("tiny", _tiny, "zero and numbers next to it", ("zero_point.missing",)),
+    Family(
+        "random",
+        _random,
+        "any number near the range, unequal scales, odd zero points",
+        ("zero_point.missing", "zero_point.offset", "round.cast", "round.truncation"),
+    ),
+    Family("nan", _nan, "NaN has no code", ("input.accepted",), rejects=True),
+)

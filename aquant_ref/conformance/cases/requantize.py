@@ -1,0 +1,235 @@
+"""Cases of `requantize`: acc * multiplier * 2^-shift, rounded, plus the zero point, clipped.
+
+Ties need a multiplier with few bits: for acc = w*2^e and multiplier = f*2^a, with w and f odd, the
+shift a + 1 + e gives w*f/2. Near ties are had with any multiplier, by division: acc is the integer
+below or above (y + 1/2)*2^shift/multiplier.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import (
+    Columns,
+    Family,
+    between,
+    bit_length,
+    code_ranges,
+    odd_zero_point,
+)
+from aquant_ref.conformance.draw import Array, Draw
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.integer.fixed_point import MULTIPLIER_END, MULTIPLIER_MIN
+from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
+from aquant_ref.integer.shift import MAX_SHIFT
+
+FACTORS = (1, 1, 3, 5, 7, 9, 11, 13, 15)  # odd parts of multipliers
+LEFT_SHIFTED = ("tflite_up", "tflite_away")  # whose left shift has to stay inside int32
+
+
+def _columns(
+    selection: Selection, acc: Array, m: Array, shift: Array, zero: Array, ends: list[Array]
+) -> Columns:
+    least, largest = np.int64(INT32_MIN), np.int64(INT32_MAX)
+    if selection.profile in LEFT_SHIFTED:
+        left = np.maximum(31 - shift, 0)
+        least, largest = least >> left, largest >> left
+    return {
+        "acc": np.clip(acc, least, largest),
+        "multiplier": m,
+        "shift": shift,
+        "zero_point": zero,
+        "qmin": ends[0],
+        "qmax": ends[1],
+    }
+
+
+def _range(draw: Draw, selection: Selection) -> tuple[Array, list[Array]]:
+    qmin, qmax = code_ranges(draw, selection)
+    return odd_zero_point(draw, qmin, qmax), [qmin, qmax]
+
+
+def _multipliers(draw: Draw) -> Array:
+    return draw.integers(MULTIPLIER_MIN, MULTIPLIER_END - 1)
+
+
+def _quotient(draw: Draw, twice: Array, m: Array, shift: Array) -> Array:
+    """One of the two accumulators around twice/2 * 2^shift / m."""
+    return np.asarray((twice << (shift - 1)) // m + draw.integers(0, 1))
+
+
+def _ties(draw: Draw, selection: Selection, sign: int) -> Columns:
+    zero, (qmin, qmax) = _range(draw, selection)
+    if sign > 0:
+        zero = np.maximum(qmin, np.minimum(zero, qmax - 2))
+        low = between(draw, zero, qmax - 1) - zero
+    else:
+        low = between(draw, qmin, zero - 1) - zero
+    size = abs(2 * low + 1)
+    factor = draw.pick(FACTORS)
+    factor = np.where(factor <= size, factor, 1)
+    log = bit_length(factor) - 1
+    w = np.where(low < 0, -1, 1) * ((size // factor - 1) | 1)
+    e = between(draw, log, 30 - bit_length(w))
+    return _columns(selection, w << e, factor << (30 - log), 31 - log + e, zero, [qmin, qmax])
+
+
+def _near_ties(draw: Draw, selection: Selection, wide: bool) -> Columns:
+    zero, (qmin, qmax) = _range(draw, selection)
+    twice = 2 * (between(draw, qmin, qmax - 1) - zero) + 1
+    m, most = _multipliers(draw), 61 - bit_length(twice)
+    shift = most if wide else between(draw, np.full(len(draw), 31), most)
+    return _columns(selection, _quotient(draw, twice, m, shift), m, shift, zero, [qmin, qmax])
+
+
+def _reaching(
+    draw: Draw, selection: Selection, y: Array, zero: Array, ends: list[Array]
+) -> Columns:
+    """Accumulators around the exact y, M < 1."""
+    m = _multipliers(draw)
+    shift = between(draw, np.full(len(draw), 31), 60 - bit_length(y))
+    return _columns(selection, _quotient(draw, 2 * y, m, shift), m, shift, zero, ends)
+
+
+def _range_ends(draw: Draw, selection: Selection) -> Columns:
+    zero, (qmin, qmax) = _range(draw, selection)
+    code = np.where(draw.integers(0, 1) == 1, qmax, qmin) + draw.integers(-2, 2)
+    return _reaching(draw, selection, code - zero, zero, [qmin, qmax])
+
+
+def _saturated(draw: Draw, selection: Selection) -> Columns:
+    zero, ends = _range(draw, selection)
+    return _reaching(draw, selection, draw.sized(24), zero, ends)
+
+
+def _relu(draw: Draw, selection: Selection) -> Columns:
+    zero, (qmin, qmax) = _range(draw, selection)
+    y = between(draw, qmin - zero - 3, qmax - zero)
+    return _reaching(draw, selection, y, zero, [zero, qmax])
+
+
+def _relu6(draw: Draw, selection: Selection) -> Columns:
+    zero, (qmin, qmax) = _range(draw, selection)
+    zero = np.where(zero == qmax, qmin, zero)
+    top = between(draw, zero, qmax - 1)
+    return _reaching(draw, selection, between(draw, top - 1, qmax + 1) - zero, zero, [zero, top])
+
+
+def _type_ends(draw: Draw, selection: Selection) -> Columns:
+    accumulators = (INT32_MIN, INT32_MIN + 1, -(2**30), -1, 0, 1, 2**30, INT32_MAX - 1, INT32_MAX)
+    multipliers = (MULTIPLIER_MIN, MULTIPLIER_MIN + 1, 3 << 29, MULTIPLIER_END - 1)
+    acc, m, shift = draw.cross(accumulators, multipliers, range(MAX_SHIFT + 1))
+    return _columns(selection, acc, m, shift, *_range(draw, selection))
+
+
+def _above_one(draw: Draw, selection: Selection) -> Columns:
+    acc, shift = draw.sized(8), draw.integers(20, 30)
+    return _columns(selection, acc, _multipliers(draw), shift, *_range(draw, selection))
+
+
+def _large_shifts(draw: Draw, selection: Selection) -> Columns:
+    twice = draw.pick((-5, -3, -1, 1, 3, 5))
+    m, shift = _multipliers(draw), between(draw, np.full(len(draw), 48), 63 - bit_length(twice))
+    acc = _quotient(draw, twice, m, shift)
+    return _columns(selection, acc, m, shift, *_range(draw, selection))
+
+
+def _random(draw: Draw, selection: Selection) -> Columns:
+    acc, m, shift = draw.sized(31), _multipliers(draw), draw.integers(31, 50)
+    return _columns(selection, acc, m, shift, *_range(draw, selection))
+
+
+def _refused(draw: Draw, selection: Selection) -> Columns:
+    bad = ((0, 31), (-1, 31), (2**30 - 1, 31), (-(2**30), 40), (2**30, -1), (2**30, 63))
+    pair, acc = draw.cross(range(len(bad)), (1, -1, 1000))
+    m, shift = np.array(bad).T[:, pair]
+    return {
+        **_columns(selection, acc, m, np.clip(shift, 31, 40), *_range(draw, selection)),
+        "shift": shift,
+    }
+
+
+FAMILIES = (
+    Family(
+        "tie",
+        partial(_ties, sign=1),
+        "k + 1/2 exactly, above zero, with an odd zero point",
+        (
+            *("round.rule", "zero_point.order", "round.constant", "round.cast"),
+            "multiplier.shift",
+        ),
+    ),
+    Family(
+        "negative_tie",
+        partial(_ties, sign=-1),
+        "-(k + 1/2) exactly: the rules differ most there",
+        ("round.rule", "round.constant", "round.truncation", "zero_point.order"),
+    ),
+    Family(
+        "near_tie",
+        partial(_near_ties, wide=False),
+        "the accumulators on both sides of a tie, any multiplier",
+        ("round.twice", "round.truncation", "round.float32", "round.constant", "round.cast"),
+    ),
+    Family(
+        "wide_accumulator",
+        partial(_near_ties, wide=True),
+        "the same with accumulators of 28 bits and more",
+        ("round.float32", "accumulator.narrow", "round.twice", "accumulator.wrap"),
+    ),
+    Family(
+        "range_end",
+        _range_ends,
+        "codes next to qmin and qmax, inside and outside",
+        (
+            *("clamp.levels", "zero_point.clip", "clamp.wrap"),
+            *("zero_point.offset", "zero_point.missing"),
+        ),
+    ),
+    Family(
+        "saturation",
+        _saturated,
+        "far outside the range",
+        ("clamp.wrap", "zero_point.clip", "accumulator.narrow", "clamp.levels"),
+    ),
+    Family(
+        "relu",
+        _relu,
+        "qmin is the zero point",
+        ("clamp.relu", "clamp.dropped", "zero_point.clip", "zero_point.missing"),
+    ),
+    Family("relu6", _relu6, "qmax is below the largest code", ("clamp.dropped", "clamp.relu")),
+    Family(
+        "type_end",
+        _type_ends,
+        "accumulators, multipliers and shifts at the ends of their types, crossed",
+        ("accumulator.wrap", "multiplier.large_shift", "multiplier.range", "accumulator.narrow"),
+    ),
+    Family(
+        "above_one",
+        _above_one,
+        "M >= 1: shifts below 31",
+        ("multiplier.above_one", "multiplier.shift", "round.twice"),
+    ),
+    Family(
+        "large_shift",
+        _large_shifts,
+        "shifts of 48 to 62, near ties at 1/2, 3/2 and 5/2",
+        ("multiplier.large_shift", "round.twice", "accumulator.wrap"),
+    ),
+    Family(
+        "random",
+        _random,
+        "any accumulator, multiplier and shift",
+        ("zero_point.missing", "zero_point.offset", "multiplier.shift", "round.truncation"),
+    ),
+    Family(
+        "no_multiplier",
+        _refused,
+        "mantissas that are not normalised, shifts outside 0..62",
+        ("input.accepted", "multiplier.range"),
+        rejects=True,
+    ),
+)

@@ -1,0 +1,78 @@
+"""The sequence of cases of a selection: its families take turns, each with members of its own.
+
+Case i is a function of the selection and of i alone, so that a sequence never changes, a longer one
+begins with the shorter one, and any case can be had again without those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.cases import (
+    add,
+    avg_pool,
+    border,
+    border_round,
+    clip,
+    dequantize,
+    multiplier,
+    quantize,
+    requantize,
+    round,
+    threshold,
+)
+from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, Columns, Family
+from aquant_ref.conformance.draw import Draw
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.errors import InputError
+
+FAMILIES: dict[str, tuple[Family, ...]] = {
+    "round": round.FAMILIES,
+    "quantize": quantize.FAMILIES,
+    "dequantize": dequantize.FAMILIES,
+    "multiplier": multiplier.FAMILIES,
+    "requantize": requantize.FAMILIES,
+    "add": add.FAMILIES,
+    "avg_pool": avg_pool.FAMILIES,
+    "clip": clip.FAMILIES,
+    "border_round": border_round.FAMILIES,
+    "border": border.FAMILIES,
+    "threshold": threshold.FAMILIES,
+}
+
+
+def families(selection: Selection) -> tuple[Family, ...]:
+    """The families that take turns; raises InputError where nothing has to be refused."""
+    chosen = tuple(f for f in FAMILIES[selection.operation] if f.rejects == selection.rejects)
+    if not chosen:
+        raise InputError(f"{selection.operation}: has no input that has to be refused")
+    return chosen
+
+
+def generate(selection: Selection, index: Sequence[int] | Array) -> Cases:
+    """The cases at these places of the sequence; their ids are the places. Spec: AQ-CONF-2."""
+    taking_turns = families(selection)
+    places = np.asarray(index, np.int64)
+    operation = contract.get(selection.operation)
+    kind = places % len(taking_turns)
+    made = [
+        _members(selection, family, places[kind == k] // len(taking_turns))
+        for k, family in enumerate(taking_turns)
+    ]
+    columns: Columns = {}
+    for field in operation.fields:
+        dtype = DTYPES.get(field.type) or np.result_type(*(part[field.name] for part in made))
+        column = columns[field.name] = np.empty(len(places), dtype)
+        for k, part in enumerate(made):
+            column[kind == k] = part[field.name]
+    flags = [(family.flag,) for family in taking_turns]
+    ids = list(map(str, places.tolist()))
+    return Cases(operation, selection.profile, ids, flags, kind, columns)
+
+
+def _members(selection: Selection, family: Family, numbers: Array) -> Columns:
+    key = (selection.operation, selection.profile, family.flag, *selection.arguments().values())
+    return family.make(Draw(" ".join(key), numbers), selection)

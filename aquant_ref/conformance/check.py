@@ -1,0 +1,64 @@
+"""`gen` and `check`: the two ends of the pipe. Spec: AQ-CONF-2, AQ-CONF-3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from aquant_ref.conformance import contract, streams
+from aquant_ref.conformance.cases.sequence import families
+from aquant_ref.conformance.replies import Replies
+from aquant_ref.conformance.report import Report
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.streams import BLOCK
+from aquant_ref.conformance.verdict import expected, verdicts
+
+
+def gen(selection: Selection, index: Sequence[int], write: Callable[[str], object]) -> None:
+    """Write the header and the cases at these places; raises InputError where there are none."""
+    families(selection)
+    write(f"{streams.header(selection, len(index))}\n")
+    for cases in streams.blocks(selection, index):
+        write(streams.lines(cases))
+
+
+def check(
+    selection: Selection,
+    index: Sequence[int],
+    stream: BinaryIO,
+    *,
+    timeout: float,
+    oracle: bool = False,
+) -> Report:
+    """Read the answers to what `gen` with the same arguments has written, and judge them.
+
+    Raises InputError as `gen` does.
+    """
+    families(selection)
+    report = Report(f"{len(index)} generated cases", "the kernel", selection.command_line())
+    header = streams.header(selection, len(index))
+    whole = list(map(str, index))
+    replies = Replies(whole, contract.get(selection.operation).result, header)
+    report.problems = replies.problems
+    try:
+        for some in streams.split(streams.chunks(stream, timeout)):
+            replies.read(some)
+    except streams.Silence:
+        text = f"no answer for {timeout:g} s after {replies.answered} of {len(index)} cases"
+        replies.problems.add("hang", text)
+    replies.finish()
+    again = _replay(selection)
+    for start, cases in zip(
+        range(0, len(index), BLOCK), streams.blocks(selection, index), strict=True
+    ):
+        right, answers = expected(cases, oracle=oracle), replies.answers(start, start + len(cases))
+        report.add(cases, right, answers, verdicts(right, answers), again)
+    return report
+
+
+def _replay(selection: Selection) -> Callable[[str], str]:
+    def command(case: str) -> str:
+        arguments = f"{selection.command_line()} --only {case}"
+        return f"aquant-ref gen {arguments} | ./kernel | aquant-ref check {arguments}"
+
+    return command

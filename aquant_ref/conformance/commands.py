@@ -1,0 +1,258 @@
+"""The kit's commands, `gen`, `check`, `verify` and `vectors`: their arguments and what they do.
+
+Nothing is printed here: `cli.py` gives the way to do it. numpy is imported with the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from aquant_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters import Adapter, Capabilities
+    from aquant_ref.conformance.report import Report
+    from aquant_ref.conformance.selection import Selection
+
+COUNT = 10_000  # cases of `gen`
+ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
+TIMEOUT = 60.0
+
+Show = Callable[[str], None]
+
+
+def gen(args: argparse.Namespace, show: Show) -> int:
+    """Show a stream of cases."""
+    from aquant_ref.conformance import check
+
+    check.gen(_selection(args), _places(args), lambda text: show(text.removesuffix("\n")))
+    return 0
+
+
+def check(args: argparse.Namespace, show: Show, stdin: BinaryIO) -> int:
+    """Judge the answers on standard input; returns the exit code of the report."""
+    from aquant_ref.conformance import check
+
+    report = check.check(
+        _selection(args), _places(args), stdin, timeout=args.timeout, oracle=args.oracle
+    )
+    return _tell(report, args, show)
+
+
+def verify(args: argparse.Namespace, show: Show) -> int:
+    """Verify an adapter or a kernel; returns the exit code of the report."""
+    from aquant_ref.conformance import deviations
+    from aquant_ref.conformance.report import EXIT_STALE
+    from aquant_ref.conformance.verification import GENERATED, SEED, verify
+
+    try:
+        known = deviations.load(args.deviations) if args.deviations else None
+    except deviations.StaleDeviation as error:
+        show(str(error))
+        return EXIT_STALE
+    if args.shrink and args.pipe:
+        raise InputError("shrink: asks too often for a kernel that is started each time")
+    adapter = _adapter(args)
+    report = verify(
+        adapter,
+        operations=args.operations or None,
+        generated=GENERATED if args.n is None else _count("n", args.n),
+        seed=SEED if args.seed is None else args.seed,
+        deviations=known,
+        only=args.case,
+        command=_again(args),
+    )
+    if args.shrink:
+        _shrink(report, adapter)
+    return _tell(report, args, show)
+
+
+def _again(args: argparse.Namespace) -> str:
+    """The command that verifies the same implementation in the same way."""
+    words = ["aquant-ref", "verify"]
+    for name in ("adapter", "pipe", "profile", "bits", "signs", "rounding", "n", "seed"):
+        if getattr(args, name) is not None:
+            words += [f"--{name}", str(getattr(args, name))]
+    return shlex.join(words + ["--rejects"] * args.rejects)
+
+
+def _shrink(report: Report, adapter: Adapter) -> None:
+    """Look for the simplest failing inputs of every operation that fails."""
+    try:
+        from aquant_ref.conformance import strategies
+    except ImportError as error:
+        raise InputError(
+            f"shrink: needs pip install 'aquant-ref[conformance]' ({error})"
+        ) from error
+    for name in dict.fromkeys(failure.operation for failure in report.failures):
+        for selection in adapter.capabilities().selections(name, seed=0):
+            found = strategies.smallest_failure(adapter, selection)
+            if found is not None:
+                report.smallest[f"{name} {selection.profile}"] = found
+
+
+def vectors(args: argparse.Namespace, show: Show) -> int:
+    """Write the stored vectors, or check them; 1 if something is wrong with them."""
+    from aquant_ref.conformance import vectors
+
+    directory = Path(args.dir) if args.dir else vectors.VECTORS
+    if args.action == "generate":
+        for path in vectors.generate(directory):
+            show(str(path))
+        return 0
+    wrong = vectors.lint(directory)
+    show("\n".join(wrong) or f"{directory}: nothing is wrong")
+    return 1 if wrong else 0
+
+
+def _selection(args: argparse.Namespace) -> Selection:
+    from aquant_ref.conformance.selection import BITS, ROUNDINGS, SIGNS, Selection
+
+    return Selection(
+        args.operation,
+        args.profile or "",
+        bits=BITS if args.bits is None else _integers("bits", args.bits),
+        signs=SIGNS if args.signs is None else tuple(args.signs.split(",")),
+        rounding=ROUNDINGS if args.rounding is None else tuple(args.rounding.split(",")),
+        seed=args.seed,
+        rejects=args.rejects,
+    )
+
+
+def _places(args: argparse.Namespace) -> Sequence[int]:
+    if args.only is None:
+        return range(_count("n", args.n))
+    places = _integers("only", args.only)
+    if min(places) < 0 or len(set(places)) < len(places):
+        raise InputError(f"only: needs different numbers from 0 on, got {args.only}")
+    return places
+
+
+def _adapter(args: argparse.Namespace) -> Adapter:
+    from aquant_ref.conformance.adapters import PipeAdapter, load
+
+    if args.pipe is None:
+        return load(args.adapter or ENGINE)
+    if args.adapter is not None:
+        raise InputError("adapter: only one of --adapter and --pipe can be verified at a time")
+    return PipeAdapter(args.pipe, timeout=args.timeout, capabilities=_capabilities(args))
+
+
+def _capabilities(args: argparse.Namespace) -> Capabilities:
+    from aquant_ref.conformance.adapters import Capabilities
+
+    usual = Capabilities(rejects=args.rejects)
+    return Capabilities(
+        bits=usual.bits if args.bits is None else _integers("bits", args.bits),
+        signs=usual.signs if args.signs is None else tuple(args.signs.split(",")),
+        rounding=usual.rounding if args.rounding is None else tuple(args.rounding.split(",")),
+        requantization=tuple((args.profile or "exact").split(",")),
+        rejects=args.rejects,
+    )
+
+
+def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
+    from aquant_ref.conformance import junit, page
+    from aquant_ref.formats.atomic import replacing
+
+    for path, make in ((args.junit, junit.xml), (args.html, page.html)):
+        if path:
+            with replacing(path) as stream:
+                stream.write(make(report).encode())
+    show(json.dumps(report.as_json(), indent=2) if args.json else report.text())
+    return report.exit_code
+
+
+def _count(name: str, value: int) -> int:
+    if value < 0:
+        raise InputError(f"{name}: needs 0 or more, got {value}")
+    return value
+
+
+def _integers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(each) for each in text.split(","))
+    except ValueError as error:
+        raise InputError(f"{name}: {text!r} is not a list of integers such as 2,4,8") from error
+
+
+# Arguments: parsers to inherit from
+
+
+def case_arguments() -> argparse.ArgumentParser:
+    """Which cases: what `gen` and `check` have to be given alike."""
+    parent = _choices()
+    parent.add_argument("operation", metavar="OP", help="round, quantize, requantize, ...")
+    parent.add_argument("--n", type=int, default=COUNT, metavar="N", help=f"default {COUNT}")
+    parent.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    parent.add_argument("--only", metavar="IDS", help="these cases alone, such as 3,17")
+    return parent
+
+
+def check_arguments() -> argparse.ArgumentParser:
+    """How `check` reads and judges."""
+    parent = _outputs()
+    parent.add_argument("--oracle", action="store_true", help="no fast judge: fractions alone")
+    return parent
+
+
+def verify_arguments() -> argparse.ArgumentParser:
+    """What is verified, and with what."""
+    parent = argparse.ArgumentParser(add_help=False, parents=[_choices(), _outputs()])
+    parent.add_argument("operations", nargs="*", metavar="OP", default=None, help="default: all")
+    parent.add_argument(
+        "--adapter", metavar="MOD:CLASS", help="an Adapter in Python (default: this package)"
+    )
+    parent.add_argument("--pipe", metavar="CMD", help="a kernel that reads streams, './kernel'")
+    parent.add_argument(
+        "--n", type=int, metavar="N", help="generated cases besides the vectors, default 1000"
+    )
+    parent.add_argument("--seed", type=int, metavar="S", help="of generated cases, default 1")
+    parent.add_argument("--deviations", metavar="FILE", help="deviations.toml: what you know of")
+    parent.add_argument(
+        "--shrink", action="store_true", help="look for the simplest failing inputs (Hypothesis)"
+    )
+    parent.add_argument("--case", action="append", default=[], metavar="ID", help="only this one")
+    return parent
+
+
+def vectors_arguments() -> argparse.ArgumentParser:
+    """What to do with which vectors."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("action", choices=["generate", "lint"])
+    parent.add_argument("--dir", metavar="DIR", help="default: those of this package")
+    return parent
+
+
+def _choices() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--profile", metavar="P", help="of requantization: exact (default), tflite_up, ..."
+    )
+    parent.add_argument("--bits", metavar="LIST", help="of codes, default 2,4,8,16")
+    parent.add_argument("--signs", metavar="LIST", help="default unsigned,signed")
+    parent.add_argument("--rounding", metavar="LIST", help="default: all rules")
+    parent.add_argument(
+        "--rejects", action="store_true", help="inputs that have to be refused (verify: too)"
+    )
+    return parent
+
+
+def _outputs() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--json", action="store_true", help="print JSON, not the table")
+    parent.add_argument("--junit", metavar="FILE", help="write JUnit XML there")
+    parent.add_argument("--html", metavar="FILE", help="write a page there")
+    parent.add_argument(
+        "--timeout",
+        type=float,
+        default=TIMEOUT,
+        metavar="S",
+        help=f"seconds without an answer that count as hanging, default {TIMEOUT:g}",
+    )
+    return parent

@@ -1,0 +1,85 @@
+"""Numbers for cases: the same arguments give the same numbers, for ever and on every machine.
+
+A number is a hash of a key, of the case's index and of how many were drawn for that case before:
+there is no state, so any case can be had alone. The hash is SplitMix64's finaliser in wrapping
+64-bit integers; no generator of numpy takes part, whose streams may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+GOLDEN = 0x9E3779B97F4A7C15
+SCATTER = 2654435761  # a prime, so that its multiples reach every member of a product of pools
+
+
+class Draw:
+    """Draws for the cases `index` (n,), each the k-th of its family; columns are (n,) arrays.
+
+    >>> a, b = Draw("key", np.arange(5)), Draw("key", np.arange(3, 5))
+    >>> a.integers(0, 99)[3:].tolist() == b.integers(0, 99).tolist()
+    True
+    """
+
+    def __init__(self, key: str, index: Array) -> None:
+        self._key = int.from_bytes(sha256(key.encode()).digest()[:8], "little")
+        self._index = np.asarray(index).astype(np.uint64)
+        self._drawn = 0
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def bits(self) -> Array:
+        """64 bits a case, uint64."""
+        self._drawn += 1
+        start = (self._key + self._drawn * GOLDEN) % 2**64
+        z = (self._index + np.uint64(1)) * np.uint64(GOLDEN) + np.uint64(start)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(z ^ (z >> np.uint64(31)))
+
+    def integers(self, low: ArrayLike, high: ArrayLike) -> Array:
+        """Uniform in low..high, both included, int64; at most 2^63 values."""
+        least = np.asarray(low, np.int64)
+        width = (np.asarray(high, np.int64) - least).astype(np.uint64) + np.uint64(1)
+        return np.asarray(least + (self.bits() % width).astype(np.int64))
+
+    def sized(self, bits: int) -> Array:
+        """Both signs, any size below 2^bits, small numbers as often as large ones; int64."""
+        size = np.int64(1) << self.integers(0, bits)
+        return self.integers(1 - size, size - 1)
+
+    def pick(self, pool: Sequence[Any]) -> Array:
+        """Any member of the pool."""
+        return np.asarray(pool)[self.integers(0, len(pool) - 1)]
+
+    def cross(self, *pools: Sequence[Any]) -> tuple[Array, ...]:
+        """A member of each pool; together all combinations, in a scattered order, then again."""
+        total = prod(map(len, pools))
+        number = (self._index * np.uint64(SCATTER) % np.uint64(total)).astype(np.int64)
+        columns = []
+        for pool in pools:
+            columns.append(np.asarray(pool)[number % len(pool)])
+            number = number // len(pool)
+        return tuple(columns)
+
+    def unit(self) -> Array:
+        """Float64 in [0, 1), a multiple of 2^-53."""
+        return np.asarray((self.bits() >> np.uint64(11)) * 2.0**-53)
+
+    def scales(self, low: int = -12, high: int = 2) -> Array:
+        """Scales in [2^low, 2^(high + 1)) of at most 24 bits, as AQ-SNAP-1 has them; float64."""
+        return np.ldexp(1 + self.integers(0, 2**23 - 1) * 2.0**-23, self.integers(low, high))
+
+
+def nudged(values: Array, towards: ArrayLike) -> Array:
+    """The neighbouring float64 numbers."""
+    return np.asarray(np.nextafter(values, towards))

@@ -1,0 +1,43 @@
+"""The judge of `requantize` for many cases at a time, in int64; the oracle stays beside it.
+
+Every intermediate fits: |acc * multiplier| < 2^62, and half of 2^shift is at most 2^61. So each
+line is the formula of the rule itself, without a rounding of its own; the tests compare it with the
+oracle. `check` takes it unless told `--oracle`, with which it needs four times as long.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import Array, Cases
+
+PROFILES = ("exact", "tflite_single", "tflite_up", "tflite_away")
+
+
+def covers(cases: Cases) -> bool:
+    """Whether `requantize` below can judge them."""
+    return cases.operation.name == "requantize" and cases.profile in PROFILES
+
+
+def requantize(cases: Cases) -> tuple[Array, Array]:
+    """The codes (n,) int64, and where the input is refused. Spec: AQ-FIXED-2 to AQ-FIXED-4."""
+    c = cases.columns
+    acc, m, given = c["acc"], c["multiplier"], c["shift"]
+    shift = np.clip(given, 0, 62)  # a refused one is not computed with
+    refused = (m < 2**30) | (m >= 2**31) | (given != shift)
+    if cases.profile in ("exact", "tflite_single"):
+        y = _half_up(acc * m, shift)
+    else:
+        left = acc << np.maximum(31 - shift, 0)
+        refused |= (left < -(2**31)) | (left >= 2**31)
+        high = _half_up(np.where(refused, 0, left) * m, 31)
+        right = np.maximum(shift - 31, 0)
+        # half_away is half_up of the absolute value, with the sign
+        up = cases.profile == "tflite_up"
+        y = _half_up(high, right) if up else np.sign(high) * _half_up(abs(high), right)
+    return np.clip(y + c["zero_point"], c["qmin"], c["qmax"]), refused
+
+
+def _half_up(v: Array, shift: Array | int) -> Array:
+    """floor(v/2^shift + 1/2)."""
+    return np.asarray((v + ((1 << np.asarray(shift, np.int64)) >> 1)) >> shift)

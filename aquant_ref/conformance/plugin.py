@@ -1,0 +1,108 @@
+"""The pytest plugin, which is there wherever aquant_ref is installed.
+
+    def test_my_kernel_conforms(aquant_verify):
+        aquant_verify(MyAdapter())
+
+or `pytest --aquant-adapter package.module:MyAdapter`, which adds a test for each operation and
+flag. `--aquant-deviations FILE` names the deviations that you know of. numpy is imported only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters import Adapter
+    from aquant_ref.conformance.report import Report
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two options."""
+    group = parser.getgroup("aquant_ref", "conformance of a quantization kernel")
+    group.addoption("--aquant-adapter", metavar="MOD:CLASS", help="verify this adapter")
+    group.addoption("--aquant-deviations", metavar="FILE", help="deviations.toml")
+
+
+def _run(config: pytest.Config, adapter: Adapter, **chosen: Any) -> Report:
+    from aquant_ref.conformance.deviations import load
+    from aquant_ref.conformance.verification import verify
+
+    path = config.getoption("--aquant-deviations")
+    return verify(adapter, deviations=load(path) if path else None, **chosen)
+
+
+@pytest.fixture
+def aquant_verify(request: pytest.FixtureRequest) -> Callable[..., Report]:
+    """Verify an adapter; the test fails with the report where anything is wrong."""
+
+    def check(adapter: Adapter, **chosen: Any) -> Report:
+        report = _run(request.config, adapter, **chosen)
+        if report.exit_code:
+            pytest.fail(report.text(), pytrace=False)
+        return report
+
+    return check
+
+
+class ConformanceItem(pytest.Item):
+    """One operation, variation and flag of a report."""
+
+    report: Report
+    key: tuple[str, str, str]
+
+    def runtest(self) -> None:
+        """Fail where a case does; skip where none passed."""
+        name, profile, flag = self.key
+        found = self.report.total(operation=name, profile=profile, flag=flag)
+        if found["fail"] or found["error"] or found["missing"]:
+            wrong = [
+                line
+                for f in self.report.failures
+                if (f.operation, f.profile, "+".join(f.flags)) == self.key
+                for line in self.report.lines(f)
+            ]
+            pytest.fail("\n".join([str(found), *wrong]), pytrace=False)
+        if not found["pass"]:
+            pytest.skip(str({status: count for status, count in found.items() if count}))
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Where it is: nowhere in the user's files."""
+        return self.path, None, self.name
+
+
+class RunItem(pytest.Item):
+    """What is tied to no flag: the protocol and stale deviations."""
+
+    report: Report
+
+    def runtest(self) -> None:
+        """Fail where there is any."""
+        lines = [*self.report.problems.first, *self.report.stale]
+        if lines:
+            pytest.fail("\n".join(lines), pytrace=False)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Where it is: nowhere in the user's files."""
+        return self.path, None, self.name
+
+
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Add the tests of `--aquant-adapter`."""
+    name = config.getoption("--aquant-adapter")
+    if not name:
+        return
+    from aquant_ref.conformance.adapters import load
+
+    report = _run(config, load(name))
+    for key in dict.fromkeys(key[:3] for key in report.counts):
+        item = ConformanceItem.from_parent(session, name=f"aquant_ref/{'/'.join(key)}")
+        item.report, item.key = report, key
+        items.append(item)
+    whole = RunItem.from_parent(session, name="aquant_ref/run")
+    whole.report = report
+    items.append(whole)

@@ -1,0 +1,152 @@
+"""Reading what a kernel answers, and telling what is wrong with how it does. Spec: AQ-CONF-2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import DTYPES
+from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.streams import MARK
+from aquant_ref.conformance.verdict import Answers
+
+INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+REAL = re.compile(r"[+-]?(0[xX][0-9a-fA-F.]+([pP][+-]?[0-9]+)?|[0-9.]+([eE][+-]?[0-9]+)?|inf|nan)")
+
+
+@dataclass
+class Problems:
+    """What breaks the protocol: the first few, and how many there were of each kind."""
+
+    most: int = 20
+    first: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, kind: str, text: str) -> None:
+        """One more of this kind."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if len(self.first) < self.most:
+            self.first.append(f"{kind}: {text}")
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+
+class Replies:
+    """The answers of a kernel to `count` cases, read line by line."""
+
+    def __init__(self, ids: Sequence[str], result: Sequence[Field], expected_header: str) -> None:
+        self.problems = Problems()
+        self._position = {name: k for k, name in enumerate(ids)}
+        self._ids = ids
+        self._result = result
+        self._header = expected_header
+        self._values: list[list[Any]] = [[0] * len(ids) for _ in result]
+        self._other: dict[int, tuple[str, str]] = {}
+        self._seen = bytearray(len(ids))
+        self._integers = all(each.type in ("i32", "i64") for each in result)
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Take in lines of the reply, each with its line end."""
+        width, only = 1 + len(self._result), self._values[0]
+        position, seen = self._position, self._seen
+        quick = self._integers and width == 2
+        for line in lines:
+            words = line.split()
+            if quick and len(words) == 2 and line[-1] == "\n":  # as nearly all lines are
+                k = position.get(words[0])
+                if k is not None and not seen[k] and INTEGER.fullmatch(words[1]):
+                    value = int(words[1])
+                    if -(2**63) <= value < 2**63:
+                        only[k] = value
+                        seen[k] = 1
+                        continue
+            self._read(line, words)
+
+    def _read(self, line: str, words: list[str]) -> None:
+        if line.startswith("#"):
+            if line.startswith(MARK) and line.strip() != self._header:
+                self.problems.add(
+                    "other arguments",
+                    f"the stream began with\n    {line.strip()}\n  and not with"
+                    f"\n    {self._header}",
+                )
+            return
+        if not line.endswith("\n"):
+            self.problems.add("truncated", f"the last line is {_shown(line)} without a line end")
+            return
+        k = self._position.get(words[0]) if words else None
+        if k is None:
+            known = bool(words) and INTEGER.fullmatch(words[0]) and len(words) > 1
+            self.problems.add("unknown id" if known else "garbled", f"line {_shown(line)}")
+        elif self._seen[k]:
+            self.problems.add("duplicate", f"case {words[0]} is answered again: {_shown(line)}")
+        else:
+            self._seen[k] = 1
+            self._answer(k, line, words[1:])
+
+    def _answer(self, k: int, line: str, words: list[str]) -> None:
+        if words and words[0] in ("skip", "error"):
+            self._other[k] = (words[0], " ".join(words[1:]))
+            return
+        parsed = [_parse(word, each.type) for word, each in zip(words, self._result)]  # noqa: B905
+        if len(words) != len(self._result) or None in parsed:
+            self.problems.add("garbled", f"line {_shown(line)}")
+            self._other[k] = ("error", f"a garbled line: {_shown(line)}")
+            return
+        for values, value in zip(self._values, parsed, strict=True):
+            values[k] = value
+
+    def finish(self) -> None:
+        """No more lines will come: whatever is not answered is missing."""
+        answered = sum(self._seen)
+        if answered == len(self._ids):
+            return
+        missing = [k for k, seen in enumerate(self._seen) if not seen]
+        for k in missing:
+            self._other[k] = ("missing", "")
+        if not answered:
+            text = "no case is answered"
+        elif missing[0] == answered:
+            text = f"the stream ends after {answered} of {len(self._ids)} cases"
+        else:
+            some = ", ".join(self._ids[k] for k in missing[:5])
+            text = f"{len(missing)} of {len(self._ids)} cases, {some} among them"
+        self.problems.add("missing", text)
+
+    @property
+    def answered(self) -> int:
+        """How many cases have an answer."""
+        return sum(self._seen)
+
+    def answers(self, start: int, stop: int) -> Answers:
+        """Those of the cases start..stop - 1."""
+        values = [
+            np.array(column[start:stop], DTYPES[each.type])
+            for column, each in zip(self._values, self._result, strict=True)
+        ]
+        inside = {k - start: self._other[k] for k in self._other if start <= k < stop}
+        return Answers(values, inside)
+
+
+def _parse(word: str, kind: str) -> int | float | None:
+    if kind == "f64":
+        if not REAL.fullmatch(word.lower()):
+            return None
+        try:
+            return float.fromhex(word) if "x" in word.lower() else float(word)
+        except (ValueError, OverflowError):
+            return None
+    if not INTEGER.fullmatch(word):
+        return None
+    value = int(word)
+    return value if -(2**63) <= value < 2**63 else None
+
+
+def _shown(line: str) -> str:
+    text = line.rstrip("\r\n")
+    return repr(text if len(text) <= 60 else text[:57] + "...")

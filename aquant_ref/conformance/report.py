@@ -1,0 +1,243 @@
+"""What a run found, counted so that it adds up, and as text and JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from aquant_ref import __version__
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.cases.family import Array, Cases
+from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.defects import DEFECTS
+from aquant_ref.conformance.replies import Problems
+from aquant_ref.conformance.verdict import (
+    DEVIATING,
+    ERROR,
+    FAIL,
+    MISSING,
+    PASS,
+    STATUSES,
+    UNSUPPORTED,
+    Answers,
+    Expected,
+)
+
+MOST_FAILURES = 20  # shown of one operation
+MOST_OF_FLAG = 3  # and of these, with the same flag
+MOST_LIKELY = 3  # faults named for a failure
+EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One case that is wrong, with all that is needed to see it again."""
+
+    case: str
+    operation: str
+    profile: str
+    flags: tuple[str, ...]
+    inputs: dict[str, Any]
+    got: str
+    expected: str
+    rules: str
+    replay: str
+
+
+def _inputs(inputs: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_shown(value)}" for name, value in inputs.items())
+
+
+def _shown(value: Any) -> str:
+    return f"{value.hex()} ({value!r})" if isinstance(value, float) else str(value)
+
+
+@dataclass
+class Report:
+    """Counts by (operation, profile, flag, status), first failures, what broke the protocol.
+
+    `about` says what was run, `scope` which capabilities were declared; `smallest` may have the
+    simplest failing inputs of an operation. Spec: AQ-CONF-3.
+    """
+
+    about: str
+    implementation: str
+    scope: str = ""
+    counts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
+    stale: list[str] = field(default_factory=list)
+    smallest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unseen: Counter[str] = field(default_factory=Counter)
+    undeclared: Counter[str] = field(default_factory=Counter)
+
+    def add(
+        self,
+        cases: Cases,
+        expected: Expected,
+        answers: Answers,
+        status: Array,
+        replay: Callable[[str], str],
+        *,
+        declared: bool = True,
+    ) -> None:
+        """Count these cases, and keep the first failures of the operation.
+
+        `declared`: whether the implementation says that it can do them.
+        """
+        name = cases.operation.name
+        if not declared:
+            self.undeclared[name] += len(cases)
+        for kind, flags in enumerate(cases.flags):
+            of_kind = cases.kind == kind
+            for each, count in zip(*np.unique(status[of_kind], return_counts=True), strict=True):
+                self.counts[name, cases.profile, "+".join(flags), str(each)] += int(count)
+        for k in np.flatnonzero(np.isin(status, (FAIL, ERROR))).tolist():
+            flags = cases.flags[cases.kind[k]]
+            of_operation = [f.flags for f in self.failures if f.operation == name]
+            if len(of_operation) >= MOST_FAILURES or of_operation.count(flags) >= MOST_OF_FLAG:
+                self.unseen[name] += 1
+                continue
+            self.failures.append(
+                Failure(
+                    cases.ids[k],
+                    name,
+                    cases.profile,
+                    flags,
+                    cases.inputs(k),
+                    answers.text(k),
+                    expected.text(k),
+                    contract.rules(cases.operation, cases.profile),
+                    replay(cases.ids[k]),
+                )
+            )
+
+    def total(self, **chosen: str) -> dict[str, int]:
+        """The number of cases by status, and `total`; of one operation, profile, flag if named."""
+        names = ("operation", "profile", "flag")
+        sums = dict.fromkeys(STATUSES, 0)
+        for key, count in self.counts.items():
+            where = dict(zip(names, key, strict=False))
+            if all(where[name] == value for name, value in chosen.items()):
+                sums[key[3]] += count
+        return {**sums, "total": sum(sums.values())}
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """(operation, profile) in the order of the run."""
+        return list(dict.fromkeys((name, profile) for name, profile, _, _ in self.counts))
+
+    @property
+    def exit_code(self) -> int:
+        """0 all pass, 1 mismatch (or nothing passed), 2 protocol, 3 a stale deviation."""
+        found = self.total()
+        if self.problems or found[MISSING]:
+            return EXIT_PROTOCOL
+        if found[FAIL] or found[ERROR]:
+            return EXIT_MISMATCH
+        if self.stale:
+            return EXIT_STALE
+        return EXIT_PASS if found[PASS] or found[DEVIATING] else EXIT_MISMATCH
+
+    @property
+    def claim(self) -> str:
+        """One line: what this run allows to say, and no more.
+
+        A profile is claimed where every case of it that was declared passes; what was not declared
+        is what `scope` does not name.
+        """
+        if self.exit_code != EXIT_PASS:
+            return "claim: none"
+        found = self.total()
+        but = [f"{found[s]} {s}" for s in (DEVIATING, UNSUPPORTED) if found[s]]
+        return (
+            f"claim: {self.implementation} conforms to {self.about}, profile "
+            f"{', '.join(self._profiles())}; {self.scope}; "
+            f"{found[PASS]} of {found['total']} pass{''.join(f', {each}' for each in but)}"
+        )
+
+    def _profiles(self) -> Iterator[str]:
+        for profile in contract.PROFILES:
+            names = [each.name for each in contract.OPERATIONS.values() if each.profile == profile]
+            of = {name: self.total(operation=name) for name in names}
+            passed = [name for name in names if of[name][PASS]]
+            asked = {name: of[name]["total"] - self.undeclared[name] for name in names}
+            if passed and passed == names and all(of[name][PASS] == asked[name] for name in names):
+                yield profile
+            elif passed:
+                yield f"{profile} in part ({', '.join(passed)})"
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {
+            "format": "aquant-ref report 1",
+            "implementation": self.implementation,
+            "about": self.about,
+            "aquant_ref": __version__,
+            "total": self.total(),
+            "counts": [
+                {"operation": name, "profile": profile, "flag": flag, "status": s, "cases": count}
+                for (name, profile, flag, s), count in self.counts.items()
+            ],
+            "failures": [{**asdict(f), "likely": self.likely(f)} for f in self.failures],
+            "smallest_failures": self.smallest,
+            "failures_not_shown": dict(self.unseen),
+            "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
+            "stale_deviations": self.stale,
+            "exit_code": self.exit_code,
+            "claim": self.claim,
+        }
+
+    def likely(self, failure: Failure) -> list[str]:
+        """The faults that its flags are made to catch, the likeliest first.
+
+        Those come first whose other flags fail too, and do not pass.
+        """
+        families = FAMILIES[failure.operation]
+        of_row = {"operation": failure.operation, "profile": failure.profile}
+        found = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
+        score = Counter[str]()
+        for family in families:
+            fails = found[family.flag][FAIL] + found[family.flag][ERROR] > 0
+            score.update(dict.fromkeys(family.catches, 1 if fails else -1))
+        caught = dict.fromkeys(d for f in families if f.flag in failure.flags for d in f.catches)
+        return sorted(caught, key=lambda defect: -score[defect])[:MOST_LIKELY]
+
+    def lines(self, failure: Failure) -> list[str]:
+        """A failure, for people."""
+        return [
+            f"  {failure.case} [{', '.join(failure.flags)}]",
+            f"    {_inputs(failure.inputs)} => got {failure.got}, expected {failure.expected}",
+            f"    rule {failure.rules}; likely: "
+            + "; ".join(DEFECTS[defect] for defect in self.likely(failure)),
+            f"    again: {failure.replay}",
+        ]
+
+    def text(self) -> str:
+        """For people: a line an operation, the failures, the sum, the claim."""
+        lines = [f"{self.implementation}: {self.about}", ""]
+        for name, profile in self.rows:
+            found = self.total(operation=name, profile=profile)
+            lines.append(f"{name:<13} {profile:<14} {found['total']:>8} cases: {_summed(found)}")
+            for failure in self.failures:
+                if (failure.operation, failure.profile) == (name, profile):
+                    lines += self.lines(failure)
+        lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
+        lines += [f"{name}: smallest: {_inputs(case)}" for name, case in self.smallest.items()]
+        lines += [""] * bool(self.problems or self.stale) + self._broken()
+        found = self.total()
+        added = " + ".join(f"{found[s]} {s}" for s in STATUSES)
+        return "\n".join([*lines, "", f"{added} = {found['total']} cases", self.claim])
+
+    def _broken(self) -> list[str]:
+        counts = self.problems.counts
+        lines = [f"protocol: {n} {kind}" for kind, n in counts.items()]
+        return [*lines, *(f"  {text}" for text in self.problems.first), *self.stale]
+
+
+def _summed(found: dict[str, int]) -> str:
+    return ", ".join(f"{found[s]} {s}" for s in STATUSES if found[s])

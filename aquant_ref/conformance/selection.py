@@ -1,0 +1,86 @@
+"""Which cases: the arguments that `gen`, `check` and the vectors have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aquant_ref import oracle
+from aquant_ref.conformance import contract
+from aquant_ref.errors import InputError
+from aquant_ref.quant import check_bits, code_range
+
+BITS = (2, 4, 8, 16)
+SIGNS = ("unsigned", "signed")
+ROUNDINGS = tuple(oracle.ROUNDINGS)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A sequence of cases of one operation. Spec: AQ-CONF-2.
+
+    `profile` is one of `Operation.choices`, the first of them if none is given. `rejects` selects
+    the inputs that have to be refused instead of the ordinary ones. Raises InputError, which names
+    the argument.
+    """
+
+    operation: str
+    profile: str = ""
+    bits: tuple[int, ...] = BITS
+    signs: tuple[str, ...] = SIGNS
+    rounding: tuple[str, ...] = ROUNDINGS
+    seed: int = 0
+    rejects: bool = False
+
+    def __post_init__(self) -> None:
+        choices = contract.get(self.operation).choices
+        if not self.profile:
+            object.__setattr__(self, "profile", choices[0])
+        _check("profile", (self.profile,), choices)
+        _check("signs", self.signs, SIGNS)
+        _check("rounding", self.rounding, ROUNDINGS)
+        for bits in self.bits:
+            check_bits("bits", bits)
+        if not self.bits:
+            raise InputError("bits: there are none")
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """(qmin, qmax) of every width and sign."""
+        return [code_range(b, signed=s == "signed") for b in self.bits for s in self.signs]
+
+    def arguments(self) -> dict[str, str]:
+        """What an operation of this kind depends on besides its profile, as text, by name."""
+        tags = contract.get(self.operation).tags
+        chosen = {"seed": str(self.seed)}
+        if "bits" in tags:
+            chosen["bits"] = ",".join(map(str, self.bits))
+            chosen["signs"] = ",".join(self.signs)
+        if "rounding" in tags:
+            chosen["rounding"] = ",".join(self.rounding)
+        if self.rejects:
+            chosen["rejects"] = "yes"
+        return chosen
+
+    def command_line(self) -> str:
+        """The arguments of `gen` and `check` that select this; defaults are left out."""
+        usual = Selection(self.operation).arguments()
+        words = [self.operation]
+        if contract.get(self.operation).variations:
+            words += ["--profile", self.profile]
+        for name, value in self.arguments().items():
+            if name == "rejects":
+                words.append("--rejects")
+            elif value != usual[name]:
+                words += [f"--{name}", value]
+        return " ".join(words)
+
+
+def _check(name: str, given: Iterable[Any], known: Sequence[Any]) -> None:
+    chosen = list(given)
+    for each in chosen:
+        if each not in known:
+            raise InputError(f"{name}: {each!r} is not one of {', '.join(map(str, known))}")
+    if not chosen:
+        raise InputError(f"{name}: there are none")

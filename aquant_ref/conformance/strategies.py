@@ -1,0 +1,142 @@
+"""Hypothesis strategies for inputs of the scalar operations, for your own tests.
+
+    @given(case=strategies.cases("requantize", bits=(8,)))
+    def test_mine(case):
+        assert mine(**case.inputs) == case.expected
+
+Half of the examples are those that the kit constructs (ties, ends, odd zero points), the others
+are drawn field by field, so that a failure shrinks to small numbers. Needs Hypothesis.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.adapters import Adapter
+from aquant_ref.conformance.cases.family import DTYPES, Cases
+from aquant_ref.conformance.cases.sequence import generate
+from aquant_ref.conformance.judges import Refused
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.verdict import FAIL, Expected, verdicts
+
+INT32 = st.integers(-(2**31), 2**31 - 1)
+INT64 = st.integers(-(2**63), 2**63 - 1)
+SCALES = st.builds(
+    lambda m, e: float(np.ldexp(m, e)), st.integers(1, 2**24 - 1), st.integers(-32, -20)
+)
+REALS = st.one_of(  # simple fractions, ties among them, or any number
+    st.builds(lambda n, k: n / 2**k, st.integers(-(2**20), 2**20), st.integers(0, 8)),
+    st.floats(-(2.0**40), 2.0**40),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input, by field, and the only right answer: a number, or a tuple of several."""
+
+    inputs: dict[str, Any]
+    expected: Any
+
+
+def cases(operation: str, profile: str = "", **chosen: Any) -> st.SearchStrategy[Case]:
+    """Valid inputs of an operation with their answers; `chosen` as for `Selection`.
+
+    Raises InputError as `Selection` does.
+    """
+    selection = Selection(operation, profile, **chosen)
+    return st.one_of(_drawn(selection), _constructed(selection))
+
+
+def _drawn(selection: Selection) -> st.SearchStrategy[Case]:
+    return _judged(selection, _fields(selection))
+
+
+def _constructed(selection: Selection) -> st.SearchStrategy[Case]:
+    places = st.integers(0, 1 << 20)
+    return _judged(selection, places.map(lambda k: generate(selection, [k]).inputs(0)))
+
+
+def _judged(
+    selection: Selection, inputs: st.SearchStrategy[dict[str, Any]]
+) -> st.SearchStrategy[Case]:
+    """The inputs that are inside the contract, with their answers."""
+    operation = contract.get(selection.operation)
+    more = {"profile": selection.profile} if operation.variations else {}
+
+    def judged(fields: dict[str, Any]) -> list[Case]:
+        try:
+            answer = operation.judge(**fields, **more)
+        except Refused:
+            return []
+        return [Case(fields, answer[0] if len(answer) == 1 else answer)]
+
+    return inputs.map(judged).filter(bool).map(lambda cases: cases[0])
+
+
+def _fields(selection: Selection) -> st.SearchStrategy[dict[str, Any]]:
+    """Every field on its own, but for codes, which are in the range that was drawn for them."""
+    operation = contract.get(selection.operation)
+
+    def of_range(ends: tuple[int, int]) -> st.SearchStrategy[dict[str, Any]]:
+        codes = st.integers(*ends)
+        known: dict[str, st.SearchStrategy[Any]] = {
+            "rounding": st.sampled_from(selection.rounding),
+            "qmin": st.just(ends[0]),
+            "qmax": st.just(ends[1]),
+            "multiplier": st.integers(2**30, 2**31 - 1),
+            "shift": st.integers(0, 62),
+            "border": st.floats(0, 1, exclude_min=True),
+            "m": st.floats(2.0**-31, 2.0**30),
+            "count": st.integers(1, 256),
+            "total": st.integers(256 * ends[0], 256 * ends[1]),
+            **dict.fromkeys(("scale", "a_scale", "b_scale", "x_scale"), SCALES),
+            **dict.fromkeys(("zero_point", "a_zero", "b_zero", "x_zero", "a", "b", "q"), codes),
+        }
+        if operation.name == "border":
+            known |= {
+                "low": st.just(-ends[1] << 4),
+                "high": st.just(ends[1] << 4),
+                "fraction_bits": st.just(4),
+                **dict.fromkeys(("c0", "c1", "c2"), st.integers(-(2**27), 2**27)),
+            }
+        usual = {"i32": INT32, "i64": INT64, "f64": REALS}
+        return st.fixed_dictionaries(
+            {f.name: known[f.name] if f.name in known else usual[f.type] for f in operation.fields}
+        )
+
+    return st.sampled_from(selection.ranges).flatmap(of_range)
+
+
+def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] | None:
+    """The simplest input, to Hypothesis, that the adapter gets wrong; None if it finds none."""
+
+    def wrong(case: Case) -> bool:
+        return not _agrees(adapter, selection, case)
+
+    quiet = settings(
+        max_examples=500, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    for strategy in (_drawn(selection), _constructed(selection)):  # the first shrinks better
+        with suppress(NoSuchExample):
+            return find(strategy, wrong, settings=quiet).inputs
+    return None
+
+
+def _agrees(adapter: Adapter, selection: Selection, case: Case) -> bool:
+    operation = contract.get(selection.operation)
+    columns = {
+        f.name: np.array([case.inputs[f.name]], DTYPES.get(f.type)) for f in operation.fields
+    }
+    one = Cases(operation, selection.profile, ["0"], [("drawn",)], np.zeros(1, int), columns)
+    answer = case.expected if isinstance(case.expected, tuple) else (case.expected,)
+    right = [np.array([v], DTYPES[f.type]) for v, f in zip(answer, operation.result, strict=True)]
+    status = verdicts(Expected(right, right, np.zeros(1, bool)), adapter.answer(selection, one))
+    return str(status[0]) != FAIL

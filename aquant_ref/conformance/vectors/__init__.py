@@ -1,0 +1,22 @@
+"""Stored cases with their answers, `v1/*.json`: written by `aquant-ref vectors generate` alone.
+
+One file an operation:
+
+    format, op, profile, fields, result, spec[], source{generator, version, seed},
+    notes{flag: {description, catches[]}},
+    groups[{params{profile, bits, signs, rounding, rejects},
+            tests[{id, flags[], in{}, out{}, result}]}]
+
+`result` is "exact"; "bounded", where `out` has [lo, hi] for each number; or "must_reject", without
+`out`. Integers are JSON integers of up to 64 bits, reals C99 hexadecimal in strings. An id,
+`<op>/<flag>/<slug>`, is never given to another case. Added cases are a minor version; a changed
+answer is a new major version, with its reason. Spec: AQ-CONF-3.
+"""
+
+from __future__ import annotations
+
+from aquant_ref.conformance.vectors.lint import lint
+from aquant_ref.conformance.vectors.read import VECTORS, VERSION, Group, load
+from aquant_ref.conformance.vectors.write import generate
+
+__all__ = ["VECTORS", "VERSION", "Group", "generate", "lint", "load"]

@@ -1,0 +1,97 @@
+"""Checking the stored vectors: their form, their ids, and that the oracle still agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.defects import DEFECTS
+from aquant_ref.conformance.vectors.read import VECTORS, VERSION, Group, load, path_of, read
+from aquant_ref.conformance.verdict import expected
+from aquant_ref.errors import InputError
+
+HEAD = {"format", "op", "profile", "fields", "result", "spec", "source", "notes", "groups"}
+RESULTS = {"exact", "bounded", "must_reject"}
+MOST_BYTES = 5 << 20
+
+
+def lint(directory: Path = VECTORS) -> list[str]:
+    """A line for everything that is wrong with the files; none if all is well."""
+    wrong = [
+        f"{path.name}: is of no operation"
+        for path in sorted(directory.glob("*.json"))
+        if path.stem not in FAMILIES
+    ]
+    for name in FAMILIES:
+        path = path_of(directory, name)
+        try:
+            wrong += [f"{path.name}: {what}" for what in _of_file(name, read(path))]
+            wrong += [f"{path.name}: {what}" for what in _of_answers(load(name, directory))]
+        except InputError as error:
+            wrong.append(str(error))
+    size = sum(path.stat().st_size for path in directory.glob("*"))
+    return wrong + [f"{directory.name}: has {size} bytes"] * (size > MOST_BYTES)
+
+
+def _of_file(name: str, stored: dict[str, Any]) -> Iterator[str]:
+    operation = contract.get(name)
+    if set(stored) != HEAD:
+        yield f"has {sorted(set(stored) ^ HEAD)} too much or too little"
+        return
+    for key, value in (
+        ("op", name),
+        ("profile", operation.profile),
+        ("fields", {f.name: f.type for f in operation.fields}),
+        ("result", {f.name: f.type for f in operation.result}),
+        ("spec", list(operation.rules)),
+    ):
+        if stored[key] != value:
+            yield f"{key}: is not that of the contract"
+    if set(stored["source"]) != {"generator", "version", "seed"}:
+        yield "source: needs generator, version and seed"
+    elif stored["source"]["version"] != VERSION:
+        yield f"source: version {stored['source']['version']} is not {VERSION}"
+    yield from _of_notes(stored)
+    yield from _of_tests(name, [test for group in stored["groups"] for test in group["tests"]])
+
+
+def _of_notes(stored: dict[str, Any]) -> Iterator[str]:
+    for flag, note in stored["notes"].items():
+        unknown = set(note["catches"]) - set(DEFECTS)
+        if unknown or not note["description"] or not note["catches"]:
+            yield f"notes: {flag} says nothing, or catches what is no defect: {sorted(unknown)}"
+    used = {flag for group in stored["groups"] for test in group["tests"] for flag in test["flags"]}
+    if used != set(stored["notes"]):
+        yield f"notes: differ from the flags in use by {sorted(used ^ set(stored['notes']))}"
+
+
+def _of_tests(name: str, tests: list[dict[str, Any]]) -> Iterator[str]:
+    ids = [test["id"] for test in tests]
+    if len(set(ids)) != len(ids):
+        yield "two tests have one id"
+    for test in tests:
+        if not test["flags"] or not test["id"].startswith(f"{name}/{test['flags'][0]}/"):
+            yield f"{test['id']}: is not <op>/<flag>/<slug>"
+        if test["result"] not in RESULTS or ("out" in test) == (test["result"] == "must_reject"):
+            yield f"{test['id']}: the result {test['result']!r} does not go with what is there"
+
+
+def _of_answers(groups: list[Group]) -> Iterator[str]:
+    for group in groups:
+        right = expected(group.cases, oracle=True)
+        for k, name in enumerate(group.cases.ids):
+            stored, judged = group.expected.text(k), right.text(k)
+            bounded = any(
+                a[k] != b[k] for a, b in zip(group.expected.low, group.expected.high, strict=True)
+            )
+            inside = all(
+                low[k] <= value[k] <= high[k]
+                for low, value, high in zip(
+                    group.expected.low, right.low, group.expected.high, strict=True
+                )
+            )
+            if stored != judged and not (bounded and inside and not right.refused[k]):
+                yield f"{name}: says {stored}, the oracle {judged}"

@@ -1,0 +1,133 @@
+"""Writing the stored vectors: the first members of every family, for every width, sign and rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.sequence import FAMILIES, families
+from aquant_ref.conformance.cases.sequence import generate as cases_of
+from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.selection import ROUNDINGS, Selection
+from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, VERSION, path_of
+from aquant_ref.conformance.verdict import Expected, expected
+from aquant_ref.errors import InputError
+from aquant_ref.formats.atomic import replacing
+
+MEMBERS = (
+    24  # of a family, spread over the groups of an operation, but no fewer than FEWEST in each
+)
+FEWEST = 2
+CODES = ((2, "unsigned"), (4, "signed"), (8, "unsigned"), (8, "signed"), (16, "signed"))
+
+
+def generate(directory: Path = VECTORS) -> list[Path]:
+    """Write the file of every operation, by the oracle; returns their paths."""
+    written = []
+    for name in FAMILIES:
+        path = path_of(directory, name)
+        with replacing(path) as stream:
+            stream.write(text(name).encode())
+        written.append(path)
+    return written
+
+
+def text(name: str) -> str:
+    """The file of an operation; a line a test, so that a difference is read easily."""
+    operation = contract.get(name)
+    ordinary, refused = _selections(name)
+    members = max(FEWEST, MEMBERS // len(ordinary))
+    groups = [_group(s, members) for s in (*ordinary, *refused)]
+    head = {
+        "format": FORMAT,
+        "op": name,
+        "profile": operation.profile,
+        "fields": {f.name: f.type for f in operation.fields},
+        "result": {f.name: f.type for f in operation.result},
+        "spec": list(operation.rules),
+        "source": {"generator": "aquant-ref vectors generate", "version": VERSION, "seed": 0},
+        "notes": {
+            f.flag: {"description": f.description, "catches": list(f.catches)}
+            for f in FAMILIES[name]
+        },
+    }
+    body = ",\n".join(
+        f'{{"params": {json.dumps(params)}, "tests": [\n' + ",\n".join(tests) + "\n]}"
+        for params, tests in groups
+    )
+    return json.dumps(head, indent=1)[:-2] + f',\n "groups": [\n{body}\n]}}\n'
+
+
+def _selections(name: str) -> tuple[list[Selection], list[Selection]]:
+    operation = contract.get(name)
+    codes = CODES if "bits" in operation.tags else (None,)
+    rules = ROUNDINGS if "rounding" in operation.tags else (None,)
+    ordinary = []
+    for profile, code, rule in product(operation.choices, codes, rules):
+        chosen: dict[str, Any] = {}
+        if code is not None:
+            chosen |= {"bits": (code[0],), "signs": (code[1],)}
+        if rule is not None:
+            chosen["rounding"] = (rule,)
+        ordinary.append(Selection(name, profile, **chosen))
+    refused = Selection(name, rejects=True)
+    try:
+        families(refused)
+    except InputError:
+        return ordinary, []
+    return ordinary, [refused]
+
+
+def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str]]:
+    cases = cases_of(selection, range(members * len(families(selection))))
+    right = expected(cases, oracle=True)
+    operation = contract.get(selection.operation)
+    params = {k: v for k, v in asdict(selection).items() if k not in ("operation", "seed")}
+    for tag, names in (("bits", ("bits", "signs")), ("rounding", ("rounding",))):
+        if tag not in operation.tags:
+            for each in names:
+                del params[each]
+    if not selection.rejects:
+        del params["rejects"]
+    slug = "-".join(_slug(selection, params))
+    return params, [json.dumps(test) for test in _tests(slug, cases, right)]
+
+
+def _slug(selection: Selection, params: Mapping[str, Any]) -> Iterator[str]:
+    if contract.get(selection.operation).variations and not selection.rejects:
+        yield selection.profile
+    if len(params.get("bits", ())) == 1:
+        yield f"{params['signs'][0][0]}{params['bits'][0]}"
+    if len(params.get("rounding", ())) == 1:
+        yield params["rounding"][0]
+
+
+def _tests(slug: str, cases: Cases, right: Expected) -> Iterator[dict[str, Any]]:
+    name, of_flag = cases.operation.name, dict.fromkeys(cases.flags, 0)
+    for k in range(len(cases)):
+        flags = cases.flags[cases.kind[k]]
+        of_flag[flags] += 1
+        number = f"{slug}-{of_flag[flags]}" if slug else str(of_flag[flags])
+        test = {
+            "id": f"{name}/{flags[0]}/{number}",
+            "flags": list(flags),
+            "in": _plain(cases.operation.fields, cases.inputs(k)),
+        }
+        if right.refused[k]:
+            yield {**test, "result": "must_reject"}
+            continue
+        values = {
+            f.name: column[k].item()
+            for f, column in zip(cases.operation.result, right.low, strict=True)
+        }
+        yield {**test, "out": _plain(cases.operation.result, values), "result": "exact"}
+
+
+def _plain(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f.name: values[f.name].hex() if f.type == "f64" else values[f.name] for f in fields}

@@ -1,0 +1,108 @@
+"""Verifying an adapter: the stored vectors first, then generated cases. Spec: AQ-CONF-3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from aquant_ref import __version__
+from aquant_ref.conformance import contract, vectors
+from aquant_ref.conformance.adapters import Adapter, PipeAdapter
+from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
+from aquant_ref.conformance.deviations import Deviations
+from aquant_ref.conformance.report import Report
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.vectors import Group
+from aquant_ref.conformance.verdict import Answers, expected, verdicts
+from aquant_ref.errors import InputError
+
+GENERATED = 1000  # cases of an operation and variation, besides the vectors
+SEED = 1  # not that of the vectors
+
+
+def verify(
+    adapter: Adapter,
+    *,
+    operations: Iterable[str] | None = None,
+    generated: int = GENERATED,
+    seed: int = SEED,
+    deviations: Deviations | None = None,
+    only: Sequence[str] = (),
+    command: str = "aquant-ref verify",
+) -> Report:
+    """Ask the adapter for every case it declares itself capable of, and report.
+
+    `only` runs the cases with these ids; `command` is what would do this again. Raises InputError
+    for an unknown operation or id.
+    """
+    names = list(FAMILIES) if operations is None else [contract.get(n).name for n in operations]
+    capabilities, known = adapter.capabilities(), deviations or Deviations()
+    about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
+    if generated:
+        about += f" and {generated} generated cases of each"
+    report = Report(about, adapter.name or type(adapter).__name__, capabilities.text())
+    if isinstance(adapter, PipeAdapter):
+        report.problems = adapter.problems
+
+    def again(case: str) -> str:
+        return f"{command} --case {case}"
+
+    ran = False
+    for name in names:
+        for group in _groups(adapter, name, generated, seed):
+            part = _only(group, only)
+            if part is None:
+                continue
+            ran = True
+            cases, right = part.cases, part.expected
+            declared = adapter.supports(name) and capabilities.cover(part.selection)
+            answers = adapter.answer(part.selection, cases) if declared else _none(cases)
+            status = known.apply(cases, verdicts(right, answers))
+            report.add(cases, right, answers, status, again, declared=declared)
+    if only and not ran:
+        raise InputError(f"case: there is no {only[0]!r}")
+    if not only:
+        report.stale = known.stale()
+    return report
+
+
+def _groups(adapter: Adapter, name: str, generated: int, seed: int) -> Iterator[Group]:
+    yield from vectors.load(name)
+    if not generated or not adapter.supports(name):
+        return
+    capabilities = adapter.capabilities()
+    for selection in capabilities.selections(name, seed):
+        yield _generated(selection, generated)
+    if capabilities.rejects and any(family.rejects for family in FAMILIES[name]):
+        for selection in capabilities.selections(name, seed, rejects=True):
+            yield _generated(selection, min(generated, 10 * len(families(selection))))
+
+
+def _generated(selection: Selection, count: int) -> Group:
+    cases = generate(selection, range(count))
+    ids = [
+        f"{selection.operation}/{cases.flags[kind][0]}/{selection.profile}-seed{selection.seed}-{k}"
+        for k, kind in enumerate(cases.kind.tolist())
+    ]
+    return Group(selection, replace(cases, ids=ids), expected(cases))
+
+
+def _only(group: Group, ids: Sequence[str]) -> Group | None:
+    if not ids:
+        return group
+    chosen = [k for k, name in enumerate(group.cases.ids) if name in ids]
+    if not chosen:
+        return None
+    right = group.expected
+    part = type(right)(
+        [a[chosen] for a in right.low], [a[chosen] for a in right.high], right.refused[chosen]
+    )
+    return Group(group.selection, group.cases.take(chosen), part)
+
+
+def _none(cases: Cases) -> Answers:
+    nothing = [np.zeros(len(cases)) for _ in cases.operation.result]
+    return Answers(nothing, dict.fromkeys(range(len(cases)), ("skip", "not declared")))

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities, verify
+from aquant_ref.conformance.adapters import (
+    EngineAdapter,
+    OracleAdapter,
+    SimulationAdapter,
+    load,
+)
+from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS
+from aquant_ref.errors import InputError
+
+
+@pytest.mark.parametrize("adapter", [EngineAdapter(), OracleAdapter()], ids=lambda a: a.name)
+def test_the_kits_own_implementations_pass_everything(adapter: Adapter) -> None:
+    report = verify(adapter, generated=300)
+    assert report.exit_code == EXIT_PASS, report.text()
+    found = report.total()
+    assert found["pass"] == found["total"] > 7000
+    assert "profile core-int, border;" in report.claim
+
+
+def test_the_simulation_agrees_wherever_it_computes() -> None:
+    report = verify(SimulationAdapter(), generated=300)
+    assert report.exit_code == EXIT_PASS, report.text()
+    assert report.total()["unsupported"] > 0
+    assert "core-int in part (round, quantize, dequantize, add, avg_pool)" in report.claim
+
+
+class Clips(Adapter):
+    """One operation, of two that it knows of."""
+
+    def clip(self, *, v: Any, low: Any, high: Any) -> Any:
+        return np.clip(v, low, high)
+
+    def threshold(self, **fields: Any) -> Any:
+        raise NotImplementedError("next year")
+
+
+def test_a_method_that_is_missing_or_not_implemented_is_unsupported_and_never_passed() -> None:
+    report = verify(Clips(), generated=50)
+    for name in OPERATIONS:
+        found = report.total(operation=name)
+        assert (found["pass"] > 0) == (name == "clip")
+        assert found["pass"] + found["unsupported"] == found["total"]
+    assert "core-int in part (clip);" in report.claim
+    assert f"{report.total()['unsupported']} unsupported" in report.claim
+
+
+def test_nothing_that_passes_is_no_success() -> None:
+    assert verify(Adapter(), generated=50).exit_code == EXIT_MISMATCH
+
+
+def test_only_what_is_declared_is_asked_and_claimed() -> None:
+    class Narrow(EngineAdapter):
+        def capabilities(self) -> Capabilities:
+            return Capabilities(bits=(8,), signs=("signed",), rounding=("half_even",))
+
+    report = verify(Narrow(), generated=100)
+    assert report.exit_code == EXIT_PASS
+    assert "rounding half_even; requantization exact; bits 8 signed;" in report.claim
+    assert report.total(operation="requantize", profile="float32")["pass"] == 0
+
+
+class Fragile(Adapter):
+    """Fails on single cases of a batch."""
+
+    def clip(self, *, v: Any, low: Any, high: Any) -> Any:
+        if (v == 0).any():
+            raise ZeroDivisionError("v is 0")
+        return np.clip(v, low, high)
+
+
+def test_the_cases_that_an_exception_is_about_are_found() -> None:
+    report = verify(Fragile(), operations=["clip"], generated=0)
+    wrong = [failure for failure in report.failures if failure.operation == "clip"]
+    assert wrong
+    assert all(failure.inputs["v"] == 0 for failure in wrong)
+    assert all(failure.got == "error: ZeroDivisionError: v is 0" for failure in wrong)
+
+
+def test_what_has_to_be_refused_and_is_not_fails() -> None:
+    class Careless(Clips):
+        def capabilities(self) -> Capabilities:
+            return Capabilities(rejects=True)
+
+    report = verify(Careless(), operations=["clip"], generated=0)
+    assert {failure.flags for failure in report.failures} == {("no_range",)}
+    assert all(failure.expected == "a refusal" for failure in report.failures)
+    assert report.likely(report.failures[0]) == ["input.accepted"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (lambda v: v[:-1], "shape"),
+        (lambda v: v.astype(float), "not integers"),
+        (lambda v: (v, v), "2 results"),
+    ],
+)
+def test_what_is_no_answer_is_an_error_that_says_why(returned: Any, words: str) -> None:
+    class Odd(Adapter):
+        def clip(self, *, v: Any, low: Any, high: Any) -> Any:
+            return returned(np.clip(v, low, high))
+
+    report = verify(Odd(), operations=["clip"], generated=0)
+    assert report.total()["error"] == 120
+    assert words in report.failures[0].got
+
+
+def test_one_case_can_be_run_again_by_its_id() -> None:
+    report = verify(Clips(), operations=["clip"], only=["clip/inside/3"])
+    assert report.total()["total"] == 1
+    with pytest.raises(InputError, match="case: there is no 'clip/inside/x'"):
+        verify(Clips(), only=["clip/inside/x"])
+
+
+def test_an_adapter_is_found_by_name() -> None:
+    assert load("aquant_ref.conformance.adapters:OracleAdapter").name == "oracle"
+    for name in ("no_such_module:A", "aquant_ref.oracle:Nothing", "aquant_ref", "builtins:dict"):
+        with pytest.raises(InputError, match="adapter: "):
+            load(name)
+
+
+def test_an_unknown_operation_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="operation: there is no 'softmax'"):
+        verify(Clips(), operations=["softmax"])

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from aquant_ref.conformance import OPERATIONS
+from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
+from aquant_ref.conformance.defects import DEFECTS
+from aquant_ref.conformance.draw import Draw
+from aquant_ref.conformance.judges import Refused
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.streams import header, lines
+from aquant_ref.errors import InputError
+
+SELECTIONS = [Selection(name, p) for name, each in OPERATIONS.items() for p in each.choices]
+
+# A sequence is the same for ever: what is written here may be added to, and is never changed.
+SHA256 = {
+    "border border": "15a2487f5ccbdb32",
+    "round core-int": "2282ad7f37cf58a1",
+    "quantize core-int": "3a344c5bb023f308",
+    "dequantize core-int": "73eeb6c84131911a",
+    "multiplier core-int": "2c41b4b363f232fd",
+    "requantize exact": "d969698a2e8627c7",
+    "requantize tflite_single": "fbdeec3fc395b16f",
+    "requantize tflite_up": "c61b8f611992f75c",
+    "requantize tflite_away": "0f6b9046b5fec456",
+    "requantize float32": "4932865fb7131545",
+    "requantize float64": "10d3c984a317dd6c",
+    "requantize float64_onnx": "d801a963a99b6959",
+    "add core-int": "6b7fc2a9eadd4756",
+    "avg_pool core-int": "6e9bc2475c761e30",
+    "clip core-int": "192809ef09c6df01",
+    "border_round border": "e73641fe2efd831d",
+    "threshold border": "8bc30438edc4236f",
+}
+
+
+def hash_of(selection: Selection) -> str:
+    text = f"{header(selection, 500)}\n{lines(generate(selection, range(500)))}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def name_of(selection: Selection) -> str:
+    return f"{selection.operation} {selection.profile}"
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=name_of)
+def test_a_sequence_never_changes(selection: Selection) -> None:
+    assert hash_of(selection) == SHA256[name_of(selection)]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=name_of)
+def test_any_case_can_be_had_alone_and_a_longer_sequence_begins_with_the_shorter(
+    selection: Selection,
+) -> None:
+    whole = lines(generate(selection, range(200))).splitlines()
+    assert lines(generate(selection, range(50))).splitlines() == whole[:50]
+    assert lines(generate(selection, [173, 3])).splitlines() == [whole[173], whole[3]]
+
+
+def test_other_arguments_give_other_cases() -> None:
+    def first(**chosen: object) -> str:
+        return lines(generate(Selection("requantize", **chosen), range(20)))  # type: ignore[arg-type]
+
+    others = [first(), first(seed=1), first(bits=(8,)), first(profile="tflite_up")]
+    assert len(set(others)) == 4
+
+
+@pytest.mark.parametrize("operation", [*FAMILIES])
+def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(operation: str) -> None:
+    for rejects in {family.rejects for family in FAMILIES[operation]}:
+        selection = Selection(operation, rejects=rejects)
+        cases = generate(selection, range(300))
+        profile = {"profile": cases.profile} if cases.operation.variations else {}
+        for k in range(len(cases)):
+            if rejects:
+                with pytest.raises(Refused):
+                    cases.operation.judge(**cases.inputs(k), **profile)
+            else:
+                assert cases.operation.judge(**cases.inputs(k), **profile)
+
+
+@pytest.mark.parametrize("operation", [*FAMILIES])
+def test_integers_fit_the_types_of_the_contract(operation: str) -> None:
+    for rejects in {family.rejects for family in FAMILIES[operation]}:
+        cases = generate(Selection(operation, rejects=rejects), range(2000))
+        for field in cases.operation.fields:
+            column = cases.columns[field.name]
+            if field.type == "i32":
+                assert column.min() >= -(2**31)
+                assert column.max() < 2**31
+
+
+@pytest.mark.parametrize("operation", [*FAMILIES])
+def test_every_flag_is_explained_and_names_known_defects(operation: str) -> None:
+    for family in FAMILIES[operation]:
+        assert family.description
+        assert family.catches
+        assert set(family.catches) <= set(DEFECTS)
+    flags = [family.flag for family in FAMILIES[operation]]
+    assert len(set(flags)) == len(flags)
+
+
+def requantized(flag: str, profile: str = "exact") -> list[dict[str, int]]:
+    selection = Selection("requantize", profile)
+    k = [family.flag for family in families(selection)].index(flag)
+    cases = generate(selection, range(k, 2600, len(families(selection))))
+    assert {cases.flags[kind] for kind in cases.kind} == {(flag,)}
+    return [cases.inputs(k) for k in range(len(cases))]
+
+
+def scaled(case: dict[str, int]) -> Fraction:
+    return Fraction(case["acc"] * case["multiplier"], 2 ** case["shift"])
+
+
+@pytest.mark.parametrize(("flag", "sign"), [("tie", 1), ("negative_tie", -1)])
+def test_ties_are_ties_on_their_side_of_zero_and_mostly_inside_the_range(
+    flag: str, sign: int
+) -> None:
+    cases = requantized(flag)
+    assert all(scaled(case) % 1 == Fraction(1, 2) for case in cases)
+    assert sum(scaled(case) * sign > 0 for case in cases) > 0.95 * len(cases)
+    inside = [case["qmin"] <= scaled(case) + case["zero_point"] <= case["qmax"] for case in cases]
+    assert sum(inside) > 0.9 * len(cases)
+
+
+def test_near_ties_are_the_accumulators_on_both_sides_of_a_tie() -> None:
+    sides = set()
+    for case in requantized("near_tie"):
+        step = Fraction(case["multiplier"], 2 ** case["shift"])
+        distance = scaled(case) - (scaled(case) // 1 + Fraction(1, 2))
+        assert abs(distance) <= step
+        sides.add(distance > 0)
+    assert sides == {True, False}
+
+
+def test_zero_points_are_odd_wherever_a_code_can_be() -> None:
+    for case in requantized("random"):
+        assert case["zero_point"] % 2 == 1
+
+
+def test_a_product_of_pools_is_complete() -> None:
+    pairs = Draw("key", np.arange(12)).cross((1, 2, 3), (4, 5, 6, 7))
+    assert len(set(zip(*(column.tolist() for column in pairs), strict=True))) == 12
+
+
+def test_what_has_no_input_to_refuse_says_so() -> None:
+    with pytest.raises(InputError, match="add: has no input that has to be refused"):
+        families(Selection("add", rejects=True))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"operation": "magic"}, "there is no 'magic'; there are round"),
+        ({"profile": "fast"}, "profile: 'fast' is not one of exact"),
+        ({"bits": (0,)}, "bits: needs 1 to 16 bits"),
+        ({"bits": ()}, "bits: there are none"),
+        ({"signs": ("plus",)}, "signs: 'plus'"),
+        ({"rounding": ("nearest",)}, "rounding: 'nearest'"),
+    ],
+)
+def test_a_selection_of_nothing_is_refused_by_name(chosen: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Selection(**{"operation": "requantize", **chosen})  # type: ignore[arg-type]

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aquant_ref import cli
+from aquant_ref.conformance.vectors import VECTORS
+from aquant_ref.errors import InputError
+
+WRONG = """
+import numpy as np
+from aquant_ref.conformance import Adapter
+
+
+class Wrong(Adapter):
+    def clip(self, *, v, low, high):
+        return np.clip(v.astype(np.int32), low, high)
+"""
+
+
+def gen(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert cli.main(["gen", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def clipped(stream: list[str]) -> list[str]:
+    """What a right kernel answers to a stream of `clip`."""
+    answers = [stream[0]]
+    for line in stream[1:]:
+        case, *fields = line.split()
+        v, low, high = map(int, fields)
+        answers.append(f"{case} {min(max(v, low), high)}")
+    return answers
+
+
+@pytest.fixture
+def check(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Any:
+    def run(answers: str, *arguments: str) -> tuple[int, str]:
+        path = tmp_path / "answers"
+        path.write_bytes(answers.encode())
+        with path.open("rb") as binary:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(binary))
+            code = cli.main(["check", *arguments])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def test_the_first_line_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = gen(capsys, "requantize", "--profile", "tflite_up", "--n", "3", "--bits", "4,8")
+    assert stream[0] == (
+        "# aquant-ref stream 1 op=requantize profile=tflite_up fields=acc:i32,multiplier:i32,"
+        "shift:i32,zero_point:i32,qmin:i32,qmax:i32 result=q:i32 n=3 seed=0 bits=4,8 "
+        "signs=unsigned,signed"
+    )
+    assert [line.split()[0] for line in stream[1:]] == ["0", "1", "2"]
+    assert all(len(line.split()) == 7 for line in stream[1:])
+
+
+def test_reals_are_hexadecimal_and_strings_are_words(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = gen(capsys, "round", "--n", "200", "--rounding", "half_up")
+    for line in stream[1:]:
+        _, rounding, t = line.split()
+        assert rounding == "half_up"
+        assert t.lstrip("-").startswith("0x")
+
+
+def test_right_answers_pass(check: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stream = gen(capsys, "clip", "--n", "50")
+    code, out = check("\n".join(clipped(stream)) + "\n", "clip", "--n", "50")
+    assert code == 0
+    assert "50 of 50 pass" in out
+
+
+def test_line_ends_of_another_system_are_as_good(
+    check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = gen(capsys, "clip", "--n", "50")
+    assert check("\r\n".join(clipped(stream)) + "\r\n", "clip", "--n", "50")[0] == 0
+
+
+def test_a_wrong_answer_is_shown_with_the_command_that_replays_it(
+    check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["clip", "--seed", "3"]
+    answers = clipped(gen(capsys, *arguments, "--n", "50"))
+    answers[18] = "17 123456"
+    code, out = check("\n".join(answers) + "\n", *arguments, "--n", "50", "--json")
+    assert code == 1
+    (failure,) = json.loads(out)["failures"]
+    again = "clip --seed 3 --only 17"
+    assert failure["replay"] == f"aquant-ref gen {again} | ./kernel | aquant-ref check {again}"
+    alone = gen(capsys, *again.split())
+    code, out = check("\n".join(clipped(alone)) + "\n", *again.split())
+    assert code == 0
+    assert "1 of 1 pass" in out
+
+
+@pytest.mark.parametrize("other", [["--seed", "1"], ["--n", "49"], ["--rejects"]])
+def test_other_arguments_than_gen_had_break_the_protocol(
+    other: list[str], check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = clipped(gen(capsys, "clip", "--n", "50"))
+    code, out = check("\n".join(answers) + "\n", "clip", "--n", "50", *other)
+    assert code == 2
+    assert "other arguments" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("x 1", "garbled"),
+        ("-1 5", "unknown id"),
+        ("99 5", "unknown id"),
+        ("0 1.5", "garbled"),
+        ("0 1_0", "garbled"),
+        ("0 99999999999999999999", "garbled"),
+        ("0", "garbled"),
+        ("0 1 2", "garbled"),
+        ("", "garbled"),
+        ("0x0 5", "garbled"),
+    ],
+)
+def test_a_line_that_is_no_answer_breaks_the_protocol(
+    line: str, words: str, check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = clipped(gen(capsys, "clip", "--n", "5"))
+    code, out = check("\n".join([answers[0], line, *answers[2:]]) + "\n", "clip", "--n", "5")
+    assert code == 2
+    assert f"protocol: 1 {words}" in out
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        *(("0x0p+0", 0), ("-0x0p+0", 0), ("0x0.0p-3", 0), ("0.0", 0), ("0", 0), ("-0e5", 0)),
+        *(("nan", 1), ("inf", 1), ("0x1p-1074", 1), ("0x", 2), ("zero", 2)),
+    ],
+)
+def test_reals_may_be_answered_in_hexadecimal_or_decimal(word: str, code: int, check: Any) -> None:
+    """Case 1 of `dequantize` is the zero point itself, which means 0."""
+    assert check(f"1 {word}\n", "dequantize", "--only", "1")[0] == code
+
+
+def test_silence_is_told_from_an_end(capsys: pytest.CaptureFixture[str]) -> None:
+    import os
+
+    from aquant_ref.conformance.check import check as judge
+    from aquant_ref.conformance.selection import Selection
+
+    read, write = os.pipe()
+    try:
+        os.write(write, b"0 0\n")
+        with os.fdopen(read, "rb") as stream:
+            started = time.monotonic()
+            report = judge(Selection("clip"), range(5), stream, timeout=0.2)
+            assert time.monotonic() - started < 5
+            assert "hang" in report.problems.counts
+            os.close(write)
+            write = -1
+            time.sleep(0.1)  # the reading thread sees the end before the stream is closed
+    finally:
+        if write >= 0:
+            os.close(write)
+
+
+def test_the_oracle_alone_gives_the_same_report(
+    check: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = gen(capsys, "requantize", "--n", "100")
+    answers = "\n".join(f"{line.split()[0]} 0" for line in stream[1:]) + "\n"
+    fast, slow = (check(answers, "requantize", "--n", "100", *x) for x in ([], ["--oracle"]))
+    assert fast == slow
+    assert fast[0] == 1
+
+
+def test_verify_writes_its_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cutting.py").write_text(WRONG)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    out = [f"--{kind}={tmp_path / kind}" for kind in ("junit", "html")]
+    code = cli.main(["verify", "clip", "--adapter", "cutting:Wrong", "--n", "0", "--json", *out])
+    report = json.loads(capsys.readouterr().out)
+    assert code == report["exit_code"] == 1
+    assert (tmp_path / "junit").read_text().startswith("<?xml")
+    assert (tmp_path / "html").read_text().startswith("<!doctype html>")
+    command = report["failures"][0]["replay"].split()[2:]
+    assert cli.main(["verify", *command]) == 1
+    assert "1 fail" in capsys.readouterr().out
+
+
+def test_verify_shrinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut.py").write_text(WRONG)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cli.main(["verify", "clip", "--adapter", "cut:Wrong", "--n", "0", "--shrink"]) == 1
+    assert "clip core-int: smallest: v=" in capsys.readouterr().out
+
+
+def test_verify_ends_with_3_for_a_stale_deviation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "deviations.toml"
+    path.write_text('[[deviation]]\nflag = "inside"\nkind = "known-bug"\nreason = "?"\n')
+    arguments = ["verify", "clip", "--n", "0", "--deviations", str(path)]
+    assert cli.main(arguments) == 3
+    assert "all that it names pass now" in capsys.readouterr().out
+    path.write_text('[[deviation]]\nflag = "inside"\nkind = "known-bug"\n')
+    assert cli.main(arguments) == 3
+    assert "gives no reason" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gen", "magic"], ["magic", "requantize"]),
+        (["gen", "requantize", "--profile", "fast"], ["fast", "tflite_up"]),
+        (["gen", "clip", "--n", "-1"], ["n: needs 0 or more"]),
+        (["gen", "clip", "--only", "3,3"], ["only"]),
+        (["gen", "clip", "--only", "x"], ["only", "'x'"]),
+        (["gen", "requantize", "--bits", "17"], ["bits", "1 to 16"]),
+        (["gen", "add", "--rejects"], ["add", "refused"]),
+        (["verify", "--adapter", "no_such:Thing"], ["adapter", "no_such"]),
+        (["verify", "--adapter", "a:B", "--pipe", "./k"], ["only one"]),
+        (["verify", "clip", "--pipe", "/no/such/kernel"], ["/no/such/kernel"]),
+        (["verify", "clip", "--pipe", "./k", "--shrink"], ["shrink"]),
+        (["verify", "clip", "--case", "clip/x/1"], ["clip/x/1"]),
+        (["verify", "clip", "--deviations", "/no/such.toml"], ["/no/such.toml"]),
+        (["vectors", "lint", "--dir", ""], ["dir"]),
+    ],
+)
+def test_bad_arguments_are_one_line(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("aquant-ref: error: ")
+    for word in words:
+        assert word in line
+
+
+def test_vectors_are_checked_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["vectors", "lint"]) == 0
+    assert cli.main(["vectors", "lint", "--dir", str(tmp_path)]) == 1
+    assert cli.main(["vectors", "generate", "--dir", str(tmp_path)]) == 0
+    assert cli.main(["vectors", "lint", "--dir", str(tmp_path)]) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {path.name for path in VECTORS.iterdir()}
+    assert "clip.json" in capsys.readouterr().out
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    from aquant_ref.conformance.vectors import generate
+
+    with pytest.raises(InputError, match="missing"):
+        generate(tmp_path / "missing")

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.conformance import Adapter, verify
+from aquant_ref.conformance.deviations import Deviations, StaleDeviation, load
+from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, EXIT_STALE, Report
+from aquant_ref.errors import InputError
+
+
+class Cuts(Adapter):
+    """Wrong beyond int32 alone."""
+
+    def clip(self, *, v: Any, low: Any, high: Any) -> Any:
+        return np.clip(v.astype(np.int32), low, high)
+
+
+ALL = ("clip/beyond_int32", "type_end", "range_end")  # and random, where it shows
+
+
+def written(tmp_path: Path, text: str) -> Deviations:
+    path = tmp_path / "deviations.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+def entry(**fields: str) -> str:
+    return "[[deviation]]\n" + "".join(f'{k} = "{v}"\n' for k, v in fields.items())
+
+
+def flagged(*flags: str) -> str:
+    return "".join(entry(flag=f, kind="known-bug", reason="cuts to 32 bits") for f in flags)
+
+
+def run(deviations: Deviations) -> Report:
+    return verify(Cuts(), operations=["clip"], generated=0, deviations=deviations)
+
+
+def test_what_is_known_is_deviating_and_neither_passed_nor_failed(tmp_path: Path) -> None:
+    assert run(Deviations()).exit_code == EXIT_MISMATCH
+    known = written(tmp_path, flagged(*ALL, "clip:core-int/random"))
+    report = run(known)
+    assert report.exit_code == EXIT_PASS
+    found = report.total()
+    assert found["deviating"] > 0
+    assert found["fail"] == 0
+    assert f"{found['deviating']} deviating" in report.claim
+    assert "core-int in part (clip)" in report.claim
+
+
+def test_what_is_not_named_still_fails(tmp_path: Path) -> None:
+    report = run(written(tmp_path, flagged("clip/beyond_int32")))
+    assert report.exit_code == EXIT_MISMATCH
+    assert report.total()["deviating"] > 0
+
+
+def test_a_single_case_can_be_named(tmp_path: Path) -> None:
+    name = run(Deviations()).failures[0].case
+    report = run(written(tmp_path, entry(case=name, kind="known-bug", reason="soon")))
+    assert report.total()["deviating"] == 1
+
+
+def test_what_is_out_of_scope_may_be_unsupported(tmp_path: Path) -> None:
+    known = written(
+        tmp_path, entry(flag="tie", kind="out-of-scope", reason="no requantization here")
+    )
+    report = verify(Cuts(), operations=["requantize"], generated=0, deviations=known)
+    assert report.total(flag="tie")["deviating"] == report.total(flag="tie")["total"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (flagged("inside"), "all that it names pass now"),
+        (flagged("clip/unheard_of"), "names nothing that was run"),
+        (entry(case="clip/inside/999", kind="known-bug", reason="?"), "names nothing"),
+    ],
+)
+def test_a_deviation_that_is_none_any_more_is_stale(text: str, words: str, tmp_path: Path) -> None:
+    known = written(tmp_path, flagged(*ALL, "random") + text)
+    report = run(known)
+    assert report.exit_code == EXIT_STALE
+    assert any(words in line for line in report.stale)
+    assert words in report.text()
+    assert report.claim == "claim: none"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (entry(flag="tie", kind="known-bug"), "deviation 1: gives no reason"),
+        (entry(flag="tie", kind="known-bug", reason=" "), "gives no reason"),
+        (entry(flag="tie", kind="a feature", reason="?"), "needs a kind, known-bug or"),
+        (entry(kind="known-bug", reason="?"), "needs either a case or a flag"),
+        (entry(flag="a", case="b", kind="known-bug", reason="?"), "either a case or a flag"),
+        (entry(flag="a", kind="known-bug", reason="?", until="2030"), "has no 'until'"),
+    ],
+)
+def test_an_entry_without_what_it_needs_is_refused(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(StaleDeviation, match=words):
+        written(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["[[deviation", 'flag = "tie"', ""])
+def test_a_file_that_is_none_is_one_line(text: str, tmp_path: Path) -> None:
+    if not text:
+        assert written(tmp_path, text).entries == []
+        return
+    with pytest.raises(InputError, match=r"deviations.toml: "):
+        written(tmp_path, text)

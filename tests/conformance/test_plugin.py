@@ -1,0 +1,65 @@
+"""The plugin in a pytest of its own, as an implementer has it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODULE = """
+import numpy as np
+from aquant_ref.conformance import Adapter
+
+
+class Right(Adapter):
+    def clip(self, *, v, low, high):
+        return np.clip(v, low, high)
+
+
+class Wrong(Adapter):
+    def clip(self, *, v, low, high):
+        return np.clip(v, low, high + 1)
+"""
+
+TEST = """
+import mine
+
+
+def test_mine(aquant_verify):
+    assert aquant_verify(mine.Right(), operations=["clip"]).total()["pass"] > 0
+
+
+def test_wrong(aquant_verify):
+    aquant_verify(mine.Wrong(), operations=["clip"], generated=0)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(MODULE)
+    (tmp_path / "test_mine.py").write_text(TEST)
+    return tmp_path
+
+
+def pytest_in(folder: Path, *arguments: str) -> str:
+    plugin = ["-p", "aquant_ref.conformance.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", *plugin, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
+
+
+def test_the_fixture_fails_a_test_with_the_report(folder: Path) -> None:
+    out = pytest_in(folder)
+    assert "1 failed, 1 passed" in out
+    assert "rule AQ-INT-1; likely: " in out
+
+
+def test_the_option_adds_a_test_for_each_operation_and_flag(folder: Path) -> None:
+    out = pytest_in(folder, "--aquant-adapter", "mine:Right", "-k", "aquant_ref")
+    assert "failed" not in out
+    assert "6 passed" in out  # five flags, and the run as a whole
+    assert "aquant_ref/clip/core-int/range_end" not in out
+    wrong = pytest_in(folder, "--aquant-adapter", "mine:Wrong", "-k", "aquant_ref")
+    assert "aquant_ref/clip/core-int/range_end" in wrong
+    assert "again: " in wrong

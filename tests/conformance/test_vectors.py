@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.vectors import VECTORS, generate, lint, load
+from aquant_ref.errors import InputError
+
+
+def test_the_vectors_have_nothing_wrong_with_them() -> None:
+    assert lint() == []
+
+
+def test_the_vectors_are_what_the_generator_writes(tmp_path: Path) -> None:
+    written = generate(tmp_path)
+    assert [path.stem for path in written] == [*FAMILIES]
+    for path in written:
+        assert path.read_bytes() == (VECTORS / path.name).read_bytes()
+
+
+def test_the_vectors_stay_small() -> None:
+    assert sum(path.stat().st_size for path in VECTORS.iterdir()) < 2 << 20
+
+
+def test_every_flag_of_every_operation_has_vectors() -> None:
+    for operation, families in FAMILIES.items():
+        flags = {flag for group in load(operation) for each in group.cases.flags for flag in each}
+        assert flags == {family.flag for family in families}
+
+
+def first(stored: Any) -> Any:
+    return stored["groups"][0]["tests"][0]
+
+
+def wrong_answer(stored: Any) -> None:
+    first(stored)["out"]["q"] += 1
+
+
+def two_of_one_id(stored: Any) -> None:
+    stored["groups"][0]["tests"][1]["id"] = first(stored)["id"]
+
+
+def another_id(stored: Any) -> None:
+    first(stored)["id"] = "clip/other/1"
+
+
+def another_flag(stored: Any) -> None:
+    first(stored)["flags"] = ["unheard_of"]
+
+
+def no_note(stored: Any) -> None:
+    del stored["notes"]["inside"]
+
+
+def another_field(stored: Any) -> None:
+    stored["fields"]["v"] = "i16"
+
+
+def no_spec(stored: Any) -> None:
+    del stored["spec"]
+
+
+def unknown_defect(stored: Any) -> None:
+    stored["notes"]["inside"]["catches"] = ["bad luck"]
+
+
+def another_result(stored: Any) -> None:
+    first(stored)["result"] = "about"
+
+
+def no_input(stored: Any) -> None:
+    del first(stored)["in"]["v"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (wrong_answer, "the oracle"),
+        (two_of_one_id, "two tests have one id"),
+        (another_id, "clip/other/1: is not <op>/<flag>/<slug>"),
+        (another_flag, "is not <op>/<flag>/<slug>"),
+        (no_note, "notes: differ from the flags in use by ['inside']"),
+        (another_field, "fields: is not that of the contract"),
+        (no_spec, "['spec']"),
+        (unknown_defect, "['bad luck']"),
+        (another_result, "'about'"),
+        (no_input, "is not whole"),
+    ],
+)
+def test_lint_finds_what_is_wrong(
+    damage: Callable[[Any], None], words: str, tmp_path: Path
+) -> None:
+    directory = tmp_path / "v1"
+    shutil.copytree(VECTORS, directory)
+    stored = json.loads((VECTORS / "clip.json").read_text(encoding="utf-8"))
+    damage(stored)
+    (directory / "clip.json").write_text(json.dumps(stored), encoding="utf-8")
+    wrong = lint(directory)
+    assert wrong
+    assert any(words in line for line in wrong), wrong
+    assert all("clip.json" in line for line in wrong)
+
+
+def test_lint_finds_a_file_that_is_missing_or_of_nothing(tmp_path: Path) -> None:
+    shutil.copytree(VECTORS, tmp_path / "v1")
+    (tmp_path / "v1" / "clip.json").rename(tmp_path / "v1" / "snip.json")
+    wrong = lint(tmp_path / "v1")
+    assert any("snip.json: is of no operation" in line for line in wrong)
+    assert any("clip.json: cannot be read" in line for line in wrong)
+
+
+def test_a_file_that_is_none_of_ours_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "clip.json").write_text("{}")
+    with pytest.raises(InputError, match=r"clip.json: is no file of the format"):
+        load("clip", tmp_path)

@@ -1,0 +1,323 @@
+"""The fixed-point lowering: engine against oracle, the instructions one by one, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aquant_ref import oracle
+from aquant_ref.engine import Engine, Instruction, Program, lower
+from aquant_ref.engine.bounds import bounds
+from aquant_ref.engine.fixed_point import OPERATIONS
+from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.quant.fixed_point import FLOAT_PROFILES, PROFILES, fixed_border
+from tests.engine import graphs, networks
+from tests.engine.test_engine import options
+
+fraction_bits = st.sampled_from([0, 1, 2, 5, 8, 12, 16])
+
+
+def assert_engine_equals_oracle(
+    model: QuantizedGraph, images: np.ndarray, bits: int, profile: str
+) -> None:
+    program = lower(model, "fixed_point", fraction_bits=bits, profile=profile)
+    computed, plain = Engine(program).run(images), model.plain()
+    for number, image in enumerate(images):
+        judged = oracle.fixed_point_network(plain, image.tolist(), bits, profile)
+        for name, tensor in computed.items():
+            assert tensor[number].tolist() == judged[name], name
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 10**6),
+    choice=options,
+    bits=fraction_bits,
+    profile=st.sampled_from(PROFILES),
+)
+def test_engine_equals_oracle_on_random_networks(
+    seed: int, choice: dict[str, Any], bits: int, profile: str
+) -> None:
+    model = networks.residual_network(seed, **choice)
+    assert_engine_equals_oracle(model, networks.hard_images(model, 3), bits, profile)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), bits=fraction_bits, profile=st.sampled_from(PROFILES))
+def test_engine_equals_oracle_on_random_graphs(seed: int, bits: int, profile: str) -> None:
+    """Of all operations, with signed codes; a few of those with many bits are refused."""
+    model = graphs.random_model(seed)
+    try:
+        assert_engine_equals_oracle(model, networks.hard_images(model, 3, seed), bits, profile)
+    except InputError:
+        assert bits > 8
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10**6), choice=options, bits=st.sampled_from([0, 1, 2, 6]))
+def test_engine_equals_oracle_where_everything_is_a_tie(
+    profile: str, seed: int, choice: dict[str, Any], bits: int
+) -> None:
+    model = networks.tied(networks.residual_network(seed, **choice), bits, seed)
+    assert_engine_equals_oracle(model, networks.hard_images(model, 3), bits, profile)
+
+
+def test_the_profiles_differ_where_everything_is_a_tie() -> None:
+    """So that the test above tells them apart."""
+    network = networks.residual_network(3, act_bits=4, signed=True, border=False)
+    model = networks.tied(network, 1)
+    images = networks.hard_images(model, 20)
+    codes = [
+        Engine(lower(model, "fixed_point", fraction_bits=1, profile=profile)).run(images)
+        for profile in ("exact", "tflite_away", "float32")
+    ]
+    one, two, three = (tensors["body.conv1"].tobytes() for tensors in codes)
+    assert one != two != three != one
+
+
+# What it is for: it comes close to the ideal semantics
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_more_fraction_bits_come_closer_to_the_ideal_semantics(seed: int) -> None:
+    model = networks.residual_network(seed, signed=seed % 2 == 0)
+    images = networks.hard_images(model, 60, seed)
+    ideal = Engine(lower(model)).run(images)
+
+    def differ(bits: int) -> int:
+        found = Engine(lower(model, "fixed_point", fraction_bits=bits)).run(images)
+        return sum(int(np.count_nonzero(found[name] != ideal[name])) for name in ideal)
+
+    assert differ(2) > 4 * differ(8) >= differ(14) == 0
+
+
+def test_without_borders_and_adds_it_is_classical_requantization() -> None:
+    """AQ-LOWER-10: one rounding, then the zero point, then the clip."""
+    model = networks.residual_network(5, border=False, signed=True)
+    program = lower(model, "fixed_point")
+    before = next(i for i in program.instructions if i.name == "body.conv1")
+    assert before.attributes["fraction_bits"] == 0
+    (steps,) = before.inputs
+    rescale = next(i for i in program.instructions if i.name == steps)
+    tensor = model.tensors["body.conv1"]
+    accs = np.arange(-40, 40)
+    x = np.broadcast_to(accs[:, None, None, None], (len(accs), 4, 1, 1))
+    codes = OPERATIONS["border"](before, OPERATIONS["rescale"](rescale, x))
+    for c in range(4):
+        left, bias, m, n = (
+            int(rescale.arrays[key][c]) for key in ("left", "bias", "multiplier", "shift")
+        )
+        expected = [
+            oracle.requantize(
+                oracle.scale_accumulator((acc << left) + bias, m, n, "exact"),
+                tensor.zero_point,
+                0,
+                2**tensor.bits - 1,
+            )
+            for acc in accs.tolist()
+        ]
+        assert codes[:, c, 0, 0].tolist() == expected
+
+
+def test_a_sum_that_is_in_the_right_steps_is_not_rescaled_again() -> None:
+    program = lower(networks.residual_network(2), "fixed_point")
+    by_name = {i.name: i for i in program.instructions}
+    assert by_name["body.relu2"].inputs == ("body.add.acc",)
+    assert by_name["body.add.acc"].inputs == ("body.add.a", "body.add.b")
+    assert by_name["body.relu2"].attributes["fraction_bits"] == 8
+
+
+def test_the_program_says_how_it_was_lowered() -> None:
+    model = networks.residual_network(2)
+    keys = ("lowering", "fraction_bits", "profile")
+    fixed = lower(model, "fixed_point", fraction_bits=3, profile="tflite_up").source
+    assert [fixed[key] for key in keys] == ["fixed_point", 3, "tflite_up"]
+    assert [lower(model).source.get(key) for key in keys] == ["threshold", None, None]
+
+
+# The instructions
+
+
+def rescale(profile: str, m: Fraction, left: int = 0, bias: int = 0) -> Instruction:
+    arrays = {"left": np.array([left], np.int32), "bias": np.array([bias], np.int32)}
+    if profile in FLOAT_PROFILES:
+        arrays["multiplier"] = np.array([float(m)])
+        return Instruction("t", "rescale_float", ("acc",), {"profile": profile}, arrays)
+    pair = oracle.multiplier(m)
+    arrays |= {
+        k: np.array([v], np.int32) for k, v in zip(("multiplier", "shift"), pair, strict=True)
+    }
+    return Instruction("t", "rescale", ("acc",), {"profile": profile}, arrays)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("m", [Fraction(1, 2), Fraction(3, 8), Fraction(1, 3), Fraction(5, 2**20)])
+def test_a_rescaling_equals_the_oracle_at_ties_and_type_ends(profile: str, m: Fraction) -> None:
+    for left, bias in [(0, 0), (0, 7), (5, -3)]:
+        ends = [-(2**31) >> left, (2**31 - 8) >> left, 2**24 + 1, -(2**24) - 3]
+        accs = [*range(-20, 20), *(a for a in ends if abs(a) << left < 2**31 - 8)]
+        x = np.array(accs).reshape(-1, 1, 1, 1)
+        computed = OPERATIONS["rescale"](rescale(profile, m, left, bias), x)
+        expected = [oracle.rescale((acc << left) + bias, m, profile) for acc in accs]
+        assert computed.dtype == np.int32
+        assert computed.ravel().tolist() == expected
+
+
+@pytest.mark.parametrize("profile", ["exact", "float32", "float64"])
+def test_what_leaves_int32_saturates_after_the_rounding(profile: str) -> None:
+    x = np.array([-(2**31), -1, 0, 1, 2**31 - 1]).reshape(-1, 1, 1, 1)
+    computed = OPERATIONS["rescale"](rescale(profile, Fraction(2**30)), x).ravel().tolist()
+    assert computed == [-(2**31), -(2**30), 0, 2**30, 2**31 - 1]
+
+
+def border(bits: int, zero_point: int, fraction: int, **more: Any) -> Instruction:
+    ends = -zero_point, 2**bits - 1 - zero_point
+    found = vars(fixed_border(*ends, zero_point, fraction, **more))
+    arrays = {key: found.pop(key) for key in ("coefficients", "lift")}
+    return Instruction("codes", "border", ("t",), found, arrays)
+
+
+@pytest.mark.parametrize("squash", ["sigmoid", "clip"])
+@pytest.mark.parametrize(("bits", "fraction"), [(1, 0), (1, 9), (2, 5), (4, 1), (3, 4), (8, 2)])
+def test_every_t_has_the_code_of_the_oracle(squash: str, bits: int, fraction: int) -> None:
+    """Exhaustive, for borders at their extremes and zero points at both ends."""
+    rows = [[0, 0, 0], [0.25, 0, 0], [-0.5, 1.0, 0], [9.0, -8.5, 0], [0.3, -1.1, 0.77], [-4, 0, 8]]
+    qmax = 2**bits - 1
+    for zero_point in {0, 1, qmax}:
+        each = border(bits, zero_point, fraction, coefficients=np.array(rows), squash=squash)
+        low, high = -zero_point << fraction, (qmax - zero_point) << fraction
+        ts = np.array([-(2**31), low - 1, *range(low, high + 1), high + 1, 2**31 - 1])
+        x = np.broadcast_to(ts[:, None], (len(ts), len(rows)))
+        codes = OPERATIONS["border"](each, x)
+        larger = max(zero_point, qmax - zero_point)
+        for c, row in enumerate(rows):
+            exact = [Fraction(b) for b in row]
+            for t, code in zip(ts.tolist(), codes[:, c].tolist(), strict=True):
+                steps = oracle.fixed_code(
+                    oracle.clip(t, low, high), exact, larger, fraction, squash
+                )
+                assert code == steps + zero_point
+
+
+def test_codes_that_are_summed_or_bordered_as_they_are_do_not_wrap() -> None:
+    """A program from elsewhere may do so; uint8 would wrap, and cannot be compared with -5."""
+    plus = Instruction("sum", "plus", ("a", "b"))
+    codes = np.full((1, 1, 1, 1), 255, np.uint8)
+    assert OPERATIONS["plus"](plus, codes, codes).item() == 510
+    assert OPERATIONS["border"](border(9, 200, 0), codes).item() == 455
+
+
+def test_codes_of_more_than_8_bits_are_uint16() -> None:
+    for bits, dtype in ((8, np.uint8), (9, np.uint16)):
+        codes = OPERATIONS["border"](border(bits, 0, 3), np.array([[2**20]]))
+        assert (codes.item(), codes.dtype) == (2**bits - 1, dtype)
+
+
+def test_no_integer_leaves_its_bounds_and_a_rescaled_one_saturates_at_int32() -> None:
+    for seed, bits in product(range(4), (0, 8, 16)):
+        model = networks.residual_network(seed, pool=True)
+        program = lower(model, "fixed_point", fraction_bits=bits)
+        known = bounds(program)
+        tensors = {"image": networks.hard_images(model, 30, seed)}
+        engine = Engine(program)
+        for each in program.instructions:
+            x = engine._apply(each, [tensors[name] for name in each.inputs])
+            tensors[each.name] = x
+            axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+            assert (x.min(axis=axes) >= known[each.name][0]).all(), each.name
+            assert (x.max(axis=axes) <= known[each.name][1]).all(), each.name
+
+
+# What is refused, by name
+
+
+def with_layer(model: QuantizedGraph, name: str, **changes: Any) -> QuantizedGraph:
+    layer = replace(model.layers[name], **changes)
+    return replace(model, layers={**model.layers, name: layer})
+
+
+def test_a_bias_that_leaves_int32_is_refused_by_name() -> None:
+    model = networks.residual_network(1)
+    far = with_layer(model, "body.conv1", bias=np.full(4, 1e12))
+    with pytest.raises(
+        InputError, match=r"body\.relu1\.steps: its bias is \d+ units, beyond int32"
+    ):
+        lower(far, "fixed_point")
+
+
+def test_an_accumulator_that_leaves_int32_once_shifted_is_refused_by_name() -> None:
+    model = networks.residual_network(1)
+    unit = np.full(4, model.tensors["body.relu1"].scale * 2.0**14)
+    coarse = with_layer(model, "body.conv1", unit=unit, bias=np.zeros(4))
+    with pytest.raises(AccumulatorOverflow, match=r"relu1\.steps: its accumulator .* beyond int32"):
+        lower(coarse, "fixed_point", fraction_bits=16)
+
+
+@pytest.mark.parametrize("term", ["a", "b", "sum"])
+def test_an_add_that_could_leave_int32_is_refused_with_its_bound(term: str) -> None:
+    def program(a: int, b: int) -> Program:
+        image = Instruction("t", "flatten", ("image",), {"positions": 1})
+        scaled = [
+            replace(rescale("exact", Fraction(m)), name=name, inputs=("t",))
+            for name, m in (("a", a), ("b", b))
+        ]
+        plus = Instruction("y", "plus", ("a", "b"))
+        return Program((1, 1, 1), (image, *scaled, plus))
+
+    largest = (2**31 - 1) // 255
+    factors = {"a": (largest + 1, 1), "b": (1, largest + 1), "sum": (largest // 2 + 1,) * 2}
+    bounds(program(largest - 1, 1))
+    with pytest.raises(AccumulatorOverflow, match=r"y: its sum can reach \d+, beyond 2147483647"):
+        bounds(program(*factors[term]))
+
+
+def test_a_border_whose_polynomial_was_not_stored_is_refused() -> None:
+    model = networks.residual_network(1)
+    tensor = replace(model.tensors["stem.relu"], coefficients=None)
+    old = replace(model, tensors={**model.tensors, "stem.relu": tensor})
+    assert lower(old).instructions  # thresholds need none
+    with pytest.raises(InputError, match=r"stem\.relu: has crossings alone"):
+        lower(old, "fixed_point")
+
+
+def test_more_fraction_bits_than_int32_has_room_for_are_refused() -> None:
+    model = networks.residual_network(1, act_bits=9)
+    stem = model.tensors["stem.relu"]
+    long = replace(stem, bits=16, crossings=np.arange(2**16 - 1)[None] + 0.5)
+    model = replace(model, tensors={**model.tensors, "stem.relu": long})
+    with pytest.raises(InputError, match=r"stem\.relu: 16 fraction bits of 65535 steps"):
+        lower(model, "fixed_point", fraction_bits=16)
+
+
+@pytest.mark.parametrize(
+    ("lowering", "more", "words"),
+    [
+        ("lut", {}, "lowering: no 'lut'; there are threshold, fixed_point"),
+        ("threshold", {"fraction_bits": 8}, "fraction bits: lowering 'threshold' has none"),
+        ("threshold", {"profile": "exact"}, "profile: lowering 'threshold' has none"),
+        ("fixed_point", {"fraction_bits": 17}, "fraction bits: needs 0 to 16, got 17"),
+        ("fixed_point", {"profile": "cuda"}, "profile: 'cuda' is not one of exact"),
+    ],
+)
+def test_a_lowering_that_there_is_not_is_refused(
+    lowering: str, more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        lower(networks.residual_network(1), lowering, **more)
+
+
+def test_an_add_that_no_quantizer_follows_is_refused_by_name() -> None:
+    """A model from elsewhere; ours always have one."""
+    model = networks.residual_network(1)
+    tensors = {n: t for n, t in model.tensors.items() if n not in ("body.relu2", "head.mean")}
+    with pytest.raises(InputError, match=r"no quantizer follows"):
+        lower(replace(model, tensors=tensors), "fixed_point")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aquant_ref.engine import Engine, lower
+from aquant_ref.evidence.fixed_point import agreements, markdown
+from aquant_ref.ptq.snap import snap
+from aquant_ref.quant.fixed_point import FixedPoint
+from tests.evidence import networks
+
+CLONE = Path(__file__).resolve().parents[2]
+FILES = sorted((CLONE / "reference_models" / "results" / "fixed_point").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_stored_table_is_made_from_its_rows(path: Path) -> None:
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(result)
+    assert path.stem == f"{result['model']}-{result['data']}"
+
+
+def test_a_row_counts_codes_and_logits_that_differ_end_to_end() -> None:
+    inputs, model = networks.inputs(40), snap(networks.network(), {})
+    rows = agreements(inputs, model, [FixedPoint(bits) for bits in (0, 1, 12)])
+    codes = inputs.test.batch(np.arange(40))
+    ideal = Engine(lower(model)).run(codes)
+    for row in rows:
+        bits = row["fraction_bits"]
+        found = Engine(lower(model, "fixed_point", fraction_bits=bits)).run(codes)
+        logits = found.pop("head.linear") == ideal["head.linear"]
+        differ = np.concatenate([(found[name] != ideal[name]).ravel() for name in found])
+        assert row["codes_differ"] == differ.mean()
+        assert row["logits_equal"] == logits.mean()
+    assert rows[0]["codes_differ"] > rows[2]["codes_differ"] == 0
+    assert rows[2]["logits_equal"] == 1
+
+
+def test_what_cannot_be_lowered_has_a_row_that_says_why() -> None:
+    model = snap(networks.network(), {})
+    layer = model.layers["body.conv"]
+    far = replace(layer, bias=np.full(3, 1e9))
+    model = replace(model, layers={**model.layers, "body.conv": far})
+    rows = agreements(networks.inputs(), model, [FixedPoint(16)])
+    result = {
+        "model": "tiny",
+        "data": "tiny",
+        "tested": 8,
+        "seed": 0,
+        "images": 16,
+        "versions": {"numpy": "2"},
+        "runs": [
+            {
+                "method": "rtn",
+                "border": "",
+                "weight_bits": 2,
+                "act_bits": 2,
+                "iterations": 0,
+                "rows": rows,
+            }
+        ],
+    }
+    assert "| 16 | `exact` | refused: body.relu.steps: its bias is" in markdown(result)

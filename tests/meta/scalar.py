@@ -1,0 +1,47 @@
+"""Implementations written one case at a time, as they are in C, and as adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance import Adapter, Capabilities
+from aquant_ref.conformance.contract import OPERATIONS
+
+
+@dataclass(frozen=True)
+class Written:
+    """One operation, as a function of its fields by position (and of `profile`, which is bound)."""
+
+    operation: str
+    name: str
+    function: Callable[..., Any]
+    profile: str = "exact"
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.name}"
+
+
+class ScalarAdapter(Adapter):
+    """An adapter with one operation."""
+
+    def __init__(self, written: Written) -> None:
+        self.name = str(written)
+        self._profile = written.profile
+        fields = [field.name for field in OPERATIONS[written.operation].fields]
+
+        def method(profile: str = "", rounding: str = "", **columns: Any) -> Any:
+            texts = [rounding] if "rounding" in fields else []
+            rows = zip(*(columns[f].tolist() for f in fields if f != "rounding"), strict=True)
+            answers = [written.function(*texts, *row) for row in rows]
+            if isinstance(answers[0], tuple):
+                return tuple(np.array(column) for column in zip(*answers, strict=True))
+            return np.array(answers)
+
+        setattr(self, written.operation, method)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(requantization=(self._profile,))

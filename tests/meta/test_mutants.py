@@ -1,0 +1,65 @@
+"""The kit tested: every wrong implementation is found, no right one is accused."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from aquant_ref.conformance import OPERATIONS, verify
+from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.defects import DEFECTS
+from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, Report
+from tests.meta.mutants import MUTANTS, Mutant
+from tests.meta.scalar import ScalarAdapter, Written
+from tests.meta.variants import VARIANTS
+
+
+@cache
+def report_on(written: Written) -> Report:
+    """By the stored vectors alone."""
+    return verify(ScalarAdapter(written), operations=[written.operation], generated=0)
+
+
+def failing_flags(report: Report) -> set[str]:
+    return {flag for (_, _, flag, status), _ in report.counts.items() if status == "fail"}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Mutant) -> None:
+    report = report_on(mutant)
+    assert report.exit_code == EXIT_MISMATCH
+    assert report.total()["error"] == 0, report.text()  # wrong, and not merely broken
+    assert mutant.flag in failing_flags(report)
+    (family,) = [f for f in FAMILIES[mutant.operation] if f.flag == mutant.flag]
+    assert mutant.defect in family.catches
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_a_right_implementation_is_never_accused(variant: Written) -> None:
+    report = verify(ScalarAdapter(variant), operations=[variant.operation])
+    assert report.exit_code == EXIT_PASS, report.text()
+    assert report.total()["pass"] > 1000
+
+
+def test_there_is_a_mutant_of_every_operation_and_of_nearly_every_class_of_defects() -> None:
+    assert {mutant.operation for mutant in MUTANTS} == {*OPERATIONS}
+    assert {mutant.defect for mutant in MUTANTS} == {*DEFECTS} - {"input.accepted"}
+    assert len({str(mutant) for mutant in MUTANTS}) == len(MUTANTS) >= 60
+
+
+def test_the_report_names_the_fault_among_the_likeliest() -> None:
+    def named(mutant: Mutant) -> bool:
+        report = report_on(mutant)
+        return any(mutant.defect in report.likely(failure) for failure in report.failures)
+
+    missed = [str(mutant) for mutant in MUTANTS if not named(mutant)]
+    assert len(missed) <= len(MUTANTS) // 20, missed
+
+
+@pytest.mark.parametrize("operation", [*FAMILIES])
+def test_every_kind_of_case_finds_a_mutant(operation: str) -> None:
+    """But for those that have to be refused, and those with nothing to see for any mutant here."""
+    found = set().union(*(failing_flags(report_on(m)) for m in MUTANTS if m.operation == operation))
+    ordinary = {f.flag for f in FAMILIES[operation] if not f.rejects}
+    assert ordinary - found <= {"above_border"}
