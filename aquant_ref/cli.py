@@ -218,6 +218,25 @@ def fixed_point(args: argparse.Namespace) -> int:
     return 0
 
 
+def exact(args: argparse.Namespace) -> int:
+    """Run every lowering of a network beside its simulation and count what differs; resumable."""
+    from aquant_ref import grid
+    from aquant_ref.evidence.exactness import markdown, table
+
+    rows = table(
+        args.model,
+        args.data,
+        [grid.parse("aquant", bits, iterations=args.iters) for bits in args.bits.split(",")],
+        args.lowerings.split(","),
+        images=args.images,
+        weights=args.weights,
+        out=Path(args.out),
+        progress=progress,
+    )
+    show(markdown(rows).removesuffix("\n"))
+    return 1 if any(row["mismatches"] for row in rows) else 0
+
+
 def gen(args: argparse.Namespace) -> int:
     """Write test cases of one operation as a stream that a kernel in any language reads."""
     return kit.gen(args, show)
@@ -319,6 +338,16 @@ def parser() -> argparse.ArgumentParser:
     )
     seven.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
     seven.add_argument("--out", metavar="FILE", help="the table, JSON; Markdown goes beside it")
+
+    eight = command("exact", exact, _data(), _inputs())
+    eight.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
+    eight.add_argument(
+        "--lowerings",
+        default="threshold,lut,fixed_point",
+        metavar="LIST",
+        help="default: threshold,lut,fixed_point",
+    )
+    eight.add_argument("--out", required=True, metavar="FILE", help="the table, JSON and Markdown")
 
     command("gen", gen, kit.case_arguments())
     command("check", check, kit.case_arguments(), kit.check_arguments())
