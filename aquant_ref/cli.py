@@ -261,6 +261,25 @@ def fixed_point(args: argparse.Namespace) -> int:
     return 0
 
 
+def exact(args: argparse.Namespace) -> int:
+    """Run every lowering of a network beside its simulation and count what differs; resumable."""
+    from aquant_ref import grid
+    from aquant_ref.evidence.exactness import markdown, table
+
+    rows = table(
+        args.model,
+        args.data,
+        [grid.parse("aquant", bits, iterations=args.iters) for bits in args.bits.split(",")],
+        args.lowerings.split(","),
+        images=args.images,
+        weights=args.weights,
+        out=Path(args.out),
+        progress=progress,
+    )
+    show(markdown(rows).removesuffix("\n"))
+    return 1 if any(row["mismatches"] for row in rows) else 0
+
+
 def gen(args: argparse.Namespace) -> int:
     """Write test cases of one operation as a stream that a kernel in any language reads."""
     return kit.gen(args, show)
@@ -368,13 +387,23 @@ def parser() -> argparse.ArgumentParser:
     seven.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
     seven.add_argument("--out", metavar="FILE", help="the table, JSON; Markdown goes beside it")
 
-    eight = command("certify", certify, _dtype(), _json())
-    eight.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+    eight = command("exact", exact, _data(), _inputs())
+    eight.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
+    eight.add_argument(
+        "--lowerings",
+        default="threshold,lut,fixed_point",
+        metavar="LIST",
+        help="default: threshold,lut,fixed_point",
+    )
+    eight.add_argument("--out", required=True, metavar="FILE", help="the table, JSON and Markdown")
 
-    nine = command("compare", compare, _dtype(), _json())
-    nine.add_argument("a", metavar="A", help="a recorded run, as it should be")
-    nine.add_argument("b", metavar="B", help="another: of run --record, or named tensors (.npz)")
-    nine.add_argument(
+    nine = command("certify", certify, _dtype(), _json())
+    nine.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+
+    ten = command("compare", compare, _dtype(), _json())
+    ten.add_argument("a", metavar="A", help="a recorded run, as it should be")
+    ten.add_argument("b", metavar="B", help="another: of run --record, or named tensors (.npz)")
+    ten.add_argument(
         "--program", metavar="DIR", help="what quantize --out wrote; says which layer is to blame"
     )
 

@@ -43,8 +43,7 @@ class ReferenceModel:
         return Path(__file__).parent / self.name
 
     def weights_path(self, data: str) -> Path:
-        """The shipped weights for the data set called `data`; raises InputError if there are none.
-        """
+        """The shipped weights for the data set `data`; raises InputError if there are none."""
         path = self.folder / f"{data}.npz"
         if not path.exists() and self.convert is not None:
             raise InputError(

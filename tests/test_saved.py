@@ -35,12 +35,16 @@ def few_images() -> Iterator[None]:
         yield
 
 
+def quantized(out: Path, *options: str) -> None:
+    setting = ["--method", "rtn", "--weight-bits", "4", "--act-bits", "4", "--images", "64"]
+    assert cli.main(["quantize", *setting, *options, "--out", str(out)]) == 0
+
+
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory, few_images: None) -> Path:
     """The folder of a quantized network, W4A4, with recordings of its first 12 images."""
     out = tmp_path_factory.mktemp("job")
-    setting = ["--method", "rtn", "--weight-bits", "4", "--act-bits", "4", "--images", "64"]
-    assert cli.main(["quantize", *setting, "--out", str(out)]) == 0
+    quantized(out)
     run = ["run", str(out), "--images", "12"]
     assert cli.main([*run, "--record", str(out / "engine.npz")]) == 0
     simulated = ["--record", str(out / "float32.npz"), "--simulate", "--dtype", "float32"]
@@ -203,6 +207,64 @@ def test_a_float32_run_differs_in_fragile_decisions_alone(job: Path, capsys: Cap
         found = verdict["divergence"]
         assert found is None or found["fragile"] == found["mismatches"]
     assert all(verdict["divergence"] is None for verdict in report["verdicts"]["A"])
+
+
+def test_signed_codes_are_recorded_certified_and_compared(tmp_path: Path, capsys: Captured) -> None:
+    quantized(tmp_path, "--signed")
+    run = ("run", tmp_path, "--images", "6")
+    one, two = tmp_path / "engine.npz", tmp_path / "simulation.npz"
+    printed(capsys, *run, "--record", one)
+    printed(capsys, *run, "--record", two, "--simulate")
+    stem = Recording.load(one).tensors["stem.relu"]
+    assert (stem.dtype, stem.min()) == (np.int8, -8)
+    table = printed(capsys, "compare", one, two, "--program", tmp_path)
+    assert "9 of 9 tensors are what the program makes" in table
+    assert printed(capsys, "certify", tmp_path).count("reached by the codes of the worst case") == 9
+
+
+# a program in fixed point
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory, few_images: None) -> Path:
+    """The folder of the network of `job` in fixed point, with recordings of 12 images."""
+    out = tmp_path_factory.mktemp("fixed")
+    quantized(out, "--lowering", "fixed_point", "--fraction-bits", "6", "--profile", "tflite_up")
+    run = ["run", str(out), "--images", "12"]
+    assert cli.main([*run, "--record", str(out / "engine.npz")]) == 0
+    assert cli.main([*run, "--record", str(out / "simulation.npz"), "--simulate"]) == 0
+    return out
+
+
+def test_a_run_in_fixed_point_equals_its_own_simulation(fixed: Path, capsys: Captured) -> None:
+    both = fixed / "engine.npz", fixed / "simulation.npz"
+    for judged in ((), ("--program", fixed)):
+        table = printed(capsys, "compare", *both, *judged)
+        assert "the first that differs" not in table
+    assert table.count("9 of 9 tensors are what the program makes") == 2
+
+
+def test_a_run_in_fixed_point_differs_from_the_ideal_one_and_each_program_blames_the_other(
+    job: Path, fixed: Path, capsys: Captured
+) -> None:
+    both = job / "engine.npz", fixed / "engine.npz"
+    for program, right in ((job, "A"), (fixed, "B")):
+        table = printed(capsys, "compare", *both, "--program", program, code=1)
+        words = f"{right}, each layer from the codes that {right} itself has before it: 9 of 9"
+        assert words in table
+        assert table.count("9 of 9") == 1
+    assert "exact ties" not in table
+    assert "named fragile" not in table
+
+
+def test_fixed_point_has_no_certificate_and_no_simulation_in_float32(
+    fixed: Path, capsys: Captured
+) -> None:
+    line = refused(capsys, "certify", fixed)
+    assert "is in fixed point, which has no thresholds to certify" in line
+    assert "inside int32" in line
+    line = refused(capsys, "run", fixed, "--images", "2", "--dtype", "float32")
+    assert "fixed point is simulated in float64, not in float32" in line
 
 
 def test_tensors_from_elsewhere_are_compared(job: Path, tmp_path: Path, capsys: Captured) -> None:

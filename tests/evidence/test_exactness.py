@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aquant_ref.errors import InputError
+from aquant_ref.evidence.exactness import markdown, table
+from aquant_ref.ptq.methods import Config
+from tests.evidence import networks
+
+CLONE = Path(__file__).resolve().parents[2]
+FILES = sorted((CLONE / "reference_models" / "results" / "exact").glob("*.json"))
+CONFIG = Config("aquant", 2, 2, 3, batch=4)
+ALL = ("threshold", "lut", "fixed_point")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_stored_table_is_made_from_its_rows_and_nothing_differs(path: Path) -> None:
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(rows)
+    assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem}
+    assert sum(row["mismatches"] for row in rows) == 0
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The inputs of the small network in place of a model's; how often they were loaded."""
+    made: list[Any] = []
+
+    def load(*args: Any, **options: Any) -> Any:
+        made.append(args)
+        return networks.inputs(5)
+
+    monkeypatch.setattr("aquant_ref.evidence.exactness.Inputs.load", load)
+    return made
+
+
+def test_every_lowering_has_a_row_and_a_second_call_computes_none(
+    tmp_path: Path, loads: list[Any]
+) -> None:
+    out = tmp_path / "rows.json"
+    rows = table("tiny", "shapes", [CONFIG], ALL[:2], images=16, out=out)
+    assert [(row["lowering"], row["mismatches"]) for row in rows] == [(n, 0) for n in ALL[:2]]
+    # 5 images: two channels of 2x3, three of 2x4, and two logits
+    assert {row["elements"] for row in rows} == {5 * (2 * 6 + 3 * 8 + 2)}
+    again = table("tiny", "shapes", [CONFIG], ALL, images=16, out=out)
+    assert again[:2] == rows
+    assert [row["lowering"] for row in again] == list(ALL)
+    assert table("tiny", "shapes", [CONFIG], ALL, images=16, out=out) == again
+    assert len(loads) == 2
+    assert out.with_suffix(".md").read_text(encoding="utf-8") == markdown(again)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lowerings": ["magic"]}, "--lowerings: no 'magic'"),
+        ({"out": "rows.txt"}, "does not end in .json"),
+        ({"configs": [Config("aquant", 2, 8, 3)]}, "fewer than 8 bits"),
+        ({"images": 2}, "fewer than a batch"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(
+    options: dict[str, Any], message: str, tmp_path: Path, loads: list[Any]
+) -> None:
+    out = tmp_path / options.pop("out", "rows.json")
+    given: dict[str, Any] = {"configs": [CONFIG], "lowerings": ALL, "images": 16, **options}
+    with pytest.raises(InputError, match=message):
+        table("tiny", "shapes", given.pop("configs"), given.pop("lowerings"), out=out, **given)
+    assert not loads
+
+
+def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path, loads: list[Any]) -> None:
+    out = tmp_path / "rows.json"
+    out.write_text('{"rows": [{"model": "tiny"}]}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows\.json: is not a table of this kind"):
+        table("tiny", "shapes", [CONFIG], ALL, images=16, out=out)
+    assert not loads
+    assert "tiny" in out.read_text(encoding="utf-8")
