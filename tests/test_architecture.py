@@ -35,6 +35,7 @@ FLOORS = [
     {"cell"},
     {"grid", "job"},
     {"report"},
+    {"arguments"},
     {"cli"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
