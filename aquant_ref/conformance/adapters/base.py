@@ -10,7 +10,7 @@ import numpy as np
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases
-from aquant_ref.conformance.selection import BITS, ROUNDINGS, SIGNS, Selection
+from aquant_ref.conformance.selection import BITS, GRANULARITIES, ROUNDINGS, SIGNS, Selection
 from aquant_ref.conformance.verdict import Answers
 from aquant_ref.errors import InputError
 
@@ -20,15 +20,15 @@ class Capabilities:
     """What an implementation says of itself; what it does not say is not asked, nor claimed.
 
     `bits` and `signs` of codes, rules of `rounding`, variations of requantization, `granularity` of
-    scales (which no scalar operation has), and whether it `rejects` what the contract refuses: most
-    kernels check nothing, and such inputs are then left out. Spec: AQ-CONF-4.
+    the weights' scales, and whether it `rejects` what the contract refuses: most kernels check
+    nothing, and such inputs are then left out. Spec: AQ-CONF-4.
     """
 
     bits: tuple[int, ...] = BITS
     signs: tuple[str, ...] = SIGNS
     rounding: tuple[str, ...] = ROUNDINGS
     requantization: tuple[str, ...] = ("exact",)
-    granularity: tuple[str, ...] = ("tensor", "channel")
+    granularity: tuple[str, ...] = GRANULARITIES
     rejects: bool = False
 
     def text(self) -> str:
@@ -36,17 +36,17 @@ class Capabilities:
         return (
             f"rounding {' '.join(self.rounding)}; "
             f"requantization {' '.join(self.requantization) or 'none'}; "
-            f"bits {' '.join(map(str, self.bits))} {' '.join(self.signs)}"
-            + "; refusals"
-            * self.rejects
+            f"bits {' '.join(map(str, self.bits))} {' '.join(self.signs)}; "
+            f"granularity {' '.join(self.granularity)}" + "; refusals" * self.rejects
         )
 
     def cover(self, asked: Selection) -> bool:
         """Whether every case of this selection is within what is declared."""
         operation = contract.get(asked.operation)
         needs = {"bits": asked.bits, "signs": asked.signs} if "bits" in operation.tags else {}
-        if "rounding" in operation.tags:
-            needs["rounding"] = asked.rounding
+        for tag in ("rounding", "granularity"):
+            if tag in operation.tags:
+                needs[tag] = getattr(asked, tag)
         if operation.variations:
             needs["requantization"] = (asked.profile,)
         declared = all(set(need) <= set(getattr(self, name)) for name, need in needs.items())
@@ -56,7 +56,8 @@ class Capabilities:
         """Sequences of cases that together ask for everything that is declared."""
         variations = contract.get(operation).variations
         profiles = [p for p in variations if p in self.requantization] if variations else [""]
-        chosen: dict[str, Any] = {"bits": self.bits, "signs": self.signs, "rounding": self.rounding}
+        names = ("bits", "signs", "rounding", "granularity")
+        chosen: dict[str, Any] = {name: getattr(self, name) for name in names}
         return [
             Selection(operation, profile, **chosen, seed=seed, rejects=rejects)
             for profile in profiles
