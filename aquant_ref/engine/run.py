@@ -74,7 +74,7 @@ class Engine:
         recorded = {}
         for each in self.program.instructions:
             inputs = [tensors[name] for name in each.inputs]
-            tensors[each.name] = value = self._apply(each, inputs)
+            tensors[each.name] = value = apply(each, inputs, self._types.get(each.name, ""))
             if each.op in MAKES_CODES or each.name == self.program.output:
                 recorded[each.name] = value
             for name in each.inputs:
@@ -82,35 +82,38 @@ class Engine:
                     tensors.pop(name, None)
         return recorded
 
-    def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
-        x = inputs[0]
-        if each.op in CONVOLUTIONS:
-            return _conv2d(x, each, self._types[each.name])
-        if each.op == "linear":
-            weight = each.arrays["weight"]
-            acc = _product(
-                weight, _centred(x, each)[:, :, None].astype(_dtype(self._types[each.name]))
-            )
-            return acc[:, :, 0] + each.arrays["bias"]
-        if each.op == "threshold":
-            return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
-        if each.op == "add":
-            a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
-            return np.asarray(x * a + inputs[1] * b)
-        if each.op == "sum":
-            columns = Windows.of(each.attributes).columns(_centred(x, each), np.int32)
-            return np.asarray(columns.sum(axis=(2, 3), dtype=np.int32) * each.arrays["factor"])
-        if each.op == "max_pool":
-            return _max_pool(x, each)
-        if each.op == "concat":
-            return np.concatenate(inputs, axis=1)
-        if each.op == "flatten":
-            return x.reshape(len(x), -1)
-        if each.op == "lookup":
-            return each.arrays["table"].take(x)
-        if each.op in FIXED_POINT:
-            return FIXED_POINT[each.op](each, *inputs)
-        raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
+
+def apply(each: Instruction, inputs: list[Array], product: str = "integer") -> Array:
+    """What an instruction makes of tensors (N, C, ...); `product` is the type of its product.
+
+    Spec: AQ-LOWER. Nothing is checked: that is done with the whole program.
+    """
+    x = inputs[0]
+    if each.op in CONVOLUTIONS:
+        return _conv2d(x, each, product)
+    if each.op == "linear":
+        weight = each.arrays["weight"]
+        acc = _product(weight, _centred(x, each)[:, :, None].astype(_dtype(product)))
+        return acc[:, :, 0] + each.arrays["bias"]
+    if each.op == "threshold":
+        return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
+    if each.op == "add":
+        a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
+        return np.asarray(x * a + inputs[1] * b)
+    if each.op == "sum":
+        columns = Windows.of(each.attributes).columns(_centred(x, each), np.int32)
+        return np.asarray(columns.sum(axis=(2, 3), dtype=np.int32) * each.arrays["factor"])
+    if each.op == "max_pool":
+        return _max_pool(x, each)
+    if each.op == "concat":
+        return np.concatenate(inputs, axis=1)
+    if each.op == "flatten":
+        return x.reshape(len(x), -1)
+    if each.op == "lookup":
+        return each.arrays["table"].take(x)
+    if each.op in FIXED_POINT:
+        return FIXED_POINT[each.op](each, *inputs)
+    raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
 def _dtype(kind: str) -> Any:

@@ -47,6 +47,13 @@ def centred(x: Any, zero: int) -> Any:
     return oracle.apply(lambda q: q - zero, x)
 
 
+def int32(values: Tensor) -> Tensor:
+    """Accumulators, which have to fit. Spec: AQ-INT-3."""
+    flat = oracle.flatten(values)
+    need(INT32_MIN <= min(flat) and max(flat) <= INT32_MAX)
+    return values
+
+
 def biased(acc: Tensor, bias: Sequence[float], unit: Sequence[Fraction]) -> Tensor:
     """With the bias, which has to be a whole number of units a channel. Spec: AQ-INT-3."""
     whole = [Fraction(b) / u for b, u in zip(bias, unit, strict=True)]
@@ -54,9 +61,8 @@ def biased(acc: Tensor, bias: Sequence[float], unit: Sequence[Fraction]) -> Tens
     total = [
         oracle.apply(lambda v, b=b: v + int(b), row) for row, b in zip(acc, whole, strict=True)
     ]
-    for value in (*oracle.flatten(acc), *oracle.flatten(total)):
-        need(INT32_MIN <= value <= INT32_MAX)
-    return total
+    int32(acc)
+    return int32(total)
 
 
 def units(x_scale: float, weight_scale: Sequence[float]) -> list[Fraction]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.judges import scalar, tables
-from aquant_ref.conformance.judges.layers import convolved
+from aquant_ref.conformance.judges.layers import convolved, int32
 from aquant_ref.conformance.judges.refusal import INT32_MAX, INT32_MIN, need
 from aquant_ref.oracle import Tensor
 
@@ -30,12 +30,6 @@ def program(*, image: Tensor, program: Sequence[Instruction]) -> tuple[Tensor]:
         inputs = [made[name] for name in each["inputs"]]
         made[each["name"]] = OPERATIONS[each["op"]](each["attributes"], each["arrays"], *inputs)
     return (made[program[-1]["name"]],)
-
-
-def _int32(values: Tensor) -> Tensor:
-    for value in oracle.flatten(values):
-        need(INT32_MIN <= value <= INT32_MAX)
-    return values
 
 
 def _centred(x: Tensor, zero_point: Sequence[int]) -> Tensor:
@@ -59,7 +53,7 @@ def _geometry(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _conv2d(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     centred = _centred(x, arrays["zero_point"])
-    return _int32(convolved(centred, arrays["weight"], attributes["groups"], **_sides(attributes)))
+    return int32(convolved(centred, arrays["weight"], attributes["groups"], **_sides(attributes)))
 
 
 def _in_windows(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
@@ -80,8 +74,8 @@ def _in_windows(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
 
 
 def _linear(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
-    product = _int32(oracle.linear(_centred(x, arrays["zero_point"]), arrays["weight"]))
-    return _int32([v + b for v, b in zip(product, arrays["bias"], strict=True)])
+    product = int32(oracle.linear(_centred(x, arrays["zero_point"]), arrays["weight"]))
+    return int32([v + b for v, b in zip(product, arrays["bias"], strict=True)])
 
 
 def _add(attributes: Any, arrays: Any, *terms: Tensor) -> Tensor:
@@ -98,7 +92,7 @@ def _sum(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
         _centred(x, arrays["zero_point"]), tuple(kernel), **_geometry(attributes)
     )
     whole = kernel[0] * kernel[1]
-    return _int32(
+    return int32(
         [oracle.apply(lambda m, f: int(m * whole) * f, plane, arrays["factor"]) for plane in means]
     )
 
