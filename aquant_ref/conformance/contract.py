@@ -97,7 +97,7 @@ IMAGE = "x:i32[C,H,W]"
 WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
 KERNEL = "weight:i32[O,M,KH,KW]"
 CHANNELS = "weight_scale:f64[O] weight_zero:i32[O] bias:f64[O]"
-LAYER = {
+LAYER: dict[str, Any] = {
     "profile": "engine",
     "tags": ("bits", "granularity"),
     "variations": LAYER_VARIATIONS,

@@ -22,7 +22,7 @@ def test_the_kits_own_implementations_pass_everything(adapter: Adapter) -> None:
     assert report.exit_code == EXIT_PASS, report.text()
     found = report.total()
     assert found["pass"] == found["total"] > 7000
-    assert "profile core-int, border;" in report.claim
+    assert "profile core-int, border, engine;" in report.claim
 
 
 def test_the_simulation_agrees_wherever_it_computes() -> None:

@@ -8,6 +8,7 @@ zero point.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,11 @@ from aquant_ref.conformance.selection import Selection
 PARTS = 64  # of a step, in which borders are drawn
 
 
-def _drawn(one: One, *, relu: int = 0, **given: object) -> tuple[Row, Array]:
+def _drawn(one: One, *, relu: int = 0, **given: Any) -> tuple[Row, Array]:
     """A case with any crossings, and its elements (O, positions) in steps, before a ReLU."""
     bits = one.pick((2, 2, 4))
     low, high = one.pick(((0, 15), (-8, 7), (0, 255)))
-    row = conv_parts(one, (low, high), **given)  # type: ignore[arg-type]
+    row = conv_parts(one, (low, high), **given)
     acc, outputs = accumulators(row), len(row["weight"])
     least = 0 if relu else one.pick((0, -(2 ** (bits - 1))))
     zero = 0 if relu else odd(one, least, least + 2**bits - 1)
@@ -41,9 +42,9 @@ def _drawn(one: One, *, relu: int = 0, **given: object) -> tuple[Row, Array]:
     return row, (acc + bias[:, None]) * np.ldexp(factors * 1.0, -shifts)[:, None]
 
 
-def _at(one: One, selection: Selection, *, beyond: bool = False, **given: object) -> Row:
+def _at(one: One, selection: Selection, *, beyond: bool = False, **given: Any) -> Row:
     """One crossing of each channel is an element, or just above it."""
-    row, t = _drawn(one, **given)  # type: ignore[arg-type]
+    row, t = _drawn(one, **given)
     crossings = row["crossings"]
     start = int(np.ceil(crossings[0, 0])) - 1
     for channel, values in enumerate(t):
@@ -57,8 +58,8 @@ def _at(one: One, selection: Selection, *, beyond: bool = False, **given: object
     return row
 
 
-def _any(one: One, selection: Selection, **given: object) -> Row:
-    row, _ = _drawn(one, **given)  # type: ignore[arg-type]
+def _any(one: One, selection: Selection, **given: Any) -> Row:
+    row, _ = _drawn(one, **given)
     return row
 
 
@@ -83,7 +84,7 @@ def _channels(one: One, selection: Selection) -> Row:
     return {**row, "crossings": cells + border[:, None]}
 
 
-EDGE = {"size": (2, 1), "kernel": (3, 3), "padding": (1, 2, 1, 1)}
+EDGE: dict[str, Any] = {"size": (2, 1), "kernel": (3, 3), "padding": (1, 2, 1, 1)}
 
 FAMILIES = (
     Family(

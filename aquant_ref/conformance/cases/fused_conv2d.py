@@ -8,13 +8,14 @@ of a whole number never goes up.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layers import conv_parts
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
-from aquant_ref.conformance.draw import One
+from aquant_ref.conformance.draw import Array, One
 from aquant_ref.conformance.judges.tables import NEVER
 from aquant_ref.conformance.selection import Selection
 
@@ -22,10 +23,10 @@ PARTS = 4  # of a step
 ONE = 1 << 16  # fractions of lift and fusion
 
 
-def _row(one: One, *, bits: int = 2, **given: object) -> Row:
+def _row(one: One, *, bits: int = 2, **given: Any) -> Row:
     """Any tables; the wide code of zero is where `zero` is."""
     wide = (2**bits - 1) * PARTS
-    parts = conv_parts(one, (0, wide), **given)  # type: ignore[arg-type]
+    parts = conv_parts(one, (0, wide), **given)
     zero = one.pick((0, odd(one, 1, 2**bits - 1)))
     outputs, members, kh, kw = parts["weight"].shape
     rows = len(parts["x"]) * kh * kw
@@ -43,11 +44,11 @@ def _row(one: One, *, bits: int = 2, **given: object) -> Row:
     }
 
 
-def _any(one: One, selection: Selection, **given: object) -> Row:
-    return _row(one, **given)  # type: ignore[arg-type]
+def _any(one: One, selection: Selection, **given: Any) -> Row:
+    return _row(one, **given)
 
 
-def _window_sums(row: Row) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _window_sums(row: Row) -> tuple[Array, Array]:
     """Of the first window, without padding: its wide codes (C, kh*kw) and their sum of fusion."""
     kh, kw = row["weight"].shape[2:]
     wide = row["u"][:, :kh, :kw].reshape(len(row["u"]), -1)
@@ -82,7 +83,7 @@ def _one_row(one: One, selection: Selection) -> Row:
     return {**row, "lift": row["lift"][:1], "fusion": row["fusion"][:1]}
 
 
-EDGE = {"size": (2, 1), "kernel": (2, 2), "padding": (1, 1, 0, 1)}
+EDGE: dict[str, Any] = {"size": (2, 1), "kernel": (2, 2), "padding": (1, 1, 0, 1)}
 
 FAMILIES = (
     Family(

@@ -50,7 +50,7 @@ def centred(x: Any, zero: int) -> Any:
 def int32(values: Tensor) -> Tensor:
     """Accumulators, which have to fit. Spec: AQ-INT-3."""
     flat = oracle.flatten(values)
-    need(INT32_MIN <= min(flat) and max(flat) <= INT32_MAX)
+    need(min(flat) >= INT32_MIN and max(flat) <= INT32_MAX)
     return values
 
 
