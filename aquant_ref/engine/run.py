@@ -74,13 +74,16 @@ class Engine:
         recorded = {}
         for each in self.program.instructions:
             inputs = [tensors[name] for name in each.inputs]
-            tensors[each.name] = value = apply(each, inputs, self._types.get(each.name, ""))
+            tensors[each.name] = value = self._apply(each, inputs)
             if each.op in MAKES_CODES or each.name == self.program.output:
                 recorded[each.name] = value
             for name in each.inputs:
                 if self._last_reader[name] == each.name:
                     tensors.pop(name, None)
         return recorded
+
+    def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
+        return apply(each, inputs, self._types.get(each.name, ""))
 
 
 def apply(each: Instruction, inputs: list[Array], product: str = "integer") -> Array:
