@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, find, settings
+from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
@@ -134,7 +134,11 @@ def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] |
         return not _agrees(adapter, selection, case)
 
     quiet = settings(
-        max_examples=500, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=500,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),  # to explain, which nobody reads, takes longest
     )
     for strategy in _both(selection):  # what is drawn shrinks better
         with suppress(NoSuchExample):

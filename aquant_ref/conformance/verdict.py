@@ -37,8 +37,7 @@ class Expected:
         """What is expected of the k-th case, for people."""
         if self.refused[k]:
             return "a refusal"
-        pairs = zip(self.low, self.high, strict=True)
-        return " ".join(_text(a[k]) if a[k] == b[k] else f"{a[k]}..{b[k]}" for a, b in pairs)
+        return " ".join(_bounds(a[k], b[k]) for a, b in zip(self.low, self.high, strict=True))
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,12 @@ def _text(value: Any) -> str:
     return float(value).hex() if isinstance(value, np.floating) else str(value)
 
 
+def _bounds(low: Any, high: Any) -> str:
+    if isinstance(low, np.ndarray) or low == high:
+        return _text(low)
+    return f"{_text(low)}..{_text(high)}"
+
+
 def told(expected: Expected, answers: Answers, k: int) -> tuple[str, str]:
     """What came back for the k-th case and what is expected, for people.
 
@@ -82,7 +87,7 @@ def told(expected: Expected, answers: Answers, k: int) -> tuple[str, str]:
             first = np.unravel_index(int(wrong.argmax()), wrong.shape)
             place = ", ".join(str(int(axis)) for axis in first)
             counted = f"({int(wrong.sum())} of {wrong.size} differ)"
-            right = _text(low[k][first])
+            right = _bounds(low[k][first], high[k][first])
             return f"{_text(got[k][first])} at [{place}] {counted}", right
     return whole
 

@@ -114,16 +114,15 @@ def exact_units(
     shifts = base + one.integers(0, 2, (outputs,))
     if alike:
         factors[:], shifts[:] = factors[0], shifts[0]
-    out, x_scale = scale(one), float(np.ldexp(1.0, one.integer(-9, -4)))
-    return (
-        {
-            "x_scale": x_scale,
-            "weight_scale": np.ldexp(factors * (out / x_scale), -shifts),
-            "scale": out,
-        },
-        factors,
-        shifts,
-    )
+    # a quotient by x_scale, which is no power of two, is rounded: a bias has to survive that
+    odd_part, mantissa = one.pick((3, 5, 7)), one.integer(256, 511)
+    scales = {
+        "x_scale": float(np.ldexp(odd_part, one.integer(-11, -7))),
+        "weight_scale": np.ldexp(factors * mantissa * 1.0, one.integer(-16, -12) - shifts),
+    }
+    scales["scale"] = float(scales["x_scale"] * scales["weight_scale"][0] / factors[0])
+    scales["scale"] = float(np.ldexp(scales["scale"], int(shifts[0])))
+    return scales, factors, shifts
 
 
 def _alike(one: One, selection: Selection) -> bool:
@@ -131,16 +130,29 @@ def _alike(one: One, selection: Selection) -> bool:
     return one.pick(selection.granularity) == "tensor"
 
 
-def tied(row: Row, one: One, selection: Selection, ends: tuple[int, int], beside: int = 0) -> Row:
-    """One element of each channel is k + 1/2 steps, or `beside` accumulator steps away from it."""
+def tied(
+    row: Row,
+    one: One,
+    selection: Selection,
+    ends: tuple[int, int],
+    *,
+    beside: int = 0,
+    spread: int = 1,
+) -> Row:
+    """One element of each channel is k + 1/2 steps, or `beside` accumulator steps away from it.
+
+    Below zero and above by turns, where the zero point lets it; accumulators as large as `spread`.
+    """
     acc, zero = accumulators(row), odd(one, *ends)
     alike = _alike(one, selection)
     scales, factors, shifts = exact_units(
-        one, spread_of(acc), ends[1] - ends[0], len(acc), alike=alike
+        one, max(spread, spread_of(acc)), ends[1] - ends[0], len(acc), alike=alike
     )
-    bias = []
+    bias: list[int] = []
     for values, factor, shift in zip(acc, factors.tolist(), shifts.tolist(), strict=True):
         low, high = 2 * (ends[0] - zero) + 1, 2 * (ends[1] - zero) - 1  # of 2k + 1, inside
+        if low < 0 < high:
+            low, high = (low, -1) if len(bias) % 2 == 0 else (1, high)
         low, high = -(-low // factor), high // factor
         twice = one.integer(low, high) | 1
         twice = twice if twice <= high else twice - 2
@@ -282,13 +294,19 @@ COMMON: list[tuple[str, Callable[..., Row], str, tuple[str, ...]]] = [
         "tie",
         partial(_layer, finish=tied),
         "an element of each channel is k + 1/2 steps exactly",
-        ("round.rule", "zero_point.order", "bias.order", "round.twice"),
+        ("round.rule", "zero_point.order", "bias.order", "bias.floor"),
     ),
     (
         "near_tie",
         partial(_layer, finish=partial(tied, beside=1)),
         "an accumulator beside such a tie",
-        ("round.cast", "round.truncation", "bias.floor", "bias.order", "round.twice"),
+        ("round.cast", "round.truncation", "round.twice"),
+    ),
+    (
+        "wide_near_tie",
+        partial(_layer, finish=partial(tied, beside=1, spread=1 << 26)),
+        "an accumulator of up to 30 bits beside a tie",
+        ("round.float32", "bias.overflow", "accumulator.narrow"),
     ),
     (
         "channel_scales",
@@ -300,7 +318,7 @@ COMMON: list[tuple[str, Callable[..., Row], str, tuple[str, ...]]] = [
         "accumulator_end",
         partial(_layer, finish=at_end),
         "accumulators at an end of int32",
-        ("accumulator.wrap", "accumulator.narrow", "round.float32", "bias.overflow"),
+        ("accumulator.wrap", "bias.overflow"),
     ),
     (
         "type_end",
@@ -318,7 +336,7 @@ COMMON: list[tuple[str, Callable[..., Row], str, tuple[str, ...]]] = [
     ("relu6", partial(_relu, six=True), "qmax is lower too", ("clamp.dropped", "clamp.relu")),
     (
         "saturation",
-        partial(_layer, finish=partial(scaled, reach=0.1)),
+        partial(_layer, finish=partial(scaled, reach=8)),
         "most elements are beyond the range",
         ("clamp.wrap", "clamp.levels", "zero_point.clip"),
     ),
