@@ -181,9 +181,13 @@ def parse_npy(data: bytes, *, any_order: bool = False) -> NDArray[Any]:
     numpy's own reader would allocate what the header claims before it looks at the bytes. Our own
     files are in row-major order; with `any_order` a column-major array is taken too.
     """
+    if len(data) < 10:
+        raise Truncated(f"ends after {len(data)} bytes")
     stream = io.BytesIO(data)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("is not in version 1.0 of the npy format")
+    if len(data) < 10 + int.from_bytes(data[8:10], "little"):
+        raise Truncated("ends inside its header")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
     if dtype.hasobject:
         raise ValueError("holds pickled objects, which are never loaded")
