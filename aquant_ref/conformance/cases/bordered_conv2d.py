@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
-from aquant_ref.conformance.cases.layers import accumulators, conv_parts, exact_units, spread_of
+from aquant_ref.conformance.cases.layer_parts import accumulators, conv_parts
+from aquant_ref.conformance.cases.layer_scales import exact_units, spread_of
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
 from aquant_ref.conformance.draw import Array, One
 from aquant_ref.conformance.selection import Selection

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
-from aquant_ref.conformance.cases.layers import conv_parts
+from aquant_ref.conformance.cases.layer_parts import conv_parts
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
 from aquant_ref.conformance.draw import Array, One
 from aquant_ref.conformance.judges.tables import NEVER
