@@ -35,10 +35,9 @@ def verify(
     """Ask the adapter for every case it declares itself capable of, and report.
 
     `only` runs the cases with these ids; `command` is what would do this again. Raises InputError
-    for an unknown operation or id, or where the adapter cannot start.
+    for an unknown operation or id, one that cannot be asked for, or where the adapter cannot start.
     """
-    chosen = map(contract.get, FAMILIES if operations is None else operations)
-    names = [each.name for each in chosen if adapter.reaches(each)]
+    names = _names(adapter, operations)
     adapter.start()
     capabilities, known = adapter.capabilities(), deviations or Deviations()
     about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
@@ -67,6 +66,17 @@ def verify(
     if not only:
         report.stale = known.stale()
     return report
+
+
+def _names(adapter: Adapter, operations: Iterable[str] | None) -> list[str]:
+    if operations is None:
+        return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
+    chosen = [contract.get(name) for name in operations]
+    for each in chosen:
+        if not adapter.reaches(each):
+            scalar, tensors = "is scalar; ask by --pipe", "a stream has no tensors; ask by --exec"
+            raise InputError(f"{each.name}: {scalar if each.scalar else tensors}")
+    return [each.name for each in chosen]
 
 
 def _groups(adapter: Adapter, name: str, generated: int, seed: int) -> Iterator[Group]:
