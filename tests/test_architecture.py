@@ -45,6 +45,7 @@ OPTIONAL = {
     Path("aquant_ref/conformance/deviations.py"): {"tomli"},
     Path("aquant_ref/conformance/plugin.py"): {"pytest"},
     Path("aquant_ref/conformance/strategies.py"): {"hypothesis"},
+    Path("aquant_ref/conformance/tensor_strategies.py"): {"hypothesis"},
 }
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 

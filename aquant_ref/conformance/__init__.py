@@ -1,6 +1,7 @@
 """The conformance kit: is somebody else's implementation right? Names are imported on first use.
 
 * a scalar kernel in any language: `aquant-ref gen OP | ./kernel | aquant-ref check OP`
+* a kernel on tensors in any language: `aquant-ref verify --exec './kernel {case}'`
 * an `Adapter` in Python: `aquant-ref verify --adapter package.module:MyAdapter`
 * in your own pytest: the fixture `aquant_verify`, and `strategies` for Hypothesis
 

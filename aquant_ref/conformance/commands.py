@@ -10,7 +10,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aquant_ref.errors import InputError
 
@@ -55,7 +55,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     except deviations.StaleDeviation as error:
         show(str(error))
         return EXIT_STALE
-    if args.shrink and args.pipe:
+    if args.shrink and (args.pipe or args.exec):
         raise InputError("shrink: asks too often for a kernel that is started each time")
     adapter = _adapter(args)
     report = verify(
@@ -75,7 +75,8 @@ def verify(args: argparse.Namespace, show: Show) -> int:
 def _again(args: argparse.Namespace) -> str:
     """The command that verifies the same implementation in the same way."""
     words = ["aquant-ref", "verify"]
-    for name in ("adapter", "pipe", "profile", "bits", "signs", "rounding", "n", "seed"):
+    names = ("adapter", "pipe", "exec", "profile", "bits", "signs", "rounding", "granularity")
+    for name in (*names, "n", "seed"):
         if getattr(args, name) is not None:
             words += [f"--{name}", str(getattr(args, name))]
     return shlex.join(words + ["--rejects"] * args.rejects)
@@ -117,8 +118,8 @@ def _selection(args: argparse.Namespace) -> Selection:
         args.operation,
         args.profile or "",
         bits=BITS if args.bits is None else _integers("bits", args.bits),
-        signs=SIGNS if args.signs is None else tuple(args.signs.split(",")),
-        rounding=ROUNDINGS if args.rounding is None else tuple(args.rounding.split(",")),
+        signs=SIGNS if args.signs is None else _words(args.signs),
+        rounding=ROUNDINGS if args.rounding is None else _words(args.rounding),
         seed=args.seed,
         rejects=args.rejects,
     )
@@ -134,13 +135,16 @@ def _places(args: argparse.Namespace) -> Sequence[int]:
 
 
 def _adapter(args: argparse.Namespace) -> Adapter:
-    from aquant_ref.conformance.adapters import PipeAdapter, load
+    from aquant_ref.conformance.adapters import CommandAdapter, PipeAdapter, load
 
-    if args.pipe is None:
-        return load(args.adapter or ENGINE)
-    if args.adapter is not None:
-        raise InputError("adapter: only one of --adapter and --pipe can be verified at a time")
-    return PipeAdapter(args.pipe, timeout=args.timeout, capabilities=_capabilities(args))
+    if sum(each is not None for each in (args.adapter, args.pipe, args.exec)) > 1:
+        raise InputError("adapter: only one of --adapter, --pipe and --exec at a time")
+    chosen: dict[str, Any] = {"timeout": args.timeout, "capabilities": _capabilities(args)}
+    if args.pipe is not None:
+        return PipeAdapter(args.pipe, **chosen)
+    if args.exec is not None:
+        return CommandAdapter(args.exec, keep=args.keep, **chosen)
+    return load(args.adapter or ENGINE)
 
 
 def _capabilities(args: argparse.Namespace) -> Capabilities:
@@ -149,9 +153,10 @@ def _capabilities(args: argparse.Namespace) -> Capabilities:
     usual = Capabilities(rejects=args.rejects)
     return Capabilities(
         bits=usual.bits if args.bits is None else _integers("bits", args.bits),
-        signs=usual.signs if args.signs is None else tuple(args.signs.split(",")),
-        rounding=usual.rounding if args.rounding is None else tuple(args.rounding.split(",")),
-        requantization=tuple((args.profile or "exact").split(",")),
+        signs=usual.signs if args.signs is None else _words(args.signs),
+        rounding=usual.rounding if args.rounding is None else _words(args.rounding),
+        granularity=usual.granularity if args.granularity is None else _words(args.granularity),
+        requantization=_words(args.profile or "exact"),
         rejects=args.rejects,
     )
 
@@ -172,6 +177,10 @@ def _count(name: str, value: int) -> int:
     if value < 0:
         raise InputError(f"{name}: needs 0 or more, got {value}")
     return value
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _integers(name: str, text: str) -> tuple[int, ...]:
@@ -210,7 +219,15 @@ def verify_arguments() -> argparse.ArgumentParser:
     )
     parent.add_argument("--pipe", metavar="CMD", help="a kernel that reads streams, './kernel'")
     parent.add_argument(
-        "--n", type=int, metavar="N", help="generated cases besides the vectors, default 1000"
+        "--exec", metavar="CMD", help="a kernel that is given a directory a case, './kernel {case}'"
+    )
+    parent.add_argument("--keep", metavar="DIR", help="where those directories stay (--exec)")
+    parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
+    parent.add_argument(
+        "--n",
+        type=int,
+        metavar="N",
+        help="generated cases besides the vectors, default 1000; of tensors a tenth",
     )
     parent.add_argument("--seed", type=int, metavar="S", help="of generated cases, default 1")
     parent.add_argument("--deviations", metavar="FILE", help="deviations.toml: what you know of")

@@ -1,9 +1,10 @@
 """The contract as one table: what each operation takes and gives, and by which rules it is judged.
 
-Types are `i32`, `i64`, `f64` and `str`. An operation whose fields all have one of them is *scalar*:
-a case is a line of a stream, and many cases are columns. `profile` is the part of the contract that
-an operation belongs to. Requantization comes in several *variations* (SPEC.md, chapter 5), each
-with one right answer; the other operations have none.
+Types are `i32`, `i64`, `f64`, `str` and `json`. A field may have axes: `stride:i32[2]` is a pair,
+`x:i32[C,H,W]` a *tensor*, with a letter for each axis. An operation without any tensor is *scalar*:
+a case is a line of a stream, and many cases are columns. A case of any other is a directory.
+`profile` is the part of the contract that an operation belongs to. Requantization comes in several
+*variations* (SPEC.md, chapter 5), each with one right answer; other operations have none.
 """
 
 from __future__ import annotations
@@ -12,23 +13,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aquant_ref.conformance import judges
+from aquant_ref.conformance.judges import layers, pools, programs, scalar, tables
 from aquant_ref.errors import InputError
 
-SCALARS = ("i32", "i64", "f64", "str")
 PROFILES = ("core-int", "border", "engine", "reconstruction")
 VARIATIONS = (
     *("exact", "tflite_single", "tflite_up", "tflite_away"),
     *("float32", "float64", "float64_onnx"),
 )
+LAYER_VARIATIONS = ("ideal", *VARIATIONS)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One number of a case, or of its result."""
+    """One number of a case, or of its result; or a tensor of them, which has `axes`."""
 
     name: str
     type: str
+    axes: tuple[str, ...] = ()
+
+    @property
+    def tensor(self) -> bool:
+        """Whether it is an array of any size, and not a few numbers such as a stride."""
+        return any(not axis.isdigit() for axis in self.axes)
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.signature}"
+
+    @property
+    def signature(self) -> str:
+        """The type, with its axes."""
+        return self.type + (f"[{','.join(self.axes)}]" if self.axes else "")
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,7 @@ class Operation:
     `judge` computes the results of one case from its fields, by name, with the oracle, and raises
     `judges.Refused` where the input is outside the contract. `rules` are what it follows. `tags`
     are the capabilities that decide which of its cases an implementation is asked: "bits",
-    "rounding".
+    "rounding", "granularity".
     """
 
     name: str
@@ -53,7 +68,7 @@ class Operation:
     @property
     def scalar(self) -> bool:
         """Whether a case of it is a line of a stream."""
-        return all(field.type in SCALARS for field in (*self.fields, *self.result))
+        return not any(f.axes or f.type == "json" for f in (*self.fields, *self.result))
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -62,19 +77,32 @@ class Operation:
 
 
 def _fields(text: str) -> tuple[Field, ...]:
-    return tuple(Field(*each.split(":")) for each in text.split())
+    split = (each.removesuffix("]").split(":") for each in text.split())
+    parts = ((name, *kind.partition("[")) for name, kind in split)
+    return tuple(Field(name, kind, tuple(filter(None, a.split(",")))) for name, kind, _, a in parts)
 
 
 def _operation(
     name: str, fields: str, result: str, rules: str, profile: str = "core-int", **more: Any
 ) -> Operation:
-    judge = getattr(judges, name)
+    judge = next(getattr(m, name) for m in JUDGES if hasattr(m, name))
     return Operation(
         name, _fields(fields), _fields(result), judge, tuple(rules.split()), profile, **more
     )
 
 
+JUDGES = (scalar, layers, pools, tables, programs)
 RANGE = "zero_point:i32 qmin:i32 qmax:i32"
+IMAGE = "x:i32[C,H,W]"
+WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
+KERNEL = "weight:i32[O,M,KH,KW]"
+CHANNELS = "weight_scale:f64[O] weight_zero:i32[O] bias:f64[O]"
+LAYER: dict[str, Any] = {
+    "profile": "engine",
+    "tags": ("bits", "granularity"),
+    "variations": LAYER_VARIATIONS,
+}
+LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"
 
 OPERATIONS = {
     each.name: each
@@ -127,10 +155,89 @@ OPERATIONS = {
         _operation(
             "threshold", "acc:i32 t0:i64 t1:i64 t2:i64", "q:i32", "AQ-LOWER-1 AQ-LOWER-6", "border"
         ),
+        _operation(
+            "conv2d",
+            f"{IMAGE} x_scale:f64 x_zero:i32 {KERNEL} {CHANNELS} {WINDOWS} groups:i32 "
+            f"scale:f64 {RANGE}",
+            "q:i32[O,OH,OW]",
+            LAYER_RULES,
+            **LAYER,
+        ),
+        _operation(
+            "depthwise",
+            f"{IMAGE} x_scale:f64 x_zero:i32 {KERNEL} {CHANNELS} {WINDOWS} scale:f64 {RANGE}",
+            "q:i32[O,OH,OW]",
+            LAYER_RULES,
+            **LAYER,
+        ),
+        _operation(
+            "linear",
+            f"x:i32[I] x_scale:f64 x_zero:i32 weight:i32[O,I] {CHANNELS} scale:f64 {RANGE}",
+            "q:i32[O]",
+            LAYER_RULES,
+            **LAYER,
+        ),
+        _operation(
+            "add_tensors",
+            "a:i32[C,H,W] a_scale:f64 a_zero:i32 b:i32[C,H,W] b_scale:f64 b_zero:i32 "
+            f"scale:f64 {RANGE}",
+            "q:i32[C,H,W]",
+            "AQ-IDEAL-1 AQ-LOWER-2",
+            "engine",
+            tags=("bits",),
+        ),
+        _operation(
+            "avg_pool2d",
+            f"{IMAGE} x_scale:f64 x_zero:i32 kernel:i32[2] {WINDOWS} count_padding:i32 "
+            f"scale:f64 {RANGE}",
+            "q:i32[C,OH,OW]",
+            "AQ-IDEAL-1 AQ-IDEAL-4 AQ-LOWER-8",
+            "engine",
+            tags=("bits",),
+        ),
+        _operation(
+            "max_pool2d",
+            f"{IMAGE} kernel:i32[2] {WINDOWS}",
+            "q:i32[C,OH,OW]",
+            "AQ-IDEAL-4",
+            "engine",
+            tags=("bits",),
+        ),
+        _operation(
+            "thresholds",
+            "acc:i32[C,H,W] thresholds:i64[C,K] least:i32",
+            "q:i32[C,H,W]",
+            "AQ-LOWER-1 AQ-LOWER-6",
+            "engine",
+        ),
+        _operation(
+            "bordered_conv2d",
+            f"{IMAGE} x_scale:f64 x_zero:i32 {KERNEL} weight_scale:f64[O] bias:f64[O] {WINDOWS} "
+            "groups:i32 relu:i32 scale:f64 crossings:f64[O,K] least:i32",
+            "q:i32[O,OH,OW]",
+            "AQ-BORDER-2 AQ-IDEAL-1 AQ-LOWER-1",
+            "engine",
+        ),
+        _operation(
+            "fused_conv2d",
+            f"u:i32[C,H,W] pad_code:i32 codes:i32[A,U] lift:i32[B,U] fusion:i32[B,U] zero:i32 "
+            f"{KERNEL} {WINDOWS} groups:i32",
+            "acc:i32[O,OH,OW]",
+            "AQ-WINDOW-2 AQ-WINDOW-3 AQ-LOWER-7",
+            "engine",
+        ),
+        _operation(
+            "program",
+            "image:i32[C,H,W] program:json",
+            "logits:i32[O]",
+            "AQ-LOWER-1 AQ-LOWER-4 AQ-LOWER-7 AQ-LOWER-8 AQ-LOWER-9 AQ-LOWER-10",
+            "engine",
+        ),
     )
 }
 
 RULE_OF_VARIATION = {
+    "ideal": "AQ-IDEAL-1",
     "exact": "AQ-FIXED-2",
     "tflite_single": "AQ-FIXED-2",
     "tflite_up": "AQ-FIXED-3",
@@ -150,4 +257,7 @@ def get(name: str) -> Operation:
 
 def rules(operation: Operation, profile: str) -> str:
     """The rule ids that a result of `operation` in `profile` is judged by."""
-    return RULE_OF_VARIATION.get(profile) or ", ".join(operation.rules)
+    of_variation = RULE_OF_VARIATION.get(profile)
+    if of_variation and not operation.scalar:
+        return f"AQ-INT-4, {of_variation}"
+    return of_variation or ", ".join(operation.rules)

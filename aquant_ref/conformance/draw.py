@@ -7,7 +7,7 @@ there is no state, so any case can be had alone. The hash is SplitMix64's finali
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from math import prod
 from typing import Any
@@ -36,6 +36,11 @@ class Draw:
 
     def __len__(self) -> int:
         return len(self._index)
+
+    def alone(self) -> Iterator[One]:
+        """For each of the cases draws of its own."""
+        for index in self._index.tolist():
+            yield One(f"{self._key} {index}")
 
     def bits(self) -> Array:
         """64 bits a case, uint64."""
@@ -78,6 +83,34 @@ class Draw:
     def scales(self, low: int = -12, high: int = 2) -> Array:
         """Scales in [2^low, 2^(high + 1)) of at most 24 bits, as AQ-SNAP-1 has them; float64."""
         return np.ldexp(1 + self.integers(0, 2**23 - 1) * 2.0**-23, self.integers(low, high))
+
+
+class One:
+    """Draws for one case: numbers, and tensors of any shape, each from a hash of its own.
+
+    >>> One("key").integers(0, 99, (2, 3)).shape
+    (2, 3)
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._drawn = 0
+
+    def _next(self, count: int) -> Draw:
+        self._drawn += 1
+        return Draw(f"{self._key} {self._drawn}", np.arange(count))
+
+    def integers(self, low: ArrayLike, high: ArrayLike, shape: Sequence[int]) -> Array:
+        """Uniform in low..high, both included, int64."""
+        return self._next(prod(shape)).integers(low, high).reshape(shape)
+
+    def integer(self, low: int, high: int) -> int:
+        """One number in low..high, or low where there is nothing."""
+        return int(self._next(1).integers(low, max(low, high))[0])
+
+    def pick(self, pool: Sequence[Any]) -> Any:
+        """Any member of the pool."""
+        return pool[self.integer(0, len(pool) - 1)]
 
 
 def nudged(values: Array, towards: ArrayLike) -> Array:

@@ -25,11 +25,13 @@ from aquant_ref.conformance.verdict import (
     UNSUPPORTED,
     Answers,
     Expected,
+    told,
 )
 
 MOST_FAILURES = 20  # shown of one operation
 MOST_OF_FLAG = 3  # and of these, with the same flag
 MOST_LIKELY = 3  # faults named for a failure
+MOST_SHOWN = 60  # characters of a tensor; the JSON report has all of it
 EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
 
 
@@ -53,6 +55,12 @@ def _inputs(inputs: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list) and len(str(value)) > MOST_SHOWN:
+        size, shape = value, []
+        while isinstance(size, list):
+            shape.append(len(size))
+            size = size[0]
+        return f"[...] of {'x'.join(map(str, shape))}"
     return f"{value.hex()} ({value!r})" if isinstance(value, float) else str(value)
 
 
@@ -102,6 +110,7 @@ class Report:
             if len(of_operation) >= MOST_FAILURES or of_operation.count(flags) >= MOST_OF_FLAG:
                 self.unseen[name] += 1
                 continue
+            got, right = told(expected, answers, k)
             self.failures.append(
                 Failure(
                     cases.ids[k],
@@ -109,8 +118,8 @@ class Report:
                     cases.profile,
                     flags,
                     cases.inputs(k),
-                    answers.text(k),
-                    expected.text(k),
+                    got,
+                    right,
                     contract.rules(cases.operation, cases.profile),
                     replay(cases.ids[k]),
                 )
@@ -222,7 +231,7 @@ class Report:
         lines = [f"{self.implementation}: {self.about}", ""]
         for name, profile in self.rows:
             found = self.total(operation=name, profile=profile)
-            lines.append(f"{name:<13} {profile:<14} {found['total']:>8} cases: {_summed(found)}")
+            lines.append(f"{name:<15} {profile:<13} {found['total']:>8} cases: {_summed(found)}")
             for failure in self.failures:
                 if (failure.operation, failure.profile) == (name, profile):
                     lines += self.lines(failure)

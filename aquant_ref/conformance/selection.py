@@ -14,6 +14,7 @@ from aquant_ref.quant import check_bits, code_range
 BITS = (2, 4, 8, 16)
 SIGNS = ("unsigned", "signed")
 ROUNDINGS = tuple(oracle.ROUNDINGS)
+GRANULARITIES = ("tensor", "channel")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Selection:
     bits: tuple[int, ...] = BITS
     signs: tuple[str, ...] = SIGNS
     rounding: tuple[str, ...] = ROUNDINGS
+    granularity: tuple[str, ...] = GRANULARITIES
     seed: int = 0
     rejects: bool = False
 
@@ -40,6 +42,7 @@ class Selection:
         _check("profile", (self.profile,), choices)
         _check("signs", self.signs, SIGNS)
         _check("rounding", self.rounding, ROUNDINGS)
+        _check("granularity", self.granularity, GRANULARITIES)
         for bits in self.bits:
             check_bits("bits", bits)
         if not self.bits:
@@ -59,6 +62,8 @@ class Selection:
             chosen["signs"] = ",".join(self.signs)
         if "rounding" in tags:
             chosen["rounding"] = ",".join(self.rounding)
+        if "granularity" in tags:
+            chosen["granularity"] = ",".join(self.granularity)
         if self.rejects:
             chosen["rejects"] = "yes"
         return chosen

@@ -1,11 +1,12 @@
-"""Hypothesis strategies for inputs of the scalar operations, for your own tests.
+"""Hypothesis strategies for inputs of the operations, for your own tests.
 
     @given(case=strategies.cases("requantize", bits=(8,)))
     def test_mine(case):
         assert mine(**case.inputs) == case.expected
 
 Half of the examples are those that the kit constructs (ties, ends, odd zero points), the others
-are drawn field by field, so that a failure shrinks to small numbers. Needs Hypothesis.
+are drawn field by field, so that a failure shrinks to small numbers and tensors. Borders, fused
+borders and programs are constructed alone. Needs Hypothesis.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, find, settings
+from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from aquant_ref.conformance import contract
+from aquant_ref.conformance import contract, tensor_strategies
 from aquant_ref.conformance.adapters import Adapter
-from aquant_ref.conformance.cases.family import DTYPES, Cases
+from aquant_ref.conformance.adapters.base import given
+from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, objects, plain
 from aquant_ref.conformance.cases.sequence import generate
+from aquant_ref.conformance.contract import Operation
 from aquant_ref.conformance.judges import Refused
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import FAIL, Expected, verdicts
@@ -40,7 +43,9 @@ REALS = st.one_of(  # simple fractions, ties among them, or any number
 
 @dataclass(frozen=True)
 class Case:
-    """One input, by field, and the only right answer: a number, or a tuple of several."""
+    """One input, by field, as an `Adapter` gets it, and the only right answer: a number or a
+    tensor, or a tuple of several.
+    """
 
     inputs: dict[str, Any]
     expected: Any
@@ -52,16 +57,22 @@ def cases(operation: str, profile: str = "", **chosen: Any) -> st.SearchStrategy
     Raises InputError as `Selection` does.
     """
     selection = Selection(operation, profile, **chosen)
-    return st.one_of(_drawn(selection), _constructed(selection))
+    return st.one_of(_both(selection))
 
 
-def _drawn(selection: Selection) -> st.SearchStrategy[Case]:
-    return _judged(selection, _fields(selection))
+def _both(selection: Selection) -> list[st.SearchStrategy[Case]]:
+    """Drawn, if the operation can be, and constructed."""
+    scalar = contract.get(selection.operation).scalar
+    drawn = _fields(selection) if scalar else tensor_strategies.fields(selection)
+    both = [drawn, st.integers(0, 1 << 20).map(lambda k: _constructed(selection, k))]
+    return [_judged(selection, inputs) for inputs in both if inputs is not None]
 
 
-def _constructed(selection: Selection) -> st.SearchStrategy[Case]:
-    places = st.integers(0, 1 << 20)
-    return _judged(selection, places.map(lambda k: generate(selection, [k]).inputs(0)))
+def _constructed(selection: Selection, k: int) -> dict[str, Any]:
+    made = generate(selection, [k])
+    if made.operation.scalar:
+        return made.inputs(0)
+    return {f.name: given(f, made.columns[f.name][0]) for f in made.operation.fields}
 
 
 def _judged(
@@ -73,10 +84,11 @@ def _judged(
 
     def judged(fields: dict[str, Any]) -> list[Case]:
         try:
-            answer = operation.judge(**fields, **more)
+            answer = operation.judge(**{k: plain(v) for k, v in fields.items()}, **more)
         except Refused:
             return []
-        return [Case(fields, answer[0] if len(answer) == 1 else answer)]
+        parts = answer if operation.scalar else tuple(map(np.array, answer))
+        return [Case(fields, parts[0] if len(parts) == 1 else parts)]
 
     return inputs.map(judged).filter(bool).map(lambda cases: cases[0])
 
@@ -122,21 +134,30 @@ def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] |
         return not _agrees(adapter, selection, case)
 
     quiet = settings(
-        max_examples=500, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=500,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),  # to explain, which nobody reads, takes longest
     )
-    for strategy in (_drawn(selection), _constructed(selection)):  # the first shrinks better
+    for strategy in _both(selection):  # what is drawn shrinks better
         with suppress(NoSuchExample):
-            return find(strategy, wrong, settings=quiet).inputs
+            return {k: plain(v) for k, v in find(strategy, wrong, settings=quiet).inputs.items()}
     return None
 
 
 def _agrees(adapter: Adapter, selection: Selection, case: Case) -> bool:
     operation = contract.get(selection.operation)
-    columns = {
-        f.name: np.array([case.inputs[f.name]], DTYPES.get(f.type)) for f in operation.fields
-    }
+    columns = {f.name: _column(operation, f.type, case.inputs[f.name]) for f in operation.fields}
     one = Cases(operation, selection.profile, ["0"], [("drawn",)], np.zeros(1, int), columns)
     answer = case.expected if isinstance(case.expected, tuple) else (case.expected,)
-    right = [np.array([v], DTYPES[f.type]) for v, f in zip(answer, operation.result, strict=True)]
+    pairs = zip(answer, operation.result, strict=True)
+    right = [_column(operation, f.type, value) for value, f in pairs]
     status = verdicts(Expected(right, right, np.zeros(1, bool)), adapter.answer(selection, one))
     return str(status[0]) != FAIL
+
+
+def _column(operation: Operation, kind: str, value: Any) -> Array:
+    if operation.scalar:
+        return np.array([value], DTYPES.get(kind))
+    return objects([np.array(value) if isinstance(value, tuple) else value])

@@ -22,6 +22,7 @@ from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import Field
 from aquant_ref.conformance.selection import Selection
+from aquant_ref.errors import InputError
 
 VERSION = 1
 BLOCK = 1 << 14  # cases generated at a time
@@ -36,8 +37,13 @@ FORMATS: dict[str, Callable[[Any], str]] = {
 
 
 def header(selection: Selection, count: int) -> str:
-    """The first line: it names the operation, its fields and all arguments."""
+    """The first line: it names the operation, its fields and all arguments.
+
+    Raises InputError for an operation on tensors, which no line can hold.
+    """
     operation = contract.get(selection.operation)
+    if not operation.scalar:
+        raise InputError(f"{operation.name}: a stream has no tensors; ask by verify --exec")
     words = {
         "op": operation.name,
         "profile": selection.profile,

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
-from aquant_ref.conformance.adapters import Adapter, PipeAdapter
+from aquant_ref.conformance.adapters import Adapter
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
 from aquant_ref.conformance.deviations import Deviations
 from aquant_ref.conformance.report import Report
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.vectors import Group
-from aquant_ref.conformance.verdict import Answers, expected, verdicts
+from aquant_ref.conformance.verdict import Answers, expected, values, verdicts
 from aquant_ref.errors import InputError
 
-GENERATED = 1000  # cases of an operation and variation, besides the vectors
+GENERATED = 1000  # cases of a scalar operation and variation, besides the vectors
+FEWER_TENSORS = 10  # so many times fewer of an operation on tensors
 SEED = 1  # not that of the vectors
 
 
@@ -36,16 +35,16 @@ def verify(
     """Ask the adapter for every case it declares itself capable of, and report.
 
     `only` runs the cases with these ids; `command` is what would do this again. Raises InputError
-    for an unknown operation or id.
+    for an unknown operation or id, one that cannot be asked for, or where the adapter cannot start.
     """
-    names = list(FAMILIES) if operations is None else [contract.get(n).name for n in operations]
+    names = _names(adapter, operations)
+    adapter.start()
     capabilities, known = adapter.capabilities(), deviations or Deviations()
     about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
     if generated:
         about += f" and {generated} generated cases of each"
     report = Report(about, adapter.name or type(adapter).__name__, capabilities.text())
-    if isinstance(adapter, PipeAdapter):
-        report.problems = adapter.problems
+    report.problems = adapter.problems
 
     def again(case: str) -> str:
         return f"{command} --case {case}"
@@ -69,10 +68,23 @@ def verify(
     return report
 
 
+def _names(adapter: Adapter, operations: Iterable[str] | None) -> list[str]:
+    if operations is None:
+        return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
+    chosen = [contract.get(name) for name in operations]
+    for each in chosen:
+        if not adapter.reaches(each):
+            scalar, tensors = "is scalar; ask by --pipe", "a stream has no tensors; ask by --exec"
+            raise InputError(f"{each.name}: {scalar if each.scalar else tensors}")
+    return [each.name for each in chosen]
+
+
 def _groups(adapter: Adapter, name: str, generated: int, seed: int) -> Iterator[Group]:
     yield from vectors.load(name)
     if not generated or not adapter.supports(name):
         return
+    if not contract.get(name).scalar:
+        generated = -(-generated // FEWER_TENSORS)
     capabilities = adapter.capabilities()
     for selection in capabilities.selections(name, seed):
         yield _generated(selection, generated)
@@ -104,5 +116,5 @@ def _only(group: Group, ids: Sequence[str]) -> Group | None:
 
 
 def _none(cases: Cases) -> Answers:
-    nothing = [np.zeros(len(cases)) for _ in cases.operation.result]
+    nothing = values(cases.operation, len(cases))
     return Answers(nothing, dict.fromkeys(range(len(cases)), ("skip", "not declared")))

@@ -100,32 +100,39 @@ class Engine:
         return recorded
 
     def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
-        x = inputs[0]
-        if each.op in CONVOLUTIONS:
-            return _conv2d(x, each, self._types[each.name])
-        if each.op == "linear":
-            columns = _centred(x, each)[:, :, None]
-            acc = _product(each.arrays["weight"], columns, self._types[each.name])
-            return acc[:, :, 0] + each.arrays["bias"]
-        if each.op == "threshold":
-            return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
-        if each.op == "add":
-            a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
-            return np.asarray(x * a + inputs[1] * b)
-        if each.op == "sum":
-            columns = Windows.of(each.attributes).columns(_centred(x, each))
-            return np.asarray(columns.sum(axis=(2, 3), dtype=np.int32) * each.arrays["factor"])
-        if each.op == "max_pool":
-            return _max_pool(x, each)
-        if each.op == "concat":
-            return np.concatenate(inputs, axis=1)
-        if each.op == "flatten":
-            return x.reshape(len(x), -1)
-        if each.op == "lookup":
-            return each.arrays["table"].take(x)
-        if each.op in FIXED_POINT:
-            return FIXED_POINT[each.op](each, *inputs)
-        raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
+        return apply(each, inputs, self._types.get(each.name, ""))
+
+
+def apply(each: Instruction, inputs: list[Array], product: str = "integer") -> Array:
+    """What an instruction makes of tensors (N, C, ...); `product` is the type of its product.
+
+    Spec: AQ-LOWER. Nothing is checked: that is done with the whole program.
+    """
+    x = inputs[0]
+    if each.op in CONVOLUTIONS:
+        return _conv2d(x, each, product)
+    if each.op == "linear":
+        acc = _product(each.arrays["weight"], _centred(x, each)[:, :, None], product)
+        return acc[:, :, 0] + each.arrays["bias"]
+    if each.op == "threshold":
+        return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
+    if each.op == "add":
+        a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
+        return np.asarray(x * a + inputs[1] * b)
+    if each.op == "sum":
+        columns = Windows.of(each.attributes).columns(_centred(x, each))
+        return np.asarray(columns.sum(axis=(2, 3), dtype=np.int32) * each.arrays["factor"])
+    if each.op == "max_pool":
+        return _max_pool(x, each)
+    if each.op == "concat":
+        return np.concatenate(inputs, axis=1)
+    if each.op == "flatten":
+        return x.reshape(len(x), -1)
+    if each.op == "lookup":
+        return each.arrays["table"].take(x)
+    if each.op in FIXED_POINT:
+        return FIXED_POINT[each.op](each, *inputs)
+    raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
 def _product(weight: Array, columns: Array, kind: str) -> Array:

@@ -61,7 +61,7 @@ def save(
     with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(_entry(HEADER), text)
         for name, array in stored.items():
-            archive.writestr(_entry(f"{name}.npy"), _npy_bytes(array))
+            archive.writestr(_entry(f"{name}.npy"), npy_bytes(array))
 
 
 def digest(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -118,7 +118,7 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]
         arrays = {}
         for name, description in described.items():
             try:
-                arrays[name] = _parse_npy(archive.read(entries[f"{name}.npy"]))
+                arrays[name] = parse_npy(archive.read(entries[f"{name}.npy"]))
             except ValueError as error:
                 raise InputError(f"array {name!r} {error}") from error
             if _describe(arrays[name]) != description:
@@ -171,23 +171,35 @@ def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None, kind: 
     return header
 
 
-def _parse_npy(data: bytes) -> NDArray[Any]:
-    """The array of one entry; raises ValueError, which ends the sentence "array 'x' ...".
+class Truncated(ValueError):
+    """There are fewer bytes than an array says that it has."""
 
-    numpy's own reader would allocate what the header claims before it looks at the bytes.
+
+def parse_npy(data: bytes, *, any_order: bool = False) -> NDArray[Any]:
+    """The array of a `.npy` file; raises ValueError, which ends the sentence "array 'x' ...".
+
+    numpy's own reader would allocate what the header claims before it looks at the bytes. Our own
+    files are in row-major order; with `any_order` a column-major array is taken too.
     """
+    if len(data) < 10:
+        raise Truncated(f"ends after {len(data)} bytes")
     stream = io.BytesIO(data)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("is not in version 1.0 of the npy format")
+    if len(data) < 10 + int.from_bytes(data[8:10], "little"):
+        raise Truncated("ends inside its header")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
     if dtype.hasobject:
         raise ValueError("holds pickled objects, which are never loaded")
-    if dtype.str not in DTYPES or fortran_order:
+    if dtype.str not in DTYPES or (fortran_order and not any_order):
         raise ValueError(f"is {dtype.str} in an order or of a type that the format does not have")
     start = stream.tell()
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data) - start:
-        raise ValueError(f"claims shape {shape}, which is not the size of its data")
-    return np.frombuffer(data, dtype, offset=start).reshape(shape).copy()
+    missing = math.prod(shape) * dtype.itemsize - (len(data) - start)
+    if min(shape, default=0) < 0 or missing:
+        kind = Truncated if missing > 0 else ValueError
+        raise kind(f"claims shape {shape}, which is not the size of its data")
+    order: Any = "F" if fortran_order else "C"
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order=order).copy()
 
 
 def _stored(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -213,7 +225,8 @@ def _portable(name: str, array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _npy_bytes(array: NDArray[Any]) -> bytes:
+def npy_bytes(array: NDArray[Any]) -> bytes:
+    """A `.npy` file, version 1.0, that never holds a pickle."""
     stream = io.BytesIO()
     np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
     return stream.getvalue()

@@ -22,7 +22,7 @@ def test_the_kits_own_implementations_pass_everything(adapter: Adapter) -> None:
     assert report.exit_code == EXIT_PASS, report.text()
     found = report.total()
     assert found["pass"] == found["total"] > 7000
-    assert "profile core-int, border;" in report.claim
+    assert "profile core-int, border, engine;" in report.claim
 
 
 def test_the_simulation_agrees_wherever_it_computes() -> None:
@@ -30,6 +30,51 @@ def test_the_simulation_agrees_wherever_it_computes() -> None:
     assert report.exit_code == EXIT_PASS, report.text()
     assert report.total()["unsupported"] > 0
     assert "core-int in part (round, quantize, dequantize, add, avg_pool)" in report.claim
+    assert "engine in part (conv2d, depthwise, linear, add_tensors," in report.claim
+
+
+def test_the_simulation_agrees_on_layers_that_are_rounded_once() -> None:
+    """Each decision is farther from its threshold than float64 errs (AQ-LOWER-5)."""
+    report = verify(SimulationAdapter(), operations=["conv2d", "bordered_conv2d"], generated=2000)
+    assert report.total(operation="conv2d", profile="ideal")["pass"] > 240
+    assert report.total(operation="bordered_conv2d")["pass"] > 240
+
+
+class Pools(Adapter):
+    """A method on tensors gets one case."""
+
+    def max_pool2d(
+        self, *, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
+    ) -> np.ndarray:  # type: ignore[type-arg]
+        assert x.dtype == np.int64
+        assert isinstance(padding, tuple)
+        assert type(padding[0]) is int
+        return x[:, : x.shape[1] // kernel[0], : x.shape[2] // kernel[1]]
+
+
+def test_a_wrong_tensor_is_told_by_its_first_element_or_its_shape() -> None:
+    report = verify(Pools(), operations=["max_pool2d"], generated=0)
+    assert report.exit_code == EXIT_MISMATCH
+    assert report.total()["error"] == 0
+    texts = [failure.got for failure in report.failures]
+    assert any(text.startswith("shape (") for text in texts)
+    assert any(" at [0, 0, 0] (" in text and "differ)" in text for text in texts)
+    assert "x=[...] of " in report.text()
+    assert isinstance(report.as_json()["failures"][0]["inputs"]["x"], list)
+
+
+def test_a_method_on_tensors_that_raises_is_about_its_case_alone() -> None:
+    class OneChannel(Pools):
+        def max_pool2d(self, *, x: Any, **rest: Any) -> Any:
+            if len(x) > 1:
+                raise ValueError("one channel only")
+            return EngineAdapter().max_pool2d(x=x, **rest)
+
+    report = verify(OneChannel(), operations=["max_pool2d"], generated=0)
+    found = report.total()
+    assert found["pass"] > 20
+    assert found["error"] > 20
+    assert found["fail"] == 0
 
 
 class Clips(Adapter):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref.conformance import OPERATIONS, Adapter, strategies
+from aquant_ref.conformance.adapters import EngineAdapter
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.errors import InputError
 from aquant_ref.integer import requantize
@@ -21,10 +22,38 @@ def test_the_example_of_the_module_holds(case: strategies.Case) -> None:
 @pytest.mark.parametrize("operation", [*OPERATIONS])
 @settings(max_examples=30)
 @given(data=st.data())
-def test_every_scalar_operation_has_a_strategy(operation: str, data: st.DataObject) -> None:
+def test_every_operation_has_a_strategy(operation: str, data: st.DataObject) -> None:
     case = data.draw(strategies.cases(operation))
     assert set(case.inputs) == {field.name for field in OPERATIONS[operation].fields}
-    assert len(OPERATIONS[operation].result) == len(np.atleast_1d(case.expected))
+    if OPERATIONS[operation].scalar:
+        assert len(OPERATIONS[operation].result) == len(np.atleast_1d(case.expected))
+    else:
+        assert case.expected.ndim == len(OPERATIONS[operation].result[0].axes)
+
+
+@settings(max_examples=50)
+@given(case=strategies.cases("conv2d", "ideal", bits=(4,), granularity=("tensor",)))
+def test_a_case_on_tensors_is_what_an_adapter_gets(case: strategies.Case) -> None:
+    got = EngineAdapter().conv2d(**case.inputs, profile="ideal")
+    assert np.array_equal(got, case.expected)
+    assert len(set(case.inputs["weight_scale"])) == 1
+
+
+class NeverPads(EngineAdapter):
+    """Takes what is padded for the real zero's code 0."""
+
+    def max_pool2d(self, *, x: Any, padding: Any, **rest: Any) -> Any:
+        top, bottom, left, right = padding
+        padded = np.pad(x, ((0, 0), (top, bottom), (left, right)))
+        return super().max_pool2d(x=padded, padding=(0, 0, 0, 0), **rest)
+
+
+def test_the_smallest_failure_on_tensors_is_small() -> None:
+    found = strategies.smallest_failure(NeverPads(), Selection("max_pool2d", bits=(4,)))
+    assert found is not None
+    assert np.size(found["x"]) <= 10
+    assert np.min(found["x"]) < 0
+    assert any(found["padding"])
 
 
 def test_a_wrong_selection_is_refused_when_the_strategy_is_made() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities, load
+from aquant_ref.conformance.adapters.command import CommandAdapter
 from aquant_ref.conformance.adapters.engine import EngineAdapter
 from aquant_ref.conformance.adapters.oracle import OracleAdapter
 from aquant_ref.conformance.adapters.pipe import PipeAdapter
@@ -11,6 +12,7 @@ from aquant_ref.conformance.adapters.simulation import SimulationAdapter
 __all__ = [
     "Adapter",
     "Capabilities",
+    "CommandAdapter",
     "EngineAdapter",
     "OracleAdapter",
     "PipeAdapter",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases
-from aquant_ref.conformance.selection import BITS, ROUNDINGS, SIGNS, Selection
-from aquant_ref.conformance.verdict import Answers
+from aquant_ref.conformance.contract import Field, Operation
+from aquant_ref.conformance.replies import Problems
+from aquant_ref.conformance.selection import BITS, GRANULARITIES, ROUNDINGS, SIGNS, Selection
+from aquant_ref.conformance.verdict import Answers, values
 from aquant_ref.errors import InputError
 
 
@@ -20,15 +23,15 @@ class Capabilities:
     """What an implementation says of itself; what it does not say is not asked, nor claimed.
 
     `bits` and `signs` of codes, rules of `rounding`, variations of requantization, `granularity` of
-    scales (which no scalar operation has), and whether it `rejects` what the contract refuses: most
-    kernels check nothing, and such inputs are then left out. Spec: AQ-CONF-4.
+    the weights' scales, and whether it `rejects` what the contract refuses: most kernels check
+    nothing, and such inputs are then left out. Spec: AQ-CONF-4.
     """
 
     bits: tuple[int, ...] = BITS
     signs: tuple[str, ...] = SIGNS
     rounding: tuple[str, ...] = ROUNDINGS
     requantization: tuple[str, ...] = ("exact",)
-    granularity: tuple[str, ...] = ("tensor", "channel")
+    granularity: tuple[str, ...] = GRANULARITIES
     rejects: bool = False
 
     def text(self) -> str:
@@ -36,17 +39,17 @@ class Capabilities:
         return (
             f"rounding {' '.join(self.rounding)}; "
             f"requantization {' '.join(self.requantization) or 'none'}; "
-            f"bits {' '.join(map(str, self.bits))} {' '.join(self.signs)}"
-            + "; refusals"
-            * self.rejects
+            f"bits {' '.join(map(str, self.bits))} {' '.join(self.signs)}; "
+            f"granularity {' '.join(self.granularity)}" + "; refusals" * self.rejects
         )
 
     def cover(self, asked: Selection) -> bool:
         """Whether every case of this selection is within what is declared."""
         operation = contract.get(asked.operation)
         needs = {"bits": asked.bits, "signs": asked.signs} if "bits" in operation.tags else {}
-        if "rounding" in operation.tags:
-            needs["rounding"] = asked.rounding
+        for tag in ("rounding", "granularity"):
+            if tag in operation.tags:
+                needs[tag] = getattr(asked, tag)
         if operation.variations:
             needs["requantization"] = (asked.profile,)
         declared = all(set(need) <= set(getattr(self, name)) for name, need in needs.items())
@@ -56,7 +59,8 @@ class Capabilities:
         """Sequences of cases that together ask for everything that is declared."""
         variations = contract.get(operation).variations
         profiles = [p for p in variations if p in self.requantization] if variations else [""]
-        chosen: dict[str, Any] = {"bits": self.bits, "signs": self.signs, "rounding": self.rounding}
+        names = ("bits", "signs", "rounding", "granularity")
+        chosen: dict[str, Any] = {name: getattr(self, name) for name in names}
         return [
             Selection(operation, profile, **chosen, seed=seed, rejects=rejects)
             for profile in profiles
@@ -67,9 +71,11 @@ class Adapter:
     """Derive from it, and define a method for each operation that you have.
 
     A method takes the fields of the contract's table by name, as numpy arrays (n,): int64 for
-    integers, float64 for reals, and one string for `rounding` and `profile`. It returns one array,
-    or one for each result. A method that is not there, or raises NotImplementedError, is
-    *unsupported*; any other exception is how to refuse an input.
+    integers, float64 for reals, and one string for `rounding` and `profile`. Of an operation on
+    tensors it takes one case: arrays with the axes of the table, Python's own numbers, and tuples
+    for pairs such as a stride. It returns one array, or one for each result. A method that is not
+    there, or raises NotImplementedError, is *unsupported*; any other exception is how to refuse an
+    input.
 
     >>> class Mine(Adapter):
     ...     def clip(self, *, v, low, high):
@@ -77,6 +83,11 @@ class Adapter:
     """
 
     name = ""
+
+    @cached_property
+    def problems(self) -> Problems:
+        """What broke the protocol, where there is one."""
+        return Problems()
 
     def capabilities(self) -> Capabilities:
         """What the methods can do; everything, unless this is overridden."""
@@ -86,15 +97,21 @@ class Adapter:
         """Whether there is a method for it."""
         return callable(getattr(self, operation, None))
 
+    def reaches(self, operation: Operation) -> bool:
+        """Whether this way of asking can ask for it at all; what it cannot is no part of a run."""
+        return True
+
+    def start(self) -> None:
+        """Called once before anything is asked; raises InputError where it makes no sense to."""
+
     def answer(self, selection: Selection, cases: Cases) -> Answers:
         """Ask for all cases; overridden where the implementation is another process.
 
-        The methods get the cases with the same strings together. Where one raises, the halves are
-        asked again, down to the cases that it is about.
+        The methods get the cases with the same strings together, those on tensors one at a time.
+        Where one raises, the halves are asked again, down to the cases that it is about.
         """
         method: Callable[..., Any] = getattr(self, cases.operation.name)
-        result = cases.operation.result
-        values = [np.zeros(len(cases), DTYPES[field.type]) for field in result]
+        columns = values(cases.operation, len(cases))
         other: dict[int, tuple[str, str]] = {}
         waiting = [*_alike(cases)]
         while waiting:
@@ -110,13 +127,15 @@ class Adapter:
                     reason = f"{type(error).__name__}: {error}".splitlines()[0]
                     other[int(chosen[0])] = ("error", reason)
             else:
-                for column, part in zip(values, parts, strict=True):
-                    column[chosen] = part
-        return Answers(values, other)
+                for column, part in zip(columns, parts, strict=True):
+                    column[chosen if cases.operation.scalar else chosen[0]] = part
+        return Answers(columns, other)
 
 
 def _alike(cases: Cases) -> list[Array]:
-    """Positions of the cases that have the same strings."""
+    """Positions of the cases that are asked together: those with the same strings."""
+    if not cases.operation.scalar:
+        return [np.array([k]) for k in range(len(cases))]
     texts = [cases.columns[f.name] for f in cases.operation.fields if f.type == "str"]
     everywhere = np.arange(len(cases))
     if not texts:
@@ -127,8 +146,9 @@ def _alike(cases: Cases) -> list[Array]:
 
 def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array]:
     """The results for these cases, one array each; raises ValueError for other shapes and types."""
+    scalar = cases.operation.scalar
     fields = {
-        f.name: column[0].item() if f.type == "str" else column
+        f.name: (column[0].item() if f.type == "str" else column) if scalar else given(f, column[0])
         for f in cases.operation.fields
         for column in [cases.columns[f.name][chosen]]
     }
@@ -141,12 +161,17 @@ def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array
     arrays = []
     for field, part in zip(cases.operation.result, parts, strict=True):
         array = np.asarray(part)
-        if array.shape != (len(chosen),):
+        if scalar and array.shape != (len(chosen),):
             raise ValueError(f"{field.name}: returned shape {array.shape}, not ({len(chosen)},)")
         if field.type != "f64" and array.dtype.kind not in "iu":
             raise ValueError(f"{field.name}: returned {array.dtype}, not integers")
         arrays.append(array.astype(DTYPES[field.type]))
     return arrays
+
+
+def given(field: Field, value: Any) -> Any:
+    """A field of a case on tensors as a method gets it."""
+    return tuple(value.tolist()) if field.axes and not field.tensor else value
 
 
 def load(name: str) -> Adapter:

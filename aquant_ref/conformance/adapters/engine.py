@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from fractions import Fraction
-from math import ceil
 from typing import Any
 
 import numpy as np
 
 from aquant_ref import integer, quant
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.adapters.base import Capabilities
+from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
 from aquant_ref.conformance.cases.family import Array
-from aquant_ref.conformance.contract import VARIATIONS
+from aquant_ref.conformance.contract import LAYER_VARIATIONS
 from aquant_ref.engine.fixed_point import OPERATIONS
 from aquant_ref.engine.instructions import NEVER, Instruction
 from aquant_ref.engine.run import threshold_codes
@@ -21,14 +20,14 @@ from aquant_ref.quant.rounding import border_round, rule
 from aquant_ref.quant.window import LIFT_LIMIT
 
 
-class EngineAdapter(Adapter):
+class EngineAdapter(EngineLayers):
     """Real numbers to codes by `quant`, and from then on integers, as the engine has them."""
 
     name = "engine"
 
     def capabilities(self) -> Capabilities:
         """Everything."""
-        return Capabilities(requantization=VARIATIONS, rejects=True)
+        return Capabilities(requantization=LAYER_VARIATIONS, rejects=True)
 
     def round(self, *, rounding: str, t: Array) -> Array:
         """Spec: AQ-ROUND-1."""
@@ -130,21 +129,9 @@ def _add(
     first, second = Fraction(a_scale), Fraction(b_scale)
     unit = Fraction(1, first.denominator * second.denominator)
     acc = a * int(first / unit) + b * int(second / unit)
-    return _code(acc, unit, -(first * a_zero + second * b_zero), **end)
+    return code(acc, unit, -(first * a_zero + second * b_zero), **end)
 
 
 def _avg_pool(*, total: int, count: int, x_scale: float, x_zero: int, **end: Any) -> int:
     unit = Fraction(x_scale) / count
-    return _code(total, unit, -Fraction(x_scale) * x_zero, **end)
-
-
-def _code(
-    acc: int, unit: Fraction, bias: Fraction, *, scale: float, zero_point: int, qmin: int, qmax: int
-) -> int:
-    """How many thresholds T_k the accumulator reaches, by bisection. Spec: AQ-LOWER-1."""
-
-    def threshold(k: int) -> int:
-        crossing = qmin + k - zero_point + Fraction(1, 2)
-        return ceil((crossing * Fraction(scale) - bias) / unit)
-
-    return qmin + bisect_right(range(qmax - qmin), acc, key=threshold)
+    return code(total, unit, -Fraction(x_scale) * x_zero, **end)

@@ -9,23 +9,25 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities
-from aquant_ref.conformance.contract import OPERATIONS, VARIATIONS, Operation
+from aquant_ref.conformance.cases.family import plain
+from aquant_ref.conformance.contract import LAYER_VARIATIONS, OPERATIONS, Operation
 
 
 class OracleAdapter(Adapter):
-    """Every scalar operation, case by case, in exact rationals."""
+    """Every operation, case by case, in exact rationals."""
 
     name = "oracle"
 
     def capabilities(self) -> Capabilities:
         """Everything."""
-        return Capabilities(requantization=VARIATIONS, rejects=True)
+        return Capabilities(requantization=LAYER_VARIATIONS, rejects=True)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """The judge of the operation `name`, for columns."""
         if name not in OPERATIONS:
             raise AttributeError(name)
-        return partial(_column_by_column, OPERATIONS[name])
+        operation = OPERATIONS[name]
+        return partial(_column_by_column if operation.scalar else _tensors, operation)
 
 
 def _column_by_column(operation: Operation, **fields: Any) -> tuple[Any, ...]:
@@ -34,3 +36,8 @@ def _column_by_column(operation: Operation, **fields: Any) -> tuple[Any, ...]:
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     answers = [operation.judge(**row, **settings) for row in rows]
     return tuple(np.array(column) for column in zip(*answers, strict=True))
+
+
+def _tensors(operation: Operation, **fields: Any) -> tuple[Any, ...]:
+    answer = operation.judge(**{name: plain(value) for name, value in fields.items()})
+    return tuple(map(np.array, answer))

@@ -15,7 +15,8 @@ from typing import IO
 from aquant_ref.conformance import streams
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities
 from aquant_ref.conformance.cases.family import Cases
-from aquant_ref.conformance.replies import Problems, Replies
+from aquant_ref.conformance.contract import Operation
+from aquant_ref.conformance.replies import Replies
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import Answers
 from aquant_ref.errors import InputError
@@ -39,12 +40,15 @@ class PipeAdapter(Adapter):
         self.name = command
         self.command = shlex.split(command, posix=os.name == "posix")
         self.timeout = timeout
-        self.problems = Problems()
         self._capabilities = capabilities or Capabilities()
 
     def capabilities(self) -> Capabilities:
         """As they were given."""
         return self._capabilities
+
+    def reaches(self, operation: Operation) -> bool:
+        """A stream has no tensors."""
+        return operation.scalar
 
     def supports(self, operation: str) -> bool:
         """A kernel says so itself, case by case."""
@@ -71,7 +75,7 @@ class PipeAdapter(Adapter):
                 replies.read(some)
             code = kernel.wait(self.timeout)
             if code:
-                how = f"signal {_signal(-code)}" if code < 0 else f"exit code {code}"
+                how = signal_name(-code) if code < 0 else f"exit code {code}"
                 problems.add("crash", f"{how} after {replies.answered} of {len(cases)} answers")
         except (streams.Silence, subprocess.TimeoutExpired):
             problems.add(
@@ -98,8 +102,9 @@ def _feed(stdin: IO[bytes], texts: Iterable[str]) -> None:
         stdin.close()
 
 
-def _signal(number: int) -> str:
+def signal_name(number: int) -> str:
+    """What ended a process, in words."""
     try:
-        return signal.Signals(number).name
+        return f"signal {signal.Signals(number).name}"
     except ValueError:
-        return str(number)
+        return f"signal {number}"

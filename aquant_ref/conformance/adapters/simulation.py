@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import Adapter
+from aquant_ref.conformance.adapters.base import Capabilities
+from aquant_ref.conformance.adapters.simulation_layers import SimulationLayers
 from aquant_ref.conformance.cases.family import Array
 from aquant_ref.quant.rounding import border_round, half_up, rule
 
 
-class SimulationAdapter(Adapter):
+class SimulationAdapter(SimulationLayers):
     """What a float64 simulation computes, and no integer operation.
 
     Sums and means agree with the contract as long as scales have 24 bits (AQ-SNAP-1): then no sum
@@ -17,6 +18,10 @@ class SimulationAdapter(Adapter):
     """
 
     name = "simulation"
+
+    def capabilities(self) -> Capabilities:
+        """Real numbers, rounded once."""
+        return Capabilities(requantization=("ideal",))
 
     def round(self, *, rounding: str, t: Array) -> Array:
         """Spec: AQ-ROUND-1."""

@@ -43,7 +43,7 @@ class Family:
 class Cases:
     """Cases of one operation as columns; `flags[kind[k]]` are those of the k-th, `ids[k]` its name.
 
-    Of a scalar operation a column is an array (n,); of a tensor operation a list of arrays.
+    A column is an array (n,); of a tensor operation one of objects: arrays, Python's numbers, JSON.
     """
 
     operation: Operation
@@ -57,8 +57,8 @@ class Cases:
         return len(self.ids)
 
     def inputs(self, k: int) -> dict[str, Any]:
-        """The fields of the k-th case as Python's own numbers."""
-        return {name: np.asarray(column[k]).item() for name, column in self.columns.items()}
+        """The fields of the k-th case as Python's own numbers, tensors as nested lists."""
+        return {name: plain(column[k]) for name, column in self.columns.items()}
 
     def take(self, chosen: Sequence[int] | Array) -> Cases:
         """Only the cases at these positions."""
@@ -70,6 +70,19 @@ class Cases:
             self.kind[chosen],
             {name: column[chosen] for name, column in self.columns.items()},
         )
+
+
+def plain(value: Any) -> Any:
+    """A number or an array of numpy as Python's own numbers, in nested lists."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def objects(values: Sequence[Any]) -> Array:
+    """An array (n,) that holds these, whatever they are."""
+    column = np.empty(len(values), object)
+    for k, value in enumerate(values):
+        column[k] = value
+    return column
 
 
 # What several operations draw: ranges of codes with an odd zero point

@@ -7,22 +7,31 @@ begins with the shorter one, and any case can be had again without those before 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases import (
     add,
+    add_tensors,
     avg_pool,
+    avg_pool2d,
     border,
     border_round,
+    bordered_conv2d,
     clip,
     dequantize,
+    fused_conv2d,
+    layers,
+    max_pool2d,
     multiplier,
+    program,
     quantize,
     requantize,
     round,
     threshold,
+    thresholds,
 )
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, Columns, Family
 from aquant_ref.conformance.draw import Draw
@@ -41,6 +50,16 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "border_round": border_round.FAMILIES,
     "border": border.FAMILIES,
     "threshold": threshold.FAMILIES,
+    "conv2d": layers.CONV2D,
+    "depthwise": layers.DEPTHWISE,
+    "linear": layers.LINEAR,
+    "add_tensors": add_tensors.FAMILIES,
+    "avg_pool2d": avg_pool2d.FAMILIES,
+    "max_pool2d": max_pool2d.FAMILIES,
+    "thresholds": thresholds.FAMILIES,
+    "bordered_conv2d": bordered_conv2d.FAMILIES,
+    "fused_conv2d": fused_conv2d.FAMILIES,
+    "program": program.FAMILIES,
 }
 
 
@@ -64,10 +83,13 @@ def generate(selection: Selection, index: Sequence[int] | Array) -> Cases:
     ]
     columns: Columns = {}
     for field in operation.fields:
-        dtype = DTYPES.get(field.type) or np.result_type(*(part[field.name] for part in made))
+        dtype: Any = object
+        if operation.scalar:
+            dtype = DTYPES.get(field.type) or np.result_type(*(part[field.name] for part in made))
         column = columns[field.name] = np.empty(len(places), dtype)
         for k, part in enumerate(made):
-            column[kind == k] = part[field.name]
+            if field.name in part:  # without a member a tensor operation has no columns
+                column[kind == k] = part[field.name]
     flags = [(family.flag,) for family in taking_turns]
     ids = list(map(str, places.tolist()))
     return Cases(operation, selection.profile, ids, flags, kind, columns)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import DTYPES, Array, Cases
-from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, objects
+from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import Expected
 from aquant_ref.errors import InputError
@@ -74,10 +74,13 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
         [test["id"] for test in tests],
         flags,
         np.array([flags.index(tuple(test["flags"])) for test in tests]),
-        {f.name: _column(f, [test["in"][f.name] for test in tests]) for f in operation.fields},
+        {
+            f.name: _column(operation, f, [test["in"][f.name] for test in tests])
+            for f in operation.fields
+        },
     )
     bounds = [
-        [_column(f, [_bounds(test, f)[end] for test in tests]) for f in operation.result]
+        [_column(operation, f, [_bounds(test, f)[end] for test in tests]) for f in operation.result]
         for end in (0, 1)
     ]
     refused = np.array([test["result"] == "must_reject" for test in tests])
@@ -86,14 +89,30 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
 
 def _bounds(test: Mapping[str, Any], field: Field) -> Sequence[Any]:
     if test["result"] == "must_reject":
+        if field.axes:
+            return [None, None]
         return [0, 0] if field.type != "f64" else ["0x0p+0", "0x0p+0"]
     out = test["out"][field.name]
     return out if test["result"] == "bounded" else [out, out]
 
 
-def _column(field: Field, values: Sequence[Any]) -> Array:
+def _column(operation: Operation, field: Field, values: Sequence[Any]) -> Array:
+    if not operation.scalar:
+        return objects([_tensor(field, value) for value in values])
     if field.type == "str":
         return np.array(values)
-    if field.type == "f64":
-        return np.array([float.fromhex(value) for value in values])
-    return np.array(values, DTYPES[field.type])
+    return np.array(_numbers(field, values), DTYPES[field.type])
+
+
+def _tensor(field: Field, value: Any) -> Any:
+    if field.type == "json" or value is None:
+        return value
+    numbers = _numbers(field, value)
+    return np.array(numbers, DTYPES[field.type]) if field.axes else numbers
+
+
+def _numbers(field: Field, value: Any) -> Any:
+    """Reals from their hexadecimal, in lists of any depth."""
+    if isinstance(value, list | tuple):
+        return [_numbers(field, each) for each in value]
+    return float.fromhex(value) if field.type == "f64" else value

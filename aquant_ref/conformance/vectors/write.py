@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.family import Cases, plain
 from aquant_ref.conformance.cases.sequence import FAMILIES, families
 from aquant_ref.conformance.cases.sequence import generate as cases_of
-from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.selection import ROUNDINGS, Selection
 from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, VERSION, path_of
 from aquant_ref.conformance.verdict import Expected, expected
@@ -24,7 +24,9 @@ MEMBERS = (
     24  # of a family, spread over the groups of an operation, but no fewer than FEWEST in each
 )
 FEWEST = 2
+MOST_TENSORS = 6
 CODES = ((2, "unsigned"), (4, "signed"), (8, "unsigned"), (8, "signed"), (16, "signed"))
+GRANULARITY = ("channel", "tensor", "channel")
 
 
 def generate(directory: Path = VECTORS) -> list[Path]:
@@ -42,14 +44,16 @@ def text(name: str) -> str:
     """The file of an operation; a line a test, so that a difference is read easily."""
     operation = contract.get(name)
     ordinary, refused = _selections(name)
-    members = max(FEWEST, MEMBERS // len(ordinary))
+    members = 1 if "granularity" in operation.tags else max(FEWEST, MEMBERS // len(ordinary))
+    if not operation.scalar:
+        members = min(members, MOST_TENSORS)
     groups = [_group(s, members) for s in (*ordinary, *refused)]
     head = {
         "format": FORMAT,
         "op": name,
         "profile": operation.profile,
-        "fields": {f.name: f.type for f in operation.fields},
-        "result": {f.name: f.type for f in operation.result},
+        "fields": {f.name: f.signature for f in operation.fields},
+        "result": {f.name: f.signature for f in operation.result},
         "spec": list(operation.rules),
         "source": {"generator": "aquant-ref vectors generate", "version": VERSION, "seed": 0},
         "notes": {
@@ -68,6 +72,9 @@ def _selections(name: str) -> tuple[list[Selection], list[Selection]]:
     operation = contract.get(name)
     codes = CODES if "bits" in operation.tags else (None,)
     rules = ROUNDINGS if "rounding" in operation.tags else (None,)
+    if "granularity" in operation.tags:
+        ordinary = list(_of_layers(operation))
+        return ordinary, [Selection(name, "exact", bits=(8,), rejects=True)]
     ordinary = []
     for profile, code, rule in product(operation.choices, codes, rules):
         chosen: dict[str, Any] = {}
@@ -84,12 +91,31 @@ def _selections(name: str) -> tuple[list[Selection], list[Selection]]:
     return ordinary, [refused]
 
 
+def _of_layers(operation: Operation) -> Iterator[Selection]:
+    """Of each variation signed and unsigned 8-bit codes, and one more width by turns."""
+    for k, profile in enumerate(operation.choices):
+        codes = ((8, "signed"), (8, "unsigned"), (CODES[0], CODES[1], CODES[4])[k % 3])
+        for (bits, sign), granularity in zip(codes, GRANULARITY, strict=True):
+            yield Selection(
+                operation.name,
+                profile,
+                bits=(bits,),
+                signs=(sign,),
+                granularity=(granularity,),
+            )
+
+
 def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str]]:
     cases = cases_of(selection, range(members * len(families(selection))))
     right = expected(cases, oracle=True)
     operation = contract.get(selection.operation)
     params = {k: v for k, v in asdict(selection).items() if k not in ("operation", "seed")}
-    for tag, names in (("bits", ("bits", "signs")), ("rounding", ("rounding",))):
+    of_tags = {
+        "bits": ("bits", "signs"),
+        "rounding": ("rounding",),
+        "granularity": ("granularity",),
+    }
+    for tag, names in of_tags.items():
         if tag not in operation.tags:
             for each in names:
                 del params[each]
@@ -106,6 +132,8 @@ def _slug(selection: Selection, params: Mapping[str, Any]) -> Iterator[str]:
         yield f"{params['signs'][0][0]}{params['bits'][0]}"
     if len(params.get("rounding", ())) == 1:
         yield params["rounding"][0]
+    if len(params.get("granularity", ())) == 1:
+        yield params["granularity"][0]
 
 
 def _tests(slug: str, cases: Cases, right: Expected) -> Iterator[dict[str, Any]]:
@@ -122,12 +150,17 @@ def _tests(slug: str, cases: Cases, right: Expected) -> Iterator[dict[str, Any]]
         if right.refused[k]:
             yield {**test, "result": "must_reject"}
             continue
-        values = {
-            f.name: column[k].item()
-            for f, column in zip(cases.operation.result, right.low, strict=True)
-        }
+        pairs = zip(cases.operation.result, right.low, strict=True)
+        values = {f.name: plain(column[k]) for f, column in pairs}
         yield {**test, "out": _plain(cases.operation.result, values), "result": "exact"}
 
 
 def _plain(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f.name: values[f.name].hex() if f.type == "f64" else values[f.name] for f in fields}
+    return {f.name: _spelled(f, values[f.name]) for f in fields}
+
+
+def _spelled(field: Field, value: Any) -> Any:
+    """Reals as C99 hexadecimal, in lists of any depth."""
+    if field.type != "f64":
+        return value
+    return [_spelled(field, each) for each in value] if isinstance(value, list) else value.hex()

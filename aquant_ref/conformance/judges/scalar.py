@@ -1,9 +1,4 @@
-"""What the right answer is: one function for each operation, in the exact numbers of the oracle.
-
-Each takes the fields of one case by name, as Python numbers, and gives the results as a tuple. It
-raises `Refused` for an input that the contract refuses. Only the oracle computes here, and Python's
-own fractions.
-"""
+"""Judges of the scalar operations."""
 
 from __future__ import annotations
 
@@ -11,29 +6,19 @@ import math
 from fractions import Fraction
 
 from aquant_ref import oracle
+from aquant_ref.conformance.judges.refusal import INT32_MAX, INT32_MIN, need
 from aquant_ref.oracle import Real
-
-INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
-
-
-class Refused(Exception):
-    """The input is outside the contract: an implementation has to refuse it."""
-
-
-def _need(holds: bool) -> None:
-    if not holds:
-        raise Refused
 
 
 def round(*, rounding: str, t: float) -> tuple[int]:
     """Spec: AQ-ROUND-1."""
-    _need(math.isfinite(t))
+    need(math.isfinite(t))
     return (oracle.ROUNDINGS[rounding](Fraction(t)),)
 
 
 def border_round(*, t: float, border: float) -> tuple[int]:
     """Spec: AQ-ROUND-2."""
-    _need(math.isfinite(t) and 0 < border <= 1)
+    need(math.isfinite(t) and 0 < border <= 1)
     return (oracle.border_round(Fraction(t), Fraction(border)),)
 
 
@@ -52,8 +37,8 @@ def border(
     zero_point: int,
 ) -> tuple[int]:
     """Spec: AQ-FIXED-9; `lift` is the entry for the fraction of T."""
-    _need(low <= high and 0 <= fraction_bits <= 16 and abs(c0) + abs(c1) + abs(c2) <= 2**29)
-    _need(2**30 <= multiplier < 2**31 and 0 <= shift <= 62)
+    need(low <= high and 0 <= fraction_bits <= 16 and abs(c0) + abs(c1) + abs(c2) <= 2**29)
+    need(2**30 <= multiplier < 2**31 and 0 <= shift <= 62)
     clipped = oracle.clip(t, low, high)
     tau = math.floor(Fraction(clipped * multiplier, 2**shift))
     p = math.floor(Fraction(c2 * tau, 2**15) + c1)
@@ -66,7 +51,7 @@ def quantize(
     *, rounding: str, r: float, scale: float, zero_point: int, qmin: int, qmax: int
 ) -> tuple[int]:
     """Spec: AQ-AFFINE-3. Infinity saturates, NaN is refused."""
-    _need(not math.isnan(r) and 0 < scale < math.inf)
+    need(not math.isnan(r) and 0 < scale < math.inf)
     if math.isinf(r):
         return (qmax if r > 0 else qmin,)
     code = oracle.quantize(Fraction(r), Fraction(scale), zero_point, qmin, qmax, rounding=rounding)
@@ -75,15 +60,15 @@ def quantize(
 
 def dequantize(*, q: int, scale: float, zero_point: int) -> tuple[float]:
     """Spec: AQ-AFFINE-3: one float64 product."""
-    _need(0 < scale < math.inf)
+    need(0 < scale < math.inf)
     return (float(oracle.to_float(oracle.dequantize(q, Fraction(scale), zero_point), 53, -1074)),)
 
 
 def multiplier(*, m: float) -> tuple[int, int]:
     """Spec: AQ-FIXED-1."""
-    _need(0 < m < math.inf)
+    need(0 < m < math.inf)
     mantissa, shift = oracle.multiplier(Fraction(m))
-    _need(0 <= shift <= 62)
+    need(0 <= shift <= 62)
     return mantissa, shift
 
 
@@ -98,21 +83,21 @@ def requantize(
     profile: str,
 ) -> tuple[int]:
     """Spec: AQ-FIXED-2 to AQ-FIXED-7; M is exactly multiplier * 2^-shift."""
-    _need(2**30 <= multiplier < 2**31 and 0 <= shift <= 62)
+    need(2**30 <= multiplier < 2**31 and 0 <= shift <= 62)
     if profile.startswith("float"):
         m = Fraction(multiplier, 2**shift)
         return (
             oracle.requantize_real(acc, m, profile, zero_point=zero_point, qmin=qmin, qmax=qmax),
         )
     if profile in ("tflite_up", "tflite_away"):
-        _need(INT32_MIN <= acc * 2 ** max(31 - shift, 0) <= INT32_MAX)
+        need(INT32_MIN <= acc * 2 ** max(31 - shift, 0) <= INT32_MAX)
     scaled = oracle.scale_accumulator(acc, multiplier, shift, profile)
     return (oracle.requantize(scaled, zero_point, qmin, qmax),)
 
 
 def threshold(*, acc: int, t0: int, t1: int, t2: int) -> tuple[int]:
     """Spec: AQ-LOWER-1: how many of the sorted thresholds the accumulator reaches."""
-    _need(t0 <= t1 <= t2)
+    need(t0 <= t1 <= t2)
     return (oracle.code(acc, (t0, t1, t2)),)
 
 
@@ -130,10 +115,10 @@ def add(
     qmax: int,
 ) -> tuple[int]:
     """Spec: AQ-IDEAL-1: the exact sum, rounded once."""
-    _need(min(a_scale, b_scale, scale) > 0)
+    need(min(a_scale, b_scale, scale) > 0)
     terms = ((a, a_scale, a_zero), (b, b_scale, b_zero))
     total = sum((oracle.dequantize(q, Fraction(s), z) for q, s, z in terms), Fraction(0))
-    return (_nearest(total / Fraction(scale), zero_point, qmin, qmax),)
+    return (nearest(total / Fraction(scale), zero_point, qmin, qmax),)
 
 
 def avg_pool(
@@ -148,16 +133,17 @@ def avg_pool(
     qmax: int,
 ) -> tuple[int]:
     """Spec: AQ-IDEAL-1: the exact mean of `count` codes with the sum `total`, rounded once."""
-    _need(count > 0 and min(x_scale, scale) > 0)
+    need(count > 0 and min(x_scale, scale) > 0)
     mean = Fraction(x_scale) * (Fraction(total, count) - x_zero)
-    return (_nearest(mean / Fraction(scale), zero_point, qmin, qmax),)
+    return (nearest(mean / Fraction(scale), zero_point, qmin, qmax),)
 
 
 def clip(*, v: int, low: int, high: int) -> tuple[int]:
     """Spec: AQ-INT-1."""
-    _need(low <= high)
+    need(low <= high)
     return (oracle.clip(v, low, high),)
 
 
-def _nearest(t: Real, zero_point: int, qmin: int, qmax: int) -> int:
+def nearest(t: Real, zero_point: int, qmin: int, qmax: int) -> int:
+    """The code of t steps. Spec: AQ-IDEAL-1."""
     return oracle.clip(oracle.half_up(t) + zero_point, qmin, qmax)

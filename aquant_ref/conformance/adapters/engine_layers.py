@@ -1,0 +1,224 @@
+"""This package's own layers, tables and programs as an implementation under test."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters.base import Adapter
+from aquant_ref.conformance.cases.family import Array
+from aquant_ref.engine.instructions import ARRAYS, Instruction, check, shape_of
+from aquant_ref.engine.program import Program
+from aquant_ref.engine.run import Engine, apply
+from aquant_ref.engine.windows import Windows
+from aquant_ref.errors import InputError
+
+Sides = tuple[int, int, int, int]
+Pair = tuple[int, int]
+
+
+class EngineLayers(Adapter):
+    """Accumulators in integers, then thresholds or a multiplier; tables, programs as they run."""
+
+    def conv2d(self, *, x: Array, padding: Sides, groups: int, **fields: Any) -> Array:
+        """Spec: AQ-INT-4, then AQ-LOWER-1 or AQ-FIXED-1 and a profile."""
+        windows = {key: fields.pop(key) for key in ("stride", "dilation")}
+        acc = integer.accumulate_conv2d(
+            x[None],
+            _steps(fields.pop("weight"), fields.pop("weight_zero")),
+            padding=(padding[:2], padding[2:]),
+            groups=groups,
+            zero_point=fields.pop("x_zero"),
+            layer="conv2d",
+            **windows,
+        )
+        return _requantized(acc[0], **fields)
+
+    def depthwise(self, *, x: Array, **fields: Any) -> Array:
+        """Spec: AQ-INT-4."""
+        return self.conv2d(x=x, groups=len(x), **fields)
+
+    def linear(
+        self, *, x: Array, x_zero: int, weight: Array, weight_zero: Array, **fields: Any
+    ) -> Array:
+        """Spec: AQ-INT-3, then AQ-LOWER-1 or AQ-FIXED-1 and a profile."""
+        steps = _steps(weight, weight_zero)
+        acc = integer.accumulate(steps, (x - x_zero)[:, None], layer="linear")
+        return _requantized(acc, **fields)[:, 0]
+
+    def add_tensors(
+        self,
+        *,
+        a: Array,
+        a_scale: float,
+        a_zero: int,
+        b: Array,
+        b_scale: float,
+        b_zero: int,
+        **end: Any,
+    ) -> Array:
+        """Spec: AQ-LOWER-2: the terms in their largest common unit, in int64, then thresholds."""
+        first, second = Fraction(a_scale), Fraction(b_scale)
+        unit = Fraction(1, first.denominator * second.denominator)
+        factors = {"multiplier_a": int(first / unit), "multiplier_b": int(second / unit)}
+        arrays = {key: np.full(len(a), factor) for key, factor in factors.items()}
+        acc = apply(Instruction("add", "add", ("a", "b"), {}, arrays), [a[None], b[None]])[0]
+        return _codes(acc, unit, -(first * a_zero + second * b_zero), **end)
+
+    def avg_pool2d(
+        self,
+        *,
+        x: Array,
+        x_scale: float,
+        x_zero: int,
+        count_padding: int,
+        scale: float,
+        **fields: Any,
+    ) -> Array:
+        """Spec: AQ-LOWER-8: every window counted in one unit, then thresholds."""
+        end = {key: fields.pop(key) for key in ("zero_point", "qmin", "qmax")}
+        attributes = _windows(**fields)
+        pixels = Windows.of(attributes).counts(x.shape[1:])
+        if not pixels.all():
+            raise InputError("avg_pool2d: a window meets nothing but padding")
+        whole = int(np.lcm.reduce(pixels.ravel()))
+        divisor = fields["kernel"][0] * fields["kernel"][1] if count_padding else whole
+        factor = np.ones_like(pixels) if count_padding else whole // pixels
+        arrays = {"zero_point": np.full(len(x), x_zero, np.int32), "factor": factor}
+        acc = apply(Instruction("sum", "sum", ("x",), attributes, arrays), [x[None]])[0]
+        return _codes(acc, Fraction(x_scale) / divisor, Fraction(0), scale=scale, **end)
+
+    def max_pool2d(self, *, x: Array, **windows: Any) -> Array:
+        """Spec: AQ-IDEAL-4."""
+        each = Instruction("max", "max_pool", ("x",), _windows(**windows))
+        shape_of(each, x.shape)
+        return apply(each, [x[None]])[0]
+
+    def thresholds(self, *, acc: Array, thresholds: Array, least: int) -> Array:
+        """Spec: AQ-LOWER-1."""
+        each = Instruction(
+            "codes", "threshold", ("acc",), {"least": least}, {"thresholds": thresholds}
+        )
+        shape_of(each, acc.shape)
+        return apply(each, [acc[None]])[0]
+
+    def bordered_conv2d(
+        self,
+        *,
+        x: Array,
+        x_scale: float,
+        x_zero: int,
+        weight: Array,
+        weight_scale: Array,
+        bias: Array,
+        relu: int,
+        scale: float,
+        crossings: Array,
+        least: int,
+        **fields: Any,
+    ) -> Array:
+        """Spec: AQ-LOWER-1, AQ-LOWER-6."""
+        arrays = {"weight": weight, "zero_point": np.full(len(x), x_zero, np.int32)}
+        each = Instruction("conv", "conv2d", ("x",), _windows(**fields), arrays)
+        rows = []
+        for s, b, row in zip(weight_scale.tolist(), bias.tolist(), crossings.tolist(), strict=True):
+            unit = Fraction(x_scale) * Fraction(s)
+            ends = [Fraction(c) * Fraction(scale) for c in row]
+            reached = [ceil((end - Fraction(b)) / unit) for end in ends]
+            rows.append(
+                [-(2**62) if relu and c <= 0 else t for c, t in zip(row, reached, strict=True)]
+            )
+        return self.thresholds(
+            acc=apply(each, [x[None]])[0], thresholds=np.array(rows, np.int64), least=least
+        )
+
+    def fused_conv2d(
+        self, *, u: Array, pad_code: int, zero: int, weight: Array, **fields: Any
+    ) -> Array:
+        """Spec: AQ-LOWER-7."""
+        tables = {key: fields.pop(key) for key in ("codes", "lift", "fusion")}
+        arrays = {"weight": weight, "zero_point": np.full(len(u), zero, np.int32), **tables}
+        attributes = {**_windows(**fields), "zero_code": pad_code}
+        each = Instruction(
+            "conv", "fused_conv2d", ("u",), attributes, _typed("fused_conv2d", arrays)
+        )
+        return apply(each, [u[None]])[0]
+
+    def program(self, *, image: Array, program: Sequence[Mapping[str, Any]]) -> Array:
+        """Checked as a program file is, then run by the engine."""
+        steps = tuple(
+            Instruction(
+                each["name"],
+                each["op"],
+                tuple(each["inputs"]),
+                each["attributes"],
+                _typed(each["op"], each["arrays"]),
+            )
+            for each in program
+        )
+        channels, height, width = image.shape
+        shape = channels, height, width
+        check(shape, steps)
+        made = Engine(Program(shape, steps)).run(image[None].astype(np.uint8))
+        return made[steps[-1].name][0]
+
+
+def _typed(op: str, arrays: Mapping[str, Any]) -> dict[str, Array]:
+    """In the first type that the instruction may have for each array."""
+    return {key: np.asarray(array, ARRAYS[op][key][0]) for key, array in arrays.items()}
+
+
+def _windows(*, padding: Sides, **fields: Any) -> dict[str, Any]:
+    return {**fields, "padding": (padding[:2], padding[2:])}
+
+
+def _steps(weight: Array, weight_zero: Array) -> Array:
+    return weight - weight_zero.reshape(-1, *(1,) * (weight.ndim - 1))
+
+
+def _requantized(
+    acc: Array, *, x_scale: float, weight_scale: Array, bias: Array, profile: str, **end: Any
+) -> Array:
+    """Codes of the accumulators (O, ...), channel by channel."""
+    scale, rows = end.pop("scale"), []
+    for row, s, b in zip(acc, weight_scale.tolist(), bias.tolist(), strict=True):
+        unit = Fraction(x_scale) * Fraction(s)
+        units = Fraction(b) / unit
+        if units.denominator != 1:
+            raise InputError(f"bias: {b} is no whole number of units")
+        total = row.astype(np.int64) + int(units)
+        if total.min() < -(2**31) or total.max() >= 2**31:
+            raise InputError("accumulator: leaves int32")
+        m = unit / Fraction(scale)
+        if profile == "ideal":
+            codes = _codes(total, unit, Fraction(0), scale=scale, **end)
+        elif profile in integer.PROFILES:
+            multiplier, shift = quant.multiplier(m)
+            codes = integer.requantize(total, multiplier, shift, profile=profile, **end)
+        else:
+            codes = quant.requantize_real(total, float(m), profile=profile, **end)
+        rows.append(codes)
+    return np.stack(rows)
+
+
+def _codes(acc: Array, unit: Fraction, bias: Fraction, **end: Any) -> Array:
+    codes = [code(value, unit, bias, **end) for value in acc.ravel().tolist()]
+    return np.array(codes, np.int64).reshape(acc.shape)
+
+
+def code(
+    acc: int, unit: Fraction, bias: Fraction, *, scale: float, zero_point: int, qmin: int, qmax: int
+) -> int:
+    """How many thresholds T_k the accumulator reaches, by bisection. Spec: AQ-LOWER-1."""
+
+    def threshold(k: int) -> int:
+        crossing = qmin + k - zero_point + Fraction(1, 2)
+        return ceil((crossing * Fraction(scale) - bias) / unit)
+
+    return qmin + bisect_right(range(qmax - qmin), acc, key=threshold)

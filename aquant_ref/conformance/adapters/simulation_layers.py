@@ -1,0 +1,171 @@
+"""The layers of the float simulation as an implementation under test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.adapters.base import Adapter
+from aquant_ref.conformance.cases.family import Array
+from aquant_ref.nn.conv import conv2d, linear
+from aquant_ref.nn.pool import avg_pool, max_pool
+from aquant_ref.nn.windows import Windows
+from aquant_ref.quant.border import codes
+from aquant_ref.quant.rounding import half_up
+from aquant_ref.quant.window import WindowBorder
+
+
+class SimulationLayers(Adapter):
+    """Real numbers in float64: the variation "ideal", and no integer program.
+
+    With units of 24 bits and accumulators below 2^29 no sum is rounded here; a threshold that an
+    accumulator comes nearer to than a quotient is rounded would be *fragile* (AQ-LOWER-5).
+    """
+
+    def conv2d(
+        self,
+        *,
+        x: Array,
+        x_scale: float,
+        x_zero: int,
+        weight: Array,
+        weight_scale: Array,
+        weight_zero: Array,
+        bias: Array,
+        groups: int,
+        profile: str,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+        **windows: Any,
+    ) -> Array:
+        """Spec: AQ-IDEAL-1."""
+        if profile != "ideal":
+            raise NotImplementedError(profile)
+        shape = (-1, *(1,) * (weight.ndim - 1))
+        steps = (weight - weight_zero.reshape(shape)) * weight_scale.reshape(shape)
+        real = (x - x_zero)[None] * x_scale
+        y = conv2d(real, steps, groups=groups, **_geometry(windows))[0] + bias[:, None, None]
+        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+
+    def depthwise(self, *, x: Array, **fields: Any) -> Array:
+        """Spec: AQ-IDEAL-1."""
+        return self.conv2d(x=x, groups=len(x), **fields)
+
+    def linear(
+        self,
+        *,
+        x: Array,
+        x_scale: float,
+        x_zero: int,
+        weight: Array,
+        weight_scale: Array,
+        weight_zero: Array,
+        bias: Array,
+        profile: str,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+    ) -> Array:
+        """Spec: AQ-IDEAL-1."""
+        if profile != "ideal":
+            raise NotImplementedError(profile)
+        steps = (weight - weight_zero[:, None]) * weight_scale[:, None]
+        y = linear((x - x_zero)[None] * x_scale, steps, bias)[0]
+        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+
+    def add_tensors(
+        self,
+        *,
+        a: Array,
+        a_scale: float,
+        a_zero: int,
+        b: Array,
+        b_scale: float,
+        b_zero: int,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+    ) -> Array:
+        """Spec: AQ-IDEAL-1."""
+        y = (a - a_zero) * a_scale + (b - b_zero) * b_scale
+        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+
+    def avg_pool2d(
+        self,
+        *,
+        x: Array,
+        x_scale: float,
+        x_zero: int,
+        kernel: tuple[int, int],
+        count_padding: int,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+        **windows: Any,
+    ) -> Array:
+        """Spec: AQ-IDEAL-1, AQ-IDEAL-4."""
+        real = (x - x_zero)[None] * x_scale
+        y = avg_pool(real, kernel, count_padding=bool(count_padding), **_geometry(windows))[0]
+        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+
+    def max_pool2d(self, *, x: Array, kernel: tuple[int, int], **windows: Any) -> Array:
+        """Spec: AQ-IDEAL-4."""
+        pooled = max_pool(x[None].astype(np.float64), kernel, **_geometry(windows))
+        return pooled[0].astype(np.int64)
+
+    def bordered_conv2d(
+        self,
+        *,
+        x: Array,
+        x_scale: float,
+        x_zero: int,
+        weight: Array,
+        weight_scale: Array,
+        bias: Array,
+        groups: int,
+        relu: int,
+        scale: float,
+        crossings: Array,
+        least: int,
+        **windows: Any,
+    ) -> Array:
+        """Spec: AQ-IDEAL-1, AQ-BORDER-2."""
+        real = (x - x_zero)[None] * x_scale
+        steps = weight * weight_scale.reshape(-1, 1, 1, 1)
+        y = conv2d(real, steps, groups=groups, **_geometry(windows)) + bias[:, None, None]
+        t = (np.maximum(y, 0) if relu else y) / scale
+        first = int(np.ceil(crossings[0, 0])) - 1  # the smallest code in steps
+        return codes(t, crossings, -first)[0].astype(np.int64) + least
+
+    def fused_conv2d(
+        self,
+        *,
+        u: Array,
+        pad_code: int,
+        codes: Array,
+        lift: Array,
+        fusion: Array,
+        zero: int,
+        weight: Array,
+        groups: int,
+        **windows: Any,
+    ) -> Array:
+        """Spec: AQ-WINDOW-2, AQ-WINDOW-3."""
+        geometry = Windows((1, *u.shape), weight.shape[2:], **_geometry(windows))
+        columns = geometry.columns(u[None], pad_code)
+        rows = columns.reshape(1, len(u), -1, geometry.positions)
+        narrow = WindowBorder(codes.astype(np.uint8), lift, fusion).round(rows).astype(np.float64)
+        matrix = weight.reshape(groups, len(weight) // groups, -1).astype(np.float64)
+        acc = np.matmul(matrix, (narrow - zero).reshape(groups, -1, geometry.positions))
+        return acc.reshape(-1, geometry.out_height, geometry.out_width).astype(np.int64)
+
+
+def _geometry(windows: dict[str, Any]) -> dict[str, Any]:
+    top, bottom, left, right = windows["padding"]
+    return {**windows, "padding": ((top, bottom), (left, right))}

@@ -1,0 +1,118 @@
+"""Cases of `add_tensors`: the scalar `add` of every element, with one pair of scales a tensor."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.tensors import (
+    Row,
+    by_case,
+    code_range,
+    image,
+    odd,
+    scale,
+    sizes,
+)
+from aquant_ref.conformance.draw import Array, One
+from aquant_ref.conformance.selection import Selection
+
+Scales = tuple[float, float, float]
+
+
+def _row(one: One, ends: tuple[int, int], scales: Scales) -> Row:
+    shape = one.pick((1, 2, 3)), *sizes(one)
+    return {
+        "a": image(one, *ends, *shape),
+        "a_scale": scales[0],
+        "a_zero": odd(one, *ends),
+        "b": image(one, *ends, *shape),
+        "b_scale": scales[1],
+        "b_zero": odd(one, *ends),
+        "scale": scales[2],
+        "zero_point": odd(one, *ends),
+        "qmin": ends[0],
+        "qmax": ends[1],
+    }
+
+
+def _ties(one: One, selection: Selection, *, beside: int = 0) -> Row:
+    """In steps of b, a's is `factor` and the result's 2*half: b makes the sum half*(2k + 1)."""
+    factor, half = (2 * one.integer(0, 3) + 1 for _ in range(2))
+    unit = float(np.ldexp(1.0, one.integer(-12, -4)))
+    ends = code_range(one, selection)
+    row = _row(one, ends, (factor * unit, unit, 2 * half * unit))
+    centred = factor * (row["a"] - row["a_zero"])
+    near = centred + row["b"] - row["b_zero"]
+    tie = half * (2 * (near // (2 * half)) + 1)
+    away = one.integers(0, 1, near.shape) * 2 - 1
+    return {**row, "b": np.clip(tie - centred + row["b_zero"] + beside * away, *ends)}
+
+
+def _halves(one: One, selection: Selection) -> Row:
+    """Both terms a little below 1/2 of a step: their sum is rounded up, each of them down."""
+    unit, step = scale(one), one.integer(3, 9)
+    ends = code_range(one, selection)
+    row = _row(one, ends, (unit, unit, step * unit))
+    sign = one.integers(0, 1, row["a"].shape) * 2 - 1
+    for name in ("a", "b"):
+        part: Array = one.integers(step // 4, (step - 1) // 2, sign.shape)
+        row[name] = np.clip(row[f"{name}_zero"] + sign * part, *ends)
+    return row
+
+
+def _opposite(one: One, selection: Selection) -> Row:
+    """Each term is outside the range of the result, their sum inside."""
+    unit = scale(one)
+    ends = code_range(one, selection)
+    row = _row(one, ends, (4 * unit, 4 * unit, unit))
+    inverse = row["a_zero"] - row["a"] + one.integers(-1, 1, row["a"].shape)
+    return {**row, "b": np.clip(row["b_zero"] + inverse, *ends)}
+
+
+def _random(one: One, selection: Selection, *, relu: bool = False) -> Row:
+    scales = scale(one, -8, -5), scale(one, -8, -5), scale(one, -7, -4)
+    row = _row(one, code_range(one, selection), scales)
+    return {**row, "qmin": row["zero_point"]} if relu else row
+
+
+FAMILIES = (
+    Family(
+        "tie",
+        by_case(_ties),
+        "sums are k + 1/2 steps exactly, with unequal scales",
+        ("round.rule", "zero_point.order", "add.branch_rounded", "add.one_scale"),
+    ),
+    Family(
+        "near_tie",
+        by_case(partial(_ties, beside=1)),
+        "the smallest step beside such ties",
+        ("round.cast", "add.branch_rounded", "round.truncation", "round.twice"),
+    ),
+    Family(
+        "halves",
+        by_case(_halves),
+        "each term is rounded down alone, their sum up",
+        ("add.branch_rounded",),
+    ),
+    Family(
+        "opposite",
+        by_case(_opposite),
+        "each term is outside the range, their sum inside",
+        ("add.branch_clipped", "add.relu"),
+    ),
+    Family(
+        "relu",
+        by_case(partial(_random, relu=True)),
+        "qmin is the zero point",
+        ("add.relu", "clamp.relu", "clamp.dropped"),
+    ),
+    Family(
+        "random",
+        by_case(_random),
+        "three unequal scales, odd zero points",
+        ("add.one_scale", "zero_point.missing", "add.branch_rounded", "zero_point.offset"),
+    ),
+)

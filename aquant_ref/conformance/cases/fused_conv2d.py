@@ -1,0 +1,131 @@
+"""Cases of `fused_conv2d`: each window rounds wide codes by tables, then a convolution.
+
+Wide codes have two bits of a fraction, so that a table has few entries; real ones have more
+(AQ-WINDOW-1). `codes` is the code below, one row or a row for each row of the im2col matrix; `lift`
+of a whole number never goes up.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.layer_parts import conv_parts
+from aquant_ref.conformance.cases.tensors import Row, by_case, odd
+from aquant_ref.conformance.draw import Array, One
+from aquant_ref.conformance.judges.tables import NEVER
+from aquant_ref.conformance.selection import Selection
+
+PARTS = 4  # of a step
+ONE = 1 << 16  # fractions of lift and fusion
+
+
+def _row(one: One, *, bits: int = 2, **given: Any) -> Row:
+    """Any tables; the wide code of zero is where `zero` is."""
+    wide = (2**bits - 1) * PARTS
+    parts = conv_parts(one, (0, wide), **given)
+    zero = one.pick((0, odd(one, 1, 2**bits - 1)))
+    outputs, members, kh, kw = parts["weight"].shape
+    rows = len(parts["x"]) * kh * kw
+    lift = one.integers(-ONE // 2, ONE // 2, (rows, wide + 1))
+    lift[:, ::PARTS] = NEVER
+    return {
+        "u": parts["x"],
+        "pad_code": zero * PARTS,
+        "codes": np.arange(wide + 1)[None] // PARTS,
+        "lift": lift,
+        "fusion": one.integers(-ONE // (2 * kh * kw), ONE // (2 * kh * kw), (rows, wide + 1)),
+        "zero": zero,
+        "weight": one.integers(-2, 3, (outputs, members, kh, kw)) * 2 + 1,
+        **{key: parts[key] for key in ("stride", "padding", "dilation", "groups")},
+    }
+
+
+def _any(one: One, selection: Selection, **given: Any) -> Row:
+    return _row(one, **given)
+
+
+def _window_sums(row: Row) -> tuple[Array, Array]:
+    """Of the first window, without padding: its wide codes (C, kh*kw) and their sum of fusion."""
+    kh, kw = row["weight"].shape[2:]
+    wide = row["u"][:, :kh, :kw].reshape(len(row["u"]), -1)
+    places = np.arange(wide.size).reshape(wide.shape)
+    return wide, row["fusion"][places, wide].sum(axis=1)
+
+
+def _at_lift(one: One, selection: Selection, *, step: int) -> Row:
+    """In the first window lift is the sum of fusion in each row, or one less."""
+    row = _row(one)
+    wide, total = _window_sums(row)
+    places = np.arange(wide.size).reshape(wide.shape)
+    moved = np.where(wide % PARTS == 0, NEVER, total[:, None] + step)
+    row["lift"][places, wide] = moved
+    return row
+
+
+def _unfused(one: One, selection: Selection) -> Row:
+    """A border for each row of the im2col matrix: `codes` alone."""
+    row = _row(one)
+    rows, entries = row["lift"].shape
+    up = (np.arange(entries) % PARTS) > one.integers(0, PARTS - 1, (rows, entries))
+    row["codes"] = np.arange(entries) // PARTS + up
+    row["lift"] = np.full((1, entries), NEVER)
+    row["fusion"] = np.zeros((1, entries), np.int64)
+    return row
+
+
+def _one_row(one: One, selection: Selection) -> Row:
+    """One row of each table for all."""
+    row = _row(one)
+    return {**row, "lift": row["lift"][:1], "fusion": row["fusion"][:1]}
+
+
+EDGE: dict[str, Any] = {"size": (2, 1), "kernel": (2, 2), "padding": (1, 1, 0, 1)}
+
+FAMILIES = (
+    Family(
+        "at_lift",
+        by_case(partial(_at_lift, step=0)),
+        "lift is the window's sum of fusion: up",
+        ("border.strict", "border.fusion", "border.row"),
+    ),
+    Family(
+        "below_lift",
+        by_case(partial(_at_lift, step=-1)),
+        "one below: down",
+        ("border.fusion", "border.coefficients", "border.row"),
+    ),
+    Family(
+        "rows",
+        by_case(_unfused),
+        "a border for each row, not fused",
+        ("border.row", "axis.columns"),
+    ),
+    Family(
+        "one_row",
+        by_case(_one_row),
+        "one row of lift and fusion for all",
+        ("border.fusion", "border.row"),
+    ),
+    Family(
+        "image_edge",
+        by_case(partial(_any, **EDGE)),
+        "windows over the image's edges: padding is a wide code like any other",
+        ("border.padding", "zero_point.padding", "border.fusion"),
+    ),
+    Family(
+        "groups",
+        by_case(partial(_any, groups=2, size=(2, 3))),
+        "two groups, each with tables of its own",
+        ("axis.groups", "border.row"),
+    ),
+    Family(
+        "random",
+        by_case(_any),
+        "any tables",
+        ("border.half", "border.row", "border.fusion", "axis.columns", "zero_point.missing"),
+    ),
+)

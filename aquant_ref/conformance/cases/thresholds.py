@@ -1,0 +1,112 @@
+"""Cases of `thresholds`: an accumulator against the sorted thresholds of its channel."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.tensors import Row, by_case, sizes
+from aquant_ref.conformance.draw import One
+from aquant_ref.conformance.selection import Selection
+
+ALWAYS, NEVER = -(2**62), 2**62  # AQ-LOWER-6
+INT32 = -(2**31), 2**31 - 1
+
+
+def _row(one: One, size: int = 1 << 20) -> Row:
+    """3 or 15 thresholds, those of each channel elsewhere."""
+    channels, count = one.pick((2, 3)), one.pick((3, 3, 15))
+    shape = channels, *sizes(one)
+    centre = one.integers(-size, size, (channels, 1))
+    rows = np.sort(centre + one.integers(-size // 4, size // 4, (channels, count)), axis=1)
+    acc = one.integers(-size // 2, size // 2, shape) + centre[:, :, None]
+    return {"acc": acc, "thresholds": rows, "least": one.pick((0, 0, -2, -8))}
+
+
+def _beside(one: One, selection: Selection, *, step: int, size: int = 1 << 20) -> Row:
+    row = _row(one, size)
+    channels, count = row["thresholds"].shape
+    which = one.integers(0, count - 1, (channels, row["acc"][0].size))
+    acc = np.take_along_axis(row["thresholds"], which, axis=1) + step
+    return {**row, "acc": acc.reshape(row["acc"].shape)}
+
+
+def _never(one: One, selection: Selection) -> Row:
+    row = _row(one)
+    row["thresholds"][:, -1] = NEVER
+    row["thresholds"][one.integer(0, len(row["acc"]) - 1), :2] = ALWAYS
+    return row
+
+
+def _equal(one: One, selection: Selection) -> Row:
+    row = _beside(one, selection, step=0)
+    row["thresholds"][:, :-1] = row["thresholds"][:, 1:2]
+    row["thresholds"].sort(axis=1)
+    row["acc"][:] = row["thresholds"][:, 1, None, None] + one.integers(-1, 1, row["acc"].shape)
+    return row
+
+
+def _type_ends(one: One, selection: Selection) -> Row:
+    row = _row(one)
+    row["acc"] = np.where(one.integers(0, 1, row["acc"].shape) == 1, *INT32)
+    row["thresholds"][:, 0], row["thresholds"][:, -1] = INT32
+    return row
+
+
+def _random(one: One, selection: Selection) -> Row:
+    return _row(one, one.pick((50, 1000, 1 << 20)))
+
+
+def _unsorted(one: One, selection: Selection) -> Row:
+    row = _row(one)
+    row["thresholds"] = row["thresholds"][:, ::-1] - np.arange(row["thresholds"].shape[1])
+    return row
+
+
+FAMILIES = (
+    Family(
+        "at_threshold",
+        by_case(partial(_beside, step=0)),
+        "accumulators that are thresholds: reached",
+        ("border.strict", "border.channel"),
+    ),
+    Family(
+        "below_threshold",
+        by_case(partial(_beside, step=-1, size=1 << 29)),
+        "one below, of up to 30 bits",
+        ("border.strict", "round.float32"),
+    ),
+    Family(
+        "never",
+        by_case(_never),
+        "thresholds of 2^62 and -2^62",
+        ("threshold.never",),
+    ),
+    Family(
+        "equal_thresholds",
+        by_case(_equal),
+        "thresholds that are equal",
+        ("threshold.equal", "border.strict"),
+    ),
+    Family(
+        "type_end",
+        by_case(_type_ends),
+        "accumulators and thresholds at the ends of int32",
+        ("accumulator.wrap", "border.strict"),
+    ),
+    Family(
+        "random",
+        by_case(_random),
+        "channels whose thresholds are far apart, and signed codes",
+        ("border.channel", "axis.layout", "zero_point.offset"),
+    ),
+    Family(
+        "unsorted",
+        by_case(_unsorted),
+        "thresholds that fall",
+        ("input.accepted",),
+        rejects=True,
+    ),
+)

@@ -1,0 +1,150 @@
+"""Judges of convolutions and linear layers from codes to codes, and of the add of two tensors.
+
+A tensor is a nested list, one image, [C][H][W]; a linear layer's is [I].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from aquant_ref import oracle
+from aquant_ref.conformance.judges import scalar
+from aquant_ref.conformance.judges.refusal import INT32_MAX, INT32_MIN, need
+from aquant_ref.oracle import Tensor
+
+
+def geometry(
+    x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Any
+) -> dict[str, Any]:
+    """The windows as the oracle takes them; at least one has to fit. Spec: AQ-IDEAL-4."""
+    top, bottom, left, right = padding
+    sides = (top, bottom), (left, right)
+    need(min(*kernel, *stride, *dilation) >= 1 and min(padding) >= 0)
+    for size, k, d, side in zip((len(x[0]), len(x[0][0])), kernel, dilation, sides, strict=True):
+        need(size + sum(side) >= (k - 1) * d + 1)
+    return {"stride": tuple(stride), "padding": sides, "dilation": tuple(dilation)}
+
+
+def convolved(
+    x: Tensor,
+    weight: Tensor,
+    groups: int,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> Tensor:
+    """The accumulators of centred codes and weights. Spec: AQ-INT-4."""
+    need(groups >= 1 and len(weight) % groups == 0 and len(weight[0]) * groups == len(x))
+    kernel = len(weight[0][0]), len(weight[0][0][0])
+    return oracle.conv2d(x, weight, groups=groups, **geometry(x, kernel, stride, padding, dilation))
+
+
+def centred(x: Any, zero: int) -> Any:
+    """Codes minus their zero point."""
+    return oracle.apply(lambda q: q - zero, x)
+
+
+def int32(values: Tensor) -> Tensor:
+    """Accumulators, which have to fit. Spec: AQ-INT-3."""
+    flat = oracle.flatten(values)
+    need(min(flat) >= INT32_MIN and max(flat) <= INT32_MAX)
+    return values
+
+
+def biased(acc: Tensor, bias: Sequence[float], unit: Sequence[Fraction]) -> Tensor:
+    """With the bias, which has to be a whole number of units a channel. Spec: AQ-INT-3."""
+    whole = [Fraction(b) / u for b, u in zip(bias, unit, strict=True)]
+    need(all(b.denominator == 1 for b in whole))
+    total = [
+        oracle.apply(lambda v, b=b: v + int(b), row) for row, b in zip(acc, whole, strict=True)
+    ]
+    int32(acc)
+    return int32(total)
+
+
+def units(x_scale: float, weight_scale: Sequence[float]) -> list[Fraction]:
+    """What one step of an accumulator is worth, of each channel. Spec: AQ-IDEAL-1."""
+    need(min(x_scale, *weight_scale) > 0)
+    return [Fraction(x_scale) * Fraction(s) for s in weight_scale]
+
+
+def _requantized(
+    acc: Tensor, unit: Sequence[Fraction], scale: float, profile: str, **ends: int
+) -> Tensor:
+    need(scale > 0)
+
+    def of_channel(row: Any, m: Fraction) -> Any:
+        if profile == "ideal":
+            return oracle.apply(lambda v: scalar.nearest(v * m, **ends), row)
+        if profile.startswith("float"):
+            return oracle.apply(lambda v: oracle.requantize_real(v, m, profile, **ends), row)
+        mantissa, shift = oracle.multiplier(m)
+
+        def code(v: int) -> int:
+            (q,) = scalar.requantize(
+                acc=v, multiplier=mantissa, shift=shift, profile=profile, **ends
+            )
+            return q
+
+        return oracle.apply(code, row)
+
+    return [of_channel(row, u / Fraction(scale)) for row, u in zip(acc, unit, strict=True)]
+
+
+def conv2d(
+    *,
+    x: Tensor,
+    x_scale: float,
+    x_zero: int,
+    weight: Tensor,
+    weight_scale: Sequence[float],
+    weight_zero: Sequence[int],
+    bias: Sequence[float],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    scale: float,
+    profile: str,
+    **ends: int,
+) -> tuple[Tensor]:
+    """Spec: AQ-INT-4, then AQ-IDEAL-1 or a profile of AQ-FIXED-2 to AQ-FIXED-7."""
+    unit = units(x_scale, weight_scale)
+    steps = [centred(w, zero) for w, zero in zip(weight, weight_zero, strict=True)]
+    acc = convolved(
+        centred(x, x_zero), steps, groups, stride=stride, padding=padding, dilation=dilation
+    )
+    return (_requantized(biased(acc, bias, unit), unit, scale, profile, **ends),)
+
+
+def depthwise(*, x: Tensor, **fields: Any) -> tuple[Tensor]:
+    """Spec: AQ-INT-4: as many groups as channels."""
+    return conv2d(x=x, groups=len(x), **fields)
+
+
+def linear(
+    *,
+    x: Sequence[int],
+    x_scale: float,
+    x_zero: int,
+    weight: Tensor,
+    weight_scale: Sequence[float],
+    weight_zero: Sequence[int],
+    bias: Sequence[float],
+    scale: float,
+    profile: str,
+    **ends: int,
+) -> tuple[Tensor]:
+    """Spec: AQ-INT-3, then AQ-IDEAL-1 or a profile of AQ-FIXED-2 to AQ-FIXED-7."""
+    unit = units(x_scale, weight_scale)
+    steps = [centred(row, zero) for row, zero in zip(weight, weight_zero, strict=True)]
+    acc = oracle.linear(centred(x, x_zero), steps)
+    return (_requantized(biased(acc, bias, unit), unit, scale, profile, **ends),)
+
+
+def add_tensors(*, a: Tensor, b: Tensor, **fields: Any) -> tuple[Tensor]:
+    """Spec: AQ-IDEAL-1: the scalar `add` of every element."""
+    return (oracle.apply(lambda p, q: scalar.add(a=p, b=q, **fields)[0], a, b),)

@@ -1,0 +1,50 @@
+"""Judges of pools over windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from aquant_ref import oracle
+from aquant_ref.conformance.judges import scalar
+from aquant_ref.conformance.judges.layers import centred, geometry
+from aquant_ref.conformance.judges.refusal import need
+from aquant_ref.oracle import Tensor
+
+
+def _windows(x: Tensor, kernel: Sequence[int], **given: Sequence[int]) -> dict[str, Any]:
+    """Windows that all meet a pixel of the image. Spec: AQ-IDEAL-4."""
+    windows = geometry(x, kernel, **given)
+    ones = oracle.apply(lambda q: 1, x[:1])
+    met = oracle.flatten(oracle.avg_pool(ones, (kernel[0], kernel[1]), **windows))
+    need(all(met))
+    return windows
+
+
+def avg_pool2d(
+    *,
+    x: Tensor,
+    x_scale: float,
+    x_zero: int,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    count_padding: int,
+    scale: float,
+    **ends: int,
+) -> tuple[Tensor]:
+    """Spec: AQ-IDEAL-1, AQ-IDEAL-4: the exact mean, rounded once; padding is the real zero."""
+    need(min(x_scale, scale) > 0)
+    windows = _windows(x, kernel, stride=stride, padding=padding, dilation=dilation)
+    means = oracle.avg_pool(
+        centred(x, x_zero), (kernel[0], kernel[1]), **windows, count_padding=bool(count_padding)
+    )
+    step = Fraction(x_scale) / Fraction(scale)
+    return (oracle.apply(lambda mean: scalar.nearest(mean * step, **ends), means),)
+
+
+def max_pool2d(*, x: Tensor, kernel: Sequence[int], **given: Sequence[int]) -> tuple[Tensor]:
+    """Spec: AQ-IDEAL-4: padding never wins."""
+    return (oracle.max_pool(x, (kernel[0], kernel[1]), **_windows(x, kernel, **given)),)

@@ -1,0 +1,270 @@
+"""Right implementations of the operations on tensors, written in other ways: none is accused."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance import Adapter
+from tests.meta.tensors import Array, F, Layers
+
+RIGHT = Layers()
+
+
+def loops(
+    x: Array, zero: int, weight: Array, groups: int, *, stride: Any, padding: Any, dilation: Any
+) -> Array:
+    """Seven loops; what is outside of the image is left out."""
+    outputs, members, kh, kw = weight.shape
+    height = (x.shape[1] + sum(padding[:2]) - (kh - 1) * dilation[0] - 1) // stride[0] + 1
+    width = (x.shape[2] + sum(padding[2:]) - (kw - 1) * dilation[1] - 1) // stride[1] + 1
+    acc = np.zeros((outputs, height, width), np.int64)
+    for o, top, left in product(range(outputs), range(height), range(width)):
+        for m, i, j in product(range(members), range(kh), range(kw)):
+            row = top * stride[0] + i * dilation[0] - padding[0]
+            column = left * stride[1] + j * dilation[1] - padding[2]
+            if 0 <= row < x.shape[1] and 0 <= column < x.shape[2]:
+                pixel = x[o // (outputs // groups) * members + m, row, column]
+                acc[o, top, left] += int(weight[o, m, i, j]) * (int(pixel) - zero)
+    return acc
+
+
+def channels_last(columns: Array, groups: int) -> Array:
+    """im2col rows in the order kh, kw, channel, as NHWC has them."""
+    channels, kh, kw = columns.shape[:3]
+    split = columns.reshape(groups, channels // groups, kh, kw, -1)
+    return split.transpose(0, 2, 3, 1, 4).reshape(groups, -1, split.shape[4])
+
+
+def cross_terms(
+    x: Array, zero: int, weight: Array, groups: int, *, stride: Any, padding: Any, dilation: Any
+) -> Array:
+    """Raw codes, and the sum of the weights times the zero point afterwards, padding included."""
+    padded = RIGHT.pad(x, zero, padding)
+    columns = RIGHT.assign(RIGHT.columns(padded, weight.shape[2:], stride, dilation), groups)
+    rows = weight.reshape(groups, len(weight) // groups, -1)
+    raw = np.einsum("gok,gkp->gop", rows, columns)
+    acc = raw - zero * rows.sum(axis=2)[:, :, None]
+    height = (padded.shape[1] - (weight.shape[2] - 1) * dilation[0] - 1) // stride[0] + 1
+    return acc.reshape(len(weight), height, -1)
+
+
+def pixel_by_pixel(
+    x: Array, zero: int, weight: Array, groups: int, *, stride: Any, padding: Any, dilation: Any
+) -> Array:
+    """Each pixel is scattered to the outputs that meet it."""
+    (kh, kw), (sh, sw), (dh, dw) = weight.shape[2:], stride, dilation
+    height = (x.shape[1] + sum(padding[:2]) - (kh - 1) * dh - 1) // sh + 1
+    width = (x.shape[2] + sum(padding[2:]) - (kw - 1) * dw - 1) // sw + 1
+    acc = np.zeros((len(weight), height, width), np.int64)
+    per_group, members = len(weight) // groups, weight.shape[1]
+    for c, r, s in np.ndindex(*x.shape):
+        own = slice(c // members * per_group, (c // members + 1) * per_group)
+        for i, j in product(range(kh), range(kw)):
+            top, left = r + padding[0] - i * dh, s + padding[2] - j * dw
+            row, column = top // sh, left // sw
+            if top % sh == left % sw == 0 and 0 <= row < height and 0 <= column < width:
+                acc[own, row, column] += weight[own, c % members, i, j] * (x[c, r, s] - zero)
+    return acc
+
+
+def bytes_apart(weight: Array, columns: Array) -> Array:
+    """Products of the two bytes of a code, as a narrow multiplier forms them."""
+    return ((weight @ (columns >> 8)) << 8) + weight @ (columns & 255)
+
+
+def one_division(total: Array, unit: Array, scale: float) -> Array:
+    """floor(t + 1/2) as one integer division."""
+    out = np.empty(total.shape, np.int64)
+    for o, u in enumerate(unit.tolist()):
+        ratio = Fraction(u) / Fraction(scale)
+        n, d = ratio.numerator, ratio.denominator
+        out[o] = [(2 * int(v) * n + d) // (2 * d) for v in total[o]]
+    return out
+
+
+def by_bisection(total: Array, unit: Array, scale: float) -> Array:
+    """As thresholds would have it: the code whose lower end is reached."""
+    rows = []
+    for row, u in zip(total.tolist(), unit.tolist(), strict=True):
+        ratio = F(scale) / F(u)
+        ends = range(-(2**40), 2**40)
+        rows.append([bisect_right(ends, v, key=lambda k, r=ratio: (k + F(1, 2)) * r) for v in row])
+    return np.array(rows) - 2**40
+
+
+def integer_add(**f: Any) -> Array:
+    """Both terms in one unit, in Python's integers."""
+    one = math.lcm(*(F(f[k]).denominator for k in ("a_scale", "b_scale", "scale")))
+    a, b, s = (int(F(f[k]) * one) for k in ("a_scale", "b_scale", "scale"))
+
+    def code(p: int, q: int) -> int:
+        total = (p - f["a_zero"]) * a + (q - f["b_zero"]) * b
+        return min(max((2 * total + s) // (2 * s) + f["zero_point"], f["qmin"]), f["qmax"])
+
+    flat = [code(int(p), int(q)) for p, q in zip(f["a"].flat, f["b"].flat, strict=True)]
+    return np.array(flat).reshape(f["a"].shape)
+
+
+def stored_mean(**f: Any) -> Array:
+    """Means of the stored codes, exactly; the zero point comes off after the division."""
+    columns = RIGHT.columns(
+        RIGHT.pad(f["x"], f["x_zero"] if f["count_padding"] else 0, f["padding"]),
+        f["kernel"],
+        f["stride"],
+        f["dilation"],
+    )
+    total = columns.sum(axis=(1, 2))
+    count = np.broadcast_to(RIGHT.counts(f["x"], f), total.shape)
+    ratio = F(f["x_scale"]) / F(f["scale"])
+    means = [F(int(t), int(n)) - f["x_zero"] for t, n in zip(total.flat, count.flat, strict=True)]
+    steps = np.array([math.floor(m * ratio + F(1, 2)) for m in means]).reshape(total.shape)
+    return np.clip(steps + f["zero_point"], f["qmin"], f["qmax"])
+
+
+def rows_then_columns(*, x: Array, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Array:
+    """A maximum along each axis, one after the other."""
+    for axis in (0, 1):
+        size = x.shape[axis + 1]
+        starts = range(
+            -padding[2 * axis],
+            size + padding[2 * axis + 1] - (kernel[axis] - 1) * dilation[axis],
+            stride[axis],
+        )
+        windows = [
+            [p for k in range(kernel[axis]) if 0 <= (p := start + k * dilation[axis]) < size]
+            for start in starts
+        ]
+        x = np.stack([x.take(w, axis=axis + 1).max(axis=axis + 1) for w in windows], axis + 1)
+    return x
+
+
+def searched(values: Array, rows: Array) -> Array:
+    """The rows are searched from their right."""
+    flat = values.reshape(len(rows), -1)
+    found = [np.searchsorted(row, v, side="right") for row, v in zip(rows, flat, strict=True)]
+    return np.array(found).reshape(values.shape)
+
+
+def window_by_window(**f: Any) -> Array:
+    """Every window, channel by channel, in Python's integers."""
+    weight, (sh, sw), (dh, dw) = f["weight"], f["stride"], f["dilation"]
+    outputs, members, kh, kw = weight.shape
+    padded = RIGHT.pad(f["u"], f["pad_code"], f["padding"])
+    height = (padded.shape[1] - (kh - 1) * dh - 1) // sh + 1
+    width = (padded.shape[2] - (kw - 1) * dw - 1) // sw + 1
+    acc = np.zeros((outputs, height, width), np.int64)
+
+    def entry(table: Array, row: int, wide: int) -> int:
+        return int(table[row if len(table) > 1 else 0, wide])
+
+    for c, top, left in np.ndindex(len(padded), height, width):
+        wide = [
+            int(padded[c, top * sh + i * dh, left * sw + j * dw]) for i, j in np.ndindex(kh, kw)
+        ]
+        rows = [c * kh * kw + k for k in range(kh * kw)]
+        total = sum(entry(f["fusion"], r, w) for r, w in zip(rows, wide, strict=True))
+        for k, (r, w) in enumerate(zip(rows, wide, strict=True)):
+            code = entry(f["codes"], r, w) + (entry(f["lift"], r, w) >= total)
+            for o in range(outputs):
+                if o // (outputs // f["groups"]) == c // members:
+                    acc[o, top, left] += int(weight[o, c % members, k // kw, k % kw]) * (
+                        code - f["zero"]
+                    )
+    return acc
+
+
+class Programs(Adapter):
+    """A dictionary of tensors, and a branch for each operation."""
+
+    name = "programs by hand"
+
+    def program(self, *, image: Array, program: list[dict[str, Any]]) -> Array:
+        made = {"image": image}
+        for each in program:
+            inputs = [made[name] for name in each["inputs"]]
+            arrays = {key: np.array(array) for key, array in each["arrays"].items()}
+            made[each["name"]] = self.step(each["op"], each["attributes"], arrays, *inputs)
+        return made[program[-1]["name"]]
+
+    def step(self, op: str, a: dict[str, Any], arrays: dict[str, Array], *inputs: Array) -> Array:
+        x = inputs[0]
+        windows = {key: a[key] for key in ("stride", "dilation") if key in a}
+        if "padding" in a:
+            windows["padding"] = [*a["padding"][0], *a["padding"][1]]
+        if op in ("conv2d", "sum", "linear"):
+            x = x - arrays["zero_point"].reshape(-1, *(1,) * (x.ndim - 1))
+        if op == "conv2d":
+            return loops(x, 0, arrays["weight"], a["groups"], **windows)
+        if op == "fused_conv2d":
+            zero = int(arrays.pop("zero_point")[0])
+            tables = {"u": x, "pad_code": a["zero_code"], "zero": zero, "groups": a["groups"]}
+            return window_by_window(**tables, **arrays, **windows)
+        if op == "linear":
+            return arrays["weight"] @ x + arrays["bias"]
+        if op == "sum":
+            padded = RIGHT.pad(x, 0, windows.pop("padding"))
+            columns = RIGHT.columns(padded, a["kernel"], **windows)
+            return columns.sum(axis=(1, 2)) * arrays["factor"]
+        if op == "max_pool":
+            return rows_then_columns(x=x, kernel=a["kernel"], **windows)
+        if op == "add":
+            m, n = (arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
+            return x * m + inputs[1] * n
+        if op == "plus":
+            return x + inputs[1]
+        if op == "concat":
+            return np.concatenate(inputs)
+        if op == "flatten":
+            return x.ravel()
+        if op == "threshold":
+            return searched(x, arrays["thresholds"]) + a["least"]
+        if op == "lookup":
+            return arrays["table"][x]
+        return self.fixed(op, a, arrays, x)
+
+    def fixed(self, op: str, a: dict[str, Any], arrays: dict[str, Array], x: Array) -> Array:
+        if op == "rescale":
+            names = ("left", "bias", "multiplier", "shift")
+            left, bias, m, n = (arrays[name][:, None, None] for name in names)
+            acc = (x << left) + bias
+            if a["profile"] == "exact":
+                return (acc * m + (1 << n - 1)) >> n
+            high = ((acc << np.maximum(31 - n, 0)) * m + (1 << 30)) >> 31
+            rest = np.maximum(n - 31, 0)
+            nudge = 1 << rest >> 1
+            if a["profile"] == "tflite_up":
+                return (high + nudge) >> rest
+            return np.sign(high) * ((abs(high) + nudge) >> rest)
+        t = np.clip(x, a["low"], a["high"])
+        tau = t * a["multiplier"] >> a["shift"]
+        c0, c1, c2 = (arrays["coefficients"][:, k, None, None] for k in range(3))
+        p = ((c2 * tau >> 15) + c1) * tau >> 15
+        whole, rest = t >> a["fraction_bits"], t % (1 << a["fraction_bits"])
+        return whole + a["zero_point"] + (arrays["lift"][rest] >= p + c0)
+
+
+TENSOR_VARIANTS: list[Adapter] = [
+    Layers("numpy, step by step"),
+    Layers("direct loops", convolution=loops),
+    Layers(
+        "NHWC inside",
+        assign=channels_last,
+        kernel=lambda w: w.transpose(0, 2, 3, 1) if w.ndim == 4 else w,
+    ),
+    Layers("cross terms", convolution=cross_terms),
+    Layers("pixel by pixel", convolution=pixel_by_pixel),
+    Layers("bytes apart", product=bytes_apart),
+    Layers("one division", rescale=one_division, add_tensors=integer_add),
+    Layers("by bisection", rescale=by_bisection, avg_pool2d=stored_mean),
+    Layers(
+        "separable maximum, searched thresholds", max_pool2d=rows_then_columns, reached=searched
+    ),
+    Layers("windows one by one", fused_conv2d=window_by_window),
+    Programs(),
+]

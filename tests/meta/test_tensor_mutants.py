@@ -1,0 +1,58 @@
+"""The kit tested on tensors: every wrong implementation is found, no right one is accused."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from tests.meta.tensor_variants import TENSOR_VARIANTS
+
+from aquant_ref.conformance import OPERATIONS, Adapter, verify
+from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.defects import DEFECTS
+from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, Report
+from tests.meta.mutants import MUTANTS
+from tests.meta.tensor_mutants import TENSOR_MUTANTS
+from tests.meta.tensors import TensorMutant
+from tests.meta.test_mutants import failing_flags
+
+TENSORS = {name for name, operation in OPERATIONS.items() if not operation.scalar}
+
+
+@cache
+def report_on(mutant: TensorMutant) -> Report:
+    """By the stored vectors alone."""
+    return verify(mutant.adapter(), operations=[mutant.operation], generated=0)
+
+
+@pytest.mark.parametrize("mutant", TENSOR_MUTANTS, ids=str)
+def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: TensorMutant) -> None:
+    report = report_on(mutant)
+    assert report.exit_code == EXIT_MISMATCH
+    assert report.total()["error"] == 0, report.text()  # wrong, and not merely broken
+    assert mutant.flag in failing_flags(report)
+    (family,) = [f for f in FAMILIES[mutant.operation] if f.flag == mutant.flag]
+    assert mutant.defect in family.catches
+
+
+@pytest.mark.parametrize("variant", TENSOR_VARIANTS, ids=lambda each: each.name)
+def test_a_right_implementation_is_never_accused(variant: Adapter) -> None:
+    report = verify(variant, operations=sorted(TENSORS), generated=300)
+    assert report.exit_code == EXIT_PASS, report.text()
+    assert report.total()["pass"] > 50
+
+
+def test_there_is_a_mutant_of_every_operation_and_defect() -> None:
+    assert {mutant.operation for mutant in TENSOR_MUTANTS} == TENSORS
+    assert len({str(mutant) for mutant in TENSOR_MUTANTS}) == len(TENSOR_MUTANTS) >= 90
+    found = {mutant.defect for mutant in (*MUTANTS, *TENSOR_MUTANTS)}
+    assert found == {*DEFECTS} - {"input.accepted"}
+
+
+def test_the_report_names_the_fault_among_the_likeliest() -> None:
+    def named(mutant: TensorMutant) -> bool:
+        report = report_on(mutant)
+        return any(mutant.defect in report.likely(failure) for failure in report.failures)
+
+    missed = [str(mutant) for mutant in TENSOR_MUTANTS if not named(mutant)]
+    assert len(missed) <= len(TENSOR_MUTANTS) // 10, missed
