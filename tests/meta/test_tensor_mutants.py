@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from tests.meta.tensor_variants import TENSOR_VARIANTS
 
 from aquant_ref.conformance import OPERATIONS, Adapter, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
@@ -13,6 +12,7 @@ from aquant_ref.conformance.defects import DEFECTS
 from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, Report
 from tests.meta.mutants import MUTANTS
 from tests.meta.tensor_mutants import TENSOR_MUTANTS
+from tests.meta.tensor_variants import TENSOR_VARIANTS
 from tests.meta.tensors import TensorMutant
 from tests.meta.test_mutants import failing_flags
 
