@@ -15,13 +15,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aquant_ref import __version__
+from aquant_ref import arguments
 from aquant_ref.conformance import commands as kit
 from aquant_ref.errors import InputError
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
 # the arguments that name a file or a folder
-PATHS = ("directory", "out", "weights", "deviations", "junit", "html", "dir")
+PATHS = (
+    "directory",
+    "out",
+    "weights",
+    "deviations",
+    "junit",
+    "html",
+    "dir",
+    "record",
+    "program",
+    "a",
+    "b",
+)
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
@@ -89,11 +101,42 @@ def quantize(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run a saved program again, beside the simulation of the saved model."""
-    from aquant_ref import job, report
+    from aquant_ref import report, saved
 
-    rerun = job.rerun(Path(args.directory), args.data, progress=progress)
+    rerun = saved.rerun(
+        Path(args.directory),
+        args.data,
+        images=args.images,
+        dtype=args.dtype,
+        record=args.record,
+        simulate=args.simulate,
+        progress=progress,
+    )
     show(json.dumps(rerun.result, indent=2) if args.json else report.of_rerun(rerun))
     return 0 if rerun.agreement.exact else 1
+
+
+def certify(args: argparse.Namespace) -> int:
+    """Certify a saved program: bounds, margins, and inputs that show fragile decisions."""
+    from aquant_ref import report, saved
+
+    layers = saved.certificates(Path(args.directory), dtype=args.dtype, progress=progress)
+    form = report.json_of_certificates if args.json else report.of_certificates
+    show(form(layers, args.directory, args.dtype))
+    return 0
+
+
+def compare(args: argparse.Namespace) -> int:
+    """Compare two recorded runs: what differs, where first, and what it looks like."""
+    from aquant_ref import report, saved
+
+    directory = None if args.program is None else Path(args.program)
+    a, b, found = saved.comparison(
+        Path(args.a), Path(args.b), directory=directory, dtype=args.dtype
+    )
+    form = report.json_of_comparison if args.json else report.of_comparison
+    show(form(found, (a, b), args.dtype))
+    return 0 if found.equal else 1
 
 
 def table(args: argparse.Namespace) -> int:
@@ -257,173 +300,33 @@ def vectors(args: argparse.Namespace) -> int:
     return kit.vectors(args, show)
 
 
+COMMANDS = {
+    "quantize": quantize,
+    "run": run,
+    "models": models,
+    "train": train,
+    "table": table,
+    "claim": claim,
+    "fixed-point": fixed_point,
+    "exact": exact,
+    "certify": certify,
+    "compare": compare,
+    "gen": gen,
+    "check": check,
+    "verify": verify,
+    "vectors": vectors,
+}
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(
-        prog="aquant-ref",
-        description="AQuant in numpy: learned rounding borders, and an integer-only engine.",
-    )
-    top.add_argument("--version", action="version", version=f"aquant-ref {__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    for each in (top, common):  # before the command, or after it
-        each.add_argument("--debug", action="store_true", help="show where an error came from")
-        each.add_argument("--threads", type=int, metavar="N", help="default: one per core")
-
-    def command(name: str, function: Any, *parents: argparse.ArgumentParser) -> Any:
-        text = function.__doc__.splitlines()[0]
-        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents])
-        added.set_defaults(function=function)
-        return added
-
-    one = command("quantize", quantize, _data(), _inputs(), _setting(), _json())
-    one.add_argument("--lowering", default="threshold", help="threshold (default) or fixed_point")
-    one.add_argument(
-        "--fraction-bits", type=int, metavar="N", help="of fixed_point: 0 to 16, default 8"
-    )
-    one.add_argument(
-        "--profile",
-        help="of fixed_point: exact (default), tflite_away, tflite_up, tflite_single, float32, "
-        "float64",
-    )
-    one.add_argument(
-        "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
-    )
-
-    one.add_argument(
-        "--signed", action="store_true", help="store activations as signed codes, int8"
-    )
-
-    two = command("run", run, _data(), _json())
-    two.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
-
-    three = command("models", models)
-    three.add_argument("model", nargs="?", help="only this one")
-
-    four = command("train", train, _data())
-    four.add_argument("model", metavar="MODEL")
-    four.add_argument("--epochs", type=int, metavar="N", help="default: as on the card")
-    four.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    four.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
-
-    five = command("table", table, _data(), _inputs())
-    five.add_argument("--bits", default="W2A2", help="such as W2A2,W32A2 (default: W2A2)")
-    five.add_argument(
-        "--methods",
-        default="rtn,qdrop,qdrop-bias,aquant",
-        help="METHOD or METHOD@FORM, joined by commas (default: rtn,qdrop,qdrop-bias,aquant)",
-    )
-    five.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
-    five.add_argument(
-        "--out", required=True, metavar="FILE", help="the table, JSON; Markdown goes beside it"
-    )
-
-    six = command("claim", claim, _data(), _inputs(by_command=True), _setting(), _json())
-    six.add_argument("number", type=int, metavar="NUMBER", help="1 to 6, as SPEC.md counts them")
-    six.add_argument(
-        "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
-    )
-
-    seven = command("fixed-point", fixed_point, _data(), _inputs())
-    seven.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
-    seven.add_argument("--method", default="aquant", help="METHOD or METHOD@FORM, default aquant")
-    seven.add_argument(
-        "--fraction-bits",
-        default="2,4,6,8,10,12,16",
-        metavar="LIST",
-        help="default: 2,4,6,8,10,12,16",
-    )
-    seven.add_argument(
-        "--profiles", default="exact", metavar="LIST", help="of requantization, default exact"
-    )
-    seven.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    seven.add_argument("--out", metavar="FILE", help="the table, JSON; Markdown goes beside it")
-
-    eight = command("exact", exact, _data(), _inputs())
-    eight.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
-    eight.add_argument(
-        "--lowerings",
-        default="threshold,lut,fixed_point",
-        metavar="LIST",
-        help="default: threshold,lut,fixed_point",
-    )
-    eight.add_argument("--out", required=True, metavar="FILE", help="the table, JSON and Markdown")
-
-    command("gen", gen, kit.case_arguments())
-    command("check", check, kit.case_arguments(), kit.check_arguments())
-    command("verify", verify, kit.verify_arguments())
-    command("vectors", vectors, kit.vectors_arguments())
-    return top
+    return arguments.parser(COMMANDS)
 
 
-# What several commands take: parsers to inherit from, each time a new one, since they share actions
-
-
-def _data() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument(
-        "--data",
-        default="shapes",
-        metavar="SET",
-        help="shapes (built in), cifar10:PATH, idx:PATH or folder:PATH (default: shapes)",
-    )
-    return parent
-
-
-def _inputs(*, by_command: bool = False) -> argparse.ArgumentParser:
-    """A network, its weights, and how long to look and learn; or let the command say how long."""
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("--model", default="resnet8", help="default: resnet8")
-    for name, default, text in (
-        ("--images", 1024, "calibration images"),
-        ("--iters", 500, "iterations a block"),
-    ):
-        parent.add_argument(
-            name,
-            type=int,
-            default=None if by_command else default,
-            metavar="N",
-            help=f"{text}, default {'as the claim needs' if by_command else default}",
-        )
-    parent.add_argument(
-        "--weights", metavar="FILE", help="instead of the shipped ones; resnet18 needs a checkpoint"
-    )
-    return parent
-
-
-def _setting() -> argparse.ArgumentParser:
-    """One method, its border, bits and seed."""
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("--method", default="aquant", help="aquant (default), rtn, qdrop, ...")
-    parent.add_argument(
-        "--border",
-        default="",
-        metavar="FORM",
-        help="words joined by /: constant linear quadratic, sigmoid clip, tensor channel row, "
-        "off window, zero closed, feedback<r>",
-    )
-    parent.add_argument(
-        "--weight-bits",
-        type=int,
-        default=2,
-        metavar="N",
-        help="1 to 16, or 32 for floating point; default 2",
-    )
-    parent.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
-    parent.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    return parent
-
-
-def _json() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("--json", action="store_true", help="print JSON, not the table")
-    return parent
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     use_one_blas_thread()
-    args = parser().parse_args(arguments)
+    args = parser().parse_args(given)
     try:
         if args.threads is not None:
             if args.threads < 1:

@@ -1,4 +1,4 @@
-"""What the commands do, as functions: the main job, running a saved program again, training.
+"""What the commands do, as functions: the main job and training.
 
 Everything that can be refused is refused before the long work starts.
 """
@@ -16,7 +16,7 @@ import reference_models
 from aquant_ref import data
 from aquant_ref.engine.certificate import LayerCertificate, certify
 from aquant_ref.engine.compare import Agreement, compare, compare_with_ideal
-from aquant_ref.engine.lowerings import lowered_as, lowering_of
+from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
 from aquant_ref.evaluate import effect_of_snap, evaluate, float_accuracy
@@ -27,7 +27,7 @@ from aquant_ref.formats.atomic import (
     replacing_together,
     write_json_atomic,
 )
-from aquant_ref.inputs import Inputs, check_classes, check_images
+from aquant_ref.inputs import Inputs, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
@@ -35,12 +35,11 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config, learned, nearest
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
+from aquant_ref.saved import FILES, bit_exact
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
 
 Say = Callable[[str], None]
-
-FILES = ("model.npz", "program.npz", "result.json")
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def run(
         "top1": top,
         "images": images,
         "snap": snapped,
-        "bit_exact": None if agreement is None else _bit_exact(agreement),
+        "bit_exact": None if agreement is None else bit_exact(agreement),
         "certificate": _certificate(certificates) if certificates else None,
         "ideal": None if ideal is None else {"top1": ideal.top1, "differ": ideal.shares},
         "not_lowered": refusal,
@@ -173,15 +172,6 @@ def run(
     if directory is not None:
         _write(directory, outcome)
     return outcome
-
-
-def _bit_exact(agreement: Agreement) -> dict[str, int]:
-    return {
-        "images": agreement.images,
-        "tensors": len(agreement.elements),
-        "elements": sum(agreement.elements.values()),
-        "mismatches": sum(agreement.mismatches.values()),
-    }
 
 
 def _certificate(certificates: Sequence[LayerCertificate]) -> dict[str, Any]:
@@ -199,47 +189,6 @@ def _write(directory: Path, outcome: Outcome) -> None:
         if outcome.program is not None:
             outcome.program.save(folder / FILES[1])
         write_json_atomic(folder / FILES[2], outcome.result)
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """A saved program, run again beside the simulation of its saved model."""
-
-    agreement: Agreement
-    result: dict[str, Any]
-
-
-def rerun(directory: Path, data_set: str, *, progress: Progress = quiet) -> Rerun:
-    """Run `directory`/program.npz on the test split of `data_set`, beside model.npz.
-
-    Raises InputError if a file is missing or damaged, if the two do not belong together, or if the
-    images or their classes do not fit.
-    """
-    started = time.monotonic()
-    model = QuantizedGraph.load(directory / FILES[0])
-    if not (directory / FILES[1]).exists():
-        why = f"{FILES[2]} says why under not_lowered"
-        raise InputError(f"{directory}: has a model, but no integer program to run; {why}")
-    program = Program.load(directory / FILES[1])
-    try:
-        lowered_as(program.source)
-    except InputError as error:
-        raise InputError(f"{directory / FILES[1]}: {error}") from error
-    if program.source.get(MODEL) != model.sha256():
-        raise InputError(f"{directory}: {FILES[1]} and {FILES[0]} do not belong together")
-    test = data.load(data_set, split="test", progress=progress)
-    check_images(model.graph, test, data_set)
-    check_classes(model.graph, test, data_set, model.source.get("classes", ()))
-    agreement = compare(model, program, test, progress=progress)
-    result = {
-        "program": str(directory / FILES[1]),
-        "data": data_set,
-        "top1": agreement.top1,
-        "bit_exact": _bit_exact(agreement),
-        "seconds": round(time.monotonic() - started, 3),
-        "versions": versions(),
-    }
-    return Rerun(agreement, result)
 
 
 def train(

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from aquant_ref.engine.certificate import LayerCertificate
-from aquant_ref.job import Outcome, Rerun
+from aquant_ref.engine.differences import Divergence, TensorDiff
+from aquant_ref.engine.judge import Verdict
+from aquant_ref.engine.recording import Recording
+from aquant_ref.engine.trace import Comparison
+from aquant_ref.engine.witness import Search
+from aquant_ref.job import Outcome
+from aquant_ref.saved import Certified, Rerun
+
+CODES = 40  # of a witness, that are printed
 
 
 def of_outcome(outcome: Outcome) -> str:
@@ -93,3 +103,135 @@ def of_rerun(again: Rerun) -> str:
             f"{again.result['seconds']:.0f} s",
         ]
     )
+
+
+def of_certificates(layers: Sequence[Certified], directory: str, dtype: str) -> str:
+    """What `aquant-ref certify` prints."""
+    lines = [f"{directory}, for a simulation in {dtype}", ""]
+    lines += _certificate_lines(layer.certificate for layer in layers)
+    lines += ["", f"{'tensor':<14} {'inside':<17} {'the bounds are':<38} witness"]
+    for layer in layers:
+        inside = " ".join(name for name, holds in layer.inside.items() if holds)
+        bounds = "reached by the codes of the worst case" if layer.reached else "not reached"
+        bounds = "not known" if layer.why_not else bounds
+        found = layer.why_not or _search_words(layer.search)
+        lines.append(f"{layer.certificate.name:<14} {inside:<17} {bounds:<38} {found}".rstrip())
+    for layer in layers:
+        if layer.search is not None and layer.search.witness is not None:
+            lines += ["", *_witness_lines(layer.search, dtype)]
+    return "\n".join(lines)
+
+
+def _search_words(search: Search | None) -> str:
+    if search is None:
+        return ""
+    if search.witness is not None:
+        return f"found in {search.tries} tries"
+    if search.tries:
+        return f"none found in {search.tries} tries at {search.places} places"
+    return f"none: at the {search.places} nearest, no accumulator that occurs is near enough"
+
+
+def _witness_lines(search: Search, dtype: str) -> Iterator[str]:
+    witness = search.witness
+    assert witness is not None
+    near = ""
+    if witness.threshold is not None:
+        near = f", threshold {float(witness.threshold - witness.accumulator):+.1e} from it"
+    yield (
+        f"{search.name}{list(witness.index)}: accumulator {witness.accumulator}{near}: "
+        f"{witness.integers} in integers, {witness.simulated} in {dtype}, of"
+    )
+    for tensor in dict.fromkeys(name for name, _, _ in witness.codes):
+        codes = [(index, code) for name, index, code in witness.codes if name == tensor]
+        shown = " ".join(str(code) for _, code in codes[:CODES])
+        more = f" and {len(codes) - CODES} more, see --json" if len(codes) > CODES else ""
+        yield f"  {tensor}{list(codes[0][0])} .. {list(codes[-1][0])}: {shown}{more}"
+
+
+def json_of_certificates(layers: Sequence[Certified], directory: str, dtype: str) -> str:
+    """The same as JSON."""
+    each = [
+        {**asdict(layer.certificate), "certified": layer.certificate.certified, **_plain(layer)}
+        for layer in layers
+    ]
+    return json.dumps({"program": directory, "dtype": dtype, "layers": each}, indent=2, default=str)
+
+
+def _plain(layer: Certified) -> dict[str, object]:
+    parts = asdict(layer)
+    del parts["certificate"]
+    return parts
+
+
+def of_comparison(found: Comparison, runs: Sequence[Recording], dtype: str) -> str:
+    """What `aquant-ref compare` prints."""
+    lines = [f"{who}: {run.origin}" for who, run in zip("AB", runs, strict=True)]
+    lines += ["", f"{'tensor':<14} {'elements':>12} {'mismatches':>11} {'maximum':>9}"]
+    lines += map(_tensor_line, found.tensors)
+    if found.first is not None:
+        lines += ["", "the first that differs is", *_divergence_lines(found.first, dtype)]
+    for who, verdicts in found.verdicts.items():
+        lines += ["", *_verdict_lines(who, verdicts, dtype)]
+    return "\n".join(lines)
+
+
+def _tensor_line(each: TensorDiff) -> str:
+    if each.why or not each.elements:
+        return f"{each.name:<14} {each.why or each.note}"
+    counts = f"{each.elements:>12} {each.mismatches:>11} {each.maximum:>9g}"
+    return f"{each.name:<14} {counts}  {each.note}".rstrip()
+
+
+def _divergence_lines(each: Divergence, dtype: str) -> Iterator[str]:
+    yield (
+        f"{each.name}: {each.mismatches} elements in {each.images} images differ, by at most "
+        f"{each.maximum:g}"
+    )
+    for place in each.places:
+        yield f"  at {list(place.index)}: {place.a:g} in A, {place.b:g} in B"
+    if each.at_edge or each.interior:
+        yield f"  {each.at_edge} at the edge of the image, {each.interior} in its interior"
+    channels = ", ".join(f"{c} ({count})" for c, count in list(each.channels.items())[:8])
+    more = f" and {len(each.channels) - 8} more" if len(each.channels) > 8 else ""
+    yield f"  channels (elements): {channels}{more}"
+    if each.ties is not None:
+        yield f"  {each.ties} are exact ties"
+    if each.fragile is not None:
+        yield (
+            f"  {each.fragile} are decisions named fragile in {dtype}, "
+            f"{each.mismatches - each.fragile} are defects"
+        )
+    for guess in each.guesses:
+        yield f"  looks like {guess.defect}: {guess.evidence}"
+    if not each.guesses:
+        yield "  looks like no defect that is known here"
+
+
+def _verdict_lines(who: str, verdicts: Sequence[Verdict], dtype: str) -> Iterator[str]:
+    wrong = [each for each in verdicts if each.divergence is not None]
+    judged = sum(not each.why for each in verdicts)
+    yield (
+        f"{who}, each layer from the codes that {who} itself has before it: "
+        f"{judged - len(wrong)} of {judged} tensors are what the program makes"
+    )
+    for each in verdicts:
+        if each.why:
+            yield f"{each.name}: not judged, {each.why}"
+        if each.divergence is not None:
+            # the program takes the place of A
+            yield from (
+                line.replace(" in A, ", " by the program, ").replace(" in B", f" in {who}")
+                for line in _divergence_lines(each.divergence, dtype)
+            )
+
+
+def json_of_comparison(found: Comparison, runs: Sequence[Recording], dtype: str) -> str:
+    """The same as JSON."""
+    result = {
+        "runs": [{"path": run.path, **run.source} for run in runs],
+        "dtype": dtype,
+        "equal": found.equal,
+        **asdict(found),
+    }
+    return json.dumps(result, indent=2, default=str)

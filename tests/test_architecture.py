@@ -31,10 +31,11 @@ FLOORS = [
     {"engine"},
     {"conformance"},
     {"inputs", "versions"},
-    {"evaluate", "evidence", "results"},
+    {"evaluate", "evidence", "results", "saved"},
     {"cell"},
     {"grid", "job"},
     {"report"},
+    {"arguments"},
     {"cli"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

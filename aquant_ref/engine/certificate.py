@@ -20,9 +20,12 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import bounds, held_in, product_types
 from aquant_ref.engine.lower import Decisions, Lowering, Meaning
+
+Array = NDArray[Any]
 
 # Roundings of a term besides the n of its sum: the weight scale, the weight, the activation, their
 # product, both terms of an add, and the division by the scale of the output.
@@ -57,54 +60,100 @@ class LayerCertificate:
         return self.fragile == 0
 
 
+@dataclass(frozen=True)
+class Margins:
+    """Of one tensor's thresholds, in accumulator steps, for a simulation in some dtype.
+
+    `distance` (C, n): that of each threshold from the accumulators around it; `error` (C,): the
+    largest of a simulated accumulator; `least`: the code below all thresholds. `logits` have no
+    thresholds, and are not rounded to codes.
+    """
+
+    distance: Array
+    error: Array
+    least: int = 0
+    logits: bool = False
+
+    @property
+    def fragile(self) -> Array:
+        """(C, n), which thresholds are no farther than the error of their channel."""
+        return np.asarray(self.distance <= self.error[:, None])
+
+    def explain(self, integers: Array, simulated: Array) -> Array:
+        """For codes (n, C, ...) whether a step from the one to the other passes only thresholds
+        that are fragile; for logits (n, C) whether it is within the error.
+
+        Where the two are equal there is nothing to explain, and the answer is yes.
+        """
+        shape = -1, *(1,) * (integers.ndim - 2)
+        if self.logits:
+            error = np.where(self.error >= 0.5, self.error + 0.5, 0).reshape(shape)
+            return np.asarray(abs(integers - simulated) <= error)
+        channels, count = self.fragile.shape
+        before = np.zeros((channels, count + 1), np.int64)  # how many fragile ones are below
+        before[:, 1:] = self.fragile.cumsum(axis=1)
+        codes = np.clip(np.asarray((integers, simulated), np.int64) - self.least, 0, count)
+        below, above = before[np.arange(channels).reshape(shape), np.sort(codes, axis=0)]
+        step = abs(np.asarray(simulated, np.int64) - np.asarray(integers, np.int64))
+        return np.asarray(above - below == step)
+
+
+def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins]:
+    """The margins of all code tensors and the logits, for a simulation in `dtype`.
+
+    Logits are not rounded to codes: the simulation's are counted in units, which is a rounding to
+    the nearest integer, so half a step is the one margin of each. A program in fixed point has no
+    margins: it has no thresholds, and its simulation makes the same integers.
+    """
+    if lowering.how["lowering"] != "threshold":
+        return {}
+    known = bounds(lowering.program)
+    least = {
+        each.name: each.attributes["least"]
+        for each in lowering.program.instructions
+        if each.op == "threshold"
+    }
+    found = {}
+    for decisions in lowering.decisions:
+        low, high = known[decisions.accumulator.name]
+        distance = _distances(decisions, low.tolist(), high.tolist())
+        error = _error(decisions.accumulator, dtype)
+        found[decisions.name] = Margins(distance, error, least[decisions.name])
+    output = lowering.program.output
+    error = _error(lowering.meanings[output], dtype)
+    found[output] = Margins(np.full((len(error), 1), 0.5), error, logits=True)
+    return found
+
+
 def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertificate, ...]:
     """The certificates of all code tensors and the logits, for a simulation in `dtype`."""
     known = bounds(lowering.program)
     types = product_types(lowering.program)
     held = held_in(lowering.program)
+    output = lowering.program.output
+    accumulators = {each.name: each.accumulator.name for each in lowering.decisions}
     certificates = []
-    for decisions in lowering.decisions:
-        name = decisions.accumulator.name
-        low, high = known[name]
-        margins = _margins(decisions, low.tolist(), high.tolist())
-        error = _error(decisions.accumulator, dtype)
+    for name, each in margins(lowering, dtype=dtype).items():
+        accumulator = accumulators.get(name, name)
+        low, high = known[accumulator]
         certificates.append(
             LayerCertificate(
-                decisions.name,
                 name,
+                accumulator,
                 int(low.min()),
                 int(high.max()),
-                held[name],
-                types.get(name, "integer"),
-                margins.size,
-                float(margins.min(initial=np.inf)),
-                float(error.max()),
-                int((margins <= error[:, None]).sum()),
+                held[accumulator],
+                types.get(accumulator, "integer"),
+                0 if name == output else each.distance.size,
+                float(each.distance.min(initial=np.inf)),
+                float(each.error.max()),
+                int(each.fragile.sum()),
             )
         )
-    output = lowering.program.output
-    low, high = known[output]
-    # Logits are not rounded to codes: the simulation's are counted in units, which is a rounding to
-    # the nearest integer, so half a step is the margin.
-    error = _error(lowering.meanings[output], dtype)
-    certificates.append(
-        LayerCertificate(
-            output,
-            output,
-            int(low.min()),
-            int(high.max()),
-            held[output],
-            types.get(output, "integer"),
-            0,
-            0.5,
-            float(error.max()),
-            int((error >= 0.5).sum()),
-        )
-    )
     return tuple(certificates)
 
 
-def _margins(decisions: Decisions, low: list[int], high: list[int]) -> np.ndarray[Any, Any]:
+def _distances(decisions: Decisions, low: list[int], high: list[int]) -> Array:
     """(C, n) distances, in accumulator steps, of each threshold from the accumulators around it."""
     return np.array(
         [
@@ -123,7 +172,7 @@ def _distance(tau: Any, least: int, largest: int) -> float:
     return float(min(above - tau, tau - (above - 1)))
 
 
-def _error(meaning: Meaning, dtype: Any) -> np.ndarray[Any, Any]:
+def _error(meaning: Meaning, dtype: Any) -> Array:
     """(C,) largest error of a simulated accumulator, in its steps."""
     unit_roundoff = float(np.finfo(dtype).eps) / 2
     m = (meaning.terms + ROUNDINGS) * unit_roundoff

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.engine.differences import difference
 from aquant_ref.engine.lowerings import lower, lowered_as
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.run import Engine
@@ -49,6 +50,22 @@ class Agreement:
         return {name: self.mismatches[name] / count for name, count in self.elements.items()}
 
 
+def simulation_of(
+    model: QuantizedGraph, program: Program, *, dtype: Any = np.float64
+) -> Simulation:
+    """The simulation that `program`, lowered from `model`, is compared with.
+
+    It is in `dtype`, or, of a program in fixed point, that of its options, which is in float64.
+    Raises InputError for another dtype there, and as `lowered_as` does.
+    """
+    options = lowered_as(program.source)
+    if options is None:
+        return Simulation(model, dtype=dtype)
+    if np.dtype(dtype) != np.float64:
+        raise InputError(f"dtype: fixed point is simulated in float64, not in {np.dtype(dtype)}")
+    return FixedPointSimulation(model, options)
+
+
 def compare(
     model: QuantizedGraph,
     program: Program,
@@ -59,14 +76,13 @@ def compare(
 ) -> Agreement:
     """Every code tensor and the logits, over all `images`: simulation against engine.
 
-    The simulation is in `dtype`, or, of a program in fixed point, that of its options. Raises
-    InputError if there are no images, or if a tensor has another shape in one than in the other.
+    The simulation is that of `simulation_of`. Raises InputError if there are no images, or if a
+    tensor has another shape in one than in the other.
     """
-    options = lowered_as(program.source)
-    simulation = (
-        Simulation(model, dtype=dtype) if options is None else FixedPointSimulation(model, options)
-    )
-    runs = {"simulation": simulation.run, "engine": Engine(program).run}
+    runs = {
+        "simulation": simulation_of(model, program, dtype=dtype).run,
+        "engine": Engine(program).run,
+    }
     return _compared(runs, program.output, images, model.graph.images_at_once(), progress)
 
 
@@ -99,12 +115,11 @@ def _compared(
         codes, labels = images.batch(indices), images.labels[indices]
         made = {who: run(codes) for who, run in runs.items()}
         for name, tensor in made[other].items():
-            expected = made[one].get(name)
-            if expected is None or tensor.shape != expected.shape:
+            counted = difference(name, made[one].get(name), tensor)
+            if counted.why:
                 raise InputError(f"{name}: the program's tensor is not one of the model's")
-            differ = np.count_nonzero(tensor != expected)
-            found.elements[name] = found.elements.get(name, 0) + tensor.size
-            found.mismatches[name] = found.mismatches.get(name, 0) + int(differ)
+            found.elements[name] = found.elements.get(name, 0) + counted.elements
+            found.mismatches[name] = found.mismatches.get(name, 0) + counted.mismatches
         for who, tensors in made.items():
             right[who] += int(np.sum(tensors[output].argmax(axis=1) == labels))
     found.top1 = {who: count / len(images) for who, count in right.items()}

@@ -104,10 +104,11 @@ class Instruction:
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
 
-def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
+def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str, Shape]:
     """Raise ValueError, which names the instruction, unless these make a program that can be run.
 
-    The last one must make the logits, with a linear layer.
+    The last one must make the logits, with a linear layer. Returns the shapes of all tensors, the
+    batch axis left out.
     """
     _need("image", len(input_shape) == 3 and min(input_shape) >= 1, f"has shape {input_shape}")
     shapes: dict[str, Shape] = {IMAGE: input_shape}
@@ -142,6 +143,7 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> None:
             leasts, largests = zip(*(codes[name] for name in each.inputs), strict=True)
             codes[each.name] = min(leasts), max(largests)
     _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
+    return shapes
 
 
 def _need(name: str, holds: bool, otherwise: str) -> None:

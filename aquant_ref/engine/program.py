@@ -7,7 +7,7 @@ integer arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import ARRAYS, MAKES_CODES, Instruction, check
+from aquant_ref.engine.instructions import ARRAYS, IMAGE, MAKES_CODES, Instruction, Shape, check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 
@@ -38,13 +38,36 @@ class Program:
         return self.instructions[-1].name
 
     @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shapes of all tensors, the batch axis left out; raises ValueError as `check` does."""
+        return check(self.input_shape, self.instructions)
+
+    @property
     def recorded(self) -> tuple[str, ...]:
         """The tensors worth comparing: every code tensor and the logits."""
         codes = (i.name for i in self.instructions if i.op in MAKES_CODES)
         return (*codes, self.output)
 
+    def sources(self, name: str, ops: Container[str] = MAKES_CODES) -> tuple[str, ...]:
+        """The nearest tensors made by one of `ops`, or the image, that tensor `name` is made of."""
+        makers = {each.name: each for each in self.instructions}
+        found: list[str] = []
+        for read in makers[name].inputs:
+            near = read == IMAGE or makers[read].op in ops
+            found += (read,) if near else self.sources(read, ops)
+        return tuple(dict.fromkeys(found))
+
     def save(self, path: str | Path) -> None:
         """Write the program file; raises InputError if `path` cannot be written."""
+        meta, arrays = self._content()
+        native.save(path, "program", meta=meta, arrays=arrays)
+
+    def sha256(self) -> str:
+        """The sha256 of all that the program file holds."""
+        return native.digest(*self._content())
+
+    def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Metadata and arrays of the program file."""
         instructions = [
             {
                 "name": i.name,
@@ -60,7 +83,7 @@ class Program:
             "instructions": instructions,
             "source": dict(self.source),
         }
-        native.save(path, "program", meta=meta, arrays=arrays)
+        return meta, arrays
 
     @classmethod
     def load(cls, path: str | Path) -> Program:

@@ -1,15 +1,16 @@
 """The engine: runs an integer program in integers only.
 
-The one exception is inside `_product`: where the bounds of `engine.bounds` say that every partial
-sum of the product, its bias not yet added, is an integer below 2^24 (2^53), a float32 (float64)
-BLAS product of the integers is exact, a hundred times faster, and converted back before it leaves
-the function. `product="integer"` does without, and gives the same bytes. Nothing here is shared
-with the simulation. (Where a program asks for requantization in floating point, which the default
-lowering never does, `engine.fixed_point` emulates it.)
+The one exception is inside `_product`, which integers enter and leave: where the bounds of
+`engine.bounds` say that every partial sum of the product, its bias not yet added, is an integer
+below 2^24 (2^53), a float32 (float64) BLAS product of the integers is exact, and a hundred times
+faster. `product="integer"` does without, and gives the same bytes. Nothing here is shared with the
+simulation. (Where a program asks for requantization in floating point, which the default lowering
+never does, `engine.fixed_point` emulates it.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class Engine:
         self._types = product_types(program)
         if product == "integer":
             self._types = dict.fromkeys(self._types, "integer")
+        self._makers = {each.name: each for each in program.instructions}
         readers = [(name, each.name) for each in program.instructions for name in each.inputs]
         self._last_reader = dict(readers)  # of several, the last one stays
 
@@ -68,6 +70,21 @@ class Engine:
             raise InputError("images: there are none")
         parts = map_blocks(lambda part: self._run_block(images[part]), len(images), BLOCK)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def compute(self, name: str, given: Mapping[str, Array]) -> Array:
+        """Tensor `name` from the tensors `given`, which it depends on, and nothing else."""
+
+        def block(part: slice) -> Array:
+            return self._compute(name, {read: tensor[part] for read, tensor in given.items()})
+
+        images = len(next(iter(given.values())))
+        return np.concatenate(map_blocks(block, images, BLOCK))
+
+    def _compute(self, name: str, given: Mapping[str, Array]) -> Array:
+        if name in given:
+            return given[name]
+        each = self._makers[name]
+        return self._apply(each, [self._compute(read, given) for read in each.inputs])
 
     def _run_block(self, images: Array) -> dict[str, Array]:
         tensors = {IMAGE: images}
@@ -87,10 +104,8 @@ class Engine:
         if each.op in CONVOLUTIONS:
             return _conv2d(x, each, self._types[each.name])
         if each.op == "linear":
-            weight = each.arrays["weight"]
-            acc = _product(
-                weight, _centred(x, each)[:, :, None].astype(_dtype(self._types[each.name]))
-            )
+            columns = _centred(x, each)[:, :, None]
+            acc = _product(each.arrays["weight"], columns, self._types[each.name])
             return acc[:, :, 0] + each.arrays["bias"]
         if each.op == "threshold":
             return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
@@ -98,7 +113,7 @@ class Engine:
             a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
             return np.asarray(x * a + inputs[1] * b)
         if each.op == "sum":
-            columns = Windows.of(each.attributes).columns(_centred(x, each), np.int32)
+            columns = Windows.of(each.attributes).columns(_centred(x, each))
             return np.asarray(columns.sum(axis=(2, 3), dtype=np.int32) * each.arrays["factor"])
         if each.op == "max_pool":
             return _max_pool(x, each)
@@ -113,13 +128,10 @@ class Engine:
         raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
-def _dtype(kind: str) -> Any:
-    return np.int64 if kind == "integer" else np.dtype(kind)
-
-
-def _product(weight: Array, columns: Array) -> Array:
-    """Weight (..., O, K) @ columns (..., K, P) in the dtype of `columns`, as int32."""
-    return np.asarray(np.matmul(weight.astype(columns.dtype), columns).astype(np.int32))
+def _product(weight: Array, columns: Array, kind: str) -> Array:
+    """Weight (..., O, K) @ columns (..., K, P), integers and int32, computed in `kind`."""
+    dtype = np.dtype(np.int64 if kind == "integer" else kind)
+    return np.asarray(np.matmul(weight.astype(dtype), columns.astype(dtype)).astype(np.int32))
 
 
 def _centred(x: Array, each: Instruction) -> Array:
@@ -134,20 +146,20 @@ def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     windows = Windows.of(each.attributes, weight.shape[2:])
     if each.op in WINDOWED:
-        wide = windows.columns(x, x.dtype, fill=each.attributes["zero_code"])
-        columns = _centred(rounded(wide, each), each).astype(_dtype(kind))
+        wide = windows.columns(x, fill=each.attributes["zero_code"])
+        columns = _centred(rounded(wide, each), each)
     else:
-        columns = windows.columns(_centred(x, each), _dtype(kind))
+        columns = windows.columns(_centred(x, each))
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
-    acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns)
+    acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns, kind)
     return acc.reshape(n, len(weight), *out_shape)
 
 
 def _max_pool(x: Array, each: Instruction) -> Array:
     # no code is below the least integer of its type, so that padding never wins over a pixel
     least = int(np.iinfo(x.dtype).min)
-    columns = Windows.of(each.attributes).columns(x, x.dtype, fill=least)
+    columns = Windows.of(each.attributes).columns(x, fill=least)
     return np.asarray(columns.max(axis=(2, 3)))
 
 

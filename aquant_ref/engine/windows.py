@@ -57,15 +57,15 @@ class Windows:
             along.append(((met >= 0) & (met < size[axis])).sum(axis=1))
         return np.multiply.outer(*along)
 
-    def columns(self, x: Array, dtype: Any, *, fill: int = 0) -> Array:
-        """im2col (n, C, kh, kw, OH, OW) in `dtype` of x (n, C, H, W), padded with `fill`."""
+    def columns(self, x: Array, *, fill: int = 0) -> Array:
+        """im2col (n, C, kh, kw, OH, OW) of x (n, C, H, W), padded with `fill`."""
         (sh, sw), (dh, dw) = self.stride, self.dilation
         (top, _), (left, _) = self.padding
         n, channels, *size = x.shape
         out_h, out_w = self.sizes(tuple(size))
         padded = np.full((n, channels, *self.padded(tuple(size))), fill, x.dtype)
         padded[:, :, top : top + size[0], left : left + size[1]] = x
-        columns = np.empty((n, channels, *self.kernel, out_h, out_w), dtype)
+        columns = np.empty((n, channels, *self.kernel, out_h, out_w), x.dtype)
         for i in range(self.kernel[0]):
             for j in range(self.kernel[1]):
                 rows = slice(i * dh, i * dh + sh * (out_h - 1) + 1, sh)

@@ -31,7 +31,7 @@ from aquant_ref.formats.atomic import replacing
 
 MAGIC = "aquant_ref"
 FORMAT_VERSION = 1
-KINDS = ("model", "program", "weights", "checkpoint")
+KINDS = ("model", "program", "weights", "checkpoint", "recording")
 HEADER = "header.json"
 
 # The same on every platform: little-endian, no object to pickle, no `long double`.

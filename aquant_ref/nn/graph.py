@@ -9,7 +9,7 @@ nodes for reconstruction: `evaluate` runs any run of nodes from given tensors, u
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +105,15 @@ class Graph:
     def consumers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read tensor `name`."""
         return tuple(node for node in self.nodes if name in node.inputs)
+
+    def needed(self, name: str, given: Container[str]) -> tuple[Node, ...]:
+        """The nodes, in order, that make tensor `name` from the tensors `given`."""
+        wanted, nodes = {name}, []
+        for node in reversed(self.nodes):
+            if node.name in wanted and node.name not in given:
+                nodes.append(node)
+                wanted.update(node.inputs)
+        return tuple(reversed(nodes))
 
     def blocks(self) -> tuple[Block, ...]:
         """The named blocks in order; raises ValueError where one is not consecutive."""

@@ -7,7 +7,7 @@ frameworks use, and may differ by a code where a certificate says *fragile*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,17 +57,45 @@ class Simulation:
         windows; the logits, under the name of the last node, are counted in the unit of the last
         layer: real / unit, rounded to int64. Of a last layer in floating point they are real.
         """
-        codes: dict[str, Array] = {INPUT: images}
+        return self._run({INPUT: images}, self.model.graph.nodes)
+
+    def compute(self, name: str, given: Mapping[str, Array]) -> Array:
+        """The codes of tensor `name`, or the logits, from the codes `given` of others alone.
+
+        `given` are the tensors that it depends on, quantized ones or moved codes (max pool); all
+        else is not computed.
+        """
+        return self._run(given, self.model.graph.needed(name, given))[name]
+
+    def _run(self, given: Mapping[str, Array], nodes: Sequence[Node]) -> dict[str, Array]:
+        """The codes `given`, those of every quantized tensor of `nodes`, and the logits."""
+        graph = self.model.graph
+        codes = dict(given)
 
         def store(name: str, r: Array) -> Array:
+            if name == graph.output:
+                codes[name] = self._count(r)
             if name not in self._stored:
                 return r
             codes[name] = self._codes(name, r)
             return self._stored[name].real(codes[name], self.dtype)
 
-        graph = self.model.graph
-        real = graph.run(self.parameters, self._pixels(images), hook=store, operate=self._operate)
-        return {**codes, graph.output: self._count(real)}
+        real = {name: self._given(name, values) for name, values in given.items()}
+        graph.evaluate(
+            self.parameters, real, nodes=nodes, hook=store, operate=self._operate, forget=True
+        )
+        return codes
+
+    def _given(self, name: str, codes: Array) -> Array:
+        """What `codes` of tensor `name` stand for, a quantized one or one of moved codes."""
+        source = self.model.stored_as(name)
+        if source is not None and source != INPUT:
+            return self._stored[source].real(codes, self.dtype)
+        # pixels, and the codes of several tensors that a concat has put together: each channel has
+        # its zero point
+        zero = self.model.zero_point(name).reshape(-1, *(1,) * (codes.ndim - 2)).astype(self.dtype)
+        scale = self.dtype.type(self.model.code_scale(name))
+        return np.asarray((codes.astype(self.dtype) - zero) * scale)
 
     def logits(self, images: Array) -> Array:
         """The logits alone, as `run` gives them."""
@@ -77,11 +105,6 @@ class Simulation:
         """The codes of tensor `name` for the real numbers that its node makes."""
         tensor = self._stored[name]
         return tensor.codes(r / self.dtype.type(tensor.scale))
-
-    def _pixels(self, images: Array) -> Array:
-        scale = self.dtype.type(self.model.tensors[INPUT].scale)
-        zero = self.model.graph.zero
-        return (images - np.array(zero, self.dtype)[:, None, None] if any(zero) else images) * scale
 
     def _count(self, logits: Array) -> Array:
         layer = self.model.layers.get(self.model.graph.output)

@@ -9,6 +9,7 @@ import numpy as np
 
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import WeightScale
@@ -131,6 +132,29 @@ def _window(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> Lear
         ("sigmoid", "clip")[int(rng.integers(2))],
         2 if kind == "feedback" else 0,
     )
+
+
+def tied_network(seed: int) -> QuantizedGraph:
+    """One whose body.relu1 has thresholds on accumulators that are common: its unit is half of a
+    step, its biases are 0 and its borders 1/2.
+    """
+    model = residual_network(seed, weight_bits=3, border=False)
+    layer, tensor = model.layers["body.conv1"], model.tensors["body.relu1"]
+    tied = replace(layer, unit=np.full(4, tensor.scale / 2), bias=np.zeros(4))
+    return replace(model, layers={**model.layers, "body.conv1": tied})
+
+
+def with_signs(model: QuantizedGraph, signed: bool = True) -> QuantizedGraph:
+    """The same quantizers, their codes stored signed, or unsigned; pixels stay as they are."""
+
+    def stored(tensor: QuantizedTensor) -> QuantizedTensor:
+        other = replace(tensor, signed=signed)
+        return replace(other, zero_point=tensor.zero_point - tensor.qmin + other.qmin)
+
+    tensors = {n: t if n == INPUT else stored(t) for n, t in model.tensors.items()}
+    other = replace(model, tensors=tensors)
+    other.check()
+    return other
 
 
 def hard_images(model: QuantizedGraph, count: int, seed: int = 0) -> np.ndarray:

@@ -24,7 +24,7 @@ from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads
-from tests.engine import graphs, networks
+from tests.engine import networks
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
 
 NO_PADDING = [[0, 0], [0, 0]]
@@ -148,43 +148,6 @@ def test_threads_and_the_split_into_batches_change_no_byte() -> None:
         assert joined == alone
     finally:
         set_threads(None)
-
-
-class NoFloat(np.ndarray):
-    """An integer array that refuses to become, or to meet, a float one."""
-
-    def __array_finalize__(self, other: Any) -> None:
-        if self.dtype.kind == "f":
-            raise AssertionError("a float array was made outside the certified product")
-
-
-@pytest.mark.parametrize(
-    "model",
-    [networks.residual_network(6), *(graphs.random_model(seed) for seed in range(10))],
-    ids=lambda model: str(model.source.get("seed", "residual")),
-)
-def test_no_float_array_is_made_outside_the_product(model: QuantizedGraph) -> None:
-    program = lower(model)
-    guarded = Program(
-        program.input_shape,
-        tuple(
-            Instruction(
-                i.name,
-                i.op,
-                i.inputs,
-                i.attributes,
-                {key: array.view(NoFloat) for key, array in i.arrays.items()},
-            )
-            for i in program.instructions
-        ),
-    )
-    images = networks.hard_images(model, 5)
-    plain = Engine(program).run(images)
-    with pytest.raises(AssertionError, match="float array"):
-        _ = images.view(NoFloat).astype(np.float32)
-    result = Engine(guarded, product="integer").run(images.view(NoFloat))
-    assert all(t.dtype.kind in "iu" for t in result.values())
-    assert {n: t.tolist() for n, t in result.items()} == {n: t.tolist() for n, t in plain.items()}
 
 
 def conv_program(weight: np.ndarray, thresholds: np.ndarray | None = None) -> Program:

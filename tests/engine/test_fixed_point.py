@@ -20,9 +20,8 @@ from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES, PROFILES, fixed_border
 from tests.engine import graphs, networks
-from tests.engine.test_engine import NoFloat, options
+from tests.engine.test_engine import options
 
-INTEGER_PROFILES = tuple(p for p in PROFILES if p not in FLOAT_PROFILES)
 fraction_bits = st.sampled_from([0, 1, 2, 5, 8, 12, 16])
 
 
@@ -221,24 +220,6 @@ def test_codes_of_more_than_8_bits_are_uint16() -> None:
     for bits, dtype in ((8, np.uint8), (9, np.uint16)):
         codes = OPERATIONS["border"](border(bits, 0, 3), np.array([[2**20]]))
         assert (codes.item(), codes.dtype) == (2**bits - 1, dtype)
-
-
-@pytest.mark.parametrize("profile", INTEGER_PROFILES)
-def test_no_float_array_is_made_outside_the_product(profile: str) -> None:
-    model = networks.residual_network(6, windows="fused", relu="relu6")
-    for each in (model, networks.residual_network(6, signed=True)):
-        program = lower(each, "fixed_point", profile=profile)
-        guarded = tuple(
-            replace(i, arrays={key: array.view(NoFloat) for key, array in i.arrays.items()})
-            for i in program.instructions
-        )
-        images = networks.hard_images(each, 5)
-        plain = Engine(program).run(images)
-        engine = Engine(replace(program, instructions=guarded), product="integer")
-        result = engine.run(images.view(NoFloat))
-        assert {n: t.tolist() for n, t in result.items()} == {
-            n: t.tolist() for n, t in plain.items()
-        }
 
 
 def test_no_integer_leaves_its_bounds_and_a_rescaled_one_saturates_at_int32() -> None:

@@ -14,7 +14,6 @@ from aquant_ref.engine.bounds import bounds
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import OPERATIONS
 from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.threads import set_threads
 from tests.engine import graphs, networks
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
@@ -110,24 +109,13 @@ def test_random_models_and_programs_come_back_from_their_files(
     assert same(Engine(lower(again)).run(images), Engine(program).run(images))
 
 
-def with_sign(tensor: QuantizedTensor, signed: bool) -> QuantizedTensor:
-    """The same quantizer with the other storage."""
-    other = replace(tensor, signed=signed)
-    return replace(other, zero_point=tensor.zero_point - tensor.qmin + other.qmin)
-
-
 @settings(max_examples=20)
 @given(seed=seeds)
 def test_signed_codes_are_unsigned_ones_less_half_their_number(seed: int) -> None:
     model = graphs.random_model(seed)
     made = {}
     for signed in (False, True):
-        tensors = {
-            name: with_sign(tensor, signed and name != INPUT)
-            for name, tensor in model.tensors.items()
-        }
-        stored = replace(model, tensors=tensors)
-        stored.check()
+        stored = networks.with_signs(model, signed)
         made[signed] = Engine(lower(stored)).run(networks.hard_images(model, 5, seed))
     for name, unsigned in made[False].items():
         if name == model.graph.output:

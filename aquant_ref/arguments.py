@@ -1,0 +1,204 @@
+"""The arguments of the command `aquant-ref`: what there is, its default, its help.
+
+What the commands do is in `cli.py`. numpy is not imported here, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+
+from aquant_ref import __version__
+from aquant_ref.conformance import commands as kit
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
+    """The command line; `functions` has that of each command, whose first line is its help."""
+    top = argparse.ArgumentParser(
+        prog="aquant-ref",
+        description="AQuant in numpy: learned rounding borders, and an integer-only engine.",
+    )
+    top.add_argument("--version", action="version", version=f"aquant-ref {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for each in (top, common):  # before the command, or after it
+        each.add_argument("--debug", action="store_true", help="show where an error came from")
+        each.add_argument("--threads", type=int, metavar="N", help="default: one per core")
+
+    def command(name: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        text = (functions[name].__doc__ or "").partition("\n")[0]
+        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents])
+        added.set_defaults(function=functions[name])
+        return added
+
+    quantize = command("quantize", _data(), _inputs(), _setting(), _json())
+    quantize.add_argument(
+        "--lowering", default="threshold", help="threshold (default) or fixed_point"
+    )
+    quantize.add_argument(
+        "--fraction-bits", type=int, metavar="N", help="of fixed_point: 0 to 16, default 8"
+    )
+    quantize.add_argument(
+        "--profile",
+        help="of fixed_point: exact (default), tflite_away, tflite_up, tflite_single, float32, "
+        "float64",
+    )
+    quantize.add_argument(
+        "--out", metavar="DIR", help="write model.npz, program.npz and result.json there"
+    )
+    quantize.add_argument(
+        "--signed", action="store_true", help="store activations as signed codes, int8"
+    )
+
+    run = command("run", _data(), _dtype(), _json())
+    run.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+    run.add_argument("--images", type=int, metavar="N", help="the first N only")
+    run.add_argument("--record", metavar="FILE", help="write every tensor of the run, .npz")
+    run.add_argument(
+        "--simulate", action="store_true", help="record the simulation, not the engine"
+    )
+
+    models = command("models")
+    models.add_argument("model", nargs="?", help="only this one")
+
+    train = command("train", _data())
+    train.add_argument("model", metavar="MODEL")
+    train.add_argument("--epochs", type=int, metavar="N", help="default: as on the card")
+    train.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    train.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
+
+    table = command("table", _data(), _inputs())
+    table.add_argument("--bits", default="W2A2", help="such as W2A2,W32A2 (default: W2A2)")
+    table.add_argument(
+        "--methods",
+        default="rtn,qdrop,qdrop-bias,aquant",
+        help="METHOD or METHOD@FORM, joined by commas (default: rtn,qdrop,qdrop-bias,aquant)",
+    )
+    table.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
+    table.add_argument(
+        "--out", required=True, metavar="FILE", help="the table, JSON; Markdown goes beside it"
+    )
+
+    claim = command("claim", _data(), _inputs(by_command=True), _setting(), _json())
+    claim.add_argument("number", type=int, metavar="NUMBER", help="1 to 6, as SPEC.md counts them")
+    claim.add_argument(
+        "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
+    )
+
+    fixed = command("fixed-point", _data(), _inputs())
+    fixed.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
+    fixed.add_argument("--method", default="aquant", help="METHOD or METHOD@FORM, default aquant")
+    fixed.add_argument(
+        "--fraction-bits",
+        default="2,4,6,8,10,12,16",
+        metavar="LIST",
+        help="default: 2,4,6,8,10,12,16",
+    )
+    fixed.add_argument(
+        "--profiles", default="exact", metavar="LIST", help="of requantization, default exact"
+    )
+    fixed.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    fixed.add_argument("--out", metavar="FILE", help="the table, JSON; Markdown goes beside it")
+
+    exact = command("exact", _data(), _inputs())
+    exact.add_argument("--bits", default="W2A2", help="such as W2A2,W4A4 (default: W2A2)")
+    exact.add_argument(
+        "--lowerings",
+        default="threshold,lut,fixed_point",
+        metavar="LIST",
+        help="default: threshold,lut,fixed_point",
+    )
+    exact.add_argument("--out", required=True, metavar="FILE", help="the table, JSON and Markdown")
+
+    certify = command("certify", _dtype(), _json())
+    certify.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
+
+    compare = command("compare", _dtype(), _json())
+    compare.add_argument("a", metavar="A", help="a recorded run, as it should be")
+    compare.add_argument("b", metavar="B", help="another: of run --record, or named tensors (.npz)")
+    compare.add_argument(
+        "--program", metavar="DIR", help="what quantize --out wrote; says which layer is to blame"
+    )
+
+    command("gen", kit.case_arguments())
+    command("check", kit.case_arguments(), kit.check_arguments())
+    command("verify", kit.verify_arguments())
+    command("vectors", kit.vectors_arguments())
+    return top
+
+
+# What several commands take: parsers to inherit from, each time a new one, since they share actions
+
+
+def _data() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--data",
+        default="shapes",
+        metavar="SET",
+        help="shapes (built in), cifar10:PATH, idx:PATH or folder:PATH (default: shapes)",
+    )
+    return parent
+
+
+def _inputs(*, by_command: bool = False) -> argparse.ArgumentParser:
+    """A network, its weights, and how long to look and learn; or let the command say how long."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--model", default="resnet8", help="default: resnet8")
+    for name, default, text in (
+        ("--images", 1024, "calibration images"),
+        ("--iters", 500, "iterations a block"),
+    ):
+        parent.add_argument(
+            name,
+            type=int,
+            default=None if by_command else default,
+            metavar="N",
+            help=f"{text}, default {'as the claim needs' if by_command else default}",
+        )
+    parent.add_argument(
+        "--weights", metavar="FILE", help="instead of the shipped ones; resnet18 needs a checkpoint"
+    )
+    return parent
+
+
+def _setting() -> argparse.ArgumentParser:
+    """One method, its border, bits and seed."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--method", default="aquant", help="aquant (default), rtn, qdrop, ...")
+    parent.add_argument(
+        "--border",
+        default="",
+        metavar="FORM",
+        help="words joined by /: constant linear quadratic, sigmoid clip, tensor channel row, "
+        "off window, zero closed, feedback<r>",
+    )
+    parent.add_argument(
+        "--weight-bits",
+        type=int,
+        default=2,
+        metavar="N",
+        help="1 to 16, or 32 for floating point; default 2",
+    )
+    parent.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
+    parent.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    return parent
+
+
+def _dtype() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float64",
+        help="of the simulation (default: float64)",
+    )
+    return parent
+
+
+def _json() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--json", action="store_true", help="print JSON, not the table")
+    return parent

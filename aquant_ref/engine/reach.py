@@ -1,0 +1,203 @@
+"""What each tensor of a program is made of, and the codes that take an accumulator to its bounds.
+
+Spec: AQ-LOWER-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise, product
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.engine.bounds import bounds
+from aquant_ref.engine.instructions import (
+    CONVOLUTIONS,
+    IMAGE,
+    MAKES_CODES,
+    WINDOWS,
+    Instruction,
+    code_type,
+)
+from aquant_ref.engine.program import Program
+from aquant_ref.engine.terms import Code, Codes, Index, Terms
+from aquant_ref.engine.windows import Windows
+
+Array = NDArray[Any]
+
+GIVEN = (*MAKES_CODES, "max_pool")  # what makes the codes that terms are of
+
+
+class Reach:
+    """The terms of the tensors of `program`; an instruction has a method `_of_<op>`.
+
+    Raises ValueError for a program that cannot be run; AccumulatorOverflow as `bounds` does.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.shapes = program.shapes
+        self.bounds = bounds(program)
+        self._makers = {each.name: each for each in program.instructions}
+
+    def terms(self, name: str, index: Index) -> Terms:
+        """The terms of one element of tensor `name`.
+
+        Raises NotImplementedError for an instruction that is no sum of a table for each code.
+        """
+        if self._is_given(name):
+            least, largest = (int(end[index[0]]) for end in self.bounds[name])
+            return Terms(0, {Code(name, index, least): np.arange(least, largest + 1)})
+        each = self._makers[name]
+        made = getattr(self, f"_of_{each.op}", None)
+        if made is None:
+            raise NotImplementedError(f"{name}: {each.op} is no sum of a table for each code")
+        terms: Terms = made(each, index)
+        return terms
+
+    def worst_case(self, name: str, channel: int) -> tuple[Index, Terms]:
+        """An element of the channel whose `ends` are the bounds of the channel, and its terms.
+
+        It is the first from the middle of the image on; where none reaches the bounds, because each
+        window meets padding or one code is read twice, that with the widest range.
+        """
+        low, high = (int(end[channel]) for end in self.bounds[name])
+        widest: tuple[int, Index, Terms] | None = None
+        for index in self._from_the_middle(name, channel):
+            terms = self.terms(name, index)
+            width = terms.values[-1] - terms.values[0]
+            if widest is None or width > widest[0]:
+                widest = width, index, terms
+            if width == high - low:
+                break
+        assert widest is not None  # no tensor is empty
+        return widest[1:]
+
+    def tensors(self, name: str, choices: Sequence[Codes]) -> dict[str, Array]:
+        """What tensor `name` reads, (n, ...) each, with these n `choices` and 0 beside them.
+
+        Where it is codes itself, as a requantize reads them, that is the tensor.
+        """
+        whole = self._is_given(name)
+        made = {
+            read: np.zeros((len(choices), *self.shapes[read]), self.code_type(read))
+            for read in ((name,) if whole else self.program.sources(name, GIVEN))
+        }
+        for number, codes in enumerate(choices):
+            for code, value in codes.items():
+                made[code.tensor][(number, *code.place)] = value
+        return made
+
+    def code_type(self, name: str) -> str:
+        """The dtype that the engine has the codes of tensor `name` in."""
+        low, high = self.bounds[name]
+        # a concat of int16 and uint16 is in none of a code's
+        return code_type(int(low.min()), int(high.max())) or "int32"
+
+    def edge(self, name: str) -> Array:
+        """(H, W), where tensor `name` is made from a window that reaches into padding.
+
+        An elementwise one is where one of its inputs is, back to the nearest codes.
+        """
+        if name == IMAGE or self._makers[name].op in MAKES_CODES:
+            return np.zeros(self.shapes[name][1:], bool)
+        each = self._makers[name]
+        if each.op not in WINDOWS:
+            return np.logical_or.reduce([self.edge(read) for read in each.inputs])
+        windows = _windows(each)
+        return windows.counts(self.shapes[each.inputs[0]][1:]) < prod(windows.kernel)
+
+    def _is_given(self, name: str) -> bool:
+        return name == IMAGE or self._makers[name].op in GIVEN
+
+    def _from_the_middle(self, name: str, channel: int) -> list[Index]:
+        sizes = self.shapes[name][1:]
+
+        def distance(place: Index) -> int:
+            return sum(abs(2 * p + 1 - size) for p, size in zip(place, sizes, strict=True))
+
+        return [(channel, *place) for place in sorted(product(*map(range, sizes)), key=distance)]
+
+    def _of_conv2d(self, each: Instruction, index: Index) -> Terms:
+        return Terms.sum(self._products(each, index))
+
+    _of_border_conv2d = _of_conv2d
+
+    def _products(self, each: Instruction, index: Index) -> Iterator[Terms]:
+        weight, zero_point = each.arrays["weight"][index[0]], each.arrays["zero_point"]
+        members, *kernel = weight.shape
+        first = index[0] * each.attributes["groups"] // len(each.arrays["weight"]) * members
+        for row, (member, *tap) in enumerate(product(range(members), *map(range, kernel))):
+            channel, pixel = first + member, self._pixel(each, index[1:], tap)
+            if pixel is None:
+                continue
+            code = self.terms(each.inputs[0], (channel, *pixel))
+            if "codes" in each.arrays:
+                tables = each.arrays["codes"]
+                code = code.looked_up(tables[(first * prod(kernel) + row) % len(tables)])
+            yield code.times(int(weight[(member, *tap)]), less=int(zero_point[channel]))
+
+    def _pixel(self, each: Instruction, place: Index, tap: Sequence[int]) -> Index | None:
+        """The pixel that `tap` of the window at `place` meets; None in the padding."""
+        stride, dilation, padding = (
+            each.attributes[key] for key in ("stride", "dilation", "padding")
+        )
+        sizes = self.shapes[each.inputs[0]][1:]
+        pixel = tuple(
+            place[axis] * stride[axis] - padding[axis][0] + tap[axis] * dilation[axis]
+            for axis in range(2)
+        )
+        return pixel if all(0 <= at < size for at, size in zip(pixel, sizes, strict=True)) else None
+
+    def _of_linear(self, each: Instruction, index: Index) -> Terms:
+        row = zip(each.arrays["weight"][index[0]], each.arrays["zero_point"], strict=True)
+        products = (
+            self.terms(each.inputs[0], (k,)).times(int(weight), less=int(zero))
+            for k, (weight, zero) in enumerate(row)
+        )
+        return Terms.sum((Terms(int(each.arrays["bias"][index[0]]), {}), *products))
+
+    def _of_add(self, each: Instruction, index: Index) -> Terms:
+        a, b = (
+            self.terms(name, index).times(int(each.arrays[key][index[0]]))
+            for name, key in zip(each.inputs, ("multiplier_a", "multiplier_b"), strict=True)
+        )
+        return Terms.add(a, b)
+
+    def _of_sum(self, each: Instruction, index: Index) -> Terms:
+        channel, *place = index
+        taps = product(*map(range, each.attributes["kernel"]))
+        pixels = (self._pixel(each, tuple(place), tap) for tap in taps)
+        factor = int(each.arrays["factor"][tuple(place)])
+        zero_point = int(each.arrays["zero_point"][channel])
+        return Terms.sum(
+            self.terms(each.inputs[0], (channel, *pixel)).times(factor, less=zero_point)
+            for pixel in pixels
+            if pixel is not None
+        )
+
+    def _of_concat(self, each: Instruction, index: Index) -> Terms:
+        ends = accumulate((self.shapes[name][0] for name in each.inputs), initial=0)
+        channel, *place = index
+        (found,) = (
+            self.terms(name, (channel - first, *place))
+            for name, (first, end) in zip(each.inputs, pairwise(ends), strict=True)
+            if first <= channel < end
+        )
+        return found
+
+    def _of_lookup(self, each: Instruction, index: Index) -> Terms:
+        return self.terms(each.inputs[0], index).looked_up(each.arrays["table"])
+
+    def _of_flatten(self, each: Instruction, index: Index) -> Terms:
+        (source,) = each.inputs
+        channel, *place = np.unravel_index(index[0], self.shapes[source])
+        return self.terms(source, (int(channel), *map(int, place)))
+
+
+def _windows(each: Instruction) -> Windows:
+    kernel = each.arrays["weight"].shape[2:] if each.op in CONVOLUTIONS else None
+    return Windows.of(each.attributes, kernel)
