@@ -111,7 +111,7 @@ MODELS = {
         "mobilenet",
         "a small MobileNetV2 for 32x32 images, 81 thousand weights, 6.7 million products",
         mobilenet.build,
-        {"cifar10": Recipe(20, batch=64)},
+        {"shapes": Recipe(20, batch=64), "cifar10": Recipe(20, batch=64)},
     ),
     "resnet18": ReferenceModel(
         "resnet18",
