@@ -147,6 +147,7 @@ def _witness_lines(search: Search, dtype: str) -> Iterator[str]:
         shown = " ".join(str(code) for _, code in codes[:CODES])
         more = f" and {len(codes) - CODES} more, see --json" if len(codes) > CODES else ""
         yield f"  {tensor}{list(codes[0][0])} .. {list(codes[-1][0])}: {shown}{more}"
+    yield "  (codes that meet a weight of 0 are left out)"
 
 
 def json_of_certificates(layers: Sequence[Certified], directory: str, dtype: str) -> str:

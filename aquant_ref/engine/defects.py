@@ -136,7 +136,10 @@ def _offset(d: Differing) -> str | None:
     low, high = min(d.a.min(), d.b.min()), max(d.a.max(), d.b.max())
     if not np.array_equal(np.clip(_wide(d.a) + step, low, high), d.b):
         return None
-    return f"B is A {step:+} everywhere, within {low} to {high}"
+    words = f"B is A {step:+} everywhere, within {low} to {high}"
+    if abs(step) in (2**8, 2**16):
+        return f"{words}: signed codes read as unsigned ones, or the reverse"
+    return words
 
 
 def _saturated(d: Differing) -> str | None:

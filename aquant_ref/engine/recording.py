@@ -92,7 +92,10 @@ class Recording:
                 raise InputError(f"{path}: does not say what was run")
             recording = cls({name: arrays[name] for name in order}, source, str(path))
         else:
-            recording = cls(read_tensors(path), path=str(path))
+            given = read_tensors(path)
+            # what is true or false is counted with from here on
+            plain = {n: t.astype(np.uint8) if t.dtype.kind == "b" else t for n, t in given.items()}
+            recording = cls(plain, path=str(path))
         for name, tensor in recording.tensors.items():
             kind = tensor.dtype.kind
             if not tensor.ndim or not tensor.size:

@@ -148,3 +148,9 @@ def test_floats_are_compared_as_they_are() -> None:
     assert guesses(differing(a, -a))[0].defect == "sign"
     assert guesses(differing(a, a + 0.5))[0].defect == "zero point"
     assert not guesses(differing(a, a * 1.001))
+
+
+def test_signed_codes_read_as_unsigned_ones_are_named() -> None:
+    signed = codes().astype(np.int8) - np.int8(20)  # all below 0
+    found = guesses(Differing(signed, signed.view(np.uint8), outermost(SHAPE[2:])))
+    assert any("B is A +256 everywhere" in words and "signed" in words for words in map(str, found))

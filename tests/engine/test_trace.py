@@ -397,6 +397,15 @@ def test_named_tensors_from_elsewhere_are_read_in_the_order_of_the_file(tmp_path
     assert compared(theirs).equal
 
 
+def test_what_is_true_or_false_is_read_as_1_or_0(tmp_path: Path) -> None:
+    """Past bug: numpy subtracts no booleans, and the traceback ended with 1, as a difference."""
+    np.savez(tmp_path / "theirs.npz", x=np.array([[True, False, True]]))
+    theirs = Recording.load(tmp_path / "theirs.npz")
+    ours = Recording({"x": np.array([[1, 1, 1]], np.uint8)})
+    found = compare_runs(ours, theirs)
+    assert [each.mismatches for each in found.tensors] == [1]
+
+
 @pytest.mark.parametrize(
     ("array", "words"),
     [
