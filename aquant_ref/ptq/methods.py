@@ -45,6 +45,7 @@ from aquant_ref.ptq.partition import boundary_layers, layer_bits, tensor_bits
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
+from aquant_ref.ptq.watch import Watch
 from aquant_ref.quant.qparams import check_bits
 from aquant_ref.quant.window import fraction_bits
 
@@ -266,11 +267,13 @@ def learn(
     *,
     start: int = 0,
     progress: Progress = quiet,
+    watch: Watch | None = None,
 ) -> list[dict[str, Any]]:
     """Take `network` through the stages of `config` from number `start` on, in place.
 
     `images` (N, C, H, W) real. Returns the block errors. Stage number i draws from the seed
-    (config.seed, i) alone, so that stages may be stored and gone on with.
+    (config.seed, i) alone, so that stages may be stored and gone on with. `watch` is shown each
+    iteration of each pass.
     """
     errors: list[dict[str, Any]] = []
     for number, stage in list(enumerate(config.stages()))[start:]:
@@ -280,7 +283,7 @@ def learn(
             feed_back(network, stage.rank)
         else:
             seed = (config.seed, number)
-            errors += run_pass(network, images, stage, seed=seed, progress=progress)
+            errors += run_pass(network, images, stage, seed=seed, progress=progress, watch=watch)
     return errors
 
 
@@ -291,6 +294,7 @@ def learned(
     config: Config,
     *,
     progress: Progress = quiet,
+    watch: Watch | None = None,
 ) -> tuple[LearnedNetwork, dict[str, Any]]:
     """A float network (batch norm folded) quantized with the method of `config`, before the snap.
 
@@ -300,7 +304,7 @@ def learned(
     """
     images = graph.to_float(codes)
     network = observe(graph, parameters, images, config)
-    errors = learn(network, images, config, progress=progress)
+    errors = learn(network, images, config, progress=progress, watch=watch)
     return network, {"config": asdict(config), "block_errors": errors}
 
 
@@ -311,9 +315,13 @@ def quantize(
     config: Config,
     *,
     progress: Progress = quiet,
+    watch: Watch | None = None,
 ) -> QuantizedGraph:
-    """The quantized model: `learned`, and then the snap; raises InputError as both do."""
-    return snap(*learned(graph, parameters, codes, config, progress=progress))
+    """The quantized model: `learned`, and then the snap; raises InputError as both do.
+
+    `watch` is shown each iteration, and changes nothing.
+    """
+    return snap(*learned(graph, parameters, codes, config, progress=progress, watch=watch))
 
 
 def nearest(

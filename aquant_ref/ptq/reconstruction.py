@@ -29,6 +29,7 @@ from aquant_ref.ptq.network import LearnedNetwork, Quantizers
 from aquant_ref.ptq.partition import boundary_layers, layers, units
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.storage import Storage
+from aquant_ref.ptq.watch import Iteration, Watch
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -51,13 +52,15 @@ def run_pass(
     *,
     seed: tuple[int, ...],
     progress: Progress = quiet,
+    watch: Watch | None = None,
 ) -> list[dict[str, Any]]:
     """Learn `network` in place, block by block, on float `images` (N, C, H, W).
 
     Block number i draws from `default_rng([*seed, i])`. Blocks of first and last layers alone have
-    nothing to learn. Returns for each other block the error of its output before and after. Raises
-    InputError if there are fewer images than a batch, or if learning diverges (an error or a
-    variable is not finite, a scale not positive): with block, iteration and last finite error.
+    nothing to learn. Returns for each other block the error of its output before and after; `watch`
+    is shown each iteration. Raises InputError if there are fewer images than a batch, or if
+    learning diverges (an error or a variable is not finite, a scale not positive): with block,
+    iteration and last finite error.
     """
     if len(images) < settings.batch:
         raise InputError(
@@ -78,7 +81,7 @@ def run_pass(
                 entry: dict[str, Any] = {"pass": settings.name, "block": block.name}
                 entry["before"] = _error(network, settings, block, cache.quantized, target)
                 rng = np.random.default_rng([*seed, number])
-                learn(learner, cache, target, rng, progress)
+                learn(learner, cache, target, rng, progress, watch)
                 entry["after"] = _error(network, settings, block, cache.quantized, target)
                 if not np.isfinite(entry["after"]):
                     raise _diverged(learner, settings.iterations - 1, entry["after"], None)
@@ -93,7 +96,12 @@ def run_pass(
 
 
 def learn(
-    learner: Learner, cache: Cache, target: Array, rng: np.random.Generator, progress: Progress
+    learner: Learner,
+    cache: Cache,
+    target: Array,
+    rng: np.random.Generator,
+    progress: Progress,
+    watch: Watch | None,
 ) -> None:
     """Run the iterations of one block and write the result back into the network."""
     settings, block = learner.settings, learner.block
@@ -109,6 +117,9 @@ def learn(
         if not np.isfinite(value):
             raise _diverged(learner, step, float(value), last)
         last = float(value)
+        if watch is not None:
+            penalty = float(learner.penalty(learner.variables, step))
+            watch(Iteration(settings.name, block.name, step, last - penalty, penalty))
         learner.step(gradients, step)
         if wrong := learner.impossible():
             raise _diverged(learner, step, wrong, last)
