@@ -393,8 +393,13 @@ def test_an_interruption_leaves_nothing_half_written(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_in_the_middle_of_the_command(tmp_path: Path) -> None:
+    def interruptible() -> None:  # a shell has what it runs in the background ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     command = [sys.executable, "-m", "aquant_ref.cli", "quantize", "--out", str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    ) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("float")  # in the middle of the work
         process.send_signal(signal.SIGINT)
