@@ -48,7 +48,7 @@ class SimulationLayers(Adapter):
         steps = (weight - weight_zero.reshape(shape)) * weight_scale.reshape(shape)
         real = (x - x_zero)[None] * x_scale
         y = conv2d(real, steps, groups=groups, **_geometry(windows))[0] + bias[:, None, None]
-        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+        return _codes(y, scale, zero_point, qmin, qmax)
 
     def depthwise(self, *, x: Array, **fields: Any) -> Array:
         """Spec: AQ-IDEAL-1."""
@@ -75,7 +75,7 @@ class SimulationLayers(Adapter):
             raise NotImplementedError(profile)
         steps = (weight - weight_zero[:, None]) * weight_scale[:, None]
         y = linear((x - x_zero)[None] * x_scale, steps, bias)[0]
-        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+        return _codes(y, scale, zero_point, qmin, qmax)
 
     def add_tensors(
         self,
@@ -93,7 +93,7 @@ class SimulationLayers(Adapter):
     ) -> Array:
         """Spec: AQ-IDEAL-1."""
         y = (a - a_zero) * a_scale + (b - b_zero) * b_scale
-        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+        return _codes(y, scale, zero_point, qmin, qmax)
 
     def avg_pool2d(
         self,
@@ -112,7 +112,7 @@ class SimulationLayers(Adapter):
         """Spec: AQ-IDEAL-1, AQ-IDEAL-4."""
         real = (x - x_zero)[None] * x_scale
         y = avg_pool(real, kernel, count_padding=bool(count_padding), **_geometry(windows))[0]
-        return np.clip(half_up(y / scale) + zero_point, qmin, qmax).astype(np.int64)
+        return _codes(y, scale, zero_point, qmin, qmax)
 
     def max_pool2d(self, *, x: Array, kernel: tuple[int, int], **windows: Any) -> Array:
         """Spec: AQ-IDEAL-4."""
@@ -164,6 +164,11 @@ class SimulationLayers(Adapter):
         matrix = weight.reshape(groups, len(weight) // groups, -1).astype(np.float64)
         acc = np.matmul(matrix, (narrow - zero).reshape(groups, -1, geometry.positions))
         return acc.reshape(-1, geometry.out_height, geometry.out_width).astype(np.int64)
+
+
+def _codes(real: Array, scale: float, zero_point: int, qmin: int, qmax: int) -> Array:
+    """AQ-AFFINE-3 with ends of its own, as a fused ReLU has them; `QParams` has those of a type."""
+    return np.clip(half_up(real / scale) + zero_point, qmin, qmax).astype(np.int64)
 
 
 def _geometry(windows: dict[str, Any]) -> dict[str, Any]:
