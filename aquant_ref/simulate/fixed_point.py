@@ -22,6 +22,7 @@ from aquant_ref.nn.fixed_point import border_of, scale_of_sum
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.windows import images_per_block
 from aquant_ref.quant.fixed_point import (
     FLOAT_PROFILES,
     TAU_BITS,
@@ -32,6 +33,7 @@ from aquant_ref.quant.fixed_point import (
 )
 from aquant_ref.quant.multiplier import requantize_real
 from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
 Worth = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]  # unit and bias of each channel
@@ -59,10 +61,18 @@ class FixedPointSimulation(Simulation):
             self._prepare(model, node)
 
     def _codes(self, name: str, r: Array) -> Array:
-        steps = bordered(self._rescaled(name, name, r), self._borders[name])
+        found, border = self._rescalings[name, name], self._borders[name]
         stored = self._stored[name]
         bits = 8 if stored.bits <= 8 else 16
-        return (steps + stored.zero_point).astype(f"{'int' if stored.signed else 'uint'}{bits}")
+        out = np.empty(r.shape, f"{'int' if stored.signed else 'uint'}{bits}")
+
+        def block(part: slice) -> None:
+            t = r[part] if found is None else rescaled(r[part], found, self.options.profile)
+            out[part] = bordered(t, border) + stored.zero_point
+
+        # a dozen temporaries an element: in blocks they stay in cache
+        map_blocks(block, len(r), images_per_block(16 * r[:1].nbytes))
+        return out
 
     def _apply(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
         if node.op in CEILINGS:  # the border clips
