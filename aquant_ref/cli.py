@@ -238,7 +238,7 @@ def _unlike_default(args: argparse.Namespace) -> dict[str, Any]:
 def fixed_point(args: argparse.Namespace) -> int:
     """How close fixed point comes to the ideal semantics, by its fraction bits."""
     from aquant_ref import grid
-    from aquant_ref.evidence.fixed_point import table
+    from aquant_ref.evidence.fixed_point import markdown, table
     from aquant_ref.quant.fixed_point import FixedPoint
 
     configs = [
@@ -247,7 +247,7 @@ def fixed_point(args: argparse.Namespace) -> int:
     ]
     bits = _integers("--fraction-bits", args.fraction_bits)
     options = [FixedPoint(each, profile) for profile in args.profiles.split(",") for each in bits]
-    made = table(
+    rows = table(
         args.model,
         args.data,
         configs,
@@ -257,7 +257,7 @@ def fixed_point(args: argparse.Namespace) -> int:
         out=None if args.out is None else Path(args.out),
         progress=progress,
     )
-    show(made.removesuffix("\n"))
+    show(markdown(rows).removesuffix("\n"))
     return 0
 
 

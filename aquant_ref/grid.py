@@ -26,7 +26,8 @@ from aquant_ref.cell import (
     start_process,
 )
 from aquant_ref.errors import InputError
-from aquant_ref.formats.atomic import check_writable_file, make_directory
+from aquant_ref.formats import measured
+from aquant_ref.formats.atomic import make_directory
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config
 from aquant_ref.threads import available_cores
@@ -49,10 +50,7 @@ def run(
     Returns the rows of the grid. Raises InputError for bad input, before any work, and where a cell
     cannot be computed.
     """
-    if out.suffix != ".json":
-        raise InputError(f"--out: {str(out)!r} does not end in .json")
-    for path in (out, out.with_suffix(".md")):
-        check_writable_file(path)
+    measured.check_output(out)
     known = {row["key"]: row for row in results.load(out)}
     folder = out.with_name(f"{out.stem}.cells")
     inputs = grid.load(grid.configs[0].seed, progress)

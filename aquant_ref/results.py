@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from aquant_ref.errors import InputError
-from aquant_ref.formats.atomic import write_json_atomic, write_text_atomic
+from aquant_ref.formats import measured
 from aquant_ref.ptq.methods import METHODS
 
-Row = dict[str, Any]
+Row = measured.Row
 
-FORMAT = 1
-AGAIN = "remove it and call again"
-NUMBER = (int, float)
 NEEDED: dict[str, Any] = {
     "key": str,
     "model": str,
@@ -26,11 +22,11 @@ NEEDED: dict[str, Any] = {
     "act_bits": int,
     "border": str,
     "seed": int,
-    "top1": NUMBER,
-    "float_top1": NUMBER,
-    "block_error": (*NUMBER, type(None)),
+    "top1": measured.NUMBER,
+    "float_top1": measured.NUMBER,
+    "block_error": (*measured.NUMBER, type(None)),
     "tested": int,
-    "seconds": NUMBER,
+    "seconds": measured.NUMBER,
     "iterations": int,
     "images": int,
     "versions": dict,
@@ -39,42 +35,23 @@ NEEDED: dict[str, Any] = {
 
 def load(path: Path) -> list[Row]:
     """The rows of the file, none if it is not there; raises InputError, which names it."""
-    if not path.exists():
-        return []
-    content = _object(path)
-    if content.get("format") != FORMAT or not isinstance(content.get("rows"), list):
-        raise InputError(f"{path}: is not a table of results of format {FORMAT}")
-    rows: list[Row] = content["rows"]
+    rows = measured.load(path, NEEDED)
     for row in rows:
-        _check(path, row)
+        _check_method(path, row)
     return rows
 
 
 def load_row(path: Path) -> Row:
     """The one row of a cell's file `<key>.json`; raises InputError, which names it."""
-    row: Row = _object(path)
-    _check(path, row)
+    row = measured.read_object(path)
+    measured.check(path, row, NEEDED)
+    _check_method(path, row)
     if row["key"] != path.stem:
-        raise InputError(f"{path}: holds the cell {row['key']!r}; {AGAIN}")
+        raise InputError(f"{path}: holds the cell {row['key']!r}; {measured.AGAIN}")
     return row
 
 
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}); {AGAIN}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: is not a JSON object; {AGAIN}")
-    return content
-
-
-def _check(path: Path, row: Any) -> None:
-    for key, kind in NEEDED.items():
-        if not isinstance(row, dict) or key not in row:
-            raise InputError(f"{path}: holds a row without {key!r}; {AGAIN}")
-        if not isinstance(row[key], kind) or isinstance(row[key], bool):
-            raise InputError(f"{path}: holds a row whose {key!r} is {row[key]!r}; {AGAIN}")
+def _check_method(path: Path, row: Row) -> None:
     if row["method"] not in METHODS:
         raise InputError(f"{path}: holds a row of an unknown method {row['method']!r}")
 
@@ -100,8 +77,7 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 def save(path: Path, rows: Sequence[Row]) -> None:
     """Write `path`, JSON, and the Markdown beside it; raises InputError where that is refused."""
-    write_json_atomic(path, {"format": FORMAT, "rows": list(rows)})
-    write_text_atomic(path.with_suffix(".md"), markdown(rows))
+    measured.save(path, rows, markdown)
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -127,9 +103,7 @@ def markdown(rows: Sequence[Row]) -> str:
         group = [row for row in rows if _bits(row) == bits]
         for name in dict.fromkeys(_name(row) for row in group):
             lines.append(_line([row for row in group if _name(row) == name]))
-    versions = sorted({json.dumps(row["versions"], sort_keys=True) for row in rows})
-    lines += ["", *(_versions(json.loads(text)) for text in versions)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *measured.versions_lines(rows), ""])
 
 
 def _bits(row: Row) -> str:
@@ -157,7 +131,3 @@ def _line(rows: Sequence[Row]) -> str:
         f"{seconds:.0f}",
     )
     return f"| {' | '.join(cells)} |"
-
-
-def _versions(versions: dict[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in versions.items()) + "."

@@ -171,7 +171,7 @@ def test_the_table_of_fraction_bits_is_printed_and_written(
     assert printed == out.with_suffix(".md").read_text()
     assert "## W4A4, `aquant`, quadratic/sigmoid/channel/off, 4 iterations" in printed
     result = json.loads(out.read_text())
-    coarse, fine = result["runs"][0]["rows"]
+    coarse, fine = result["rows"]
     assert (coarse["fraction_bits"], fine["fraction_bits"]) == (2, 14)
     assert coarse["codes_differ"] > 20 * fine["codes_differ"]
     assert f"| 14 | `exact` | {100 * fine['codes_differ']:.4f} |" in printed

@@ -7,7 +7,6 @@ and found again by the next call.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,14 +17,14 @@ from aquant_ref import data
 from aquant_ref.engine.compare import compare
 from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
-from aquant_ref.formats.atomic import check_writable_file, write_json_atomic, write_text_atomic
+from aquant_ref.formats import measured
 from aquant_ref.inputs import Inputs
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
 
-Row = dict[str, Any]
+Row = measured.Row
 
 # The lowerings by name, each with the border that it is for and its options.
 LOWERINGS: dict[str, tuple[str, FixedPoint | None]] = {
@@ -33,7 +32,27 @@ LOWERINGS: dict[str, tuple[str, FixedPoint | None]] = {
     "lut": ("row/window", None),
     "fixed_point": ("channel", FixedPoint()),
 }
-FORMAT = 1
+KEY: dict[str, Any] = {
+    "model": str,
+    "data": str,
+    "weight_bits": int,
+    "act_bits": int,
+    "lowering": str,
+    "border": str,
+    "iterations": int,
+    "seed": int,
+    "images": int,
+}
+NEEDED: dict[str, Any] = {
+    **KEY,
+    "tested": int,
+    "tensors": int,
+    "elements": int,
+    "mismatches": int,
+    "top1": dict,
+    "seconds": measured.NUMBER,
+    "versions": dict,
+}
 
 
 def table(
@@ -53,10 +72,7 @@ def table(
     Markdown is written beside it. Raises InputError for any bad input, before any work where that
     can be known.
     """
-    if out.suffix != ".json":
-        raise InputError(f"--out: {str(out)!r} does not end in .json")
-    for path in (out, out.with_suffix(".md")):
-        check_writable_file(path)
+    measured.check_output(out)
     for name in lowerings:
         if name not in LOWERINGS:
             raise InputError(f"--lowerings: no {name!r}; there are {', '.join(LOWERINGS)}")
@@ -67,7 +83,7 @@ def table(
     ]
     for config, _ in cells:
         config.check_images(images)
-    rows = _load(out)
+    rows = measured.load(out, NEEDED)
     known = {_key(row) for row in rows}
     inputs = None
     for config, name in cells:
@@ -83,9 +99,8 @@ def table(
                 weights=weights,
                 progress=progress,
             )
-        rows.append(row | _measured(inputs, config, LOWERINGS[name][1], progress))
-        write_json_atomic(out, {"format": FORMAT, "rows": rows})
-        write_text_atomic(out.with_suffix(".md"), markdown(rows))
+        rows.append(row | _counted(inputs, config, LOWERINGS[name][1], progress))
+        measured.save(out, rows, markdown)
     return rows
 
 
@@ -105,12 +120,10 @@ def _row(model: str, data_set: str, config: Config, lowering: str, images: int) 
 
 
 def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _row("", "shapes", Config(), "", 0))
+    return tuple(row[name] for name in KEY)
 
 
-def _measured(
-    inputs: Inputs, config: Config, options: FixedPoint | None, progress: Progress
-) -> Row:
+def _counted(inputs: Inputs, config: Config, options: FixedPoint | None, progress: Progress) -> Row:
     started = time.monotonic()
     model = quantize(inputs.graph, inputs.parameters, inputs.calibration, config, progress=progress)
     program = lowering_of(model, options).program
@@ -124,20 +137,6 @@ def _measured(
         "seconds": round(time.monotonic() - started, 1),
         "versions": versions(),
     }
-
-
-def _load(out: Path) -> list[Row]:
-    if not out.exists():
-        return []
-    try:
-        content = json.loads(out.read_text(encoding="utf-8"))
-        rows: list[Row] = content["rows"]
-        for row in rows:
-            _key(row)
-            markdown([row])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{out}: is not a table of this kind ({error})") from error
-    return rows
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -166,7 +165,4 @@ def markdown(rows: Sequence[Row]) -> str:
             f"{row['seconds']:.0f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    made = dict.fromkeys(
-        ", ".join(f"{name} {value}" for name, value in row["versions"].items()) for row in rows
-    )
-    return "\n".join([*lines, "", *(f"{each}." for each in made), ""])
+    return "\n".join([*lines, "", *measured.versions_lines(rows), ""])

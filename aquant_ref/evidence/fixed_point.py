@@ -1,7 +1,8 @@
 """How close fixed point comes to the ideal semantics, by the number of its fraction bits.
 
 A network is quantized once and run end to end with thresholds, which are the ideal semantics, and
-in fixed point with each number of fraction bits (AQ-LOWER-10).
+in fixed point with each number of fraction bits (AQ-LOWER-10). What is finished is found again by
+the next call.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from aquant_ref import data
 from aquant_ref.engine.compare import compare_with_ideal
 from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
-from aquant_ref.formats.atomic import check_writable_file, write_json_atomic, write_text_atomic
+from aquant_ref.formats import measured
 from aquant_ref.inputs import Inputs
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.progress import Progress, quiet
@@ -22,7 +23,22 @@ from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
 
-Row = dict[str, Any]
+Row = measured.Row
+
+KEY: dict[str, Any] = {
+    "model": str,
+    "data": str,
+    "method": str,
+    "weight_bits": int,
+    "act_bits": int,
+    "border": str,
+    "iterations": int,
+    "seed": int,
+    "images": int,
+    "fraction_bits": int,
+    "profile": str,
+}
+NEEDED: dict[str, Any] = {**KEY, "tested": int, "refused": (str, type(None)), "versions": dict}
 
 
 def agreements(
@@ -38,7 +54,7 @@ def agreements(
     """
     rows = []
     for each in options:
-        row: Row = {"fraction_bits": each.fraction_bits, "profile": each.profile}
+        row = _option(each)
         try:
             program = lowering_of(model, each).program
         except InputError as error:
@@ -68,10 +84,10 @@ def table(
     weights: str | None = None,
     out: Path | None = None,
     progress: Progress = quiet,
-) -> str:
-    """The table for a reference model quantized as each of `configs` says, as Markdown.
+) -> list[Row]:
+    """A row for each of `configs` and of `options`, and with `out` those that the file has already.
 
-    `configs` have one seed. With `out`, a JSON file, both are written after each configuration, the
+    `configs` have one seed. `out`, a JSON file, is written after each configuration, and the
     Markdown beside it. Raises InputError for any bad input, before any work where that can be
     known.
     """
@@ -79,58 +95,88 @@ def table(
         config.check_images(images)
         if config.not_lowered() is not None:
             raise InputError(f"method {config.method!r}: {config.not_lowered()}")
+    rows: list[Row] = []
     if out is not None:
-        if out.suffix != ".json":
-            raise InputError(f"--out: {str(out)!r} does not end in .json")
-        for path in (out, out.with_suffix(".md")):
-            check_writable_file(path)
-    seed = configs[0].seed
-    inputs = Inputs.load(
-        model, data_set, images=images, seed=seed, weights=weights, progress=progress
-    )
-    result: Row = {"model": model, "data": data.name(data_set), "images": images, "seed": seed}
-    result |= {"tested": len(inputs.test), "versions": versions(), "runs": []}
+        measured.check_output(out)
+        rows = measured.load(out, NEEDED)
+    known = {_key(row) for row in rows}
+    inputs = None
     for config in configs:
+        of = _run(model, data_set, config, images)
+        missing = [each for each in options if _key(of | _option(each)) not in known]
+        if not missing:
+            continue
+        if inputs is None:
+            inputs = Inputs.load(
+                model,
+                data_set,
+                images=images,
+                seed=config.seed,
+                weights=weights,
+                progress=progress,
+            )
         quantized = quantize(
             inputs.graph, inputs.parameters, inputs.calibration, config, progress=progress
         )
-        run = {
-            "method": config.method,
-            "weight_bits": config.weight_bits,
-            "act_bits": config.act_bits,
-            "border": str(config.form) if config.has_border else "",
-            "iterations": config.iterations,
-            "rows": agreements(inputs, quantized, options, progress=progress),
-        }
-        result["runs"].append(run)
+        more: Row = {"tested": len(inputs.test), "versions": versions()}
+        found = agreements(inputs, quantized, missing, progress=progress)
+        rows += [of | row | more for row in found]
         if out is not None:
-            write_json_atomic(out, result)
-            write_text_atomic(out.with_suffix(".md"), markdown(result))
-    return markdown(result)
+            measured.save(out, rows, markdown)
+    return rows
 
 
-def markdown(result: Row) -> str:
-    """The table of `result`, a section for each network."""
+def _run(model: str, data_set: str, config: Config, images: int) -> Row:
+    """What a section of the table is of."""
+    return {
+        "model": model,
+        "data": data.name(data_set),
+        "method": config.method,
+        "weight_bits": config.weight_bits,
+        "act_bits": config.act_bits,
+        "border": str(config.form) if config.has_border else "",
+        "iterations": config.iterations,
+        "seed": config.seed,
+        "images": images,
+    }
+
+
+def _option(each: FixedPoint) -> Row:
+    return {"fraction_bits": each.fraction_bits, "profile": each.profile}
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEY)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table of `rows`, a section for each network."""
+    first = rows[0]
     lines = [
-        f"# {result['model']} on {result['data']} in fixed point",
+        f"# {first['model']} on {first['data']} in fixed point",
         "",
-        f"Against thresholds, which are the ideal semantics, end to end on {result['tested']} test "
-        f"images; seed {result['seed']}, {result['images']} calibration images. *Codes* are those "
-        "of all stored tensors.",
+        f"Against thresholds, which are the ideal semantics, end to end on {first['tested']} test "
+        "images. *Codes* are those of all stored tensors.",
     ]
-    for run in result["runs"]:
-        name = f"`{run['method']}`" + (f", {run['border']}" if run["border"] else "")
+    for title in dict.fromkeys(map(_title, rows)):
         lines += [
             "",
-            f"## W{run['weight_bits']}A{run['act_bits']}, {name}, {run['iterations']} iterations",
+            f"## {title}",
             "",
             "| fraction bits | profile | codes that differ in % | logits equal in % "
             "| top-1 in % | top-1 with thresholds |",
             "|---|---|---|---|---|---|",
-            *map(_line, run["rows"]),
+            *(_line(row) for row in rows if _title(row) == title),
         ]
-    versions = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
-    return "\n".join([*lines, "", f"{versions}.", ""])
+    return "\n".join([*lines, "", *measured.versions_lines(rows), ""])
+
+
+def _title(row: Row) -> str:
+    name = f"`{row['method']}`" + (f", {row['border']}" if row["border"] else "")
+    return (
+        f"W{row['weight_bits']}A{row['act_bits']}, {name}, {row['iterations']} iterations, "
+        f"{row['images']} calibration images, seed {row['seed']}"
+    )
 
 
 def _line(row: Row) -> str:

@@ -30,11 +30,13 @@ def _check_no_directory(path: Path) -> None:
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Yield a binary stream whose content becomes the file `path` if the block ends well.
 
-    On any exception, KeyboardInterrupt among them, `path` stays as it was and the temporary file
-    is removed. Raises InputError, which names `path`, where the operating system refuses.
+    Its directory is made if it is missing. On any exception, KeyboardInterrupt among them, `path`
+    stays as it was and the temporary file is removed. Raises InputError, which names `path`, where
+    the operating system refuses.
     """
     path = Path(path)
     _check_no_directory(path)
+    make_directory(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as stream:  # "x": never into a file that somebody else made

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.exactness import markdown, table
+from aquant_ref.evidence.exactness import NEEDED, markdown, table
+from aquant_ref.formats import measured
 from aquant_ref.ptq.methods import Config
 from tests.evidence import networks
 
@@ -19,7 +19,7 @@ ALL = ("threshold", "lut", "fixed_point")
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_stored_table_is_made_from_its_rows_and_nothing_differs(path: Path) -> None:
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    rows = measured.load(path, NEEDED)
     assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(rows)
     assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem}
     assert sum(row["mismatches"] for row in rows) == 0
@@ -75,8 +75,8 @@ def test_bad_input_is_refused_before_any_work(
 
 def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path, loads: list[Any]) -> None:
     out = tmp_path / "rows.json"
-    out.write_text('{"rows": [{"model": "tiny"}]}', encoding="utf-8")
-    with pytest.raises(InputError, match=r"rows\.json: is not a table of this kind"):
+    out.write_text('{"format": 1, "rows": [{"model": "tiny"}]}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows\.json: holds a row without 'data'"):
         table("tiny", "shapes", [CONFIG], ALL, images=16, out=out)
     assert not loads
     assert "tiny" in out.read_text(encoding="utf-8")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from aquant_ref.engine import Engine, lower
-from aquant_ref.evidence.fixed_point import agreements, markdown
+from aquant_ref.errors import InputError
+from aquant_ref.evidence.fixed_point import NEEDED, agreements, markdown, table
+from aquant_ref.formats import measured
+from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
 from tests.evidence import networks
@@ -19,9 +22,9 @@ FILES = sorted((CLONE / "reference_models" / "results" / "fixed_point").glob("*.
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_stored_table_is_made_from_its_rows(path: Path) -> None:
-    result = json.loads(path.read_text(encoding="utf-8"))
-    assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(result)
-    assert path.stem == f"{result['model']}-{result['data']}"
+    rows = measured.load(path, NEEDED)
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(rows)
+    assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem}
 
 
 def test_a_row_counts_codes_and_logits_that_differ_end_to_end() -> None:
@@ -46,22 +49,45 @@ def test_what_cannot_be_lowered_has_a_row_that_says_why() -> None:
     far = replace(layer, bias=np.full(3, 1e9))
     model = replace(model, layers={**model.layers, "body.conv": far})
     rows = agreements(networks.inputs(), model, [FixedPoint(16)])
-    result = {
-        "model": "tiny",
-        "data": "tiny",
-        "tested": 8,
-        "seed": 0,
-        "images": 16,
-        "versions": {"numpy": "2"},
-        "runs": [
-            {
-                "method": "rtn",
-                "border": "",
-                "weight_bits": 2,
-                "act_bits": 2,
-                "iterations": 0,
-                "rows": rows,
-            }
-        ],
-    }
-    assert "| 16 | `exact` | refused: body.relu.steps: its bias is" in markdown(result)
+    of = {"method": "rtn", "border": "", "weight_bits": 2, "act_bits": 2, "iterations": 0}
+    of |= {"model": "tiny", "data": "tiny", "tested": 8, "seed": 0, "images": 16}
+    text = markdown([of | row | {"versions": {"numpy": "2"}} for row in rows])
+    assert "| 16 | `exact` | refused: body.relu.steps: its bias is" in text
+
+
+CONFIG = Config("aquant", 2, 2, 3, batch=4)
+OPTIONS = [FixedPoint(bits) for bits in (2, 8)]
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The inputs of the small network in place of a model's; how often they were loaded."""
+    made: list[Any] = []
+
+    def load(*args: Any, **options: Any) -> Any:
+        made.append(args)
+        return networks.inputs(5)
+
+    monkeypatch.setattr("aquant_ref.evidence.fixed_point.Inputs.load", load)
+    return made
+
+
+def test_a_second_call_computes_only_what_the_file_lacks(tmp_path: Path, loads: list[Any]) -> None:
+    out = tmp_path / "new" / "rows.json"
+    rows = table("tiny", "shapes", [CONFIG], OPTIONS[:1], images=16, out=out)
+    assert [row["fraction_bits"] for row in rows] == [2]
+    again = table("tiny", "shapes", [CONFIG], OPTIONS, images=16, out=out)
+    assert again[:1] == rows
+    assert [row["fraction_bits"] for row in again] == [2, 8]
+    assert table("tiny", "shapes", [CONFIG], OPTIONS, images=16, out=out) == again
+    assert len(loads) == 2
+    assert out.with_suffix(".md").read_text(encoding="utf-8") == markdown(again)
+
+
+def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path, loads: list[Any]) -> None:
+    out = tmp_path / "rows.json"
+    out.write_text('{"format": 1, "rows": [{"model": "tiny"}]}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows\.json: holds a row without 'data'"):
+        table("tiny", "shapes", [CONFIG], OPTIONS, images=16, out=out)
+    assert not loads
+    assert "tiny" in out.read_text(encoding="utf-8")

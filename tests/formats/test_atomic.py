@@ -157,11 +157,17 @@ def test_a_file_cannot_replace_a_directory(tmp_path: Path) -> None:
         write_text_atomic(tmp_path, "text")
 
 
-@pytest.mark.parametrize("parent", ["absent", "file"])
-def test_a_file_needs_a_directory_to_be_in(tmp_path: Path, parent: str) -> None:
+def test_a_file_makes_its_directory(tmp_path: Path) -> None:
+    """Past bug: --out in a new folder passed the check before the work, and was lost after it."""
+    path = check_writable_file(tmp_path / "new" / "folder" / "a.txt")
+    write_text_atomic(path, "text")
+    assert path.read_text(encoding="utf-8") == "text"
+
+
+def test_a_file_cannot_be_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
-        write_text_atomic(tmp_path / parent / "a.txt", "text")
+    with pytest.raises(InputError, match="file"):
+        write_text_atomic(tmp_path / "file" / "a.txt", "text")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
