@@ -10,13 +10,13 @@ never does, `engine.fixed_point` emulates it.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.bounds import product_types
+from aquant_ref.engine.bounds import Bounds, bounds, product_types
 from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
 from aquant_ref.engine.instructions import (
     CONVOLUTIONS,
@@ -26,7 +26,9 @@ from aquant_ref.engine.instructions import (
     Instruction,
     code_type,
 )
+from aquant_ref.engine.narrow import narrowed
 from aquant_ref.engine.program import Program
+from aquant_ref.engine.staircase import Staircase
 from aquant_ref.engine.tables import rounded
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
@@ -34,7 +36,7 @@ from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
 
-BLOCK = 4  # images that go through the whole program together, so that they stay in cache
+BLOCK = 8  # images that go through the whole program together, so that they stay in cache
 FEW = 15  # up to this many thresholds are counted one by one, more are searched
 
 
@@ -52,7 +54,11 @@ class Engine:
         self._types = product_types(program)
         if product == "integer":
             self._types = dict.fromkeys(self._types, "integer")
-        self._makers = {each.name: each for each in program.instructions}
+        self._makers = narrowed(program)
+        known = bounds(program)
+        self._stairs = {
+            name: _stairs(each, known[each.inputs[0]]) for name, each in self._makers.items()
+        }
         readers = [(name, each.name) for each in program.instructions for name in each.inputs]
         self._last_reader = dict(readers)  # of several, the last one stays
 
@@ -89,7 +95,7 @@ class Engine:
     def _run_block(self, images: Array) -> dict[str, Array]:
         tensors = {IMAGE: images}
         recorded = {}
-        for each in self.program.instructions:
+        for each in self._makers.values():
             inputs = [tensors[name] for name in each.inputs]
             tensors[each.name] = value = self._apply(each, inputs)
             if each.op in MAKES_CODES or each.name == self.program.output:
@@ -100,7 +106,16 @@ class Engine:
         return recorded
 
     def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
+        if (stairs := self._stairs[each.name]) is not None:
+            return stairs.codes(inputs[0])
         return apply(each, inputs, self._types.get(each.name, ""))
+
+
+def _stairs(each: Instruction, bound: Bounds) -> Staircase | None:
+    """The tables of an instruction with many thresholds, four times as fast as a search."""
+    if each.op != "threshold" or each.arrays["thresholds"].shape[1] <= FEW:
+        return None
+    return Staircase.of(each.arrays["thresholds"], each.attributes["least"], bound)
 
 
 def apply(each: Instruction, inputs: list[Array], product: str = "integer") -> Array:
@@ -112,13 +127,15 @@ def apply(each: Instruction, inputs: list[Array], product: str = "integer") -> A
     if each.op in CONVOLUTIONS:
         return _conv2d(x, each, product)
     if each.op == "linear":
-        acc = _product(each.arrays["weight"], _centred(x, each)[:, :, None], product)
+        acc = _product(each.arrays["weight"][None], _centred(x, each)[:, :, None], product)
         return acc[:, :, 0] + each.arrays["bias"]
     if each.op == "threshold":
         return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
     if each.op == "add":
         a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
-        return np.asarray(x * a + inputs[1] * b)
+        total = x * a
+        total += inputs[1] * b
+        return np.asarray(total)
     if each.op == "sum":
         columns = Windows.of(each.attributes).columns(_centred(x, each))
         return np.asarray(columns.sum(axis=(2, 3), dtype=np.int32) * each.arrays["factor"])
@@ -135,10 +152,20 @@ def apply(each: Instruction, inputs: list[Array], product: str = "integer") -> A
     raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
-def _product(weight: Array, columns: Array, kind: str) -> Array:
-    """Weight (..., O, K) @ columns (..., K, P), integers and int32, computed in `kind`."""
+def _product(
+    weight: Array, columns: Array, kind: str, starts: Sequence[int] = (0,), length: int = -1
+) -> Array:
+    """Sum over i of weight[i] (..., O, K) @ columns (..., K, L) from starts[i] on, in `kind`.
+
+    Integers and int32. Of each `length` columns are met, by default all.
+    """
     dtype = np.dtype(np.int64 if kind == "integer" else kind)
-    return np.asarray(np.matmul(weight.astype(dtype), columns.astype(dtype)).astype(np.int32))
+    matrices, columns = weight.astype(dtype), columns.astype(dtype)
+    length = columns.shape[-1] if length < 0 else length
+    total = np.matmul(matrices[0], columns[..., starts[0] : starts[0] + length])
+    for matrix, start in zip(matrices[1:], starts[1:], strict=True):
+        total += np.matmul(matrix, columns[..., start : start + length])
+    return np.asarray(total.astype(np.int32))
 
 
 def _centred(x: Array, each: Instruction) -> Array:
@@ -152,6 +179,8 @@ def _centred(x: Array, each: Instruction) -> Array:
 def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     windows = Windows.of(each.attributes, weight.shape[2:])
+    if each.op not in WINDOWED and groups == 1:
+        return _by_rows(_centred(x, each), weight, windows, kind)
     if each.op in WINDOWED:
         wide = windows.columns(x, fill=each.attributes["zero_code"])
         columns = _centred(rounded(wide, each), each)
@@ -159,8 +188,20 @@ def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
         columns = windows.columns(_centred(x, each))
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
-    acc = _product(weight.reshape(groups, len(weight) // groups, -1), columns, kind)
+    acc = _product(weight.reshape(1, groups, len(weight) // groups, -1), columns, kind)
     return acc.reshape(n, len(weight), *out_shape)
+
+
+def _by_rows(x: Array, weight: Array, windows: Windows, kind: str) -> Array:
+    """A convolution as a product for each row of its kernel, which read the same columns.
+
+    Copies kw values a pixel where im2col copies kh*kw: twice as fast for 3x3.
+    """
+    columns, starts = windows.row_columns(x)
+    height, width = windows.sizes(x.shape[2:])
+    matrices = weight.transpose(2, 0, 1, 3).reshape(len(starts), len(weight), -1)
+    acc = _product(matrices, columns, kind, starts, height * width)
+    return acc.reshape(len(x), len(weight), height, width)
 
 
 def _max_pool(x: Array, each: Instruction) -> Array:
@@ -180,7 +221,8 @@ def threshold_codes(acc: Array, thresholds: Array, least: int) -> Array:
     codes = np.full(acc.shape, least, code_type(least, least + count))
     if count <= FEW:
         for k in range(count):
-            codes += acc >= thresholds[:, k].reshape(-1, *(1,) * (acc.ndim - 2))
+            reached: Array = acc >= thresholds[:, k].reshape(-1, *(1,) * (acc.ndim - 2))
+            codes += reached.view(codes.dtype) if codes.itemsize == 1 else reached
         return codes
     for channel in range(channels):
         reached = np.searchsorted(thresholds[channel], acc[:, channel], side="right")

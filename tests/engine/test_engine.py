@@ -18,6 +18,7 @@ from aquant_ref.engine.bounds import bounds, magnitude, product_types
 from aquant_ref.engine.certificate import certify
 from aquant_ref.engine.compare import compare
 from aquant_ref.engine.lower import CEILINGS, UNREACHED
+from aquant_ref.engine.run import apply
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.nn.quantized import QuantizedGraph
@@ -322,8 +323,7 @@ def test_thresholds_count_what_they_reach_at_their_ends(count: int) -> None:
     thresholds = np.sort(np.random.default_rng(count).integers(-900, 900, (1, count)))
     acc = np.concatenate([thresholds[0], thresholds[0] - 1, [-(2**31), 2**31 - 1]])
     program = conv_program(np.ones((1, 1, 1, 1), np.int8), thresholds)
-    engine = Engine(program)
-    codes = engine._apply(program.instructions[1], [acc.reshape(-1, 1, 1, 1)])
+    codes = apply(program.instructions[1], [acc.reshape(-1, 1, 1, 1)])
     expected = [sum(a >= t for t in thresholds[0].tolist()) for a in acc.tolist()]
     assert codes.ravel().tolist() == expected
 

@@ -23,9 +23,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Instruction, Program, fixed_point, lower, run, tables, windows
+from aquant_ref.engine import (
+    Engine,
+    Instruction,
+    Program,
+    fixed_point,
+    lower,
+    run,
+    staircase,
+    tables,
+    windows,
+)
 from aquant_ref.engine.instructions import ARRAYS
 from aquant_ref.engine.lowerings import LOWERINGS
+from aquant_ref.engine.staircase import Staircase
 from aquant_ref.integer import PROFILES
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES
 from aquant_ref.threads import set_threads
@@ -35,6 +46,7 @@ from tests.engine.test_engine import options
 # all that runs while a program runs
 MODULES: tuple[ModuleType, ...] = (
     run,
+    staircase,
     tables,
     windows,
     fixed_point,
@@ -81,13 +93,13 @@ def integers_only() -> Iterator[list[str]]:
     seen: list[str] = []
     # the product with its own numpy, and under a name that the trace does not look at
     free = {**vars(run), "__name__": "the certified product"}
-    product = FunctionType(run._product.__code__, free)
+    product = FunctionType(run._product.__code__, free, argdefs=run._product.__defaults__)
 
-    def lifted(weight: np.ndarray, columns: np.ndarray, kind: str) -> np.ndarray:
+    def lifted(weight: np.ndarray, columns: np.ndarray, kind: str, *starts: Any) -> np.ndarray:
         seen.append(f"product in {kind}")
         assert isinstance(weight, NoFloat)
         assert isinstance(columns, NoFloat)
-        made = product(weight.view(np.ndarray), columns.view(np.ndarray), kind)
+        made = product(weight.view(np.ndarray), columns.view(np.ndarray), kind, *starts)
         return np.asanyarray(guarded(made))
 
     def look(frame: FrameType, event: str, value: Any) -> Any:
@@ -126,8 +138,18 @@ def guarded_program(program: Program) -> Program:
     return Program(program.input_shape, tuple(instructions))
 
 
-def run_guarded(program: Program, images: np.ndarray, product: str = "auto") -> dict[str, Any]:
+def guarded_engine(program: Program, product: str = "auto") -> Engine:
+    """An engine, made before any guard, whose tables are guarded as its program is."""
     engine = Engine(guarded_program(program), product=product)
+    engine._stairs = {
+        name: stairs and Staircase(*map(guarded, vars(stairs).values()))
+        for name, stairs in engine._stairs.items()
+    }
+    return engine
+
+
+def run_guarded(program: Program, images: np.ndarray, product: str = "auto") -> dict[str, Any]:
+    engine = guarded_engine(program, product)
     with integers_only():
         return engine.run(images.view(NoFloat))
 
@@ -167,7 +189,7 @@ def test_only_a_profile_in_floating_point_makes_floats(profile: str) -> None:
     model = networks.residual_network(6)
     program = lower(model, "fixed_point", profile=profile)
     assert "rescale_float" in {each.op for each in program.instructions}
-    engine = Engine(guarded_program(program))
+    engine = guarded_engine(program)
     with integers_only(), pytest.raises(FloatMade):
         engine.run(networks.hard_images(model, 3).view(NoFloat))
 
@@ -195,13 +217,16 @@ def test_the_programs_above_have_every_operation_between_them() -> None:
 
 
 def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
-    model = networks.residual_network(6, pool=True, zero=(3, 116), act_bits=8, windows="")
-    engine = Engine(guarded_program(lower(model)))
-    with integers_only() as seen:
-        engine.run(networks.hard_images(model, 3).view(NoFloat))
+    seen: list[str] = []
+    for bits in (2, 8):
+        model = networks.residual_network(6, pool=True, zero=(3, 116), act_bits=bits, windows="")
+        engine = guarded_engine(lower(model))
+        with integers_only() as found:
+            engine.run(networks.hard_images(model, 3).view(NoFloat))
+        seen += found
     assert "product in float32" in seen
-    assert {"run", "_run_block", "_apply", "_conv2d", "columns", "_centred"} <= set(seen)
-    assert {"threshold_codes", "_max_pool"} <= set(seen)
+    assert {"run", "_run_block", "_apply", "_conv2d", "row_columns", "_centred"} <= set(seen)
+    assert {"codes", "threshold_codes", "_max_pool"} <= set(seen)
 
 
 # The guard bites
@@ -277,7 +302,7 @@ WRONG = (
 def test_a_function_that_computes_in_floats_is_caught(wrong: Callable[..., Any]) -> None:
     """Put in the place of `threshold_codes`, with the numpy that the module sees."""
     model = networks.residual_network(6)
-    engine = Engine(guarded_program(lower(model)))
+    engine = guarded_engine(lower(model))
     with integers_only(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "threshold_codes", FunctionType(wrong.__code__, vars(run)))
         with pytest.raises(FloatMade):
@@ -286,7 +311,7 @@ def test_a_function_that_computes_in_floats_is_caught(wrong: Callable[..., Any])
 
 def test_the_right_function_in_the_same_place_is_not_caught() -> None:
     model = networks.residual_network(6)
-    engine, images = Engine(guarded_program(lower(model))), networks.hard_images(model, 3)
+    engine, images = guarded_engine(lower(model)), networks.hard_images(model, 3)
     right = FunctionType(run.threshold_codes.__code__, vars(run))
     with integers_only(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "threshold_codes", right)
@@ -295,10 +320,10 @@ def test_the_right_function_in_the_same_place_is_not_caught() -> None:
 
 def test_a_product_that_gives_floats_is_caught() -> None:
     model = networks.residual_network(6)
-    engine = Engine(guarded_program(lower(model)))
+    engine = guarded_engine(lower(model))
 
-    def gives_floats(weight: Any, columns: Any, kind: str) -> Any:
-        return np.matmul(weight.astype(kind), columns.astype(kind))
+    def gives_floats(weight: Any, columns: Any, kind: str, *where: Any) -> Any:
+        return np.matmul(weight[0].astype(kind), columns.astype(kind))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "_product", gives_floats)
@@ -309,7 +334,7 @@ def test_a_product_that_gives_floats_is_caught() -> None:
 def test_an_array_that_escapes_the_guard_is_caught() -> None:
     """However it was made: here by a numpy that is not the module's."""
     model = networks.residual_network(6)
-    engine = Engine(guarded_program(lower(model)))
+    engine = guarded_engine(lower(model))
 
     def past(acc: Any, thresholds: Any, least: int) -> Any:
         import numpy

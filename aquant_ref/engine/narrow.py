@@ -1,0 +1,47 @@
+"""The instructions of a program with the smallest integers that its bounds allow.
+
+A program file says what each number is; what a run needs is less. Half the bytes are twice as fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from aquant_ref.engine.bounds import LIMITS, Bounds, bounds, magnitude
+from aquant_ref.engine.instructions import Instruction
+from aquant_ref.engine.program import Program
+
+
+def narrowed(program: Program) -> dict[str, Instruction]:
+    """The instructions by name: no accumulator that the program can reach becomes another code.
+
+    Thresholds beyond all accumulators of their channel are moved to the nearest place that is still
+    beyond them. Raises AccumulatorOverflow as `bounds` does.
+    """
+    known = bounds(program)
+    made = {}
+    for each in program.instructions:
+        if each.op == "threshold":
+            each = _threshold(each, known[each.inputs[0]])
+        elif each.op == "add":
+            each = _add(each, [known[name] for name in each.inputs], known[each.name])
+        made[each.name] = each
+    return made
+
+
+def _threshold(each: Instruction, bound: Bounds) -> Instruction:
+    low, high = (ends[:, None] for ends in bound)
+    thresholds = np.clip(each.arrays["thresholds"], low, high + 1)
+    small = np.int32 if magnitude(bound) < LIMITS["int32"] else np.int64
+    return replace(each, arrays={"thresholds": thresholds.astype(small)})
+
+
+def _add(each: Instruction, terms: list[Bounds], total: Bounds) -> Instruction:
+    factors = [each.arrays[key].astype(object) for key in ("multiplier_a", "multiplier_b")]
+    products = [(f * low, f * high) for f, (low, high) in zip(factors, terms, strict=True)]
+    largest = max(map(magnitude, (*products, total, *((f, f) for f in factors))))
+    if largest > LIMITS["int32"]:
+        return each
+    return replace(each, arrays={k: a.astype(np.int32) for k, a in each.arrays.items()})

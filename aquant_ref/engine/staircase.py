@@ -1,0 +1,96 @@
+"""Accumulators to codes where there are many thresholds: a table in place of a search.
+
+The accumulators between a channel's first and last threshold are cut into buckets of 2^shift. A
+table has for each bucket the code of its first accumulator, and, where a threshold lies further
+inside, that one: one look-up and one comparison, instead of a search of eight steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.engine.bounds import Bounds
+from aquant_ref.engine.instructions import code_type
+
+Array = NDArray[Any]
+
+MOST_BUCKETS = 1 << 13  # of a channel, so that the tables stay in cache
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """The thresholds of C channels as tables of B buckets a channel.
+
+    `below` and `last` (C,) are the accumulator before the first threshold and the last threshold;
+    `code` and `inside` (C, B): the code of a bucket's first accumulator, and how far above `below`
+    the threshold inside is.
+    """
+
+    below: Array
+    last: Array
+    shift: Array
+    code: Array
+    inside: Array
+
+    @classmethod
+    def of(cls, thresholds: Array, least: int, bound: Bounds) -> Staircase | None:
+        """The tables of sorted `thresholds` (C, n), int32 or int64, for accumulators in `bound`.
+
+        None where two of a channel are too close to each other, or its last too far from its first,
+        for tables of this size; or where the distance leaves the type.
+        """
+        channels, count = thresholds.shape
+        dtype, never = thresholds.dtype, int(np.iinfo(thresholds.dtype).max)
+        below, last, above = [], [], []
+        for row, low, high in zip(thresholds.tolist(), *(b.tolist() for b in bound), strict=True):
+            met = [t for t in row if low < t <= high]  # those before are reached, later ones never
+            below.append(met[0] - 1 if met else low)
+            last.append(met[-1] if met else low)
+            above.append([t - below[-1] for t in met])
+        shifts = [_shift(each) for each in above]
+        if None in shifts or max(max(each, default=0) for each in above) >= never:
+            return None
+        shift = np.array(shifts, dtype)
+        buckets = (
+            max(max(a, default=0) >> s for a, s in zip(above, shift.tolist(), strict=True)) + 1
+        )
+        code = np.empty((channels, buckets), code_type(least, least + count))
+        inside = np.empty((channels, buckets), dtype)
+        for channel, own in enumerate(above):
+            starts = np.arange(buckets) << shift[channel]
+            reached = np.searchsorted(np.array(own, dtype), starts, side="right")
+            before = int((thresholds[channel] <= below[channel]).sum())
+            code[channel] = reached + (before + least)
+            inside[channel] = np.array([*own, never], dtype)[reached]
+        return cls(np.array(below, dtype), np.array(last, dtype), shift, code, inside)
+
+    def codes(self, acc: Array) -> Array:
+        """The codes of accumulators (N, C, ...). Spec: AQ-LOWER-1."""
+        shape = (-1, *(1,) * (acc.ndim - 2))
+        below, last, shift = (a.reshape(shape) for a in (self.below, self.last, self.shift))
+        above = np.clip(acc, below, last)
+        above -= below
+        first = np.arange(len(self.code)) * self.code.shape[1]  # of each channel in the tables
+        bucket = (above >> shift) + first.reshape(shape)
+        codes = self.code.take(bucket)
+        codes += above >= self.inside.take(bucket)
+        return codes
+
+
+def _shift(above: list[int]) -> int | None:
+    """The largest shift with at most one threshold inside a bucket; None if there is no good one.
+
+    `above` are the thresholds, counted from `below`. One at a bucket's start is not inside it.
+    """
+    last = max(above, default=0)
+    for shift in range(last.bit_length(), -1, -1):
+        if last >> shift >= MOST_BUCKETS:
+            return None
+        inside = [t >> shift for t in above if t & ((1 << shift) - 1)]
+        if len(set(inside)) == len(inside):
+            return shift
+    return None

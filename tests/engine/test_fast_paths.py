@@ -1,0 +1,138 @@
+"""The engine's fast paths beside the obvious ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aquant_ref.engine import Engine, lower, run
+from aquant_ref.engine.bounds import bounds, magnitude
+from aquant_ref.engine.narrow import narrowed
+from aquant_ref.engine.run import threshold_codes
+from aquant_ref.engine.staircase import MOST_BUCKETS, Staircase
+from aquant_ref.engine.windows import Windows
+from tests.engine import graphs, networks
+
+INT32_MAX = 2**31 - 1
+
+
+@st.composite
+def staircases(draw: st.DrawFn) -> tuple[list[list[int]], int, list[int], list[int]]:
+    """Sorted thresholds of some channels, `least`, and the ends of their accumulators."""
+    count = draw(st.integers(1, 20))
+    rows, lows, highs = [], [], []
+    for _ in range(draw(st.integers(1, 3))):
+        gap = draw(st.sampled_from([1, 2, 3, 7, 1000, 2**20]))
+        start = draw(st.integers(-(2**20), 2**20))
+        steps = draw(st.lists(st.integers(0, gap), min_size=count, max_size=count))
+        rows.append([start + int(total) for total in np.cumsum(steps)])
+        ends = sorted(draw(st.integers(rows[-1][0] - gap, rows[-1][-1] + gap)) for _ in range(2))
+        lows.append(ends[0])
+        highs.append(ends[1])
+    return rows, draw(st.sampled_from([0, -8, -100, 300])), lows, highs
+
+
+@example(([[5, 5, 9]], 0, [0], [20]))  # two thresholds in one place are no staircase
+@example(([[1, 2, 3]], 0, [7], [9]))  # all are always reached
+@example(([[1, 2, 3]], 0, [-9], [0]))  # none ever is
+@example(([[0, 4, 8, 8]], 0, [-5], [7]))  # those never reached may be equal
+@given(staircases())
+def test_a_staircase_gives_the_codes_of_the_comparisons(
+    given_: tuple[list[list[int]], int, list[int], list[int]],
+) -> None:
+    rows, least, lows, highs = given_
+    thresholds, bound = np.array(rows), (np.array(lows), np.array(highs))
+    stairs = Staircase.of(thresholds.astype(np.int32), least, bound)
+    if stairs is None:
+        return
+    near = [[t + d for t in row for d in (-1, 0, 1)] for row in rows]
+    acc = np.array([[*n, lo, hi] for n, lo, hi in zip(near, lows, highs, strict=True)])
+    acc = np.clip(acc, bound[0][:, None], bound[1][:, None]).astype(np.int32)[None]
+    wanted = [
+        [least + sum(a >= t for t in row) for a in own]
+        for row, own in zip(rows, acc[0], strict=True)
+    ]
+    assert stairs.codes(acc)[0].tolist() == wanted
+    assert threshold_codes(acc, thresholds, least)[0].tolist() == wanted
+
+
+def test_what_has_no_staircase_is_known() -> None:
+    bound = (np.array([0]), np.array([10**6]))
+
+    def has(*row: int) -> bool:
+        return Staircase.of(np.array([row], np.int32), 0, bound) is not None
+
+    assert has(1, 2, MOST_BUCKETS)
+    assert not has(1, 2, 3, 2 * MOST_BUCKETS)
+    assert has(5, 5)
+    assert not has(5, 5, 2 * MOST_BUCKETS)
+    assert has(100, 300_000, 600_000)
+    ends = (np.array([-(2**31)]), np.array([INT32_MAX]))
+    assert Staircase.of(np.array([[-(2**31) + 1, INT32_MAX]], np.int32), 0, ends) is None
+    assert Staircase.of(np.array([[-(2**31) + 1, INT32_MAX]]), 0, ends) is not None
+
+
+def test_a_network_of_8_bits_runs_on_staircases() -> None:
+    """So that the path above is not one that nobody takes."""
+    engine = Engine(lower(networks.residual_network(6, act_bits=8)))
+    assert any(engine._stairs.values())
+
+
+@given(seed=st.integers(0, 10**6))
+def test_a_narrowed_program_has_the_same_codes(seed: int) -> None:
+    """Instruction by instruction, at both ends of every channel and at all thresholds."""
+    model = graphs.random_model(seed)
+    program = lower(model)
+    known, small = bounds(program), narrowed(program)
+    for each in program.instructions:
+        if each.op not in ("threshold", "add"):
+            assert small[each.name] == each
+            continue
+        ends = [known[name] for name in each.inputs]
+        points = [[low, high, (low + high) // 2] for low, high in ends]
+        if each.op == "threshold":
+            low, high = (e[:, None] for e in ends[0])
+            thresholds = each.arrays["thresholds"]
+            points[0] += [np.clip(thresholds + d, low, high).T for d in (-1, 0, 1)]
+        inputs = [np.vstack(p).T[None, :, :, None] for p in points]
+        if max(map(magnitude, ends)) <= INT32_MAX:
+            inputs = [x.astype(np.int32) for x in inputs]
+        wanted, made = run.apply(each, inputs), run.apply(small[each.name], inputs)
+        assert made.tolist() == wanted.tolist()
+
+
+geometries = st.fixed_dictionaries(
+    {
+        "kernel": st.tuples(st.integers(1, 4), st.integers(1, 4)),
+        "stride": st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        "dilation": st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        "padding": st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2),
+        "size": st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    }
+)
+ONE_PIXEL = {"kernel": (1, 1), "stride": (1, 1), "dilation": (1, 1), "padding": ((0, 0), (0, 0))}
+
+
+@example({**ONE_PIXEL, "size": (1, 1)}, 0)
+@example({**ONE_PIXEL, "stride": (2, 2), "size": (5, 4)}, 1)  # the last row is read by no window
+@example({**ONE_PIXEL, "kernel": (3, 1), "stride": (2, 1), "dilation": (3, 1), "size": (9, 2)}, 2)
+@given(geometries, st.integers(0, 10**6))
+def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: int) -> None:
+    size = geometry["size"]
+    where = Windows(
+        geometry["kernel"], geometry["stride"], geometry["padding"], geometry["dilation"]
+    )
+    if min(where.sizes(size)) < 1:
+        return
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-9, 10, (2, 3, *size)).astype(np.int32)
+    weight = rng.integers(-8, 8, (4, 3, *where.kernel)).astype(np.int8)
+    columns = where.columns(x).reshape(2, weight[0].size, -1)
+    wanted = (weight.reshape(4, -1).astype(np.int64) @ columns).reshape(2, 4, *where.sizes(size))
+    for kind in ("integer", "float32"):
+        made = run._by_rows(x, weight, where, kind)
+        assert made.dtype == np.int32
+        assert made.tolist() == wanted.tolist()
