@@ -271,5 +271,6 @@ def test_vectors_are_checked_and_written(
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     from aquant_ref.conformance.vectors import generate
 
-    with pytest.raises(InputError, match="missing"):
-        generate(tmp_path / "missing")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: is a file, not a directory"):
+        generate(tmp_path / "file")
