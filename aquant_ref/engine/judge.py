@@ -50,8 +50,33 @@ class Judge:
         self._decisions = {each.name: each for each in lowering.decisions}
 
     def judge(self, run: Tensors) -> tuple[Verdict, ...]:
-        """A verdict on each recorded tensor of the program that is in `run`, in order."""
-        return tuple(self._verdict(name, run) for name in self.program.recorded if name in run)
+        """A verdict on each recorded tensor of the program that is in `run`, in order.
+
+        Codes that a run has stored with another zero point are not held against those who read
+        them: a layer that follows from them, or else from the codes without the offset, is right.
+        """
+        verdicts: list[Verdict] = []
+        without = dict(run)  # the same run, offsets taken away
+        for name in self.program.recorded:
+            if name not in run:
+                continue
+            verdict = self._verdict(name, run)
+            if (verdict.divergence or verdict.why) and self._reads_moved(name, run, without):
+                again = self._verdict(name, {**without, name: run[name]})
+                right = again.divergence is None and not again.why
+                verdict = again if right or verdict.why else verdict
+            verdicts.append(verdict)
+            if verdict.divergence is not None and (step := self._offset(name, without)):
+                without[name] = run[name] - step
+        return tuple(verdicts)
+
+    def _reads_moved(self, name: str, run: Tensors, without: Tensors) -> bool:
+        return any(without.get(read) is not run.get(read) for read in self.program.sources(name))
+
+    def _offset(self, name: str, run: Tensors) -> float:
+        """How far each code of tensor `name` is above what the program makes, if all are as far."""
+        steps = run[name].astype(np.float64) - self._engine.compute(name, self._given(name, run))
+        return 0.0 if np.ptp(steps) else float(steps.flat[0])
 
     def describe(self, name: str, a: Array, b: Array, run: Tensors) -> Divergence:
         """Where and how `b` differs from `a`, which both are made from what `run` has recorded."""

@@ -139,6 +139,40 @@ def test_two_layers_that_are_wrong_are_both_blamed_though_the_first_hides_the_se
     assert blamed(found) == ["stem.relu", "body.relu2"]
 
 
+@pytest.mark.parametrize("step", [1, -2, 128])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_codes_stored_with_another_zero_point_are_not_held_against_their_readers(
+    step: int, dtype: Any
+) -> None:
+    """Past bug: with a small step their readers were blamed, with a large one not judged."""
+    right = recorded().tensors
+    moved = {"stem.relu": right["stem.relu"].astype(dtype) + dtype(step)}
+    found = compared(Recording({**right, **moved}))
+    assert blamed(found) == ["stem.relu"]
+    assert not any(each.why for each in found.verdicts["B"])
+    assert found.first is not None
+    assert [each.defect for each in found.first.guesses] == ["zero point"]
+
+
+def test_a_reader_of_moved_codes_that_is_wrong_itself_is_blamed() -> None:
+    wrong = recorded(wronged("body.relu1", lambda arrays: arrays["thresholds"].__iadd__(40)))
+    moved = {"stem.relu": wrong.tensors["stem.relu"].astype(np.int16) + np.int16(1)}
+    assert blamed(compared(Recording({**wrong.tensors, **moved}))) == ["stem.relu", "body.relu1"]
+
+
+def test_a_layer_that_did_read_moved_codes_follows_from_them() -> None:
+    """A zero point that is added twice is one defect, of the layer that adds it."""
+    right, lowering = recorded().tensors, Lowering(MODEL)
+    given = {**right, "stem.relu": np.minimum(right["stem.relu"], 14) + np.uint8(1)}
+    engine = Engine(lowering.program)
+    after = {"stem.relu": given["stem.relu"]}
+    for name in lowering.program.recorded[1:]:
+        after[name] = engine.compute(
+            name, {read: after[read] for read in lowering.program.sources(name)}
+        )
+    assert blamed(compared(Recording({**given, **after}))) == ["stem.relu"]
+
+
 def test_padding_with_the_wrong_code_is_seen_at_the_edge() -> None:
     """Image of zero point (3, 116), padded with code 0: a kernel taller than wide, padded above
     and below only, so that the left and right columns are no edge of it.
