@@ -1,146 +1,151 @@
-"""How time and memory grow: with images, width, depth, bits and iterations.
+"""How time and memory grow with the images, the network, the bits and the iterations.
 
-Each point is a process of its own, which learns borders for a chain of 3x3 convolutions with random
-weights on random images, lowers it, and runs the program. `python -m tests.bench.growth '{...}'` is
-one point.
+Every point is the whole way in a process of its own, on one thread: a residual network with random
+weights is quantized by AQuant with a border a channel, lowered, and run in integers on as many
+images as it was calibrated with. One of its sizes grows, the others stay those of BASE.
 """
 
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from aquant_ref import data
 from aquant_ref.engine import Engine, lower
 from aquant_ref.formats.atomic import replacing, write_json_atomic
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.train import initial_parameters
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.threads import set_threads
-from aquant_ref.versions import versions
+from tests.bench.conditions import conditions
+from tests.bench.pictures import growth_picture
+from tests.bench.processes import python
 
-SIDE, RUN = 16, 256  # pixels; images that the program is run on
-USUAL = {"images": 256, "width": 16, "depth": 4, "bits": 2, "iterations": 50}
-SWEEPS: dict[str, tuple[int, ...]] = {
-    "images": (128, 256, 512, 1024, 2048),
-    "width": (8, 16, 32, 64, 128),
-    "depth": (2, 4, 8, 16),
-    "bits": (1, 2, 4, 8),
-    "iterations": (25, 50, 100, 200, 400),
+CLASSES, STACKS = 10, 3
+FILE, PLACE = "growth.json", "tests/bench/results"
+
+
+@dataclass(frozen=True)
+class Size:
+    """`width` is the channels of the first stack, doubled in each later one; `depth` is the
+    residual blocks of a stack; `bits` those of weights and activations.
+    """
+
+    images: int = 256
+    width: int = 16
+    depth: int = 1
+    bits: int = 2
+    iterations: int = 10
+
+
+BASE = Size()
+GROWING = {
+    "images": (64, 128, 256, 512, 1024, 2048),
+    "width": (4, 8, 16, 32, 64),
+    "depth": (1, 2, 3, 4, 6),
+    "bits": (2, 3, 4, 5, 6, 7, 8),
+    "iterations": (10, 20, 40, 80, 160),
 }
-MEASURES = {
-    "learn": "learning, s",
-    "run": f"integer program, {RUN} images, s",
-    "memory": "peak memory above that of the start, GB",
-}
+LABELS = {"quantize": "quantize, s", "engine": "integer engine, s", "peak": "peak memory, GB"}
 
 
-def chain(width: int, depth: int) -> Graph:
-    """A stem, `depth` convolutions of `width` channels in blocks of two, and a head."""
-    layer = Builder((3, SIDE, SIDE))
+def network(width: int, depth: int) -> Graph:
+    """A residual network of three stacks; width 16 and depth 1 are resnet8."""
+    layer = Builder((3, 32, 32))
+
+    def conv(name: str, x: str, channels: int, kernel: int, stride: int) -> str:
+        how = {"kernel": kernel, "stride": stride, "padding": kernel // 2}
+        return layer(name, "conv2d", x, channels=channels, **how)
+
     with layer.block("stem"):
-        conv = layer("conv", "conv2d", INPUT, channels=width, kernel=3, padding=1)
-        x = layer("relu", "relu", conv)
-    for number in range(depth // 2):
-        with layer.block(f"block{number}"):
-            for each in (1, 2):
-                conv = layer(f"conv{each}", "conv2d", x, channels=width, kernel=3, padding=1)
-                x = layer(f"relu{each}", "relu", conv)
+        x = layer("relu", "relu", conv("conv", INPUT, width, 3, 1))
+    for stack in range(STACKS):
+        channels = width << stack
+        for index in range(depth):
+            stride = 2 if stack and not index else 1
+            with layer.block(f"stack{stack}_{index}"):
+                y = layer("relu1", "relu", conv("conv1", x, channels, 3, stride))
+                y = conv("conv2", y, channels, 3, 1)
+                if stride != 1:
+                    x = conv("shortcut", x, channels, 1, stride)
+                x = layer("relu2", "relu", layer("add", "add", y, x))
     with layer.block("head"):
         x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
-        layer("linear", "linear", x, channels=10)
+        layer("linear", "linear", x, channels=CLASSES)
     return layer.graph()
 
 
-def point(images: int, width: int, depth: int, bits: int, iterations: int) -> dict[str, float]:
-    """The measures of one setting, in this process, on one thread."""
+def once(size: Size) -> dict[str, float]:
+    """Seconds of quantizing, the snap included, and of a run of the engine."""
     set_threads(1)
-    graph = chain(width, depth)
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, 256, (max(images, RUN), 3, SIDE, SIDE)).astype(np.uint8)
-    before, begun = peak(), time.perf_counter()
-    config = Config("aquant", bits, bits, iterations)
-    model = quantize(graph, initial_parameters(graph, 0), codes[:images], config)
-    learned = time.perf_counter() - begun
-    engine = Engine(lower(model))
-    engine.run(codes[:RUN])
+    graph = network(size.width, size.depth)
+    images = data.load("shapes", split="train").batch(np.arange(size.images))
+    config = Config("aquant", size.bits, size.bits, size.iterations)
     begun = time.perf_counter()
-    engine.run(codes[:RUN])
-    return {"learn": learned, "run": time.perf_counter() - begun, "memory": peak() - before}
+    model = quantize(graph, initial_parameters(graph, 0), images, config)
+    quantized = time.perf_counter()
+    engine = Engine(lower(model))
+    ready = time.perf_counter()
+    engine.run(images)
+    return {"quantize": quantized - begun, "engine": time.perf_counter() - ready}
 
 
-def peak() -> float:
-    """Peak memory of this process so far, in GB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+def point(size: Size) -> dict[str, float]:
+    """The same in a process of its own, with its peak of memory."""
+    used = python(["-m", "tests.bench.growth", json.dumps(asdict(size))])
+    return {**json.loads(used.output), "peak": used.peak / 1e9}
 
 
-def exponent(x: Sequence[float], y: Sequence[float]) -> float:
-    """The power in y = a * x^power that fits best, by least squares of the logarithms."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The p of a*x^p that is nearest to the points where both axes are logarithmic."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
-def sweep(progress: Progress = quiet) -> dict[str, Any]:
-    """All points, as plain JSON values."""
-    found: dict[str, Any] = {}
-    settings = [(name, value) for name, values in SWEEPS.items() for value in values]
-    for index in progress(range(len(settings)), "growth"):
-        name, value = settings[index]
-        made = subprocess.run(
-            [sys.executable, "-m", "tests.bench.growth", json.dumps({**USUAL, name: value})],
-            check=True,
-            capture_output=True,
-        )
-        found.setdefault(name, []).append({name: value, **json.loads(made.stdout)})
-    return {"usual": USUAL, "side": SIDE, "versions": versions(), "sweeps": found}
-
-
-def exponents(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Of each sweep the exponent of each measure."""
+def measure(name: str, rounds: int, progress: Progress) -> dict[str, Any]:
+    """The points of one size that grows: the least of all rounds, which go up, down, up, ..."""
+    sizes = GROWING[name]
+    found: dict[int, list[dict[str, float]]] = {value: [] for value in sizes}
+    order = [each for number in range(rounds) for each in sizes[:: -1 if number % 2 else 1]]
+    for index in progress(range(len(order)), f"growth with {name}"):
+        value = order[index]
+        found[value].append(point(replace(BASE, **{name: value})))
+    least = {key: [min(each[key] for each in found[v]) for v in sizes] for key in LABELS}
     return {
-        name: {
-            measure: exponent([p[name] for p in points], [p[measure] for p in points])
-            for measure in MEASURES
-        }
-        for name, points in found["sweeps"].items()
+        "sizes": list(sizes),
+        **least,
+        "exponents": {key: exponent(sizes, values) for key, values in least.items()},
+        "last": {key: exponent(sizes[-2:], values[-2:]) for key, values in least.items()},
     }
 
 
-def write(found: Mapping[str, Any], folder: Path) -> None:
-    """`growth.json` and a picture for each sweep in `folder`."""
-    import matplotlib
+def grow(directory: Path, names: Sequence[str], rounds: int, progress: Progress) -> dict[str, Any]:
+    """Measure, and write FILE and a picture for each of `names` into `directory`."""
+    content: dict[str, Any] = {**conditions(), "base": asdict(BASE), "rounds": rounds, "growth": {}}
+    for name in names:
+        points = content["growth"][name] = measure(name, rounds, progress)
+        with replacing(directory / f"{name}.png") as stream:
+            stream.write(growth_picture(name, points))
+        write_json_atomic(directory / FILE, content)
+    return content
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    write_json_atomic(folder / "growth.json", found)
-    fitted = exponents(found)
-    for name, points in found["sweeps"].items():
-        figure, axes = pyplot.subplots(1, len(MEASURES), figsize=(11, 3.4), layout="constrained")
-        x = np.array([each[name] for each in points], float)
-        for axis, (measure, label) in zip(axes, MEASURES.items(), strict=True):
-            y = np.array([each[measure] for each in points])
-            axis.loglog(x, y, "o", color="black")
-            power = fitted[name][measure]
-            scale = np.exp(np.mean(np.log(y) - power * np.log(x)))
-            axis.loglog(x, scale * x**power, color="tab:blue", label=f"$\\sim x^{{{power:.2f}}}$")
-            axis.set_xticks(x, [f"{each:g}" for each in x])
-            axis.minorticks_off()
-            axis.set(xlabel=name, title=label)
-            axis.grid(alpha=0.3)
-            axis.legend()
-        with replacing(folder / f"{name}.png") as stream:
-            figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
-        pyplot.close(figure)
+def markdown(content: Mapping[str, Any]) -> str:
+    """The fitted exponents as a table, each with that of the last two points in brackets."""
+    lines = [f"| time or memory over | {' | '.join(LABELS.values())} |", f"|{'---|' * 4}"]
+    for name, points in content["growth"].items():
+        powers = (f"{points['exponents'][k]:.2f} ({points['last'][k]:.2f})" for k in LABELS)
+        low, high = points["sizes"][0], points["sizes"][-1]
+        lines.append(f"| [{name}]({PLACE}/{name}.png) {low} to {high} | {' | '.join(powers)} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(point(**json.loads(sys.argv[1]))))
+    sys.stdout.write(json.dumps(once(Size(**json.loads(sys.argv[1])))))

@@ -64,22 +64,24 @@ def setting(name: str) -> Setting:
 
 
 def iteration(rounds: int, progress: Progress) -> list[Row]:
-    """QDrop's first pass and AQuant's second."""
-    set_threads(THREADS)
+    """QDrop's first pass and AQuant's second, on 2 threads and on 1."""
     rows = []
-    for name, goal in GOALS.items():
-        work = (
-            f"{ITERATIONS} iterations of {WORK[name]}, {BLOCK} of resnet8, batch "
-            f"{CONFIGS[name].batch}, {THREADS} threads each"
-        )
-        rows += compared(
-            "iteration",
-            work,
-            lambda name=name: ours(setting(name)),
-            {TORCH: (goal, theirs(setting(name)))},
-            rounds=rounds,
-            progress=progress,
-        )
+    for name in GOALS:
+        for threads in (THREADS, 1):  # the goals are for 2
+            set_threads(threads)
+            work = (
+                f"{ITERATIONS} iterations of {WORK[name]}, {BLOCK} of resnet8, batch "
+                f"{CONFIGS[name].batch}, {threads} thread{'s' * (threads > 1)} each"
+            )
+            goal = GOALS[name] if threads == THREADS else Goal(None, None, TIME)
+            rows += compared(
+                "iteration",
+                work,
+                lambda name=name: ours(setting(name)),
+                {TORCH: (goal, theirs(setting(name), threads))},
+                rounds=rounds,
+                progress=progress,
+            )
     set_threads(1)
     return rows
 
@@ -89,7 +91,7 @@ def ours(given: Setting) -> None:
     learn(given.learner(), given.cache, given.target, np.random.default_rng(0), quiet, None)
 
 
-def theirs(given: Setting) -> Any:
+def theirs(given: Setting, threads: int = 1) -> Any:
     """The same in torch; a sentence where that is not installed."""
     try:
         import torch
@@ -97,7 +99,7 @@ def theirs(given: Setting) -> Any:
         from tests.bench.peers.torch_block import TorchBlock, iterations
     except ImportError:
         return "torch is not installed: pip install torch==2.13.0"
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads)
     (name,) = given.block.inputs
     tensors = (given.cache.exact[name], given.cache.quantized[name], given.target)
     exact, quantized, target = map(torch.tensor, tensors)

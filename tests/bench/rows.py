@@ -86,12 +86,12 @@ def compared(
     return rows
 
 
-def measured(
-    name: str, work: str, goal: Goal, once: Callable[[], float], *, rounds: int, beside: str = "-"
+def of_values(
+    name: str, work: str, goal: Goal, values: Sequence[float], *, beside: str = "-"
 ) -> Row:
-    """A row of a value that `once` gives, without a peer."""
-    values = [once() for _ in range(rounds)]
-    return Row(name, work, beside, goal, float(np.median(values)), (min(values), max(values)))
+    """A row of what was measured once a round, without a peer."""
+    spread = float(min(values)), float(max(values))
+    return Row(name, work, beside, goal, float(np.median(values)), spread)
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

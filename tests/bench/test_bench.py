@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from autograd import value_and_grad
 
-from aquant_ref.ptq.reconstruction import _objective, coin_flips
+from aquant_ref.cli import parser
+from aquant_ref.inputs import Inputs
+from aquant_ref.progress import quiet
 from aquant_ref.threads import set_threads
-from tests.bench import command, engine, growth, learning
-from tests.bench.peers.int8 import Int8Network
-from tests.bench.rows import FASTER, TIME, Goal, Row, compared, markdown
+from tests.bench import command, engine, growth, jobs, processes
+from tests.bench.rows import FASTER, TIME, Goal, Row, compared, markdown, of_values
 
-CLONE = Path(__file__).resolve().parents[2]
-RESULTS = CLONE / "tests" / "bench" / "results"
-README = (CLONE / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_table_of_the_readme_is_that_of_the_stored_rows() -> None:
-    content = json.loads((RESULTS / "bench.json").read_text(encoding="utf-8"))
-    assert markdown(content["rows"]) in README
-    assert f"{content['rounds']} rounds" in README
-    assert content["processor"] in README
-    for name, value in content["versions"].items():
-        assert f"{name} {value}" in README or name in ("aquant_ref", "pillow", "scipy", "machine")
-    assert {row["name"] for row in content["rows"]} == set(command.BENCHMARKS)
-
-
-def test_the_exponents_of_the_readme_are_those_of_the_stored_points() -> None:
-    found = json.loads((RESULTS / "growth.json").read_text(encoding="utf-8"))
-    for name, fitted in growth.exponents(found).items():
-        cells = " | ".join(f"{value:.2f}" for value in fitted.values())
-        assert f"| [{name}](tests/bench/results/{name}.png) | {cells} |" in README
-        assert (RESULTS / f"{name}.png").exists()
+needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="counts no memory of processes")
 
 
 def test_an_exponent_is_that_of_the_power_law() -> None:
@@ -93,13 +75,26 @@ def test_a_goal_is_a_limit_on_the_right_side() -> None:
     assert Row("n", "w", "-", Goal(None, None, "s"), 1.0, (1.0, 1.0)).result()["ok"] is None
 
 
+def test_a_row_without_a_peer_is_the_median_of_its_rounds() -> None:
+    row = of_values("job", "work", Goal(1, 2, "s"), [3.0, 1.0, 1.5]).result()
+    assert (row["ratio"], row["spread"], row["ok"], row["aim_reached"]) == (
+        1.5,
+        [1, 3],
+        True,
+        False,
+    )
+    assert markdown([row]).splitlines()[2] == "| work | - | 1.5 s | 1 .. 3 | 1 | 2 | least |"
+
+
 def test_bad_arguments_are_refused_in_a_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for given, message in (
         (["--only", "magic"], "--only: no 'magic'; there are engine"),
+        (["--only", "job", "--growth", str(tmp_path)], "--only: no 'job'; there are images"),
         (["--rounds", "0"], "--rounds: needs at least 1, got 0"),
         (["--json", str(tmp_path)], "is a directory, not a file"),
+        (["--json", "a.json", "--growth", str(tmp_path)], "--json: --growth writes its own"),
     ):
         assert command.main(given) == 2
         err = capsys.readouterr().err
@@ -108,53 +103,83 @@ def test_bad_arguments_are_refused_in_a_line(
         assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("peer", ["litert", "onnxruntime", "onnx_reference"])
-def test_a_peer_computes_the_same_network(peer: str) -> None:
-    """All of its answers are those of the float network, whose 8-bit form it is."""
-    module = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "onnx_reference": "onnx"}
-    pytest.importorskip(module[peer], reason=f"{module[peer]} is not installed: extra bench")
-    given = engine.inputs()
-    codes = given.test.batch(np.arange(16))
-    run = getattr(engine, peer)(Int8Network(given, given.calibration[:64]), codes)
-    assert not isinstance(run, str), run
-    wanted = given.graph.run(given.parameters, given.graph.to_float(codes))
-    made = np.asarray(run())
-    assert made.shape == wanted.shape
-    assert (made.argmax(axis=1) == wanted.argmax(axis=1)).all()
-    assert np.corrcoef(made.ravel(), wanted.ravel())[0, 1] > 0.999
+def test_the_command_prints_and_writes_what_was_measured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"good": 1.0, "bad": 3.0}
+
+    def benchmark(name: str) -> command.Benchmark:
+        return lambda rounds, progress: [of_values(name, name, Goal(1, 2, "s"), [found[name]])]
+
+    monkeypatch.setattr(command, "BENCHMARKS", {name: benchmark(name) for name in found})
+    path = tmp_path / "new" / "rows.json"
+    assert command.main(["--only", "good", "--rounds", "2", "--json", str(path)]) == 0
+    assert "| good | - | 1 s | 1 .. 1 | 1 | 2 | aim |" in capsys.readouterr().out
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert (content["rounds"], [row["ratio"] for row in content["rows"]]) == (2, [1.0])
+    assert content["versions"]["numpy"] == np.__version__
+    assert command.main([]) == 1  # one of them is too slow
+    monkeypatch.undo()
+    assert command.main(["--list"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n{name} " in f"\n{out}" for name in command.BENCHMARKS)
 
 
-@pytest.mark.parametrize("name", learning.CONFIGS)
-def test_torch_computes_the_same_loss_and_gradients(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    from tests.bench.peers.torch_block import TorchBlock
+@needs_wait4
+def test_a_process_is_measured() -> None:
+    used = processes.python(["-c", "print(len(bytearray(300 << 20)))"])
+    assert used.output.strip() == str(300 << 20)
+    assert 300 << 20 < used.peak < 600 << 20
+    with pytest.raises(RuntimeError, match=r"(?s)ended with 1: .*ZeroDivisionError"):
+        processes.python(["-c", "1/0"])
 
-    given = learning.setting(name)
-    learner, (read,) = given.learner(), given.block.inputs
-    rng = np.random.default_rng(1)
-    for key, value in learner.variables.items():
-        if key.startswith(("window/", "fusion/")):
-            learner.variables[key] = rng.normal(0, 0.2, value.shape).astype(np.float32)
-    x, target = given.cache.quantized[read][:8], given.target[:8]
-    step = learning.ITERATIONS - 5  # where the regulariser acts
-    ours = value_and_grad(_objective)(
-        learner.variables, learner, {read: x}, target, step, np.random.default_rng(5)
+
+def test_the_large_job_has_what_its_command_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "IMAGES", 3)
+    monkeypatch.setattr(jobs, "TEST_IMAGES", 2)
+    args = parser().parse_args(jobs.large_job(tmp_path))
+    given = Inputs.load(args.model, args.data, images=args.images, seed=0, weights=args.weights)
+    assert given.calibration.shape == (3, 3, 224, 224)
+    assert len(given.test) == 2
+    assert given.graph.shapes[given.graph.output] == (jobs.CLASSES,)
+
+
+def test_the_base_of_the_growth_is_resnet8() -> None:
+    ours, wanted = growth.network(16, 1), engine.inputs().graph
+    assert list(ours.parameter_shapes.values()) == list(wanted.parameter_shapes.values())
+    deeper, wider = growth.network(16, 3), growth.network(32, 1)
+    assert len(deeper.blocks()) == len(wanted.blocks()) + 6
+    assert sum(map(prod, wider.parameter_shapes.values())) > 3.5 * sum(
+        map(prod, ours.parameter_shapes.values())
     )
-    again = np.random.default_rng(5)
-    block = TorchBlock(learner)
-    keep = (lambda s: torch.from_numpy(coin_flips(again, s))) if name == "qdrop" else None
-    loss = block.loss({read: torch.tensor(x)}, torch.tensor(target), step, keep)
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(float(ours[0]), rel=1e-5)
-    for key, gradient in ours[1].items():
-        wanted = np.asarray(gradient)
-        made = block.variables[key].grad.numpy()
-        assert abs(made - wanted).max() <= 1e-4 * abs(wanted).max(), key
-    assert learning.theirs(given) is not None
 
 
 def test_a_growth_point_measures_a_whole_run() -> None:
-    found = growth.point(images=32, width=4, depth=2, bits=2, iterations=2)
+    found = growth.once(growth.Size(images=32, width=2, iterations=1))
     set_threads(None)
-    assert set(found) == set(growth.MEASURES)
-    assert min(found["learn"], found["run"]) > 0
+    assert found.keys() == growth.LABELS.keys() - {"peak"}
+    assert min(found.values()) > 0
+
+
+@needs_wait4
+def test_growth_is_written_with_its_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    asked = []
+
+    def point(size: growth.Size) -> dict[str, float]:
+        asked.append(size.bits)
+        return {"quantize": size.bits**0.5, "engine": 2.0, "peak": size.bits / (1 + len(asked))}
+
+    monkeypatch.setattr(growth, "point", point)
+    found = growth.grow(tmp_path, ["bits"], 2, quiet)
+    assert asked == [2, 3, 4, 5, 6, 7, 8, 8, 7, 6, 5, 4, 3, 2]  # up, and down again
+    points = found["growth"]["bits"]
+    assert points["exponents"]["quantize"] == pytest.approx(0.5)
+    assert points["last"]["engine"] == pytest.approx(0, abs=1e-9)
+    assert points["peak"][0] == 2 / 15  # the least of both rounds
+    assert json.loads((tmp_path / growth.FILE).read_text(encoding="utf-8")) == found
+    assert (tmp_path / "bits.png").read_bytes().startswith(b"\x89PNG")
