@@ -46,6 +46,8 @@ def check(
     except streams.Silence:
         text = f"no answer for {timeout:g} s after {replies.answered} of {len(index)} cases"
         replies.problems.add("hang", text)
+    except streams.Endless as error:
+        replies.problems.add("endless", f"stopped after {error}")
     replies.finish()
     again = _replay(selection)
     for start, cases in zip(

@@ -11,16 +11,17 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import DTYPES
 from aquant_ref.conformance.contract import Field
-from aquant_ref.conformance.streams import MARK
+from aquant_ref.conformance.streams import MARK, Endless
 from aquant_ref.conformance.verdict import Answers
 
+SPARE = 1000  # lines that answer nothing, besides one a case, before a kernel is stopped
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 REAL = re.compile(r"[+-]?(0[xX][0-9a-fA-F.]+([pP][+-]?[0-9]+)?|[0-9.]+([eE][+-]?[0-9]+)?|inf|nan)")
 
 
 @dataclass
 class Problems:
-    """What breaks the protocol: the first few, and how many there were of each kind."""
+    """What breaks the protocol: the first few, one of each kind, and how many there were."""
 
     most: int = 20
     first: list[str] = field(default_factory=list)
@@ -29,7 +30,7 @@ class Problems:
     def add(self, kind: str, text: str) -> None:
         """One more of this kind."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        if len(self.first) < self.most:
+        if len(self.first) < self.most or self.counts[kind] == 1:
             self.first.append(f"{kind}: {text}")
 
     def __bool__(self) -> bool:
@@ -48,10 +49,14 @@ class Replies:
         self._values: list[list[Any]] = [[0] * len(ids) for _ in result]
         self._other: dict[int, tuple[str, str]] = {}
         self._seen = bytearray(len(ids))
+        self._useless = 0
         self._integers = all(each.type in ("i32", "i64") for each in result)
 
     def read(self, lines: Iterable[str]) -> None:
-        """Take in lines of the reply, each with its line end."""
+        """Take in lines of the reply, each with its line end.
+
+        Raises Endless once there are far more lines that answer nothing than there are cases.
+        """
         width, only = 1 + len(self._result), self._values[0]
         position, seen = self._position, self._seen
         quick = self._integers and width == 2
@@ -65,9 +70,13 @@ class Replies:
                         only[k] = value
                         seen[k] = 1
                         continue
-            self._read(line, words)
+            if not self._read(line, words):
+                self._useless += 1
+                if self._useless > len(self._ids) + SPARE:
+                    raise Endless(f"{self._useless} lines that answer nothing")
 
-    def _read(self, line: str, words: list[str]) -> None:
+    def _read(self, line: str, words: list[str]) -> bool:
+        """Take in any line; whether it answers a case."""
         if line.startswith("#"):
             if line.startswith(MARK) and line.strip() != self._header:
                 self.problems.add(
@@ -75,10 +84,10 @@ class Replies:
                     f"the stream began with\n    {line.strip()}\n  and not with"
                     f"\n    {self._header}",
                 )
-            return
+            return False
         if not line.endswith("\n"):
             self.problems.add("truncated", f"the last line is {_shown(line)} without a line end")
-            return
+            return False
         k = self._position.get(words[0]) if words else None
         if k is None:
             known = bool(words) and INTEGER.fullmatch(words[0]) and len(words) > 1
@@ -88,6 +97,8 @@ class Replies:
         else:
             self._seen[k] = 1
             self._answer(k, line, words[1:])
+            return True
+        return False
 
     def _answer(self, k: int, line: str, words: list[str]) -> None:
         if words and words[0] in ("skip", "error"):

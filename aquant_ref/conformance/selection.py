@@ -39,10 +39,10 @@ class Selection:
         choices = contract.get(self.operation).choices
         if not self.profile:
             object.__setattr__(self, "profile", choices[0])
-        _check("profile", (self.profile,), choices)
-        _check("signs", self.signs, SIGNS)
-        _check("rounding", self.rounding, ROUNDINGS)
-        _check("granularity", self.granularity, GRANULARITIES)
+        check_words("profile", (self.profile,), choices)
+        check_words("signs", self.signs, SIGNS)
+        check_words("rounding", self.rounding, ROUNDINGS)
+        check_words("granularity", self.granularity, GRANULARITIES)
         for bits in self.bits:
             check_bits("bits", bits)
         if not self.bits:
@@ -82,7 +82,8 @@ class Selection:
         return " ".join(words)
 
 
-def _check(name: str, given: Iterable[Any], known: Sequence[Any]) -> None:
+def check_words(name: str, given: Iterable[Any], known: Sequence[Any]) -> None:
+    """Raise InputError, which names the argument, unless there are some and all are known."""
     chosen = list(given)
     for each in chosen:
         if each not in known:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any, BinaryIO
@@ -25,6 +26,7 @@ from aquant_ref.conformance.selection import Selection
 from aquant_ref.errors import InputError
 
 VERSION = 1
+LONGEST = 1 << 20  # of the characters of a line
 BLOCK = 1 << 14  # cases generated at a time
 MARK = "# aquant-ref "
 
@@ -74,13 +76,22 @@ def lines(cases: Cases) -> str:
     return "".join(f"{line}\n" for line in map(" ".join, zip(cases.ids, *columns, strict=True)))
 
 
+class Endless(Exception):
+    """Far more comes than there is to answer, and there is no end of it."""
+
+
 def split(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """The lines in each piece of a stream, with their ends; a last line may have none."""
+    """The lines in each piece of a stream, with their ends; a last line may have none.
+
+    Raises Endless for a line of more than LONGEST characters.
+    """
     rest = ""
     for chunk in chunks:
         whole = (rest + chunk.decode("utf-8", "replace")).splitlines(keepends=True)
         rest = whole.pop() if whole and not whole[-1].endswith("\n") else ""
         yield whole
+        if len(rest) > LONGEST:
+            raise Endless(f"a line of more than {LONGEST} characters")
     if rest:
         yield [rest]
 
@@ -97,11 +108,10 @@ def chunks(stream: BinaryIO, timeout: float) -> Iterator[bytes]:
     arrived: Queue[bytes] = Queue(maxsize=64)
 
     def pump() -> None:
-        while True:
-            piece = os.read(stream.fileno(), 1 << 16)
-            arrived.put(piece)
-            if not piece:
-                return
+        with suppress(ValueError):  # closed, as the kernel was stopped
+            while piece := os.read(stream.fileno(), 1 << 16):
+                arrived.put(piece)
+        arrived.put(b"")
 
     Thread(target=pump, daemon=True).start()
     while True:

@@ -52,6 +52,9 @@ def test_a_right_kernel_passes_in_whatever_order_it_answers(way: str) -> None:
         ("garbled", {"garbled"}, "12..5"),
         ("chatty", {"garbled"}, "Initialising..."),
         ("unknown", {"unknown id"}, "123456 0"),
+        # past bug: neither silent nor at an end, it was read for ever
+        ("babbling", {"garbled", "endless", "missing"}, "1121 lines that answer nothing"),
+        ("one line", {"endless", "missing"}, "a line of more than 1048576 characters"),
         ("other arguments", {"other arguments"}, "seed=90"),
         ("forgets", {"missing"}, "1 of 120 cases, 59 among them"),
         pytest.param(

@@ -13,9 +13,17 @@ from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases
 from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.replies import Problems
-from aquant_ref.conformance.selection import BITS, GRANULARITIES, ROUNDINGS, SIGNS, Selection
+from aquant_ref.conformance.selection import (
+    BITS,
+    GRANULARITIES,
+    ROUNDINGS,
+    SIGNS,
+    Selection,
+    check_words,
+)
 from aquant_ref.conformance.verdict import Answers, values
 from aquant_ref.errors import InputError
+from aquant_ref.quant import check_bits
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class Capabilities:
 
     `bits` and `signs` of codes, rules of `rounding`, variations of requantization, `granularity` of
     the weights' scales, and whether it `rejects` what the contract refuses: most kernels check
-    nothing, and such inputs are then left out. Spec: AQ-CONF-4.
+    nothing, and such inputs are then left out. Raises InputError for what the contract does not
+    know. Spec: AQ-CONF-4.
     """
 
     bits: tuple[int, ...] = BITS
@@ -33,6 +42,18 @@ class Capabilities:
     requantization: tuple[str, ...] = ("exact",)
     granularity: tuple[str, ...] = GRANULARITIES
     rejects: bool = False
+
+    def __post_init__(self) -> None:
+        variations = dict.fromkeys(
+            each for name in contract.OPERATIONS for each in contract.get(name).variations
+        )
+        check_words("signs", self.signs, SIGNS)
+        check_words("rounding", self.rounding, ROUNDINGS)
+        check_words("granularity", self.granularity, GRANULARITIES)
+        if self.requantization:
+            check_words("profile", self.requantization, list(variations))
+        for bits in self.bits:
+            check_bits("bits", bits)
 
     def text(self) -> str:
         """For a claim: what it is about."""

@@ -82,6 +82,8 @@ class PipeAdapter(Adapter):
                 "hang",
                 f"no answer for {self.timeout:g} s after {replies.answered} of {len(cases)}",
             )
+        except streams.Endless as error:
+            problems.add("endless", f"stopped after {error}")
         finally:
             kernel.kill()
             kernel.wait()
