@@ -12,11 +12,11 @@ A kernel that copies the first line lets `check` see that both commands had the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import Cases
@@ -30,12 +30,7 @@ LONGEST = 1 << 20  # of the characters of a line
 BLOCK = 1 << 14  # cases generated at a time
 MARK = "# aquant-ref "
 
-FORMATS: dict[str, Callable[[Any], str]] = {
-    "i32": str,
-    "i64": str,
-    "f64": float.hex,
-    "str": str,
-}
+FORMATS = {"i32": "%d", "i64": "%d", "f64": "%s", "str": "%s"}
 
 
 def header(selection: Selection, count: int) -> str:
@@ -69,11 +64,14 @@ def blocks(selection: Selection, index: Sequence[int]) -> Iterator[Cases]:
 
 def lines(cases: Cases) -> str:
     """One line a case."""
+    fields = cases.operation.fields
+    line = " ".join(["%s", *(FORMATS[field.type] for field in fields)]) + "\n"
     columns = [
-        map(FORMATS[field.type], cases.columns[field.name].tolist())
-        for field in cases.operation.fields
+        map(float.hex, column) if field.type == "f64" else column
+        for field in fields
+        for column in [cases.columns[field.name].tolist()]
     ]
-    return "".join(f"{line}\n" for line in map(" ".join, zip(cases.ids, *columns, strict=True)))
+    return "".join(map(line.__mod__, zip(cases.ids, *columns, strict=True)))
 
 
 class Endless(Exception):
