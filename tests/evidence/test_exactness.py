@@ -9,7 +9,6 @@ from aquant_ref.errors import InputError
 from aquant_ref.evidence.exactness import NEEDED, markdown, table
 from aquant_ref.formats import measured
 from aquant_ref.ptq.methods import Config
-from tests.evidence import networks
 
 CLONE = Path(__file__).resolve().parents[2]
 FILES = sorted((CLONE / "reference_models" / "results" / "exact").glob("*.json"))
@@ -23,19 +22,6 @@ def test_the_stored_table_is_made_from_its_rows_and_nothing_differs(path: Path) 
     assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(rows)
     assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem}
     assert sum(row["mismatches"] for row in rows) == 0
-
-
-@pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The inputs of the small network in place of a model's; how often they were loaded."""
-    made: list[Any] = []
-
-    def load(*args: Any, **options: Any) -> Any:
-        made.append(args)
-        return networks.inputs(5)
-
-    monkeypatch.setattr("aquant_ref.evidence.exactness.Inputs.load", load)
-    return made
 
 
 def test_every_lowering_has_a_row_and_a_second_call_computes_none(
