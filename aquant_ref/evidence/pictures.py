@@ -23,10 +23,10 @@ DPI = 150
 
 def needs_matplotlib() -> None:
     """Raise InputError, in one line, where matplotlib is not installed."""
-    _canvas(1, 1)
+    canvas(1, 1)
 
 
-def _canvas(width: float, height: float) -> Any:
+def canvas(width: float, height: float) -> Any:
     """A figure of `width` by `height` inches that needs no display."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -40,7 +40,8 @@ def _canvas(width: float, height: float) -> Any:
     return figure
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """The picture as a file holds it."""
     stream = BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
@@ -50,7 +51,7 @@ def borders(shapes: Sequence[BorderShape]) -> bytes:
     """Claim 2: one panel a border, B over t."""
     columns = min(COLUMNS, len(shapes))
     rows = ceil(len(shapes) / columns)
-    figure = _canvas(3.6 * columns + 0.4, 2.7 * rows + 0.9)
+    figure = canvas(3.6 * columns + 0.4, 2.7 * rows + 0.9)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for panel, shape in zip(panels.flat, shapes, strict=False):
         _border(panel, shape)
@@ -66,7 +67,7 @@ def borders(shapes: Sequence[BorderShape]) -> bytes:
     figure.suptitle(
         "Learned borders: an activation t is rounded up where its fraction reaches B(t)"
     )
-    return _png(figure)
+    return png(figure)
 
 
 def _border(panel: Any, shape: BorderShape) -> None:
@@ -96,7 +97,7 @@ def _border(panel: Any, shape: BorderShape) -> None:
 def errors(found: Mapping[str, Sequence[LayerErrors]]) -> bytes:
     """Claim 3: the bias of every channel, by layer and method, and the size of the error below."""
     names = [each.name for each in next(iter(found.values()))]
-    figure = _canvas(max(6.0, 1.0 * len(names) + 1.5), 6)
+    figure = canvas(max(6.0, 1.0 * len(names) + 1.5), 6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     step = 0.8 / len(found)
     for number, (method, layers) in enumerate(found.items()):
@@ -130,4 +131,4 @@ def errors(found: Mapping[str, Sequence[LayerErrors]]) -> bytes:
     figure.suptitle(
         "Error of each layer's output, in % of the standard deviation of the float output"
     )
-    return _png(figure)
+    return png(figure)
