@@ -122,6 +122,7 @@ def _selection(args: argparse.Namespace) -> Selection:
         rounding=ROUNDINGS if args.rounding is None else _words(args.rounding),
         seed=args.seed,
         rejects=args.rejects,
+        edition=_count("edition", args.edition),
     )
 
 
@@ -200,6 +201,13 @@ def case_arguments() -> argparse.ArgumentParser:
     parent.add_argument("--n", type=int, default=COUNT, metavar="N", help=f"default {COUNT}")
     parent.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
     parent.add_argument("--only", metavar="IDS", help="these cases alone, such as 3,17")
+    parent.add_argument(
+        "--edition",
+        type=int,
+        default=0,
+        metavar="E",
+        help="kinds of cases that came with vectors 1.E, of multiplier and requantize 1",
+    )
     return parent
 
 

@@ -34,6 +34,7 @@ DEFECTS = {
     "multiplier.float32": "derived in float32",
     "multiplier.shift": "the shift is off by one",
     "multiplier.large_shift": "shifts of 31 and more are wrong",
+    "multiplier.no_shift": "a shift of 0 is taken for another, as in 1 << (shift - 1)",
     "multiplier.above_one": "M >= 1 is not supported",
     "pool.floor": "the mean is floored or truncated",
     "pool.reciprocal": "1/count is approximated",

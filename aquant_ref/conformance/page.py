@@ -17,15 +17,21 @@ from aquant_ref.conformance.verdict import (
 )
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; }
-table { border-collapse: collapse; } caption { text-align: left; padding: .5em 0; }
-th, td { border: 1px solid #bbb; padding: .2em .5em; text-align: right; }
-th { text-align: left; font-weight: normal; background: #f3f3f3; }
-td.pass { background: #dff3df; } td.fail, td.error, td.missing { background: #f9d0d0; }
-td.deviating { background: #fdf0c4; } td.unsupported { background: #eee; color: #666; }
-.scroll { overflow-x: auto; } pre { background: #f6f6f6; padding: .5em; white-space: pre-wrap; }
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13px; } caption { text-align: left; padding: .5em 0; }
+th, td { border: 1px solid #bbb; padding: .1em .3em; text-align: center; white-space: nowrap; }
+th { font-weight: normal; background: #f3f3f3; } thead th { vertical-align: bottom; padding: .4em; }
+thead span { writing-mode: vertical-rl; transform: rotate(180deg); }
+tbody th { position: sticky; left: 0; text-align: left; } td:nth-child(2) { text-align: right; }
+td.pass { background: #dff3df; color: #265c26; } td.deviating { background: #fdf0c4; }
+td.fail, td.error, td.missing { background: #f9d0d0; font-weight: bold; }
+td.unsupported { background: #eee; color: #666; }
+pre { background: #f6f6f6; padding: .5em; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 WORST_FIRST = (FAIL, ERROR, MISSING, DEVIATING, PASS, UNSUPPORTED)
+SIGNS = {PASS: "\u2713", UNSUPPORTED: "\u2013"}  # of others the number is shown
 
 
 def html(report: Report) -> str:
@@ -34,7 +40,8 @@ def html(report: Report) -> str:
     found = report.total()
     added = " + ".join(f"{found[s]} {s}" for s in STATUSES)
     body = [
-        f"<h1>{escape(title)}</h1>",
+        f"<h1>{escape(report.implementation)}</h1>",
+        f"<p>{escape(report.about)}</p>",
         f"<p><strong>{escape(report.claim)}</strong></p>",
         f"<p>{added} = {found['total']} cases</p>",
         '<div class="scroll">',
@@ -55,12 +62,19 @@ def html(report: Report) -> str:
 
 def _matrix(report: Report) -> Iterator[str]:
     flags = list(dict.fromkeys(flag for _, _, flag, _ in report.counts))
-    head = "".join(f"<th>{escape(flag)}</th>" for flag in flags)
-    yield "<table><caption>Cases that pass, of all, by operation and flag</caption>"
-    yield f"<thead><tr><th>operation</th><th>profile</th>{head}</tr></thead><tbody>"
+    head = "".join(f"<th><span>{escape(flag)}</span></th>" for flag in flags)
+    yield (
+        "<table><caption>Cases that do not pass, by operation and kind; "
+        f"{SIGNS[PASS]} all pass, {SIGNS[UNSUPPORTED]} unsupported</caption>"
+    )
+    yield f"<thead><tr><th>operation</th><th>pass</th>{head}</tr></thead><tbody>"
     for name, profile in report.rows:
+        found = report.total(operation=name, profile=profile)
         cells = "".join(_cell(report.total(operation=name, profile=profile, flag=f)) for f in flags)
-        yield f"<tr><th>{escape(name)}</th><th>{escape(profile)}</th>{cells}</tr>"
+        yield (
+            f"<tr><th>{escape(name)} <small>{escape(profile)}</small></th>"
+            f"<td>{found[PASS]}/{found['total']}</td>{cells}</tr>"
+        )
     yield "</tbody></table>"
 
 
@@ -69,7 +83,8 @@ def _cell(found: dict[str, int]) -> str:
         return "<td></td>"
     worst = next(status for status in WORST_FIRST if found[status])
     counted = ", ".join(f"{found[s]} {s}" for s in STATUSES if found[s])
-    return f'<td class="{worst}" title="{counted}">{found[PASS]}/{found["total"]}</td>'
+    wrong = found["total"] - found[PASS] - found[UNSUPPORTED]
+    return f'<td class="{worst}" title="{counted}">{SIGNS.get(worst, wrong)}</td>'
 
 
 def _list(title: str, lines: list[str]) -> Iterator[str]:
@@ -81,7 +96,11 @@ def _list(title: str, lines: list[str]) -> Iterator[str]:
 def _failures(report: Report) -> Iterator[str]:
     if report.failures:
         yield "<h2>First failures of each operation</h2>"
-    for failure in report.failures:
-        yield f"<pre>{escape(chr(10).join(line.strip() for line in report.lines(failure)))}</pre>"
-    for name, count in report.unseen.items():
-        yield f"<p>{escape(name)}: {count} more that are wrong</p>"
+    for name in dict.fromkeys(failure.operation for failure in report.failures):
+        yield f"<h3>{escape(name)}</h3>"
+        for failure in report.failures:
+            if failure.operation == name:
+                lines = "\n".join(line.strip() for line in report.lines(failure))
+                yield f"<pre>{escape(lines)}</pre>"
+        if report.unseen[name]:
+            yield f"<p>{report.unseen[name]} more that are wrong</p>"

@@ -22,8 +22,8 @@ class Selection:
     """A sequence of cases of one operation. Spec: AQ-CONF-2.
 
     `profile` is one of `Operation.choices`, the first of them if none is given. `rejects` selects
-    the inputs that have to be refused instead of the ordinary ones. Raises InputError, which names
-    the argument.
+    the inputs that have to be refused instead of the ordinary ones; `edition` the kinds of cases
+    that a minor version of the vectors brought. Raises InputError, which names the argument.
     """
 
     operation: str
@@ -34,6 +34,7 @@ class Selection:
     granularity: tuple[str, ...] = GRANULARITIES
     seed: int = 0
     rejects: bool = False
+    edition: int = 0
 
     def __post_init__(self) -> None:
         choices = contract.get(self.operation).choices
@@ -66,6 +67,8 @@ class Selection:
             chosen["granularity"] = ",".join(self.granularity)
         if self.rejects:
             chosen["rejects"] = "yes"
+        if self.edition:
+            chosen["edition"] = str(self.edition)
         return chosen
 
     def command_line(self) -> str:
@@ -77,7 +80,7 @@ class Selection:
         for name, value in self.arguments().items():
             if name == "rejects":
                 words.append("--rejects")
-            elif value != usual[name]:
+            elif value != usual.get(name):
                 words += [f"--{name}", value]
         return " ".join(words)
 

@@ -19,6 +19,7 @@ from aquant_ref.errors import InputError
 
 GENERATED = 1000  # cases of a scalar operation and variation, besides the vectors
 FEWER_TENSORS = 10  # so many times fewer of an operation on tensors
+MOST_OTHER = 10  # generated of a family that has to be refused, or that came later
 SEED = 1  # not that of the vectors
 
 
@@ -86,11 +87,13 @@ def _groups(adapter: Adapter, name: str, generated: int, seed: int) -> Iterator[
     if not contract.get(name).scalar:
         generated = -(-generated // FEWER_TENSORS)
     capabilities = adapter.capabilities()
-    for selection in capabilities.selections(name, seed):
-        yield _generated(selection, generated)
-    if capabilities.rejects and any(family.rejects for family in FAMILIES[name]):
-        for selection in capabilities.selections(name, seed, rejects=True):
-            yield _generated(selection, min(generated, 10 * len(families(selection))))
+    for rejects, edition in sorted({(f.rejects, f.edition) for f in FAMILIES[name]}):
+        if rejects and not capabilities.rejects:
+            continue
+        for selection in capabilities.selections(name, seed, rejects=rejects, edition=edition):
+            usual = not rejects and not edition
+            most = generated if usual else MOST_OTHER * len(families(selection))
+            yield _generated(selection, min(generated, most))
 
 
 def _generated(selection: Selection, count: int) -> Group:

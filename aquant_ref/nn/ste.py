@@ -27,6 +27,7 @@ from autograd.extend import defvjp_argnums
 from numpy.typing import NDArray
 
 from aquant_ref.nn.autodiff import primitive
+from aquant_ref.nn.select import select
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.threads import map_blocks
 
@@ -166,7 +167,7 @@ def ste_quantize(
         np.clip(q, codes.low, codes.high, out=q)
         np.multiply(q, x.dtype.type(scale), out=out[part])
         if keep is not None:
-            np.copyto(out[part], x[part], where=~keep[part])
+            out[part] = select(keep[part], out[part], x[part])
 
     map_blocks(block, len(x), _block(x))
     return out
@@ -189,15 +190,15 @@ def _ste_quantize_vjp(
     codes, keep = kwargs["codes"], kwargs.get("keep")
 
     def vjp(g: Array) -> tuple[Any, ...]:
-        dx = np.empty_like(x)
+        dx = np.empty_like(x) if 0 in argnums else None
 
         def block(part: slice) -> tuple[float, Array | None]:
             rounded = _rounded(x[part], scale, coefficients, codes)
             kept = g[part] if keep is None else g[part] * keep[part]
             passed, dscale = pull_back(rounded, kept, codes)
-            if keep is None:
+            if dx is not None and keep is None:
                 dx[part] = passed
-            else:
+            elif dx is not None:
                 np.subtract(g[part], kept, out=dx[part])  # dropped elements pass unchanged
                 dx[part] += passed
             if rounded.tau is None or 2 not in argnums:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Block, Graph
+from aquant_ref.nn.select import select
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.learner import Learner
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
@@ -141,7 +142,7 @@ def _mixed(
     x = cache.quantized[name][chosen]
     if not settings.dropping:
         return x
-    return np.where(coin_flips(rng, x.shape), x, cache.exact[name][chosen])
+    return select(coin_flips(rng, x.shape), x, cache.exact[name][chosen])
 
 
 def _objective(

@@ -17,7 +17,18 @@ from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.streams import header, lines
 from aquant_ref.errors import InputError
 
-SELECTIONS = [Selection(name, p) for name, each in OPERATIONS.items() for p in each.choices]
+# whether a family has to be refused, and its edition; by operation
+KINDS = {
+    name: sorted({(family.rejects, family.edition) for family in each})
+    for name, each in FAMILIES.items()
+}
+SELECTIONS = [
+    Selection(name, profile, edition=edition)
+    for name, each in OPERATIONS.items()
+    for rejects, edition in KINDS[name]
+    for profile in each.choices
+    if not rejects
+]
 
 # A sequence is the same for ever: what is written here may be added to, and is never changed.
 SHA256 = {
@@ -69,6 +80,14 @@ SHA256 = {
     "bordered_conv2d engine": "bf9588bc33eac328",
     "fused_conv2d engine": "df37331fa40f3c15",
     "program engine": "442788689fed007d",
+    "multiplier core-int edition 1": "e466bdcd7853abf5",
+    "requantize exact edition 1": "213d63a6d0efbe08",
+    "requantize tflite_single edition 1": "a124dd7b3846e377",
+    "requantize tflite_up edition 1": "9004b7900f65aa79",
+    "requantize tflite_away edition 1": "74c61f9b47a781d0",
+    "requantize float32 edition 1": "717b6c1ca0db1972",
+    "requantize float64 edition 1": "22997b871c0ae6e4",
+    "requantize float64_onnx edition 1": "8008be0eb5795922",
 }
 
 
@@ -88,7 +107,8 @@ def hash_of(selection: Selection) -> str:
 
 
 def name_of(selection: Selection) -> str:
-    return f"{selection.operation} {selection.profile}"
+    edition = f" edition {selection.edition}" if selection.edition else ""
+    return f"{selection.operation} {selection.profile}{edition}"
 
 
 @pytest.mark.parametrize("selection", SELECTIONS, ids=name_of)
@@ -115,8 +135,8 @@ def test_other_arguments_give_other_cases() -> None:
 
 @pytest.mark.parametrize("operation", [*FAMILIES])
 def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(operation: str) -> None:
-    for rejects in {family.rejects for family in FAMILIES[operation]}:
-        selection = Selection(operation, rejects=rejects)
+    for rejects, edition in KINDS[operation]:
+        selection = Selection(operation, rejects=rejects, edition=edition)
         cases = generate(selection, range(300 if OPERATIONS[operation].scalar else 90))
         profile = {"profile": cases.profile} if cases.operation.variations else {}
         for k in range(len(cases)):
@@ -129,9 +149,10 @@ def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(operation
 
 @pytest.mark.parametrize("operation", [*FAMILIES])
 def test_integers_fit_the_types_of_the_contract(operation: str) -> None:
-    for rejects in {family.rejects for family in FAMILIES[operation]}:
+    for rejects, edition in KINDS[operation]:
         scalar = OPERATIONS[operation].scalar
-        cases = generate(Selection(operation, rejects=rejects), range(2000 if scalar else 60))
+        selection = Selection(operation, rejects=rejects, edition=edition)
+        cases = generate(selection, range(2000 if scalar else 60))
         for field in cases.operation.fields:
             if field.type != "i32":
                 continue
@@ -197,6 +218,8 @@ def test_a_product_of_pools_is_complete() -> None:
 def test_what_has_no_input_to_refuse_says_so() -> None:
     with pytest.raises(InputError, match="add: has no input that has to be refused"):
         families(Selection("add", rejects=True))
+    with pytest.raises(InputError, match="add: has no input of edition 1$"):
+        families(Selection("add", edition=1))
 
 
 @pytest.mark.parametrize(

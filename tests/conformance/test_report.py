@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -101,5 +102,7 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(report: Report) -> N
     Reader().feed(text)
     assert not opened
     assert "half &lt;b&gt; &amp; even" in text
-    assert "<th>negative_tie</th>" in text
+    assert "<th><span>negative_tie</span></th>" in text
+    cells = re.findall(r'<td class="fail" title="[^"]*">(\d+)</td>', text)
+    assert sum(map(int, cells)) == report.total()["fail"] > 0
     assert report.failures[0].case in text

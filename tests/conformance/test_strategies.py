@@ -70,7 +70,9 @@ def test_the_smallest_failure_of_an_adapter_is_small() -> None:
     selection = Selection("round", rounding=("half_up",))
     found = strategies.smallest_failure(HalfEven(), selection)
     assert found is not None
-    assert found == {"rounding": "half_up", "t": 0.5}
+    assert found["rounding"] == "half_up"
+    # the least that Hypothesis reaches: it starts from constants of whatever modules are loaded
+    assert found["t"] in (0.5, -1.5)
     assert (
         strategies.smallest_failure(HalfEven(), Selection("round", rounding=("half_even",))) is None
     )

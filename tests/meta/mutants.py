@@ -437,6 +437,12 @@ MULTIPLIER = [
         "above_one",
     ),
     (
+        "shifts cut to 62 before the carry",
+        lambda m: carried((mantissa(up, m)[0], min(mantissa(up, m)[1], 62))),
+        "multiplier.carry",
+        "last_shift",
+    ),
+    (
         "shift of 5 bits beyond 31",
         lambda m: (carried(mantissa(up, m))[0], 31 + (carried(mantissa(up, m))[1] - 31) % 16),
         "multiplier.large_shift",
@@ -591,6 +597,12 @@ REQUANTIZE = [
         scaled(lambda a, m, n: (a * m + wrap(2**n // 2, 32)) >> n),
         "multiplier.large_shift",
         "large_shift",
+    ),
+    (
+        "1 << (shift - 1), which a 32-bit shift of -1 makes 1 << 31",
+        scaled(lambda a, m, n: (a * m + (1 << (n - 1) if n else -(2**31))) >> n),
+        "multiplier.no_shift",
+        "no_shift",
     ),
     (
         "M below 1 only",

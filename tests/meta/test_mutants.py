@@ -43,6 +43,14 @@ def test_a_right_implementation_is_never_accused(variant: Written) -> None:
     assert report.total()["pass"] > 1000
 
 
+def test_each_kind_of_case_that_came_later_finds_what_none_before_it_did() -> None:
+    later = {f.flag: f for fs in FAMILIES.values() for f in fs if f.edition and not f.rejects}
+    found = [failing_flags(report_on(mutant)) for mutant in MUTANTS]
+    alone = set().union(*(flags for flags in found if len(flags) == 1))
+    assert len(later) == 2
+    assert alone >= later.keys()
+
+
 def test_there_is_a_mutant_of_every_operation() -> None:
     assert {mutant.operation for mutant in MUTANTS} == SCALAR
     assert len({str(mutant) for mutant in MUTANTS}) == len(MUTANTS) >= 60

@@ -76,14 +76,16 @@ class Capabilities:
         declared = all(set(need) <= set(getattr(self, name)) for name, need in needs.items())
         return declared and (self.rejects or not asked.rejects)
 
-    def selections(self, operation: str, seed: int, *, rejects: bool = False) -> list[Selection]:
+    def selections(
+        self, operation: str, seed: int, *, rejects: bool = False, edition: int = 0
+    ) -> list[Selection]:
         """Sequences of cases that together ask for everything that is declared."""
         variations = contract.get(operation).variations
         profiles = [p for p in variations if p in self.requantization] if variations else [""]
         names = ("bits", "signs", "rounding", "granularity")
         chosen: dict[str, Any] = {name: getattr(self, name) for name in names}
         return [
-            Selection(operation, profile, **chosen, seed=seed, rejects=rejects)
+            Selection(operation, profile, **chosen, seed=seed, rejects=rejects, edition=edition)
             for profile in profiles
         ]
 

@@ -29,7 +29,8 @@ DTYPES: dict[str, Any] = {"i32": np.int64, "i64": np.int64, "f64": np.float64}
 class Family:
     """Cases that carry `flag`: what they are, and the faults (`defects.DEFECTS`) they catch.
 
-    `rejects`: inputs that have to be refused.
+    `rejects`: inputs that have to be refused. `edition`: the minor version of the vectors that
+    brought it; the families of each take turns among themselves, as a sequence never changes.
     """
 
     flag: str
@@ -37,6 +38,7 @@ class Family:
     description: str
     catches: tuple[str, ...]
     rejects: bool = False
+    edition: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,17 @@ def odd_zero_point(draw: Draw, qmin: Array, qmax: Array) -> Array:
 def between(draw: Draw, low: Array, high: Array) -> Array:
     """Uniform in low..high, or low where there is nothing."""
     return draw.integers(low, np.maximum(low, high))
+
+
+def beside_ends(draw: Draw, qmin: Array, qmax: Array) -> Array:
+    """Codes up to two steps inside or outside either end."""
+    return np.asarray(np.where(draw.integers(0, 1) == 1, qmax, qmin) + draw.integers(-2, 2))
+
+
+def relu6_range(draw: Draw, zero: Array, qmin: Array, qmax: Array) -> tuple[Array, Array]:
+    """What a ReLU6 leaves of a range: from the zero point, which moves off qmax, to below qmax."""
+    low = np.where(zero == qmax, qmin, zero)
+    return low, between(draw, low, qmax - 1)
 
 
 def bit_length(values: Array) -> Array:

@@ -11,6 +11,10 @@ from aquant_ref.conformance.draw import Array, Draw
 from aquant_ref.conformance.selection import Selection
 
 TOP = 2.0**31
+ULP = 2.0**-22  # below TOP
+# what is taken from TOP: a mantissa that rounds to it, and one that does not
+CARRIED = np.array([0.5, 0.5 - ULP, 0.49, 0.4, 0.3, 0.25, 0.1, 2.0**-10, 2.0**-20, 2 * ULP, ULP])
+STAYS = np.array([0.5 + ULP, 0.5 + 2 * ULP, 0.51, 0.6, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 2.5])
 
 
 def _scaled(draw: Draw, mantissa: Array, low: int = -30, high: int = 30) -> Columns:
@@ -48,6 +52,13 @@ def _products(draw: Draw, selection: Selection) -> Columns:
 def _refused(draw: Draw, selection: Selection) -> Columns:
     values = (0.0, -0.5, np.inf, np.nan, 2.0**31, 1e300, 2.0**-34, 5e-324)
     return {"m": draw.pick(values)}
+
+
+def _last_shifts(draw: Draw, selection: Selection, rejects: bool) -> Columns:
+    """Mantissas right below 2^31, at either end of the shifts: a carry makes the shift less."""
+    largest, least = (STAYS, CARRIED) if rejects else (CARRIED, STAYS)
+    (m,) = draw.cross([*np.ldexp(TOP - largest, -63), *(TOP - least)])
+    return {"m": m}
 
 
 FAMILIES = (
@@ -99,5 +110,20 @@ FAMILIES = (
         "not finite, not above zero, or out of the range of shifts",
         ("input.accepted",),
         rejects=True,
+    ),
+    Family(
+        "last_shift",
+        partial(_last_shifts, rejects=False),
+        "shifts of 0, and of 63 that a carry makes 62",
+        ("multiplier.carry", "multiplier.above_one", "multiplier.large_shift"),
+        edition=1,
+    ),
+    Family(
+        "beyond_last_shift",
+        partial(_last_shifts, rejects=True),
+        "shifts of 63, and of 0 that a carry makes -1",
+        ("input.accepted",),
+        rejects=True,
+        edition=1,
     ),
 )

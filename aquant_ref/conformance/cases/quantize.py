@@ -8,9 +8,11 @@ from numpy.typing import ArrayLike
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
+    beside_ends,
     between,
     code_ranges,
     odd_zero_point,
+    relu6_range,
 )
 from aquant_ref.conformance.draw import Array, Draw, nudged
 from aquant_ref.conformance.selection import Selection
@@ -65,7 +67,7 @@ def _quotient_ties(draw: Draw, selection: Selection) -> Columns:
 def _range_ends(draw: Draw, selection: Selection) -> Columns:
     qmin, qmax = code_ranges(draw, selection)
     zero = odd_zero_point(draw, qmin, qmax)
-    code = np.where(draw.integers(0, 1) == 1, qmax, qmin) + draw.integers(-2, 2)
+    code = beside_ends(draw, qmin, qmax)
     scale = draw.scales()
     r = (code - zero + draw.pick((-0.25, 0.0, 0.25))) * scale
     return _columns(draw, selection, r, scale, zero, [qmin, qmax])
@@ -86,8 +88,7 @@ def _relu(draw: Draw, selection: Selection) -> Columns:
 
 def _relu6(draw: Draw, selection: Selection) -> Columns:
     _, zero, (qmin, qmax) = _target(draw, selection)
-    zero = np.where(zero == qmax, qmin, zero)
-    top = between(draw, zero, qmax - 1)
+    zero, top = relu6_range(draw, zero, qmin, qmax)
     scale = draw.scales()
     r = (between(draw, top - 1, qmax + 1) - zero + 0.25) * scale
     return _columns(draw, selection, r, scale, zero, [zero, top])

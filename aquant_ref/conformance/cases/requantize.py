@@ -14,10 +14,12 @@ import numpy as np
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
+    beside_ends,
     between,
     bit_length,
     code_ranges,
     odd_zero_point,
+    relu6_range,
 )
 from aquant_ref.conformance.draw import Array, Draw
 from aquant_ref.conformance.selection import Selection
@@ -95,8 +97,8 @@ def _reaching(
 
 def _range_ends(draw: Draw, selection: Selection) -> Columns:
     zero, (qmin, qmax) = _range(draw, selection)
-    code = np.where(draw.integers(0, 1) == 1, qmax, qmin) + draw.integers(-2, 2)
-    return _reaching(draw, selection, code - zero, zero, [qmin, qmax])
+    y = beside_ends(draw, qmin, qmax) - zero
+    return _reaching(draw, selection, y, zero, [qmin, qmax])
 
 
 def _saturated(draw: Draw, selection: Selection) -> Columns:
@@ -112,8 +114,7 @@ def _relu(draw: Draw, selection: Selection) -> Columns:
 
 def _relu6(draw: Draw, selection: Selection) -> Columns:
     zero, (qmin, qmax) = _range(draw, selection)
-    zero = np.where(zero == qmax, qmin, zero)
-    top = between(draw, zero, qmax - 1)
+    zero, top = relu6_range(draw, zero, qmin, qmax)
     return _reaching(draw, selection, between(draw, top - 1, qmax + 1) - zero, zero, [zero, top])
 
 
@@ -133,6 +134,14 @@ def _large_shifts(draw: Draw, selection: Selection) -> Columns:
     twice = draw.pick((-5, -3, -1, 1, 3, 5))
     m, shift = _multipliers(draw), between(draw, np.full(len(draw), 48), 63 - bit_length(twice))
     acc = _quotient(draw, twice, m, shift)
+    return _columns(selection, acc, m, shift, *_range(draw, selection))
+
+
+def _no_shift(draw: Draw, selection: Selection) -> Columns:
+    """Only 0 stays inside any range: M is 2^28 and more."""
+    acc, shift, m = draw.cross(
+        (0, 1, -1, 2, -2, 3), range(3), (MULTIPLIER_MIN, MULTIPLIER_MIN + 1, MULTIPLIER_END - 1)
+    )
     return _columns(selection, acc, m, shift, *_range(draw, selection))
 
 
@@ -231,5 +240,12 @@ FAMILIES = (
         "mantissas that are not normalised, shifts outside 0..62",
         ("input.accepted", "multiplier.range"),
         rejects=True,
+    ),
+    Family(
+        "no_shift",
+        _no_shift,
+        "shifts of 0 to 2: at 0 there is no half to add",
+        ("multiplier.no_shift", "multiplier.above_one"),
+        edition=1,
     ),
 )

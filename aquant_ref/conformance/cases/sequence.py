@@ -64,10 +64,14 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 
 
 def families(selection: Selection) -> tuple[Family, ...]:
-    """The families that take turns; raises InputError where nothing has to be refused."""
-    chosen = tuple(f for f in FAMILIES[selection.operation] if f.rejects == selection.rejects)
+    """The families that take turns; raises InputError where there are none."""
+    asked = selection.rejects, selection.edition
+    chosen = tuple(f for f in FAMILIES[selection.operation] if (f.rejects, f.edition) == asked)
     if not chosen:
-        raise InputError(f"{selection.operation}: has no input that has to be refused")
+        of = f" of edition {selection.edition}" if selection.edition else ""
+        raise InputError(
+            f"{selection.operation}: has no input{of}" + " that has to be refused" * asked[0]
+        )
     return chosen
 
 

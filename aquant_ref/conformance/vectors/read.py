@@ -18,7 +18,7 @@ from aquant_ref.conformance.verdict import Expected
 from aquant_ref.errors import InputError
 
 MAJOR = 1
-VERSION = f"{MAJOR}.0"
+VERSION = f"{MAJOR}.1"
 VECTORS = Path(__file__).parent / f"v{MAJOR}"
 FORMAT = "aquant-ref vectors 1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.selection import ROUNDINGS, Selection
 from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, VERSION, path_of
 from aquant_ref.conformance.verdict import Expected, expected
-from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import replacing
 
 MEMBERS = (
@@ -43,11 +42,12 @@ def generate(directory: Path = VECTORS) -> list[Path]:
 def text(name: str) -> str:
     """The file of an operation; a line a test, so that a difference is read easily."""
     operation = contract.get(name)
-    ordinary, refused = _selections(name)
-    members = 1 if "granularity" in operation.tags else max(FEWEST, MEMBERS // len(ordinary))
+    selections = _selections(name)
+    first = sum(not (s.rejects or s.edition) for s in selections)
+    members = 1 if "granularity" in operation.tags else max(FEWEST, MEMBERS // first)
     if not operation.scalar:
         members = min(members, MOST_TENSORS)
-    groups = [_group(s, members) for s in (*ordinary, *refused)]
+    groups = [_group(selection, members) for selection in selections]
     head = {
         "format": FORMAT,
         "op": name,
@@ -68,27 +68,35 @@ def text(name: str) -> str:
     return json.dumps(head, indent=1)[:-2] + f',\n "groups": [\n{body}\n]}}\n'
 
 
-def _selections(name: str) -> tuple[list[Selection], list[Selection]]:
+def _selections(name: str) -> list[Selection]:
+    """Of each edition in turn, so that what is there stays where it is; last what is refused."""
     operation = contract.get(name)
+    ordinary = [*_ordinary(operation)]
+    refused = Selection(name, rejects=True)
+    if "granularity" in operation.tags:
+        refused = Selection(name, "exact", bits=(8,), rejects=True)
+    return [
+        replace(selection, edition=edition)
+        for edition in sorted({family.edition for family in FAMILIES[name]})
+        for selection in (*ordinary, refused)
+        if any((f.rejects, f.edition) == (selection.rejects, edition) for f in FAMILIES[name])
+    ]
+
+
+def _ordinary(operation: Operation) -> Iterator[Selection]:
+    """One for each variation, width and rounding rule."""
+    if "granularity" in operation.tags:
+        yield from _of_layers(operation)
+        return
     codes = CODES if "bits" in operation.tags else (None,)
     rules = ROUNDINGS if "rounding" in operation.tags else (None,)
-    if "granularity" in operation.tags:
-        ordinary = list(_of_layers(operation))
-        return ordinary, [Selection(name, "exact", bits=(8,), rejects=True)]
-    ordinary = []
     for profile, code, rule in product(operation.choices, codes, rules):
         chosen: dict[str, Any] = {}
         if code is not None:
             chosen |= {"bits": (code[0],), "signs": (code[1],)}
         if rule is not None:
             chosen["rounding"] = (rule,)
-        ordinary.append(Selection(name, profile, **chosen))
-    refused = Selection(name, rejects=True)
-    try:
-        families(refused)
-    except InputError:
-        return ordinary, []
-    return ordinary, [refused]
+        yield Selection(operation.name, profile, **chosen)
 
 
 def _of_layers(operation: Operation) -> Iterator[Selection]:
@@ -119,8 +127,9 @@ def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str
         if tag not in operation.tags:
             for each in names:
                 del params[each]
-    if not selection.rejects:
-        del params["rejects"]
+    for each in ("rejects", "edition"):
+        if not params[each]:
+            del params[each]
     slug = "-".join(_slug(selection, params))
     return params, [json.dumps(test) for test in _tests(slug, cases, right)]
 
