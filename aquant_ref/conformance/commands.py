@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.selection import Selection
 
 COUNT = 10_000  # cases of `gen`
+MOST = 10_000_000  # at a time: their answers have to fit in memory; another seed has more
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
 TIMEOUT = 60.0
+MOST_SECONDS = 86_400.0
 
 Show = Callable[[str], None]
 
@@ -38,6 +40,7 @@ def check(args: argparse.Namespace, show: Show, stdin: BinaryIO) -> int:
     """Judge the answers on standard input; returns the exit code of the report."""
     from aquant_ref.conformance import check
 
+    _check_outputs(args)
     report = check.check(
         _selection(args), _places(args), stdin, timeout=args.timeout, oracle=args.oracle
     )
@@ -50,6 +53,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     from aquant_ref.conformance.report import EXIT_STALE
     from aquant_ref.conformance.verification import GENERATED, SEED, verify
 
+    _check_outputs(args)
     try:
         known = deviations.load(args.deviations) if args.deviations else None
     except deviations.StaleDeviation as error:
@@ -102,6 +106,8 @@ def vectors(args: argparse.Namespace, show: Show) -> int:
     from aquant_ref.conformance import vectors
 
     directory = Path(args.dir) if args.dir else vectors.VECTORS
+    if args.action == "lint" and not directory.is_dir():
+        raise InputError(f"dir: {directory} is no directory")
     if args.action == "generate":
         for path in vectors.generate(directory):
             show(str(path))
@@ -130,8 +136,8 @@ def _places(args: argparse.Namespace) -> Sequence[int]:
     if args.only is None:
         return range(_count("n", args.n))
     places = _integers("only", args.only)
-    if min(places) < 0 or len(set(places)) < len(places):
-        raise InputError(f"only: needs different numbers from 0 on, got {args.only}")
+    if not 0 <= min(places) <= max(places) <= MOST or len(set(places)) < len(places):
+        raise InputError(f"only: needs different numbers from 0 to {MOST}, got {args.only}")
     return places
 
 
@@ -162,6 +168,16 @@ def _capabilities(args: argparse.Namespace) -> Capabilities:
     )
 
 
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Before any work: raises InputError for a file that could not be written, or no time limit."""
+    from aquant_ref.formats.atomic import check_writable_file
+
+    if not 0 < args.timeout <= MOST_SECONDS:
+        raise InputError(f"timeout: needs more than 0 seconds, a day at most, got {args.timeout:g}")
+    for path in filter(None, (args.junit, args.html)):
+        check_writable_file(path)
+
+
 def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
     from aquant_ref.conformance import junit, page
     from aquant_ref.formats.atomic import replacing
@@ -175,8 +191,8 @@ def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
 
 
 def _count(name: str, value: int) -> int:
-    if value < 0:
-        raise InputError(f"{name}: needs 0 or more, got {value}")
+    if not 0 <= value <= MOST:
+        raise InputError(f"{name}: needs 0 to {MOST}, got {value}")
     return value
 
 

@@ -98,7 +98,7 @@ def pytest_collection_modifyitems(
         return
     from aquant_ref.conformance.adapters import load
 
-    report = _run(config, load(name))
+    report = _run(config, load(name), command=f"aquant-ref verify --adapter {name}")
     for key in dict.fromkeys(key[:3] for key in report.counts):
         item = ConformanceItem.from_parent(session, name=f"aquant_ref/{'/'.join(key)}")
         item.report, item.key = report, key

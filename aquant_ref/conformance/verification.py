@@ -31,12 +31,13 @@ def verify(
     seed: int = SEED,
     deviations: Deviations | None = None,
     only: Sequence[str] = (),
-    command: str = "aquant-ref verify",
+    command: str = "",
 ) -> Report:
     """Ask the adapter for every case it declares itself capable of, and report.
 
-    `only` runs the cases with these ids; `command` is what would do this again. Raises InputError
-    for an unknown operation or id, one that cannot be asked for, or where the adapter cannot start.
+    `only` runs the cases with these ids; `command` is what would do this again from a shell, and
+    without one a failure names the call. Raises InputError for an unknown operation or id, one that
+    cannot be asked for, or where the adapter cannot start.
     """
     names = _names(adapter, operations)
     adapter.start()
@@ -47,8 +48,11 @@ def verify(
     report = Report(about, adapter.name or type(adapter).__name__, capabilities.text())
     report.problems = adapter.problems
 
+    usual = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
+    more = "".join(f", {k}={v}" for k, (v, default) in usual.items() if v != default)
+
     def again(case: str) -> str:
-        return f"{command} --case {case}"
+        return f"{command} --case {case}" if command else f"verify(adapter, only=[{case!r}]{more})"
 
     ran = False
     for name in names:

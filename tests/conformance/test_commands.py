@@ -225,7 +225,20 @@ def test_verify_ends_with_3_for_a_stale_deviation(
     [
         (["gen", "magic"], ["magic", "requantize"]),
         (["gen", "requantize", "--profile", "fast"], ["fast", "tflite_up"]),
-        (["gen", "clip", "--n", "-1"], ["n: needs 0 or more"]),
+        (["gen", "clip", "--n", "-1"], ["n: needs 0 to 10000000"]),
+        (["gen", "clip", "--n", "9" * 20], ["n: needs 0 to 10000000"]),
+        (["gen", "clip", "--only", "9" * 20], ["only", "0 to 10000000"]),
+        (["gen", "clip", "--edition", "1"], ["clip", "edition 1"]),
+        (["gen", "requantize", "--edition", "-1"], ["edition"]),
+        (["check", "clip", "--timeout", "0"], ["timeout: needs more than 0"]),
+        (["verify", "clip", "--timeout", "nan"], ["timeout: needs more than 0"]),
+        (["verify", "clip", "--pipe", "./k 'x"], ["pipe", "./k 'x", "No closing quotation"]),
+        (["verify", "clip", "--pipe", " "], ["pipe", "is no command"]),
+        (["verify", "--exec", "'{case}"], ["exec", "No closing quotation"]),
+        # before the kernel is looked for
+        (["verify", "clip", "--pipe", "/no/such/kernel", "--html", "."], [".: is a directory"]),
+        (["check", "clip", "--junit", "."], [".: is a directory"]),
+        (["vectors", "lint", "--dir", "/no/such"], ["/no/such is no directory"]),
         (["gen", "clip", "--only", "3,3"], ["only"]),
         (["gen", "clip", "--only", "x"], ["only", "'x'"]),
         (["gen", "requantize", "--bits", "17"], ["bits", "1 to 16"]),
@@ -277,3 +290,14 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: is a file, not a directory"):
         generate(tmp_path / "file")
+
+
+def test_an_adapter_is_found_in_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Past bug: not by the installed command, whose directory is another."""
+    (tmp_path / "only_here.py").write_text(WRONG)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    assert cli.main(["verify", "clip", "--adapter", "only_here:Wrong", "--n", "0"]) == 1
+    assert "--adapter only_here:Wrong --n 0 --case clip/" in capsys.readouterr().out

@@ -53,6 +53,8 @@ def test_the_fixture_fails_a_test_with_the_report(folder: Path) -> None:
     out = pytest_in(folder)
     assert "1 failed, 1 passed" in out
     assert "rule AQ-INT-1; likely: " in out
+    # past bug: a command that verifies this package instead
+    assert "again: verify(adapter, only=['clip/type_end/1'], generated=0)" in out
 
 
 def test_the_option_adds_a_test_for_each_operation_and_flag(folder: Path) -> None:
@@ -62,4 +64,4 @@ def test_the_option_adds_a_test_for_each_operation_and_flag(folder: Path) -> Non
     assert "aquant_ref/clip/core-int/range_end" not in out
     wrong = pytest_in(folder, "--aquant-adapter", "mine:Wrong", "-k", "aquant_ref")
     assert "aquant_ref/clip/core-int/range_end" in wrong
-    assert "again: " in wrong
+    assert "again: aquant-ref verify --adapter mine:Wrong --case clip/range_end/" in wrong

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -192,16 +195,31 @@ def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array
     return arrays
 
 
+def words(name: str, command: str) -> list[str]:
+    """A command as the words of it; raises InputError, which calls it `name`, if it is none."""
+    try:
+        split = shlex.split(command, posix=os.name == "posix")
+    except ValueError as error:
+        raise InputError(f"{name}: {command!r} is no command ({error})") from error
+    if not split:
+        raise InputError(f"{name}: {command!r} is no command")
+    return split
+
+
 def given(field: Field, value: Any) -> Any:
     """A field of a case on tensors as a method gets it."""
     return tuple(value.tolist()) if field.axes and not field.tensor else value
 
 
 def load(name: str) -> Adapter:
-    """The adapter `package.module:Class`; raises InputError where there is none."""
+    """The adapter `package.module:Class`, also from the working directory, as `python -m` has it;
+    raises InputError where there is none.
+    """
     from importlib import import_module
 
     module, _, attribute = name.partition(":")
+    if "" not in sys.path:
+        sys.path.append("")  # last: no file there comes before an installed module
     try:
         made = getattr(import_module(module), attribute)()
     except Exception as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities, words
 from aquant_ref.conformance.adapters.pipe import signal_name
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, plain
 from aquant_ref.conformance.contract import Field, Operation
@@ -63,7 +62,7 @@ class CommandAdapter(Adapter):
         keep: str | Path | None = None,
     ) -> None:
         self.name = command
-        self.command = shlex.split(command, posix=os.name == "posix")
+        self.command = words("exec", command)
         if not any(PLACE in word for word in self.command):
             raise InputError(f"exec: {command!r} has no {PLACE}, which stands for the directory")
         self.timeout = timeout

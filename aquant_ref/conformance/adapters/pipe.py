@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
 import subprocess
 from collections.abc import Iterable
@@ -13,7 +11,7 @@ from threading import Thread
 from typing import IO
 
 from aquant_ref.conformance import streams
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities, words
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.contract import Operation
 from aquant_ref.conformance.replies import Replies
@@ -38,7 +36,7 @@ class PipeAdapter(Adapter):
         capabilities: Capabilities | None = None,
     ) -> None:
         self.name = command
-        self.command = shlex.split(command, posix=os.name == "posix")
+        self.command = words("pipe", command)
         self.timeout = timeout
         self._capabilities = capabilities or Capabilities()
 
@@ -63,7 +61,7 @@ class PipeAdapter(Adapter):
             kernel = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
             )
-        except (OSError, IndexError) as error:
+        except OSError as error:
             raise InputError(f"{' '.join(self.command)}: cannot be started ({error})") from error
         assert kernel.stdin is not None
         assert kernel.stdout is not None
