@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aquant_ref.errors import InputError
+
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters import Adapter
     from aquant_ref.conformance.report import Report
@@ -39,7 +41,10 @@ def aquant_verify(request: pytest.FixtureRequest) -> Callable[..., Report]:
     """Verify an adapter; the test fails with the report where anything is wrong."""
 
     def check(adapter: Adapter, **chosen: Any) -> Report:
-        report = _run(request.config, adapter, **chosen)
+        try:
+            report = _run(request.config, adapter, **chosen)
+        except InputError as error:
+            pytest.fail(str(error), pytrace=False)
         if report.exit_code:
             pytest.fail(report.text(), pytrace=False)
         return report
@@ -98,7 +103,10 @@ def pytest_collection_modifyitems(
         return
     from aquant_ref.conformance.adapters import load
 
-    report = _run(config, load(name), command=f"aquant-ref verify --adapter {name}")
+    try:
+        report = _run(config, load(name), command=f"aquant-ref verify --adapter {name}")
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from error
     for key in dict.fromkeys(key[:3] for key in report.counts):
         item = ConformanceItem.from_parent(session, name=f"aquant_ref/{'/'.join(key)}")
         item.report, item.key = report, key

@@ -251,6 +251,7 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["verify", "--exec", "./k"], ["exec", "{case}"]),
         (["verify", "--exec", "/no/such {case}"], ["/no/such", "cannot be started"]),
         (["verify", "--exec", "./k {case}", "--shrink"], ["shrink"]),
+        (["verify", "--exec", "./k {case}", "--keep", __file__], [__file__, "not a directory"]),
         (["gen", "conv2d"], ["conv2d", "tensors", "verify --exec"]),
         (["verify", "clip", "--case", "clip/x/1"], ["clip/x/1"]),
         (["verify", "--pipe", "./k", "--profile", "fast"], ["profile", "fast", "tflite_up"]),

@@ -43,10 +43,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pytest_in(folder: Path, *arguments: str) -> str:
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     plugin = ["-p", "aquant_ref.conformance.plugin", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", "-rs", *plugin, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def pytest_in(folder: Path, *arguments: str) -> str:
+    return run_pytest(folder, *arguments).stdout
 
 
 def test_the_fixture_fails_a_test_with_the_report(folder: Path) -> None:
@@ -65,3 +69,18 @@ def test_the_option_adds_a_test_for_each_operation_and_flag(folder: Path) -> Non
     wrong = pytest_in(folder, "--aquant-adapter", "mine:Wrong", "-k", "aquant_ref")
     assert "aquant_ref/clip/core-int/range_end" in wrong
     assert "again: aquant-ref verify --adapter mine:Wrong --case clip/range_end/" in wrong
+
+
+def test_what_cannot_be_used_is_one_line(folder: Path) -> None:
+    (folder / "bad.toml").write_text("[[deviation]]\nflag = 'inside'\nkind = 'known-bug'\n")
+    deviations = ["--aquant-deviations", "bad.toml"]
+    words = "bad.toml: deviation 1: gives no reason"
+    assert f"\n{words}\n" in pytest_in(folder, *deviations)
+    for more, line in (
+        (deviations + ["--aquant-adapter", "mine:Right"], words),
+        (["--aquant-adapter", "mine:Other"], "adapter: 'mine:Other' cannot be made"),
+    ):
+        done = run_pytest(folder, *more)
+        assert done.returncode == pytest.ExitCode.USAGE_ERROR
+        assert f"ERROR: {line}" in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr

@@ -30,6 +30,7 @@ from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import Answers, values
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.formats.atomic import check_writable_directory, make_directory
 
 FORMAT = "aquant-ref case 1"
 PLACE = "{case}"
@@ -84,8 +85,11 @@ class CommandAdapter(Adapter):
     def start(self) -> None:
         """The case `smoke`: to copy in_x.npy to out_y.npy.
 
-        Raises InputError, which says what went wrong, unless the kernel does.
+        Raises InputError, which says what went wrong, unless the kernel does; also where the
+        directories of cases cannot be kept.
         """
+        if self._keep is not None:
+            check_writable_directory(self._keep)
         x = np.arange(-3, 3, dtype=np.int32).reshape(2, 3)
         try:
             (y,) = self._ask("smoke", "smoke", "", SMOKE, {"x": x})
@@ -128,7 +132,7 @@ class CommandAdapter(Adapter):
             directory = Path(temporary)
             if self._keep is not None:
                 directory = self._keep / name.replace("/", "_")
-                directory.mkdir(parents=True, exist_ok=True)
+                make_directory(directory)
                 for old in directory.glob("out_*.npy"):
                     old.unlink()
             head = {
