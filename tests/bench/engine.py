@@ -183,8 +183,8 @@ def border(rounds: int, progress: Progress) -> list[Row]:
     simulations = [Simulation(each, dtype=np.float32) for each in (learned, plain)]
     rows = []
     for name, work, (ours, other), goal in (
-        ("border-engine", "threshold lowering with border", engines, Goal(1.0, 1.05, TIME)),
-        ("border-simulation", "simulation with border", simulations, Goal(1.1, 1.3, TIME)),
+        ("border", "threshold lowering with border", engines, Goal(1.0, 1.05, TIME)),
+        ("border", "simulation with border", simulations, Goal(1.1, 1.3, TIME)),
     ):
         rows += compared(
             name,

@@ -2,7 +2,8 @@
 
 Every point is the whole way in a process of its own, on one thread: a residual network with random
 weights is quantized by AQuant with a border a channel, lowered, and run in integers on as many
-images as it was calibrated with. One of its sizes grows, the others stay those of BASE.
+images as it was calibrated with. One of its sizes grows, the others stay those of BASE. Times are
+those of the processor, which other work disturbs less than the clock's.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.threads import set_threads
 from tests.bench.conditions import conditions
-from tests.bench.pictures import growth_picture
+from tests.bench.pictures import growth_picture, power
 from tests.bench.processes import python
 
 CLASSES, STACKS = 10, 3
@@ -54,7 +55,7 @@ GROWING = {
     "bits": (2, 3, 4, 5, 6, 7, 8),
     "iterations": (10, 20, 40, 80, 160),
 }
-LABELS = {"quantize": "quantize, s", "engine": "integer engine, s", "peak": "peak memory, GB"}
+LABELS = {"quantize": "quantize", "engine": "integer engine", "peak": "peak memory"}  # s, s, GB
 
 
 def network(width: int, depth: int) -> Graph:
@@ -84,18 +85,18 @@ def network(width: int, depth: int) -> Graph:
 
 
 def once(size: Size) -> dict[str, float]:
-    """Seconds of quantizing, the snap included, and of a run of the engine."""
+    """CPU seconds of quantizing, the snap included, and of a run of the engine."""
     set_threads(1)
     graph = network(size.width, size.depth)
     images = data.load("shapes", split="train").batch(np.arange(size.images))
     config = Config("aquant", size.bits, size.bits, size.iterations)
-    begun = time.perf_counter()
+    begun = time.process_time()
     model = quantize(graph, initial_parameters(graph, 0), images, config)
-    quantized = time.perf_counter()
+    quantized = time.process_time()
     engine = Engine(lower(model))
-    ready = time.perf_counter()
+    ready = time.process_time()
     engine.run(images)
-    return {"quantize": quantized - begun, "engine": time.perf_counter() - ready}
+    return {"quantize": quantized - begun, "engine": time.process_time() - ready}
 
 
 def point(size: Size) -> dict[str, float]:
@@ -139,9 +140,9 @@ def grow(directory: Path, names: Sequence[str], rounds: int, progress: Progress)
 
 def markdown(content: Mapping[str, Any]) -> str:
     """The fitted exponents as a table, each with that of the last two points in brackets."""
-    lines = [f"| time or memory over | {' | '.join(LABELS.values())} |", f"|{'---|' * 4}"]
+    lines = [f"| grows | {' | '.join(LABELS.values())} |", f"|{'---|' * 4}"]
     for name, points in content["growth"].items():
-        powers = (f"{points['exponents'][k]:.2f} ({points['last'][k]:.2f})" for k in LABELS)
+        powers = (f"{power(points, key)} ({power(points, key, 'last')})" for key in LABELS)
         low, high = points["sizes"][0], points["sizes"][-1]
         lines.append(f"| [{name}]({PLACE}/{name}.png) {low} to {high} | {' | '.join(powers)} |")
     return "\n".join(lines)

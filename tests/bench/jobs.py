@@ -20,7 +20,7 @@ from tests.bench.rows import Goal, Row, of_values
 GB, SECONDS = "GB", "s"
 COMMAND = ("-m", "aquant_ref.cli")
 NUMPY = "import numpy"
-ROUNDS = 3  # at most, of what takes minutes
+ROUNDS = 2  # at most, of what takes minutes
 IMAGES, TEST_IMAGES, CLASSES, SIDE = 256, 64, 10, 256  # of resnet18; cut to 224x224
 
 

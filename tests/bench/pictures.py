@@ -25,7 +25,7 @@ def growth_picture(name: str, points: Mapping[str, Any]) -> bytes:
     figure = canvas(8, 3.6)
     time, memory = figure.subplots(1, 2)
     for panel, keys, unit in (
-        (time, ("quantize", "engine"), "seconds, 1 thread"),
+        (time, ("quantize", "engine"), "CPU seconds, 1 thread"),
         (memory, ("peak",), "peak memory in GB"),
     ):
         for key in keys:
@@ -36,14 +36,20 @@ def growth_picture(name: str, points: Mapping[str, Any]) -> bytes:
     return png(figure)
 
 
+def power(points: Mapping[str, Any], key: str, which: str = "exponents") -> str:
+    """An exponent as text; never "-0.00"."""
+    return f"{round(points[which][key], 2) + 0.0:.2f}"
+
+
 def _line(panel: Any, key: str, points: Mapping[str, Any]) -> None:
     sizes, values = np.array(points["sizes"], float), np.array(points[key])
-    power = points["exponents"][key]
-    factor = np.exp(np.mean(np.log(values) - power * np.log(sizes)))
+    fitted = points["exponents"][key]
+    factor = np.exp(np.mean(np.log(values) - fitted * np.log(sizes)))
     color, marker = LINES[key]
-    label = f"{LABELS[key]}: $x^{{{power:.2f}}}$, at the end $x^{{{points['last'][key]:.2f}}}$"
+    whole, end = power(points, key), power(points, key, "last")
+    label = f"{LABELS[key]}: $x^{{{whole}}}$, at the end $x^{{{end}}}$"
     panel.plot(sizes, values, marker, color=color, label=label)
-    panel.plot(sizes, factor * sizes**power, "--", color=color, linewidth=1)
+    panel.plot(sizes, factor * sizes**fitted, "--", color=color, linewidth=1)
 
 
 def _axes(panel: Any, sizes: Sequence[int], unit: str) -> None:
@@ -52,7 +58,7 @@ def _axes(panel: Any, sizes: Sequence[int], unit: str) -> None:
     panel.set_xticks(sizes, [str(size) for size in sizes])
     panel.minorticks_off()
     low, high = panel.get_ylim()
-    low, high = low / 1.5, high * 2  # room for the legend above
+    low, high = low / 2, high * 4  # room for the legend above
     ticks = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
     panel.set_ylim(low, high)
     panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

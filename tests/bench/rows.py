@@ -13,7 +13,7 @@ from aquant_ref.progress import Progress, quiet
 
 FASTER = "x as fast"  # the peer's time over ours; everything else is better the smaller it is
 TIME = "x the time"  # ours over the peer's
-COLUMNS = ("work", "beside", "measured", "spread", "aim", "at least", "reached")
+COLUMNS = ("work", "beside", "measured", "spread", "rounds", "aim", "at least", "reached")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """`ratio` is the median over rounds, `spread` the least and the largest; both None with a
+    """`ratio` is the median of `rounds`, `spread` the least and the largest; both None with a
     `note` that says why nothing was measured. `seconds` are the medians of both.
     """
 
@@ -44,6 +44,7 @@ class Row:
     ratio: float | None = None
     spread: tuple[float, float] | None = None
     seconds: tuple[float, ...] = ()
+    rounds: int = 0
     note: str = ""
 
     def result(self) -> dict[str, Any]:
@@ -82,7 +83,8 @@ def compared(
         ratios = ratios if goal.unit == FASTER else 1 / ratios
         seconds = float(np.median(timing.reference)), float(np.median(timing.seconds))
         spread = float(ratios.min()), float(ratios.max())
-        rows.append(Row(name, work, what, goal, float(np.median(ratios)), spread, seconds))
+        ratio = float(np.median(ratios))
+        rows.append(Row(name, work, what, goal, ratio, spread, seconds, rounds))
     return rows
 
 
@@ -91,7 +93,7 @@ def of_values(
 ) -> Row:
     """A row of what was measured once a round, without a peer."""
     spread = float(min(values)), float(max(values))
-    return Row(name, work, beside, goal, float(np.median(values)), spread)
+    return Row(name, work, beside, goal, float(np.median(values)), spread, rounds=len(values))
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -100,14 +102,15 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         unit = row["unit"]
         if row["ratio"] is None:
-            cells = (row["work"], row["beside"], row["note"], "", *_goals(row), "not measured")
+            cells = (row["work"], row["beside"], row["note"], "", "", *_goals(row), "not measured")
         else:
             spread = " .. ".join(_number(each) for each in row["spread"])
             reached = (
                 "aim" if row["aim_reached"] else {True: "least", False: "no"}.get(row["ok"], "")
             )
             value = f"{_number(row['ratio'])} {unit}"
-            cells = (row["work"], row["beside"], value, spread, *_goals(row), reached)
+            rounds = str(row["rounds"])
+            cells = (row["work"], row["beside"], value, spread, rounds, *_goals(row), reached)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

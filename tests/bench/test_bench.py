@@ -19,7 +19,26 @@ from aquant_ref.threads import set_threads
 from tests.bench import command, engine, growth, jobs, processes
 from tests.bench.rows import FASTER, TIME, Goal, Row, compared, markdown, of_values
 
+CLONE = Path(__file__).resolve().parents[2]
+RESULTS = CLONE / "tests" / "bench" / "results"
+README = (CLONE / "README.md").read_text(encoding="utf-8")
 needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="counts no memory of processes")
+
+
+def stored(name: str) -> dict[str, Any]:
+    """A committed file of results."""
+    content: dict[str, Any] = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    return content
+
+
+def test_the_table_of_the_readme_is_that_of_the_stored_rows() -> None:
+    content = stored("bench.json")
+    assert f"\n\n{markdown(content['rows'])}\n\n" in README
+    assert f"{content['cores']} cores of an {content['processor']}" in README
+    for name, value in content["versions"].items():
+        assert f"{name} {value}" in README or name in ("aquant_ref", "pillow", "scipy", "machine")
+    assert {row["name"] for row in content["rows"]} == set(command.BENCHMARKS)
+    assert all(row["note"] for row in content["rows"] if row["ratio"] is None)
 
 
 def test_an_exponent_is_that_of_the_power_law() -> None:
@@ -62,9 +81,9 @@ def test_ours_and_the_peers_alternate_and_ratios_are_the_right_way_up(
     assert (absent["ratio"], absent["ok"], absent["note"]) == (None, None, "is not installed")
     assert clock.order[3:9] == ["ours", "slow", "quick", "quick", "slow", "ours"]
     lines = markdown([slow, quick, absent]).splitlines()
-    assert lines[2] == "| work | slow | 2 x as fast | 2 .. 2 | 3 | 1 | least |"
-    assert lines[3] == "| work | quick | 2 x the time | 2 .. 2 | 1.5 | 1.9 | no |"
-    assert lines[4] == "| work | absent | is not installed |  | 1 | 1 | not measured |"
+    assert lines[2] == "| work | slow | 2 x as fast | 2 .. 2 | 3 | 3 | 1 | least |"
+    assert lines[3] == "| work | quick | 2 x the time | 2 .. 2 | 3 | 1.5 | 1.9 | no |"
+    assert lines[4] == "| work | absent | is not installed |  |  | 1 | 1 | not measured |"
 
 
 def test_a_goal_is_a_limit_on_the_right_side() -> None:
@@ -83,7 +102,7 @@ def test_a_row_without_a_peer_is_the_median_of_its_rounds() -> None:
         True,
         False,
     )
-    assert markdown([row]).splitlines()[2] == "| work | - | 1.5 s | 1 .. 3 | 1 | 2 | least |"
+    assert markdown([row]).splitlines()[2] == "| work | - | 1.5 s | 1 .. 3 | 3 | 1 | 2 | least |"
 
 
 def test_bad_arguments_are_refused_in_a_line(
@@ -114,11 +133,20 @@ def test_the_command_prints_and_writes_what_was_measured(
     monkeypatch.setattr(command, "BENCHMARKS", {name: benchmark(name) for name in found})
     path = tmp_path / "new" / "rows.json"
     assert command.main(["--only", "good", "--rounds", "2", "--json", str(path)]) == 0
-    assert "| good | - | 1 s | 1 .. 1 | 1 | 2 | aim |" in capsys.readouterr().out
+    assert "| good | - | 1 s | 1 .. 1 | 1 | 1 | 2 | aim |" in capsys.readouterr().out
     content = json.loads(path.read_text(encoding="utf-8"))
-    assert (content["rounds"], [row["ratio"] for row in content["rows"]]) == (2, [1.0])
+    assert [row["ratio"] for row in content["rows"]] == [1.0]
     assert content["versions"]["numpy"] == np.__version__
-    assert command.main([]) == 1  # one of them is too slow
+    found["good"] = 2.0
+    assert command.main(["--json", str(path)]) == 1  # one of them is too slow
+    found["bad"] = 1.5
+    assert command.main(["--only", "bad", "--json", str(path)]) == 0  # the other row stays
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["ratio"] for row in content["rows"]] == [2.0, 1.5]
+    path.write_text(json.dumps({**content, "cores": 1000}), encoding="utf-8")
+    capsys.readouterr()
+    assert command.main(["--json", str(path)]) == 2
+    assert "its rows are of another machine or version (cores)" in capsys.readouterr().err
     monkeypatch.undo()
     assert command.main(["--list"]) == 0
     out = capsys.readouterr().out

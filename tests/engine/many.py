@@ -24,7 +24,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the first, default 0")
     args = parser.parse_args()
     started, nodes, elements = time.monotonic(), 0, 0
-    for seed in tqdm(range(args.seed, args.seed + args.graphs), desc="engine against oracle"):
+    seeds = range(args.seed, args.seed + args.graphs)
+    for seed in tqdm(seeds, "engine against oracle", disable=not sys.stderr.isatty()):
         model = graphs.random_model(seed)
         try:
             images = networks.hard_images(model, args.images, seed)

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from aquant_ref.engine import lower
+from aquant_ref.engine.compare import compare
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.exactness import NEEDED, markdown, table
 from aquant_ref.formats import measured
-from aquant_ref.ptq.methods import Config
-from tests.evidence import networks
+from aquant_ref.inputs import Inputs
+from aquant_ref.ptq.methods import Config, quantize
 
 CLONE = Path(__file__).resolve().parents[2]
 FILES = sorted((CLONE / "reference_models" / "results" / "exact").glob("*.json"))
@@ -23,19 +25,6 @@ def test_the_stored_table_is_made_from_its_rows_and_nothing_differs(path: Path) 
     assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(rows)
     assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem}
     assert sum(row["mismatches"] for row in rows) == 0
-
-
-@pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The inputs of the small network in place of a model's; how often they were loaded."""
-    made: list[Any] = []
-
-    def load(*args: Any, **options: Any) -> Any:
-        made.append(args)
-        return networks.inputs(5)
-
-    monkeypatch.setattr("aquant_ref.evidence.exactness.Inputs.load", load)
-    return made
 
 
 def test_every_lowering_has_a_row_and_a_second_call_computes_none(
@@ -52,6 +41,34 @@ def test_every_lowering_has_a_row_and_a_second_call_computes_none(
     assert table("tiny", "shapes", [CONFIG], ALL, images=16, out=out) == again
     assert len(loads) == 2
     assert out.with_suffix(".md").read_text(encoding="utf-8") == markdown(again)
+
+
+BITS = ((2, 2), (4, 2), (2, 4), (3, 3), (4, 4))
+
+
+@pytest.mark.parametrize("model", ["resnet8", "mobilenet"])
+def test_the_readme_says_what_was_run_on_cifar10_and_that_nothing_differs(model: str) -> None:
+    rows = measured.load(CLONE / "reference_models/results/exact" / f"{model}-cifar10.json", NEEDED)
+    settings = [(row["weight_bits"], row["act_bits"], row["lowering"]) for row in rows]
+    assert settings == [(*bits, name) for bits in BITS for name in ALL]
+    assert {row["tested"] for row in rows} == {10_000}
+    (elements,) = {row["elements"] for row in rows}
+    readme = (CLONE / "README.md").read_text(encoding="utf-8")
+    assert f"0 of {elements:,}" in readme
+
+
+def test_a_cheap_row_comes_out_as_in_the_table() -> None:
+    path = CLONE / "reference_models/results/exact/resnet8-shapes.json"
+    rows = measured.load(path, NEEDED)
+    (row,) = [r for r in rows if (r["weight_bits"], r["act_bits"], r["lowering"]) == (2, 2, ALL[0])]
+    config = Config("aquant", 2, 2, row["iterations"], seed=row["seed"])
+    inputs = Inputs.load("resnet8", "shapes", images=row["images"], seed=row["seed"])
+    model = quantize(inputs.graph, inputs.parameters, inputs.calibration, config)
+    found = compare(model, lower(model), inputs.test)
+    assert sum(found.elements.values()) == row["elements"]
+    assert found.exact
+    assert row["mismatches"] == 0
+    assert found.top1["engine"] == pytest.approx(row["top1"]["engine"], abs=0.05)  # another BLAS
 
 
 @pytest.mark.parametrize(

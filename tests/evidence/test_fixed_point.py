@@ -59,19 +59,6 @@ CONFIG = Config("aquant", 2, 2, 3, batch=4)
 OPTIONS = [FixedPoint(bits) for bits in (2, 8)]
 
 
-@pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The inputs of the small network in place of a model's; how often they were loaded."""
-    made: list[Any] = []
-
-    def load(*args: Any, **options: Any) -> Any:
-        made.append(args)
-        return networks.inputs(5)
-
-    monkeypatch.setattr("aquant_ref.evidence.fixed_point.Inputs.load", load)
-    return made
-
-
 def test_a_second_call_computes_only_what_the_file_lacks(tmp_path: Path, loads: list[Any]) -> None:
     out = tmp_path / "new" / "rows.json"
     rows = table("tiny", "shapes", [CONFIG], OPTIONS[:1], images=16, out=out)
