@@ -73,18 +73,26 @@ def bounds(program: Program) -> dict[str, Bounds]:
     return known
 
 
-def product_types(program: Program) -> dict[str, str]:
-    """For each convolution and linear layer the cheapest type in which its product is exact.
+def product_bounds(program: Program) -> dict[str, Bounds]:
+    """For each convolution and linear layer those of its product; 0 is among its partial sums.
 
     The bias is added after the product, in int32, and has no part in this. Raises
     AccumulatorOverflow as `bounds` does.
     """
     known = bounds(program)
     return {
-        each.name: product_type(_product_bounds(each, *known[each.inputs[0]]))
+        each.name: _product_bounds(each, *known[each.inputs[0]])
         for each in program.instructions
         if each.op in PRODUCTS
     }
+
+
+def product_types(program: Program) -> dict[str, str]:
+    """For each convolution and linear layer the cheapest type in which its product is exact.
+
+    Raises AccumulatorOverflow as `bounds` does.
+    """
+    return {name: product_type(bound) for name, bound in product_bounds(program).items()}
 
 
 def _check(each: Instruction, bound: Bounds, held: str) -> None:

@@ -3,9 +3,10 @@
 The one exception is inside `_product`, which integers enter and leave: where the bounds of
 `engine.bounds` say that every partial sum of the product, its bias not yet added, is an integer
 below 2^24 (2^53), a float32 (float64) BLAS product of the integers is exact, and a hundred times
-faster. `product="integer"` does without, and gives the same bytes. Nothing here is shared with the
-simulation. (Where a program asks for requantization in floating point, which the default lowering
-never does, `engine.fixed_point` emulates it.)
+faster; where they are small enough, two images share one (`engine.pairs`). `product="integer"` does
+without both, and gives the same bytes. Nothing here is shared with the simulation. (Where a program
+asks for requantization in floating point, which the default lowering never does,
+`engine.fixed_point` emulates it.)
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from aquant_ref.engine.instructions import (
     code_type,
 )
 from aquant_ref.engine.narrow import narrowed
+from aquant_ref.engine.pairs import Pair, pairs
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.staircase import Staircase
 from aquant_ref.engine.tables import rounded
@@ -36,7 +38,7 @@ from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
 
-BLOCK = 8  # images that go through the whole program together, so that they stay in cache
+BLOCK = 16  # images that go through the whole program together, so that they stay in cache
 FEW = 15  # up to this many thresholds are counted one by one, more are searched
 
 
@@ -51,9 +53,9 @@ class Engine:
         if product not in ("auto", "integer"):
             raise ValueError(f"product: needs 'auto' or 'integer', got {product!r}")
         self.program = program
-        self._types = product_types(program)
+        self._types, self._pairs = product_types(program), pairs(program)
         if product == "integer":
-            self._types = dict.fromkeys(self._types, "integer")
+            self._types, self._pairs = dict.fromkeys(self._types, "integer"), {}
         self._makers = narrowed(program)
         known = bounds(program)
         self._stairs = {
@@ -108,7 +110,7 @@ class Engine:
     def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
         if (stairs := self._stairs[each.name]) is not None:
             return stairs.codes(inputs[0])
-        return apply(each, inputs, self._types.get(each.name, ""))
+        return apply(each, inputs, self._types.get(each.name, ""), self._pairs.get(each.name))
 
 
 def _stairs(each: Instruction, bound: Bounds) -> Staircase | None:
@@ -118,14 +120,17 @@ def _stairs(each: Instruction, bound: Bounds) -> Staircase | None:
     return Staircase.of(each.arrays["thresholds"], each.attributes["least"], bound)
 
 
-def apply(each: Instruction, inputs: list[Array], product: str = "integer") -> Array:
-    """What an instruction makes of tensors (N, C, ...); `product` is the type of its product.
+def apply(
+    each: Instruction, inputs: list[Array], product: str = "integer", pair: Pair | None = None
+) -> Array:
+    """What an instruction makes of tensors (N, C, ...); `product` is the type of its product, and
+    `pair` how two images share it.
 
     Spec: AQ-LOWER. Nothing is checked: that is done with the whole program.
     """
     x = inputs[0]
     if each.op in CONVOLUTIONS:
-        return _conv2d(x, each, product)
+        return _conv2d(x, each, product, pair)
     if each.op == "linear":
         acc = _product(each.arrays["weight"][None], _centred(x, each)[:, :, None], product)
         return acc[:, :, 0] + each.arrays["bias"]
@@ -176,11 +181,11 @@ def _centred(x: Array, each: Instruction) -> Array:
     return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
-def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
+def _conv2d(x: Array, each: Instruction, kind: str, pair: Pair | None) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     windows = Windows.of(each.attributes, weight.shape[2:])
     if each.op not in WINDOWED and groups == 1:
-        return _by_rows(_centred(x, each), weight, windows, kind)
+        return _by_rows(_centred(x, each), weight, windows, kind, pair)
     if each.op in WINDOWED:
         wide = windows.columns(x, fill=each.attributes["zero_code"])
         columns = _centred(rounded(wide, each), each)
@@ -192,11 +197,16 @@ def _conv2d(x: Array, each: Instruction, kind: str) -> Array:
     return acc.reshape(n, len(weight), *out_shape)
 
 
-def _by_rows(x: Array, weight: Array, windows: Windows, kind: str) -> Array:
+def _by_rows(
+    x: Array, weight: Array, windows: Windows, kind: str, pair: Pair | None = None
+) -> Array:
     """A convolution as a product for each row of its kernel, which read the same columns.
 
-    Copies kw values a pixel where im2col copies kh*kw: twice as fast for 3x3.
+    Copies kw values a pixel where im2col copies kh*kw: twice as fast for 3x3. With `pair`, half as
+    many images go through it.
     """
+    if pair is not None:
+        return pair.apart(_by_rows(pair.joined(x), weight, windows, kind), len(x))
     columns, starts = windows.row_columns(x)
     height, width = windows.sizes(x.shape[2:])
     matrices = weight.transpose(2, 0, 1, 3).reshape(len(starts), len(weight), -1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from aquant_ref.engine import Engine, lower
 from aquant_ref.engine.bounds import product_types
 from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE
+from aquant_ref.engine.pairs import pairs
 from aquant_ref.engine.run import apply
 from aquant_ref.inputs import Inputs
 from aquant_ref.nn.conv import conv2d
@@ -147,7 +148,7 @@ def product(rounds: int, progress: Progress) -> list[Row]:
     """The convolutions alone, as integers and as floats."""
     set_threads(1)
     program = lower(model(2))
-    types = product_types(program)
+    types, shared = product_types(program), pairs(program)
     tensors = {IMAGE: images(), **Engine(program).run(images())}
     layers = [each for each in program.instructions if each.op in CONVOLUTIONS]
     floats = [
@@ -157,7 +158,7 @@ def product(rounds: int, progress: Progress) -> list[Row]:
 
     def integers() -> None:
         for each in layers:
-            apply(each, [tensors[each.inputs[0]]], types[each.name])
+            apply(each, [tensors[each.inputs[0]]], types[each.name], shared.get(each.name))
 
     def real() -> None:
         for each, (x, weight) in zip(layers, floats, strict=True):

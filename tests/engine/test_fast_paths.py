@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aquant_ref.engine import Engine, lower, run
-from aquant_ref.engine.bounds import bounds, magnitude
+from aquant_ref.engine.bounds import Bounds, bounds, magnitude
 from aquant_ref.engine.narrow import narrowed
+from aquant_ref.engine.pairs import Pair
 from aquant_ref.engine.run import threshold_codes
 from aquant_ref.engine.staircase import MOST_BUCKETS, Staircase
 from aquant_ref.engine.windows import Windows
@@ -128,11 +130,57 @@ def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: in
     if min(where.sizes(size)) < 1:
         return
     rng = np.random.default_rng(seed)
-    x = rng.integers(-9, 10, (2, 3, *size)).astype(np.int32)
-    weight = rng.integers(-8, 8, (4, 3, *where.kernel)).astype(np.int8)
-    columns = where.columns(x).reshape(2, weight[0].size, -1)
-    wanted = (weight.reshape(4, -1).astype(np.int64) @ columns).reshape(2, 4, *where.sizes(size))
-    for kind in ("integer", "float32"):
-        made = run._by_rows(x, weight, where, kind)
+    n = 1 + seed % 4
+    x = rng.integers(-9, 10, (n, 3, *size)).astype(np.int32)
+    weight = rng.integers(-2, 2, (4, 3, *where.kernel)).astype(np.int8)
+    columns = where.columns(x).reshape(n, weight[0].size, -1)
+    wanted = (weight.reshape(4, -1).astype(np.int64) @ columns).reshape(n, 4, *where.sizes(size))
+    reach = 9 * np.abs(weight, dtype=np.int64).sum(axis=(1, 2, 3))
+    pair = Pair.of((-reach, reach))
+    assert pair is not None
+    for kind, shared in product(("integer", "float32"), (None, pair)):
+        made = run._by_rows(x, weight, where, kind, shared)
         assert made.dtype == np.int32
         assert made.tolist() == wanted.tolist()
+
+
+@st.composite
+def products(draw: st.DrawFn) -> tuple[Bounds, list[int]]:
+    """Bounds of a product, on both sides of what a pair has room for, and sums within them."""
+    size = draw(st.sampled_from([0, 1, 2, 3, 255, 2047, 4095]))
+    least = draw(st.sampled_from([0, -1, -size // 2, -size + 1, -size]))
+    low, high = min(least, 0), max(least + size, 0)
+    sums = st.one_of(st.sampled_from([low, high, 0]), st.integers(low, high))
+    return (np.array([low]), np.array([high])), draw(st.lists(sums, min_size=1, max_size=5))
+
+
+@example(((np.array([0]), np.array([4095])), [4095, 0, 4095, 4095]))
+@example(((np.array([-2048]), np.array([2047])), [-2048, 2047, -2048, -2048]))
+@example(((np.array([-1]), np.array([0])), [-1, -1, 0, -1]))
+@given(products())
+def test_sums_that_share_a_float32_come_apart_again(given_: tuple[Bounds, list[int]]) -> None:
+    """At the ends of their bounds, where a borrow or a missing bit would show."""
+    bound, sums = given_
+    pair = Pair.of(bound)
+    assert pair is not None
+    both = pair.joined(np.array(sums, np.int32))
+    assert both.astype(np.float32).tolist() == both.tolist()
+    assert pair.apart(both, len(sums)).tolist() == sums
+
+
+def test_a_pair_needs_room_in_a_float32() -> None:
+    def has(low: int, high: int) -> bool:
+        return Pair.of((np.array([0, low]), np.array([high, 0]))) is not None
+
+    assert has(0, 4095)  # both together reach 2^24 - 1
+    assert not has(0, 4096)
+    assert has(-2048, 2047)
+    assert not has(-2049, 2047)
+    assert not has(-4095, 1)  # 2^12 apart: a bit more
+
+
+def test_a_network_of_few_bits_runs_in_pairs() -> None:
+    """So that the path above is not one that nobody takes; and the obvious path takes none."""
+    program = lower(networks.residual_network(6, act_bits=2))
+    assert Engine(program)._pairs
+    assert not Engine(program, product="integer")._pairs

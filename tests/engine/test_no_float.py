@@ -29,6 +29,7 @@ from aquant_ref.engine import (
     Program,
     fixed_point,
     lower,
+    pairs,
     run,
     staircase,
     tables,
@@ -46,6 +47,7 @@ from tests.engine.test_engine import options
 # all that runs while a program runs
 MODULES: tuple[ModuleType, ...] = (
     run,
+    pairs,
     staircase,
     tables,
     windows,
@@ -225,6 +227,7 @@ def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
             engine.run(networks.hard_images(model, 3).view(NoFloat))
         seen += found
     assert "product in float32" in seen
+    assert {"joined", "apart"} <= set(seen)
     assert {"run", "_run_block", "_apply", "_conv2d", "row_columns", "_centred"} <= set(seen)
     assert {"codes", "threshold_codes", "_max_pool"} <= set(seen)
 

@@ -1,0 +1,68 @@
+"""Two images in one: a product of few bits leaves half of a float32 unused.
+
+Where the partial sums a and b of two images are among `least` ... `least + 2^shift - 1`, and those
+of a + b*2^shift below 2^24, the codes x_a + x_b*2^shift go through the product in the place of both
+images, and the sums come apart again after it: half the columns to copy and half the product. (Two
+multiplications in one multiplier, as FPGAs do it.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.engine.bounds import Bounds, product_bounds
+from aquant_ref.engine.instructions import CONVOLUTIONS
+from aquant_ref.engine.program import Program
+
+Array = NDArray[Any]
+
+MOST_BITS = 12  # of a sum: two reach (2^12 - 1) * (1 + 2^12) = 2^24 - 1
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The second half of a block `shift` bits above the first, whose sums are at least `least`."""
+
+    least: int
+    shift: int
+
+    @classmethod
+    def of(cls, product: Bounds) -> Pair | None:
+        """The pair of a product with these bounds, of which 0 is inside; None if it has no room."""
+        least = int(product[0].min())
+        shift = (int(product[1].max()) - least).bit_length()
+        return cls(least, shift) if shift <= MOST_BITS else None
+
+    def joined(self, x: Array) -> Array:
+        """Integers (n, ...) as int32 (ceil(n/2), ...); where n is odd, the last one is alone."""
+        half = (len(x) + 1) // 2
+        both = x[half:].astype(np.int32)
+        both <<= self.shift
+        both += x[: len(both)]
+        return both if len(both) == half else np.concatenate([both, x[half - 1 : half]])
+
+    def apart(self, both: Array, count: int) -> Array:
+        """The sums of each, int32 (count, ...), from those of both, int32 (ceil(count/2), ...)."""
+        half = len(both)
+        acc = np.empty((2 * half, *both.shape[1:]), np.int32)
+        first, second = acc[:half], acc[half:]
+        np.subtract(both, self.least, out=second)
+        second >>= self.shift
+        np.left_shift(second, self.shift, out=first)
+        np.subtract(both, first, out=first)
+        return acc[:count]
+
+
+def pairs(program: Program) -> dict[str, Pair]:
+    """The convolutions whose accumulators leave room for a pair."""
+    convolutions = {each.name for each in program.instructions if each.op in CONVOLUTIONS}
+    found = {
+        name: Pair.of(bound)
+        for name, bound in product_bounds(program).items()
+        if name in convolutions
+    }
+    return {name: pair for name, pair in found.items() if pair is not None}
