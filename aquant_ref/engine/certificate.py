@@ -16,7 +16,6 @@ Numerical Algorithms, 2002, section 3.1), with a few roundings more for scales, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -157,14 +156,14 @@ def _distances(decisions: Decisions, low: list[int], high: list[int]) -> Array:
     """(C, n) distances, in accumulator steps, of each threshold from the accumulators around it."""
     return np.array(
         [
-            [_distance(tau, least, largest) for tau in row]
-            for row, least, largest in zip(decisions.exact, low, high, strict=True)
+            [_distance(n, d, least, largest) for n, d in row]
+            for row, least, largest in zip(decisions.ratios, low, high, strict=True)
         ]
     )
 
 
-def _distance(tau: Fraction, least: int, largest: int) -> float:
-    n, d = tau.numerator, tau.denominator  # in integers: there are tens of thousands
+def _distance(n: int, d: int, least: int, largest: int) -> float:
+    """Of the threshold n/d."""
     above = -(-n // d)
     if above > largest:
         return (n - largest * d) / d

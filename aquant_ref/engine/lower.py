@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, gcd, lcm, prod
+from functools import cached_property
+from math import gcd, lcm, prod
 from typing import Any
 
 import numpy as np
@@ -55,16 +56,25 @@ class Meaning:
     terms: int
 
 
+Ratio = tuple[int, int]  # of a numerator and a denominator above 0, which may have common factors
+
+
 @dataclass(frozen=True)
 class Decisions:
     """The thresholds of the quantizer of tensor `name` before they are rounded up to integers.
 
-    `exact[c][k]` is the accumulator, a rational, from which on channel c has a code above k.
+    `exact[c][k]` is the accumulator, a rational, from which on channel c has a code above k;
+    `ratios` are the same numbers, which there are tens of thousands of, before they are reduced.
     """
 
     name: str
     accumulator: Meaning
-    exact: tuple[tuple[Fraction, ...], ...]
+    ratios: tuple[tuple[Ratio, ...], ...]
+
+    @cached_property
+    def exact(self) -> tuple[tuple[Fraction, ...], ...]:
+        """The thresholds as fractions."""
+        return tuple(tuple(Fraction(n, d) for n, d in row) for row in self.ratios)
 
 
 class Lowering:
@@ -130,11 +140,11 @@ class Lowering:
         scale = Fraction(tensor.scale)
         rows = np.broadcast_to(tensor.crossings, (len(meaning.unit), tensor.crossings.shape[1]))
         op = self.model.graph.node(name).op
-        exact = tuple(
+        ratios = tuple(
             _thresholds(row.tolist(), scale, op, unit, bias)
             for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
         )
-        thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
+        thresholds = np.array([[-(-n // d) for n, d in row] for row in ratios], np.int64)
         self._emit(
             name,
             "threshold",
@@ -142,7 +152,7 @@ class Lowering:
             attributes={"least": tensor.qmin},
             arrays={"thresholds": thresholds},
         )
-        self.decisions.append(Decisions(name, meaning, exact))
+        self.decisions.append(Decisions(name, meaning, ratios))
         self._store(name, tensor, zero_point)
 
     def _layer(self, node: Node, op: str, source: Meaning, **rest: Any) -> Meaning:
@@ -306,25 +316,24 @@ def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> Meaning:
 
 def _thresholds(
     crossings: list[float], scale: Fraction, op: str, unit: Fraction, bias: Fraction
-) -> tuple[Fraction, ...]:
-    """The accumulators from which on unit*acc + bias, after the ReLU `op`, reaches crossing*scale.
-
-    (crossing*scale - bias) / unit, in integers until the end: there are tens of thousands.
+) -> tuple[Ratio, ...]:
+    """The accumulators from which on unit*acc + bias, after the ReLU `op`, reaches crossing*scale:
+    (crossing*scale - bias) / unit.
     """
     factor, offset = scale / unit, bias / unit
-    denominator = factor.denominator * offset.denominator
     times = factor.numerator * offset.denominator
     less = offset.numerator * factor.denominator
+    denominator = factor.denominator * offset.denominator
     ceiling = CEILINGS.get(op)
     found = []
     for crossing in crossings:
         if op in CEILINGS and crossing <= 0:
-            found.append(Fraction(-UNREACHED))
+            found.append((-UNREACHED, 1))
         elif ceiling is not None and Fraction(crossing) * scale > ceiling:
-            found.append(Fraction(UNREACHED))
+            found.append((UNREACHED, 1))
         else:
             n, d = crossing.as_integer_ratio()
-            found.append(Fraction(n * times - d * less, d * denominator))
+            found.append((n * times - d * less, d * denominator))
     return tuple(found)
 
 
