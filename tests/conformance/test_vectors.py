@@ -86,6 +86,24 @@ def no_input(stored: Any) -> None:
     del first(stored)["in"]["v"]
 
 
+def damaged(damage: Callable[[Any], None], operation: str, directory: Path) -> list[str]:
+    """What is wrong with the file of `operation` after `damage`."""
+    stored = json.loads((VECTORS / f"{operation}.json").read_text(encoding="utf-8"))
+    damage(stored)
+    (directory / f"{operation}.json").write_text(json.dumps(stored), encoding="utf-8")
+    return lint(directory, [operation])
+
+
+def test_a_file_without_damage_has_nothing_wrong_with_it(tmp_path: Path) -> None:
+    assert damaged(lambda stored: None, "clip", tmp_path) == []
+
+
+def test_lint_blames_the_damaged_file_alone(tmp_path: Path) -> None:
+    shutil.copytree(VECTORS, tmp_path / "v1")
+    (wrong,) = damaged(wrong_answer, "clip", tmp_path / "v1")
+    assert lint(tmp_path / "v1") == [wrong]
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -104,12 +122,7 @@ def no_input(stored: Any) -> None:
 def test_lint_finds_what_is_wrong(
     damage: Callable[[Any], None], words: str, tmp_path: Path
 ) -> None:
-    directory = tmp_path / "v1"
-    shutil.copytree(VECTORS, directory)
-    stored = json.loads((VECTORS / "clip.json").read_text(encoding="utf-8"))
-    damage(stored)
-    (directory / "clip.json").write_text(json.dumps(stored), encoding="utf-8")
-    wrong = lint(directory)
+    wrong = damaged(damage, "clip", tmp_path)
     assert wrong
     assert any(words in line for line in wrong), wrong
     assert all("clip.json" in line for line in wrong)
@@ -145,12 +158,7 @@ def bounded(stored: Any) -> None:
     ],
 )
 def test_lint_compares_tensors(damage: Callable[[Any], None], words: str, tmp_path: Path) -> None:
-    directory = tmp_path / "v1"
-    shutil.copytree(VECTORS, directory)
-    stored = json.loads((VECTORS / "max_pool2d.json").read_text(encoding="utf-8"))
-    damage(stored)
-    (directory / "max_pool2d.json").write_text(json.dumps(stored), encoding="utf-8")
-    wrong = lint(directory)
+    wrong = damaged(damage, "max_pool2d", tmp_path)
     assert bool(wrong) == bool(words)
     assert all("max_pool2d.json" in line and words in line for line in wrong)
 
