@@ -9,7 +9,7 @@ scale, so a channel of zeros gives it NaN; here, as in QDrop, no scale is below 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ SEARCHES: dict[str, tuple[int, tuple[int, ...]]] = {  # shrinks tried, zero poin
     "brecq": (80, (0,)),
 }
 OBSERVED = 1 << 18  # elements: whole images of a tensor are looked at until there are this many
+BINS = 1 << 13  # in which the values are counted to leave out scales that cannot be the best
 SCALE_FLOOR = 1e-8  # the scale of a tensor that is zero everywhere
 
 
@@ -86,12 +87,20 @@ class Observer:
             raise InputError(f"{self.name}: there are no values to observe")
         values = np.concatenate(self._values)
         qmax = 2**bits - 1
-        best, found = np.inf, (SCALE_FLOOR, 0)
-        for scale, zero_points in _candidates(self.low, self.high, qmax, search):
-            for zero_point in zero_points:
-                error = _activation_error(values, scale, zero_point, qmax)
-                if error < best:
-                    best, found = error, (scale, zero_point)
+        candidates = [
+            (scale, zero_point)
+            for scale, zero_points in _candidates(self.low, self.high, qmax, search)
+            for zero_point in zero_points
+        ]
+        least = _least_errors(values, candidates, qmax)
+        best, found = (np.inf, 0), (SCALE_FLOOR, 0)
+        for number in np.argsort(least, kind="stable").tolist():
+            if least[number] > best[0]:
+                break  # and so are those of all that follow
+            scale, zero_point = candidates[number]
+            error = _activation_error(values, scale, zero_point, qmax)
+            if error < np.inf and (error, number) < best:
+                best, found = (error, number), (scale, zero_point)
         return found
 
 
@@ -125,6 +134,28 @@ def _activation_error(values: Array, scale: float, zero_point: int, qmax: int) -
     error -= codes
     np.abs(error, out=error)
     return float(np.power(error, np.float32(NORM), out=error).mean(dtype=np.float64)) * scale**NORM
+
+
+def _least_errors(values: Array, candidates: Sequence[tuple[float, int]], qmax: int) -> Array:
+    """Of each candidate a number that its `_activation_error` is not below; 0, without any work,
+    for few values.
+
+    The distance of x from the nearest code changes by no more than x does, so the values of a bin
+    are, but for float32's rounding, at most half its width nearer to one than its centre is.
+    """
+    least = np.zeros(len(candidates))
+    if len(values) < 4 * BINS:
+        return least
+    counts, edges = np.histogram(values, BINS)
+    half = (edges[1] - edges[0]) / 2 + 4 * np.finfo(np.float32).eps * abs(edges).max()
+    used = counts > 0
+    centres, shares = ((edges[:-1] + edges[1:]) / 2)[used], counts[used] / len(values)
+    for number, (scale, zero_point) in enumerate(candidates):
+        steps = centres / scale
+        codes = np.clip(np.floor(steps + 0.5), -zero_point, qmax - zero_point)
+        near = np.maximum(abs(steps - codes) * scale - half, 0)
+        least[number] = (1 - 1e-4) * (near**NORM @ shares)
+    return least
 
 
 def search_weight_scale(

@@ -26,10 +26,14 @@ from aquant_ref.ptq.adaround import (
 )
 from aquant_ref.ptq.methods import FIRST, METHODS
 from aquant_ref.ptq.observers import (
+    BINS,
     NORM,
     SCALE_FLOOR,
     SHRINKS,
     WeightScale,
+    _activation_error,
+    _candidates,
+    _least_errors,
     search_activation_scale,
     search_weight_scale,
 )
@@ -40,6 +44,7 @@ from reference_models import resnet8
 from tests.ptq import small
 
 rng = np.random.default_rng(0)
+MANY = 4 * BINS  # values from which on the search leaves out scales
 
 
 def graph() -> Graph:
@@ -83,6 +88,30 @@ def test_the_activation_search_finds_the_best_of_its_hundred_shrinks() -> None:
 
     assert found in [pytest.approx(c) for c in candidates]
     assert error(found) <= min(error(c) for c in candidates) * (1 + 1e-4)
+
+
+VALUES: dict[str, np.ndarray] = {
+    "of a ReLU": np.maximum(rng.standard_normal(MANY), 0),
+    "of both signs": rng.standard_normal(MANY) + 0.5,
+    "with long tails": rng.standard_normal(MANY) ** 5,
+    "of few kinds": np.rint(3 * rng.standard_normal(MANY)) / 7,
+    "one alone": np.full(MANY, 0.7),
+    "with an outlier": np.append(1e-3 * rng.standard_normal(MANY - 1), 1e6),
+}
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5, 8, 16])
+@pytest.mark.parametrize("kind", VALUES)
+def test_the_activation_search_of_many_values_leaves_out_none_that_could_be_the_best(
+    kind: str, bits: int
+) -> None:
+    """Their errors are not computed, and what is found is the first of the least all the same."""
+    values, qmax = VALUES[kind].astype(np.float32), 2**bits - 1
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    candidates = [(s, z) for s, each in _candidates(low, high, qmax, "qdrop") for z in each]
+    errors = np.array([_activation_error(values, *each, qmax) for each in candidates])
+    assert (_least_errors(values, candidates, qmax) <= errors).all()
+    assert search_activation_scale("x", values.reshape(4, -1), bits) == candidates[errors.argmin()]
 
 
 def test_the_weight_search_is_per_channel_and_no_worse_than_the_full_range() -> None:
