@@ -354,8 +354,12 @@ def main(given: Sequence[str] | None = None) -> int:
 def command() -> None:
     """The command itself: `main`, and its exit code for the shell."""
     code = main()
-    if code == INTERRUPTED:  # a second Ctrl-C has nothing to stop but the end of our threads
+    if code == INTERRUPTED:
+        # without a wait for our threads: one may be at a lock that the main thread left locked
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

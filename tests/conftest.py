@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,25 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 def pytest_report_header() -> str:
     """Say which copy is tested."""
     return f"aquant_ref {aquant_ref.__version__} from {Path(aquant_ref.__file__).parent}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once() -> Iterator[None]:
+    """The built-in images are drawn once a process, and nobody can write into them."""
+    from aquant_ref.data import Images, shapes
+
+    draw = shapes.load
+
+    @cache
+    def drawn(split: str) -> Images:
+        images = draw(split)
+        for array in (images.source, images.labels):
+            array.setflags(write=False)
+        return images
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shapes, "load", lambda split, **progress: drawn(split))
+        yield
 
 
 @pytest.fixture(scope="session")

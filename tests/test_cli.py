@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from aquant_ref.engine import Program
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.ptq import observers
 
 RESULT_KEYS = {
     "model",
@@ -43,21 +48,52 @@ RESULT_KEYS = {
 QUICK = ["quantize", "--images", "64", "--iters", "4"]
 
 
-@pytest.fixture(autouse=True)
-def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every set has at most 160 images here; the whole sets are run by the README's commands."""
+@pytest.fixture(scope="module", autouse=True)
+def few_images() -> Iterator[None]:
+    """Every set has at most 160 images here, and few values are searched for a scale; the whole
+    sets are run by the README's commands.
+    """
     whole = data.load
 
     def load(spec: str, *, split: str, progress: Any = None) -> data.Images:
         images = whole(spec, split=split, progress=progress)
         return images.limited(min(160, len(images)))
 
-    monkeypatch.setattr(job.data, "load", load)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "load", load)
+        patch.setattr(observers, "OBSERVED", 1 << 12)
+        yield
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A run of the main job that several tests look at: its folder, and what it printed."""
+
+    folder: Path
+    printed: str
+
+    def copied_to(self, folder: Path) -> Path:
+        """The files in a folder in which a test may change them."""
+        return Path(shutil.copytree(self.folder, folder, dirs_exist_ok=True))
+
+
+def quantized(folder: Path, *options: str) -> Quantized:
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert cli.main([*QUICK, *options, "--out", str(folder)]) == 0
+    return Quantized(folder, printed.getvalue())
 
 
 @pytest.fixture(scope="module")
-def whole_load() -> Callable[..., data.Images]:
-    return data.load
+def learned(tmp_path_factory: pytest.TempPathFactory, few_images: None) -> Quantized:
+    """The main job as it is without a setting."""
+    return quantized(tmp_path_factory.mktemp("learned") / "new" / "out")
+
+
+@pytest.fixture(scope="module")
+def rounded(tmp_path_factory: pytest.TempPathFactory, few_images: None) -> Quantized:
+    """The main job, in which nothing is learned."""
+    return quantized(tmp_path_factory.mktemp("rounded"), "--method", "rtn")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -72,13 +108,11 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_the_main_job_prints_its_table_and_writes_its_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    learned: Quantized, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "new" / "out"
-    assert cli.main([*QUICK, "--out", str(out)]) == 0
-    table = capsys.readouterr().out
+    out = learned.folder
     for words in ("rounded to nearest", "aquant, integers", "certified", " 0 mismatches"):
-        assert words in table
+        assert words in learned.printed
     assert sorted(p.name for p in out.iterdir()) == ["model.npz", "program.npz", "result.json"]
     result = json.loads((out / "result.json").read_text())
     assert set(result) == RESULT_KEYS
@@ -98,15 +132,13 @@ def test_the_main_job_prints_its_table_and_writes_its_files(
 
 
 def test_one_seed_gives_the_same_files_and_json_is_what_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    learned: Quantized, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("one", "two"):
-        assert cli.main([*QUICK, "--json", "--out", str(tmp_path / name)]) == 0
-        printed = json.loads(capsys.readouterr().out)
-        assert printed == json.loads((tmp_path / name / "result.json").read_text())
+    assert cli.main([*QUICK, "--json", "--out", str(tmp_path)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "result.json").read_text())
     for file in ("model.npz", "program.npz"):
-        one, two = ((tmp_path / name / file).read_bytes() for name in ("one", "two"))
-        assert one == two
+        assert (tmp_path / file).read_bytes() == (learned.folder / file).read_bytes()
 
 
 def test_fixed_point_is_bit_exact_too_and_compared_with_the_ideal_semantics(
@@ -141,10 +173,9 @@ def test_fixed_point_is_bit_exact_too_and_compared_with_the_ideal_semantics(
 
 
 def test_a_program_lowered_as_nothing_is_lowered_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rounded: Quantized, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 0
-    capsys.readouterr()
+    rounded.copied_to(tmp_path)
     path = tmp_path / "program.npz"
     meta, arrays = native.load(path, "program")
     for source, words in (
@@ -343,10 +374,9 @@ def test_weights_that_are_none_are_refused(
 
 
 def test_damaged_and_newer_files_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rounded: Quantized, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 0
-    capsys.readouterr()
+    rounded.copied_to(tmp_path)
     program = tmp_path / "program.npz"
     whole = program.read_bytes()
     flipped = bytearray(whole)
@@ -386,7 +416,7 @@ def test_an_interruption_leaves_nothing_half_written(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(job, "compare", interrupted)
-    assert cli.main([*QUICK, "--out", str(tmp_path)]) == 130
+    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 130
     assert list(tmp_path.iterdir()) == []
     assert "interrupted" in capsys.readouterr().err
 
@@ -407,6 +437,27 @@ def test_ctrl_c_in_the_middle_of_the_command(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_the_command_where_a_thread_does_not_end() -> None:
+    """Past bug: a lock that the interrupted main thread had left locked, and an end that waited for
+    the thread behind it, for good.
+    """
+    code = """
+import sys, threading
+from aquant_ref import cli
+
+def stuck(args):
+    threading.Thread(target=threading.Event().wait).start()
+    raise KeyboardInterrupt
+
+cli.COMMANDS["models"] = stuck
+sys.argv[1:] = ["models"]
+cli.command()
+"""
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.startswith(b"aquant-ref: interrupted")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
@@ -485,12 +536,11 @@ def test_training_without_a_recipe_or_with_no_epochs_is_refused(
     assert "recipe" in refused(capsys, "train", "resnet8", "--data", f"idx:{tmp_path}")
 
 
-def test_a_saved_model_and_its_program_say_the_same(tmp_path: Path) -> None:
-    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 0
-    model = QuantizedGraph.load(tmp_path / "model.npz")
-    program = Program.load(tmp_path / "program.npz")
+def test_a_saved_model_and_its_program_say_the_same(rounded: Quantized) -> None:
+    model = QuantizedGraph.load(rounded.folder / "model.npz")
+    program = Program.load(rounded.folder / "program.npz")
     assert program.output == model.graph.output
-    result = json.loads((tmp_path / "result.json").read_text())
+    result = json.loads((rounded.folder / "result.json").read_text())
     assert program.source["model_sha256"] == model.sha256() == result["model_sha256"]
     names = {i.name for i in program.instructions if i.op == "threshold"}
     assert names == set(model.tensors) - {"image"}

@@ -16,6 +16,7 @@ from aquant_ref.engine.recording import Recording
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.ptq import observers
 from tests.engine import networks
 
 Captured = pytest.CaptureFixture[str]
@@ -23,7 +24,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module", autouse=True)
 def few_images() -> Iterator[None]:
-    """Every set has at most 160 images here."""
+    """Every set has at most 160 images here, and few values are searched for a scale."""
     whole = data.load
 
     def load(spec: str, *, split: str, progress: Any = None) -> data.Images:
@@ -32,6 +33,7 @@ def few_images() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", load)
+        patch.setattr(observers, "OBSERVED", 1 << 12)
         yield
 
 

@@ -16,7 +16,7 @@ Numerical Algorithms, 2002, section 3.1), with a few roundings more for scales, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -163,13 +163,14 @@ def _distances(decisions: Decisions, low: list[int], high: list[int]) -> Array:
     )
 
 
-def _distance(tau: Any, least: int, largest: int) -> float:
-    above = ceil(tau)
+def _distance(tau: Fraction, least: int, largest: int) -> float:
+    n, d = tau.numerator, tau.denominator  # in integers: there are tens of thousands
+    above = -(-n // d)
     if above > largest:
-        return float(tau - largest)
+        return (n - largest * d) / d
     if above <= least:
-        return float(least - tau)
-    return float(min(above - tau, tau - (above - 1)))
+        return (least * d - n) / d
+    return min(above * d - n, n - (above - 1) * d) / d
 
 
 def _error(meaning: Meaning, dtype: Any) -> Array:

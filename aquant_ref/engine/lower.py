@@ -131,7 +131,7 @@ class Lowering:
         rows = np.broadcast_to(tensor.crossings, (len(meaning.unit), tensor.crossings.shape[1]))
         op = self.model.graph.node(name).op
         exact = tuple(
-            tuple(_threshold(Fraction(c) * scale, op, unit, bias) for c in row.tolist())
+            _thresholds(row.tolist(), scale, op, unit, bias)
             for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
         )
         thresholds = np.array([[ceil(t) for t in row] for row in exact], np.int64)
@@ -304,15 +304,28 @@ def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> Meaning:
     return Meaning(name, (scale,) * len(bias), bias, size, 1)
 
 
-def _threshold(crossing: Fraction, op: str, unit: Fraction, bias: Fraction) -> Fraction:
-    """The accumulator from which on unit*acc + bias, after the ReLU `op`, reaches `crossing`."""
-    if op in CEILINGS:
-        ceiling = CEILINGS[op]
-        if crossing <= 0:
-            return Fraction(-UNREACHED)
-        if ceiling is not None and crossing > ceiling:
-            return Fraction(UNREACHED)
-    return (crossing - bias) / unit
+def _thresholds(
+    crossings: list[float], scale: Fraction, op: str, unit: Fraction, bias: Fraction
+) -> tuple[Fraction, ...]:
+    """The accumulators from which on unit*acc + bias, after the ReLU `op`, reaches crossing*scale.
+
+    (crossing*scale - bias) / unit, in integers until the end: there are tens of thousands.
+    """
+    factor, offset = scale / unit, bias / unit
+    denominator = factor.denominator * offset.denominator
+    times = factor.numerator * offset.denominator
+    less = offset.numerator * factor.denominator
+    ceiling = CEILINGS.get(op)
+    found = []
+    for crossing in crossings:
+        if op in CEILINGS and crossing <= 0:
+            found.append(Fraction(-UNREACHED))
+        elif ceiling is not None and Fraction(crossing) * scale > ceiling:
+            found.append(Fraction(UNREACHED))
+        else:
+            n, d = crossing.as_integer_ratio()
+            found.append(Fraction(n * times - d * less, d * denominator))
+    return tuple(found)
 
 
 def _common(a: Fraction, b: Fraction) -> Fraction:
