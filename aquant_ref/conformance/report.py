@@ -37,9 +37,10 @@ EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
 
 @dataclass(frozen=True)
 class Failure:
-    """One case that is wrong, with all that is needed to see it again."""
+    """One case that is wrong, with all that is needed to see it again; `status` FAIL or ERROR."""
 
     case: str
+    status: str
     operation: str
     profile: str
     flags: tuple[str, ...]
@@ -114,6 +115,7 @@ class Report:
             self.failures.append(
                 Failure(
                     cases.ids[k],
+                    str(status[k]),
                     name,
                     cases.profile,
                     flags,
@@ -202,10 +204,12 @@ class Report:
         }
 
     def likely(self, failure: Failure) -> list[str]:
-        """The faults that its flags are made to catch, the likeliest first.
+        """The faults that its flags are made to catch, the likeliest first; none without an answer.
 
         Those come first whose other flags fail too, and do not pass.
         """
+        if failure.status == ERROR:
+            return []
         families = FAMILIES[failure.operation]
         of_row = {"operation": failure.operation, "profile": failure.profile}
         found = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
@@ -218,11 +222,11 @@ class Report:
 
     def lines(self, failure: Failure) -> list[str]:
         """A failure, for people."""
+        likely = "; ".join(DEFECTS[defect] for defect in self.likely(failure))
         return [
             f"  {failure.case} [{', '.join(failure.flags)}]",
             f"    {_inputs(failure.inputs)} => got {failure.got}, expected {failure.expected}",
-            f"    rule {failure.rules}; likely: "
-            + "; ".join(DEFECTS[defect] for defect in self.likely(failure)),
+            f"    rule {failure.rules}{likely and f'; likely: {likely}'}",
             f"    again: {failure.replay}",
         ]
 

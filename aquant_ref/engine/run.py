@@ -1,17 +1,15 @@
 """The engine: runs an integer program in integers only.
 
-The one exception is inside `_product`, which integers enter and leave: where the bounds of
-`engine.bounds` say that every partial sum of the product, its bias not yet added, is an integer
-below 2^24 (2^53), a float32 (float64) BLAS product of the integers is exact, and a hundred times
-faster; where they are small enough, two images share one (`engine.pairs`). `product="integer"` does
-without both, and gives the same bytes. Nothing here is shared with the simulation. (Where a program
-asks for requantization in floating point, which the default lowering never does,
-`engine.fixed_point` emulates it.)
+The one exception is inside `engine.product`, which integers enter and leave; where they are small
+enough, two images share one (`engine.pairs`). `product="integer"` does without both, and gives the
+same bytes. Nothing here is shared with the simulation. (Where a program asks for requantization in
+floating point, which the default lowering never does, `engine.fixed_point` emulates it.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -29,6 +27,7 @@ from aquant_ref.engine.instructions import (
 )
 from aquant_ref.engine.narrow import narrowed
 from aquant_ref.engine.pairs import Pair, pairs
+from aquant_ref.engine.product import product, product_by_rows
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.staircase import Staircase
 from aquant_ref.engine.tables import rounded
@@ -38,7 +37,8 @@ from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
 
-BLOCK = 16  # images that go through the whole program together, so that they stay in cache
+# pixels, and at least how many images, that go through the whole program together: 32 of 32x32
+BLOCK, FEWEST = 1 << 15, 4
 FEW = 15  # up to this many thresholds are counted one by one, more are searched
 
 
@@ -56,6 +56,7 @@ class Engine:
         self._types, self._pairs = product_types(program), pairs(program)
         if product == "integer":
             self._types, self._pairs = dict.fromkeys(self._types, "integer"), {}
+        self._block = max(BLOCK // prod(program.input_shape[1:]), FEWEST)
         self._makers = narrowed(program)
         known = bounds(program)
         self._stairs = {
@@ -76,7 +77,7 @@ class Engine:
             )
         if len(images) == 0:
             raise InputError("images: there are none")
-        parts = map_blocks(lambda part: self._run_block(images[part]), len(images), BLOCK)
+        parts = map_blocks(lambda part: self._run_block(images[part]), len(images), self._block)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def compute(self, name: str, given: Mapping[str, Array]) -> Array:
@@ -86,7 +87,7 @@ class Engine:
             return self._compute(name, {read: tensor[part] for read, tensor in given.items()})
 
         images = len(next(iter(given.values())))
-        return np.concatenate(map_blocks(block, images, BLOCK))
+        return np.concatenate(map_blocks(block, images, self._block))
 
     def _compute(self, name: str, given: Mapping[str, Array]) -> Array:
         if name in given:
@@ -121,23 +122,23 @@ def _stairs(each: Instruction, bound: Bounds) -> Staircase | None:
 
 
 def apply(
-    each: Instruction, inputs: list[Array], product: str = "integer", pair: Pair | None = None
+    each: Instruction, inputs: list[Array], kind: str = "integer", pair: Pair | None = None
 ) -> Array:
-    """What an instruction makes of tensors (N, C, ...); `product` is the type of its product, and
+    """What an instruction makes of tensors (N, C, ...); `kind` is the type of its product, and
     `pair` how two images share it.
 
     Spec: AQ-LOWER. Nothing is checked: that is done with the whole program.
     """
     x = inputs[0]
     if each.op in CONVOLUTIONS:
-        return _conv2d(x, each, product, pair)
+        return _conv2d(x, each, kind, pair)
     if each.op == "linear":
-        acc = _product(each.arrays["weight"][None], _centred(x, each)[:, :, None], product)
+        acc = product(each.arrays["weight"], _centred(x, each)[:, :, None], kind)
         return acc[:, :, 0] + each.arrays["bias"]
     if each.op == "threshold":
         return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
     if each.op == "add":
-        a, b = (each.arrays[key][:, None, None] for key in ("multiplier_a", "multiplier_b"))
+        a, b = (_wide(each.arrays[key], x.shape) for key in ("multiplier_a", "multiplier_b"))
         total = x * a
         total += inputs[1] * b
         return np.asarray(total)
@@ -157,22 +158,6 @@ def apply(
     raise InputError(f"{each.name}: this engine has no operation {each.op!r}")
 
 
-def _product(
-    weight: Array, columns: Array, kind: str, starts: Sequence[int] = (0,), length: int = -1
-) -> Array:
-    """Sum over i of weight[i] (..., O, K) @ columns (..., K, L) from starts[i] on, in `kind`.
-
-    Integers and int32. Of each `length` columns are met, by default all.
-    """
-    dtype = np.dtype(np.int64 if kind == "integer" else kind)
-    matrices, columns = weight.astype(dtype), columns.astype(dtype)
-    length = columns.shape[-1] if length < 0 else length
-    total = np.matmul(matrices[0], columns[..., starts[0] : starts[0] + length])
-    for matrix, start in zip(matrices[1:], starts[1:], strict=True):
-        total += np.matmul(matrix, columns[..., start : start + length])
-    return np.asarray(total.astype(np.int32))
-
-
 def _centred(x: Array, each: Instruction) -> Array:
     """Codes minus the zero point of their channel; what is padded is then 0."""
     zero_point = each.arrays["zero_point"]
@@ -181,11 +166,26 @@ def _centred(x: Array, each: Instruction) -> Array:
     return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
+def _wide(values: Array, shape: tuple[int, ...]) -> Array:
+    """Values (C,) of the channels, ready to meet a tensor of `shape` (N, C, ...).
+
+    Spread over small images, since numpy would copy them into a buffer at every row shorter than
+    that, which takes twice as long.
+    """
+    column = values.reshape(-1, *(1,) * (len(shape) - 2))
+    if prod(shape[2:]) >= np.getbufsize():
+        return column
+    return np.array(np.broadcast_to(column, shape[1:], subok=True), subok=True)
+
+
 def _conv2d(x: Array, each: Instruction, kind: str, pair: Pair | None) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     windows = Windows.of(each.attributes, weight.shape[2:])
     if each.op not in WINDOWED and groups == 1:
-        return _by_rows(_centred(x, each), weight, windows, kind, pair)
+        x = _centred(x, each)
+        if pair is None:
+            return product_by_rows(weight, x, windows, kind)
+        return pair.apart(product_by_rows(weight, pair.joined(x), windows, kind), len(x))
     if each.op in WINDOWED:
         wide = windows.columns(x, fill=each.attributes["zero_code"])
         columns = _centred(rounded(wide, each), each)
@@ -193,25 +193,8 @@ def _conv2d(x: Array, each: Instruction, kind: str, pair: Pair | None) -> Array:
         columns = windows.columns(_centred(x, each))
     n, out_shape = len(x), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
-    acc = _product(weight.reshape(1, groups, len(weight) // groups, -1), columns, kind)
+    acc = product(weight.reshape(groups, len(weight) // groups, -1), columns, kind)
     return acc.reshape(n, len(weight), *out_shape)
-
-
-def _by_rows(
-    x: Array, weight: Array, windows: Windows, kind: str, pair: Pair | None = None
-) -> Array:
-    """A convolution as a product for each row of its kernel, which read the same columns.
-
-    Copies kw values a pixel where im2col copies kh*kw: twice as fast for 3x3. With `pair`, half as
-    many images go through it.
-    """
-    if pair is not None:
-        return pair.apart(_by_rows(pair.joined(x), weight, windows, kind), len(x))
-    columns, starts = windows.row_columns(x)
-    height, width = windows.sizes(x.shape[2:])
-    matrices = weight.transpose(2, 0, 1, 3).reshape(len(starts), len(weight), -1)
-    acc = _product(matrices, columns, kind, starts, height * width)
-    return acc.reshape(len(x), len(weight), height, width)
 
 
 def _max_pool(x: Array, each: Instruction) -> Array:
@@ -231,7 +214,7 @@ def threshold_codes(acc: Array, thresholds: Array, least: int) -> Array:
     codes = np.full(acc.shape, least, code_type(least, least + count))
     if count <= FEW:
         for k in range(count):
-            reached: Array = acc >= thresholds[:, k].reshape(-1, *(1,) * (acc.ndim - 2))
+            reached: Array = acc >= _wide(thresholds[:, k], acc.shape)
             codes += reached.view(codes.dtype) if codes.itemsize == 1 else reached
         return codes
     for channel in range(channels):

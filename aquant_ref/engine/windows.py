@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -62,39 +63,9 @@ class Windows:
         (sh, sw), (dh, dw) = self.stride, self.dilation
         (top, _), (left, _) = self.padding
         n, channels, *size = x.shape
-        out_h, out_w = self.sizes(tuple(size))
         padded = np.full((n, channels, *self.padded(tuple(size))), fill, x.dtype)
         padded[:, :, top : top + size[0], left : left + size[1]] = x
-        columns = np.empty((n, channels, *self.kernel, out_h, out_w), x.dtype)
-        for i in range(self.kernel[0]):
-            for j in range(self.kernel[1]):
-                rows = slice(i * dh, i * dh + sh * (out_h - 1) + 1, sh)
-                positions = slice(j * dw, j * dw + sw * (out_w - 1) + 1, sw)
-                columns[:, :, i, j] = padded[:, :, rows, positions]
-        return columns
-
-    def row_columns(self, x: Array) -> tuple[Array, list[int]]:
-        """im2col for one row of the kernel, (n, C*kw, L), and where in it each row starts.
-
-        x is (n, C, H, W), padded with 0. Rows of the kernel whose distance is a multiple of the
-        vertical stride read the same rows of the image, each its own first one; others, rows
-        between them: these lie behind.
-        """
-        (sh, sw), (dh, dw) = self.stride, self.dilation
-        (top, _), (left, _) = self.padding
-        n, channels, *size = x.shape
-        out_h, out_w = self.sizes(tuple(size))
-        first = [i * dh for i in range(self.kernel[0])]  # row of the padded image
-        phases = sorted({row % sh for row in first})
-        height = max(row // sh for row in first) + out_h
-        padded = np.zeros((n, channels, height * sh, size[1] + sum(self.padding[1])), x.dtype)
-        inside = padded[:, :, top : top + size[0], left : left + size[1]]
-        inside[...] = x[:, :, : inside.shape[2]]  # rows that no window reaches are left out
-        columns = np.empty((n, channels, self.kernel[1], len(phases), height, out_w), x.dtype)
-        for j in range(self.kernel[1]):
-            for k, phase in enumerate(phases):
-                columns[:, :, j, k] = padded[
-                    :, :, phase::sh, j * dw : j * dw + sw * (out_w - 1) + 1 : sw
-                ]
-        rows = [phases.index(row % sh) * height + row // sh for row in first]
-        return columns.reshape(n, channels * self.kernel[1], -1), [r * out_w for r in rows]
+        span = tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        windows = sliding_window_view(padded, span, axis=(2, 3), subok=True)
+        windows = windows[:, :, ::sh, ::sw, ::dh, ::dw]  # (n, C, OH, OW, kh, kw)
+        return np.ascontiguousarray(windows.transpose(0, 1, 4, 5, 2, 3))

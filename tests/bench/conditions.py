@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,8 +31,10 @@ def _version(package: str) -> str:
 
 
 def _blas() -> str:
+    """Its name and version, and the processor that its user holds it to, where that is one."""
     found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{found['name']} {found['version']}"
+    held = os.environ.get("OPENBLAS_CORETYPE")
+    return f"{found['name']} {found['version']}" + (f" held to {held}" if held else "")
 
 
 def _processor() -> str:

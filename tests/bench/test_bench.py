@@ -17,6 +17,7 @@ from aquant_ref.inputs import Inputs
 from aquant_ref.progress import quiet
 from aquant_ref.threads import set_threads
 from tests.bench import command, engine, growth, jobs, processes
+from tests.bench.conditions import conditions
 from tests.bench.rows import FASTER, TIME, Goal, Row, compared, markdown, of_values
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -151,6 +152,16 @@ def test_the_command_prints_and_writes_what_was_measured(
     assert command.main(["--list"]) == 0
     out = capsys.readouterr().out
     assert all(f"\n{name} " in f"\n{out}" for name in command.BENCHMARKS)
+
+
+def test_conditions_say_where_blas_is_held_to_another_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half as fast, it can be, where the one that it would choose has wider vectors."""
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    free = conditions()["versions"]["BLAS"]
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert conditions()["versions"]["BLAS"] == f"{free} held to Haswell"
 
 
 @needs_wait4

@@ -127,6 +127,7 @@ def test_the_cases_that_an_exception_is_about_are_found() -> None:
     assert wrong
     assert all(failure.inputs["v"] == 0 for failure in wrong)
     assert all(failure.got == "error: ZeroDivisionError: v is 0" for failure in wrong)
+    assert "likely" not in report.text()  # an exception says more than a guess
 
 
 def test_what_has_to_be_refused_and_is_not_fails() -> None:

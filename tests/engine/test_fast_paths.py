@@ -13,6 +13,7 @@ from aquant_ref.engine import Engine, lower, run
 from aquant_ref.engine.bounds import Bounds, bounds, magnitude
 from aquant_ref.engine.narrow import narrowed
 from aquant_ref.engine.pairs import Pair
+from aquant_ref.engine.product import product_by_rows
 from aquant_ref.engine.run import threshold_codes
 from aquant_ref.engine.staircase import MOST_BUCKETS, Staircase
 from aquant_ref.engine.windows import Windows
@@ -139,7 +140,9 @@ def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: in
     pair = Pair.of((-reach, reach))
     assert pair is not None
     for kind, shared in product(("integer", "float32"), (None, pair)):
-        made = run._by_rows(x, weight, where, kind, shared)
+        given_ = x if shared is None else shared.joined(x)
+        made = product_by_rows(weight, given_, where, kind)
+        made = made if shared is None else shared.apart(made, n)
         assert made.dtype == np.int32
         assert made.tolist() == wanted.tolist()
 

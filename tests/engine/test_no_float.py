@@ -3,7 +3,8 @@
 Every array that the engine's modules hold is a `NoFloat`: what enters is one, numpy hands on the
 class through arithmetic, methods and views, and whatever a function of numpy makes anew, `zeros` as
 much as `matmul`, is turned into one on its way back to the module. A `NoFloat` that is of a float
-dtype raises. The guard is lifted inside `_product` alone, which has to take and to give integers.
+dtype raises. The guard is lifted inside `engine.product` alone, which has to take and to give
+integers.
 That no array escapes the guard is checked as well: a trace looks at every local variable of every
 line of these modules.
 """
@@ -30,6 +31,7 @@ from aquant_ref.engine import (
     fixed_point,
     lower,
     pairs,
+    product,
     run,
     staircase,
     tables,
@@ -54,6 +56,7 @@ MODULES: tuple[ModuleType, ...] = (
     fixed_point,
     *(import_module(f"aquant_ref.integer.{name}") for name in ("fixed_point", "saturate", "shift")),
 )
+PRODUCTS = ("product", "product_by_rows")
 
 
 class FloatMade(AssertionError):
@@ -93,16 +96,18 @@ class GuardedNumpy:
 def integers_only() -> Iterator[list[str]]:
     """Guard the engine; yields the names of the functions in which the guard saw arrays."""
     seen: list[str] = []
-    # the product with its own numpy, and under a name that the trace does not look at
-    free = {**vars(run), "__name__": "the certified product"}
-    product = FunctionType(run._product.__code__, free, argdefs=run._product.__defaults__)
 
-    def lifted(weight: np.ndarray, columns: np.ndarray, kind: str, *starts: Any) -> np.ndarray:
-        seen.append(f"product in {kind}")
-        assert isinstance(weight, NoFloat)
-        assert isinstance(columns, NoFloat)
-        made = product(weight.view(np.ndarray), columns.view(np.ndarray), kind, *starts)
-        return np.asanyarray(guarded(made))
+    def lifted(name: str) -> Callable[..., Any]:
+        free = getattr(product, name)
+
+        def run_free(weight: np.ndarray, x: np.ndarray, *others: Any) -> np.ndarray:
+            seen.append(f"{name} in {others[-1]}")
+            assert isinstance(weight, NoFloat)
+            assert isinstance(x, NoFloat)
+            made = free(weight.view(np.ndarray), x.view(np.ndarray), *others)
+            return np.asanyarray(guarded(made))
+
+        return run_free
 
     def look(frame: FrameType, event: str, value: Any) -> Any:
         if frame.f_globals.get("__name__") not in {module.__name__ for module in MODULES}:
@@ -119,7 +124,8 @@ def integers_only() -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         for module in MODULES:
             patch.setattr(module, "np", GuardedNumpy())
-        patch.setattr(run, "_product", lifted)
+        for name in PRODUCTS:
+            patch.setattr(run, name, lifted(name))
         set_threads(1)  # a trace is one of a thread
         before = sys.gettrace()
         sys.settrace(look)
@@ -226,9 +232,9 @@ def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
         with integers_only() as found:
             engine.run(networks.hard_images(model, 3).view(NoFloat))
         seen += found
-    assert "product in float32" in seen
+    assert {"product in float32", "product_by_rows in float32"} <= set(seen)
     assert {"joined", "apart"} <= set(seen)
-    assert {"run", "_run_block", "_apply", "_conv2d", "row_columns", "_centred"} <= set(seen)
+    assert {"run", "_run_block", "_apply", "_conv2d", "_centred", "_wide"} <= set(seen)
     assert {"codes", "threshold_codes", "_max_pool"} <= set(seen)
 
 
@@ -325,11 +331,11 @@ def test_a_product_that_gives_floats_is_caught() -> None:
     model = networks.residual_network(6)
     engine = guarded_engine(lower(model))
 
-    def gives_floats(weight: Any, columns: Any, kind: str, *where: Any) -> Any:
-        return np.matmul(weight[0].astype(kind), columns.astype(kind))
+    def gives_floats(weight: Any, columns: Any, kind: str) -> Any:
+        return np.matmul(weight.astype(kind), columns.astype(kind))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_product", gives_floats)
+        patch.setattr(product, "product", gives_floats)
         with integers_only(), pytest.raises(FloatMade):
             engine.run(networks.hard_images(model, 3).view(NoFloat))
 
