@@ -50,14 +50,14 @@ QUICK = ["quantize", "--images", "64", "--iters", "4"]
 
 @pytest.fixture(scope="module", autouse=True)
 def few_images() -> Iterator[None]:
-    """Every set has at most 160 images here, and few values are searched for a scale; the whole
-    sets are run by the README's commands.
+    """There are at most 160 images to train and 64 to test here, and few values are searched for a
+    scale; the whole sets are run by the README's commands.
     """
     whole = data.load
 
     def load(spec: str, *, split: str, progress: Any = None) -> data.Images:
         images = whole(spec, split=split, progress=progress)
-        return images.limited(min(160, len(images)))
+        return images.limited(min({"train": 160, "test": 64}[split], len(images)))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", load)
@@ -119,7 +119,7 @@ def test_the_main_job_prints_its_table_and_writes_its_files(
     assert set(result["top1"]) == {"float", "nearest", "simulation", "engine"}
     assert result["top1"]["simulation"] == result["top1"]["engine"]
     assert set(result["bit_exact"]) == {"images", "tensors", "elements", "mismatches"}
-    assert result["bit_exact"]["images"] == 160
+    assert result["bit_exact"]["images"] == 64
     assert result["bit_exact"]["tensors"] == 9
     assert result["bit_exact"]["mismatches"] == 0
     assert result["images"] == 64
@@ -163,7 +163,7 @@ def test_fixed_point_is_bit_exact_too_and_compared_with_the_ideal_semantics(
     assert result["certificate"] is None
     assert set(result["ideal"]["top1"]) == {"ideal", "engine"}
     assert 0 < result["ideal"]["differ"]["stem.relu"] < 0.05
-    assert result["snap"]["images"] == 160
+    assert result["snap"]["images"] == 64
     assert 0 < result["snap"]["largest_change"] < 2**-15
     assert set(result["snap"]["top1"]) == {"before", "after"}
     source = Program.load(tmp_path / "program.npz").source

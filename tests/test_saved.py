@@ -24,12 +24,12 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module", autouse=True)
 def few_images() -> Iterator[None]:
-    """Every set has at most 160 images here, and few values are searched for a scale."""
+    """Every set has at most 64 images here, and few values are searched for a scale."""
     whole = data.load
 
     def load(spec: str, *, split: str, progress: Any = None) -> data.Images:
         images = whole(spec, split=split, progress=progress)
-        return images.limited(min(160, len(images)))
+        return images.limited(min(64, len(images)))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", load)
@@ -121,7 +121,7 @@ def test_a_recording_that_cannot_be_written_is_refused_before_the_work(
     assert "--record" in refused(capsys, *run, "--simulate")
     assert "is an empty name" in refused(capsys, *run, "--record", "")
     assert "--images: needs at least 1" in refused(capsys, "run", job, "--images", "0")
-    assert "160 images, not 161" in refused(capsys, "run", job, "--images", "161")
+    assert "64 images, not 65" in refused(capsys, "run", job, "--images", "65")
 
 
 # certify

@@ -28,6 +28,7 @@ SEARCHES: dict[str, tuple[int, tuple[int, ...]]] = {  # shrinks tried, zero poin
 }
 OBSERVED = 1 << 18  # elements: whole images of a tensor are looked at until there are this many
 BINS = 1 << 13  # in which the values are counted to leave out scales that cannot be the best
+IN_CACHE = 1 << 15  # elements of a temporary
 SCALE_FLOOR = 1e-8  # the scale of a tensor that is zero everywhere
 
 
@@ -170,20 +171,23 @@ def search_weight_scale(
     qmax = 2**bits - 1
     low = np.minimum(rows.min(axis=1), 0)
     high = np.maximum(rows.max(axis=1), 0)
-    best = np.full(len(rows), np.inf)
-    best_scale = np.full(len(rows), SCALE_FLOOR)
-    best_zero_point = np.zeros(len(rows), np.int32)
     tried, offsets = SEARCHES[search]
-    for i in range(SHRINKS, SHRINKS - tried, -1):
-        scale = np.maximum((high - low) * i / (SHRINKS * qmax), SCALE_FLOOR)
-        middle = np.floor(-low * (i / SHRINKS) / scale + 0.5)
-        for offset in offsets:
-            zero_point = np.clip(middle + offset, 0, qmax)
-            error = _weight_error(rows, scale, zero_point, qmax)
-            better = error < best
-            best = np.where(better, error, best)
-            best_scale = np.where(better, scale, best_scale)
-            best_zero_point = np.where(better, zero_point, best_zero_point).astype(np.int32)
+    shrinks = np.arange(SHRINKS, SHRINKS - tried, -1)[:, None]
+    scales = np.maximum((high - low) * shrinks / (SHRINKS * qmax), SCALE_FLOOR)
+    middle = np.floor(-low * (shrinks / SHRINKS) / scales + 0.5)
+    zero_points = np.clip(middle[:, None] + np.array(offsets)[:, None], 0, qmax)
+    zero_points = zero_points.reshape(-1, len(rows))
+    scales = scales.repeat(len(offsets), axis=0)
+    at_once = max(1, IN_CACHE // max(1, rows.size))  # candidates
+    errors = np.concatenate(
+        [
+            _weight_error(rows, scales[k : k + at_once], zero_points[k : k + at_once], qmax)
+            for k in range(0, len(scales), at_once)
+        ]
+    )
+    found = errors.argmin(axis=0), np.arange(len(rows))
+    best_scale = np.where(errors[found] < np.inf, scales[found], SCALE_FLOOR)
+    best_zero_point = np.where(errors[found] < np.inf, zero_points[found], 0).astype(np.int32)
     channels = len(weight)
     return WeightScale(
         np.broadcast_to(best_scale, (channels,)).copy(),
@@ -193,6 +197,7 @@ def search_weight_scale(
 
 
 def _weight_error(rows: Array, scale: Array, zero_point: Array, qmax: int) -> Array:
-    lowest = -zero_point[:, None]
-    codes = np.clip(np.floor(rows / scale[:, None] + 0.5), lowest, lowest + qmax)
-    return np.asarray((np.abs(rows - codes * scale[:, None]) ** NORM).mean(axis=1))
+    """Of each candidate and channel, (n, O), for scales and zero points (n, O)."""
+    lowest = -zero_point[..., None]
+    codes = np.clip(np.floor(rows / scale[..., None] + 0.5), lowest, lowest + qmax)
+    return np.asarray((np.abs(rows - codes * scale[..., None]) ** NORM).mean(axis=-1))

@@ -1,12 +1,13 @@
-"""The plugin in a pytest of its own, as an implementer has it."""
+"""The plugin in a pytest of its own, as an implementer has it: once a process, else a session."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from aquant_ref import conformance
 
 MODULE = """
 import numpy as np
@@ -36,32 +37,32 @@ def test_wrong(aquant_verify):
 """
 
 
+pytest_plugins = ["pytester"]
+LOADED = conformance.Adapter  # and numpy with it, which no session in this process can load again
+OPTIONS = ["-q", "-rs", "-p", "aquant_ref.conformance.plugin", "-p", "no:cacheprovider"]
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "mine.py").write_text(MODULE)
-    (tmp_path / "test_mine.py").write_text(TEST)
-    return tmp_path
+def folder(pytester: pytest.Pytester) -> pytest.Pytester:
+    (pytester.path / "mine.py").write_text(MODULE)
+    (pytester.path / "test_mine.py").write_text(TEST)
+    return pytester
 
 
-def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    plugin = ["-p", "aquant_ref.conformance.plugin", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", *plugin, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def pytest_in(folder: pytest.Pytester, *arguments: str) -> str:
+    return folder.runpytest_inprocess(*OPTIONS, *arguments).stdout.str()
 
 
-def pytest_in(folder: Path, *arguments: str) -> str:
-    return run_pytest(folder, *arguments).stdout
-
-
-def test_the_fixture_fails_a_test_with_the_report(folder: Path) -> None:
-    out = pytest_in(folder)
+def test_the_fixture_fails_a_test_with_the_report(folder: pytest.Pytester) -> None:
+    command = [sys.executable, "-m", "pytest", *OPTIONS]
+    out = subprocess.run(command, cwd=folder.path, capture_output=True, text=True).stdout
     assert "1 failed, 1 passed" in out
     assert "rule AQ-INT-1; likely: " in out
     # past bug: a command that verifies this package instead
     assert "again: verify(adapter, only=['clip/type_end/1'], generated=0)" in out
 
 
-def test_the_option_adds_a_test_for_each_operation_and_flag(folder: Path) -> None:
+def test_the_option_adds_a_test_for_each_operation_and_flag(folder: pytest.Pytester) -> None:
     out = pytest_in(folder, "--aquant-adapter", "mine:Right", "-k", "aquant_ref")
     assert "failed" not in out
     assert "6 passed" in out  # five flags, and the run as a whole
@@ -71,8 +72,8 @@ def test_the_option_adds_a_test_for_each_operation_and_flag(folder: Path) -> Non
     assert "again: aquant-ref verify --adapter mine:Wrong --case clip/range_end/" in wrong
 
 
-def test_what_cannot_be_used_is_one_line(folder: Path) -> None:
-    (folder / "bad.toml").write_text("[[deviation]]\nflag = 'inside'\nkind = 'known-bug'\n")
+def test_what_cannot_be_used_is_one_line(folder: pytest.Pytester) -> None:
+    (folder.path / "bad.toml").write_text("[[deviation]]\nflag = 'inside'\nkind = 'known-bug'\n")
     deviations = ["--aquant-deviations", "bad.toml"]
     words = "bad.toml: deviation 1: gives no reason"
     assert f"\n{words}\n" in pytest_in(folder, *deviations)
@@ -80,7 +81,8 @@ def test_what_cannot_be_used_is_one_line(folder: Path) -> None:
         (deviations + ["--aquant-adapter", "mine:Right"], words),
         (["--aquant-adapter", "mine:Other"], "adapter: 'mine:Other' cannot be made"),
     ):
-        done = run_pytest(folder, *more)
-        assert done.returncode == pytest.ExitCode.USAGE_ERROR
-        assert f"ERROR: {line}" in done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
+        done = folder.runpytest_inprocess(*OPTIONS, *more)
+        assert done.ret == pytest.ExitCode.USAGE_ERROR
+        out, error = done.stdout.str(), done.stderr.str()
+        assert f"ERROR: {line}" in error
+        assert "Traceback" not in out + error
