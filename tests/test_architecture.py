@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ OPTIONAL = {
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse((CLONE / path).read_text(encoding="utf-8"))
 
@@ -65,8 +67,9 @@ def imported_names(tree: ast.Module, path: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def imports(path: Path) -> set[str]:
-    return set(imported_names(tree_of(path), path))
+@cache
+def imports(path: Path) -> frozenset[str]:
+    return frozenset(imported_names(tree_of(path), path))
 
 
 def room_of(name: str) -> str | None:

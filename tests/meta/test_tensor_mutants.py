@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
 
-from aquant_ref.conformance import OPERATIONS, Adapter, verify
+from aquant_ref.conformance import OPERATIONS, Adapter, verification, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
 from aquant_ref.conformance.defects import DEFECTS
 from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, Report
@@ -35,6 +36,15 @@ def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Te
     assert mutant.defect in family.catches
 
 
+@pytest.fixture(scope="module")
+def generated_once() -> Iterator[None]:
+    """Every implementation is asked the same, and the oracle once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "_generated", cache(verification._generated))
+        yield
+
+
+@pytest.mark.usefixtures("generated_once")
 @pytest.mark.parametrize("variant", TENSOR_VARIANTS, ids=lambda each: each.name)
 def test_a_right_implementation_is_never_accused(variant: Adapter) -> None:
     report = verify(variant, operations=sorted(TENSORS), generated=300)

@@ -113,6 +113,8 @@ def _tensor(field: Field, value: Any) -> Any:
 
 def _numbers(field: Field, value: Any) -> Any:
     """Reals from their hexadecimal, in lists of any depth."""
+    if field.type != "f64":
+        return value
     if isinstance(value, list | tuple):
         return [_numbers(field, each) for each in value]
-    return float.fromhex(value) if field.type == "f64" else value
+    return float.fromhex(value)
