@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,13 @@ MODEL = reference_models.get("resnet18")
 
 
 def state_dict(classes: int, seed: int = 0) -> State:
-    """Random tensors under torchvision's names, float64, written down layer by layer."""
+    """Random tensors under torchvision's names, float64; the dictionary is the caller's."""
+    return dict(drawn(classes, seed))
+
+
+@cache
+def drawn(classes: int, seed: int) -> State:
+    """Written down layer by layer."""
     rng = np.random.default_rng(seed)
     state: State = {}
 
@@ -52,6 +59,8 @@ def state_dict(classes: int, seed: int = 0) -> State:
             before = channels
     state["fc.weight"] = rng.standard_normal((classes, 512)) / 16
     state["fc.bias"] = rng.standard_normal(classes)
+    for tensor in state.values():
+        tensor.setflags(write=False)
     return state
 
 
