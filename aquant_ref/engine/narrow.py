@@ -1,6 +1,8 @@
-"""The instructions of a program with the smallest integers that its bounds allow.
+"""The instructions of a program as a run needs them.
 
-A program file says what each number is; what a run needs is less. Half the bytes are twice as fast.
+A program file says what each number is; the smallest integers that its bounds allow are half the
+bytes, and twice as fast. The rows of a kernel lie in memory one after the other, as
+`product_by_rows` reads them.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ def narrowed(program: Program) -> dict[str, Instruction]:
             each = _threshold(each, known[each.inputs[0]])
         elif each.op == "add":
             each = _add(each, [known[name] for name in each.inputs], known[each.name])
+        elif each.op == "conv2d":
+            rows = each.arrays["weight"].transpose(2, 0, 1, 3).copy()
+            each = replace(each, arrays={**each.arrays, "weight": rows.transpose(1, 2, 0, 3)})
         made[each.name] = each
     return made
 

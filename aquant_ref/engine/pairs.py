@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.bounds import Bounds, product_bounds
-from aquant_ref.engine.instructions import CONVOLUTIONS
+from aquant_ref.engine.bounds import Bounds, bounds, product_bounds
 from aquant_ref.engine.program import Program
 
 Array = NDArray[Any]
@@ -25,25 +24,38 @@ MOST_BITS = 12  # of a sum: two reach (2^12 - 1) * (1 + 2^12) = 2^24 - 1
 
 @dataclass(frozen=True)
 class Pair:
-    """The second half of a block `shift` bits above the first, whose sums are at least `least`."""
+    """The second half of a block `shift` bits above the first, whose sums are at least `least`.
+
+    `dtype` holds the numbers of both halves together.
+    """
 
     least: int
     shift: int
+    dtype: str
 
     @classmethod
-    def of(cls, product: Bounds) -> Pair | None:
-        """The pair of a product with these bounds, of which 0 is inside; None if it has no room."""
-        least = int(product[0].min())
-        shift = (int(product[1].max()) - least).bit_length()
-        return cls(least, shift) if shift <= MOST_BITS else None
+    def of(cls, sums: Bounds, largest: int) -> Pair | None:
+        """The pair of a product with these bounds, of which 0 is inside; None if it has no room.
+
+        It is one of numbers up to `largest`, in absolute value.
+        """
+        least = int(sums[0].min())
+        shift = (int(sums[1].max()) - least).bit_length()
+        both = largest * ((1 << shift) + 1)
+        for dtype in ("int16", "int32"):
+            if shift <= MOST_BITS and both <= np.iinfo(dtype).max:
+                return cls(least, shift, dtype)
+        return None
 
     def joined(self, x: Array) -> Array:
-        """Integers (n, ...) as int32 (ceil(n/2), ...); where n is odd, the last one is alone."""
+        """Integers (n, ...) as (ceil(n/2), ...); where n is odd, the last one is alone."""
         half = (len(x) + 1) // 2
-        both = x[half:].astype(np.int32)
+        both = x[half:].astype(self.dtype)
         both <<= self.shift
-        both += x[: len(both)]
-        return both if len(both) == half else np.concatenate([both, x[half - 1 : half]])
+        np.add(both, x[: len(both)], out=both, casting="unsafe")
+        if len(both) == half:
+            return both
+        return np.concatenate([both, x[half - 1 : half]], dtype=self.dtype, casting="unsafe")
 
     def apart(self, both: Array, count: int) -> Array:
         """The sums of each, int32 (count, ...), from those of both, int32 (ceil(count/2), ...)."""
@@ -59,10 +71,9 @@ class Pair:
 
 def pairs(program: Program) -> dict[str, Pair]:
     """The convolutions whose accumulators leave room for a pair."""
-    convolutions = {each.name for each in program.instructions if each.op in CONVOLUTIONS}
-    found = {
-        name: Pair.of(bound)
-        for name, bound in product_bounds(program).items()
-        if name in convolutions
-    }
+    codes, sums, found = bounds(program), product_bounds(program), {}
+    for each in program.instructions:
+        if each.op == "conv2d":
+            ends = np.stack(codes[each.inputs[0]]) - each.arrays["zero_point"].astype(np.int64)
+            found[each.name] = Pair.of(sums[each.name], int(abs(ends).max()))
     return {name: pair for name, pair in found.items() if pair is not None}

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import Bounds, bounds, product_types
+from aquant_ref.engine.channels import wide
 from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
 from aquant_ref.engine.instructions import (
     CONVOLUTIONS,
@@ -138,7 +139,7 @@ def apply(
     if each.op == "threshold":
         return threshold_codes(x, each.arrays["thresholds"], each.attributes["least"])
     if each.op == "add":
-        a, b = (_wide(each.arrays[key], x.shape) for key in ("multiplier_a", "multiplier_b"))
+        a, b = (wide(each.arrays[key], x.shape) for key in ("multiplier_a", "multiplier_b"))
         total = x * a
         total += inputs[1] * b
         return np.asarray(total)
@@ -166,32 +167,26 @@ def _centred(x: Array, each: Instruction) -> Array:
     return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
-def _wide(values: Array, shape: tuple[int, ...]) -> Array:
-    """Values (C,) of the channels, ready to meet a tensor of `shape` (N, C, ...).
-
-    Spread over small images, since numpy would copy them into a buffer at every row shorter than
-    that, which takes twice as long.
-    """
-    column = values.reshape(-1, *(1,) * (len(shape) - 2))
-    if prod(shape[2:]) >= np.getbufsize():
-        return column
-    return np.array(np.broadcast_to(column, shape[1:], subok=True), subok=True)
-
-
 def _conv2d(x: Array, each: Instruction, kind: str, pair: Pair | None) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     windows = Windows.of(each.attributes, weight.shape[2:])
-    if each.op not in WINDOWED and groups == 1:
-        x = _centred(x, each)
-        if pair is None:
-            return product_by_rows(weight, x, windows, kind)
-        return pair.apart(product_by_rows(weight, pair.joined(x), windows, kind), len(x))
     if each.op in WINDOWED:
         wide = windows.columns(x, fill=each.attributes["zero_code"])
-        columns = _centred(rounded(wide, each), each)
+        return _by_columns(weight, _centred(rounded(wide, each), each), groups, kind)
+    x = _centred(x, each)
+    by_rows = groups == 1 and weight.shape[2] > 1
+    met = x if by_rows else windows.columns(x)
+    met = met if pair is None else pair.joined(met)
+    if by_rows:
+        acc = product_by_rows(weight, met, windows, kind)
     else:
-        columns = windows.columns(_centred(x, each))
-    n, out_shape = len(x), columns.shape[4:]
+        acc = _by_columns(weight, met, groups, kind)
+    return acc if pair is None else pair.apart(acc, len(x))
+
+
+def _by_columns(weight: Array, columns: Array, groups: int, kind: str) -> Array:
+    """A convolution as a product with its im2col matrix (n, C, kh, kw, OH, OW)."""
+    n, out_shape = len(columns), columns.shape[4:]
     columns = columns.reshape(n, groups, -1, out_shape[0] * out_shape[1])
     acc = product(weight.reshape(groups, len(weight) // groups, -1), columns, kind)
     return acc.reshape(n, len(weight), *out_shape)
@@ -211,12 +206,14 @@ def threshold_codes(acc: Array, thresholds: Array, least: int) -> Array:
     Spec: AQ-LOWER-1.
     """
     channels, count = thresholds.shape
-    codes = np.full(acc.shape, least, code_type(least, least + count))
-    if count <= FEW:
-        for k in range(count):
-            reached: Array = acc >= _wide(thresholds[:, k], acc.shape)
-            codes += reached.view(codes.dtype) if codes.itemsize == 1 else reached
-        return codes
+    dtype = code_type(least, least + count)
+    if 1 <= count <= FEW:
+        first, *others = wide(thresholds.T, acc.shape)
+        codes = (acc >= first).view(np.uint8)
+        for each in others:
+            codes += (acc >= each).view(np.uint8)
+        return codes if dtype == codes.dtype and not least else codes.astype(dtype) + least
+    codes = np.empty(acc.shape, dtype)
     for channel in range(channels):
         reached = np.searchsorted(thresholds[channel], acc[:, channel], side="right")
         codes[:, channel] = reached + least

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import Bounds
+from aquant_ref.engine.channels import wide
 from aquant_ref.engine.instructions import code_type
 
 Array = NDArray[Any]
@@ -26,13 +27,14 @@ class Staircase:
     """The thresholds of C channels as tables of B buckets a channel.
 
     `below` and `last` (C,) are the accumulator before the first threshold and the last threshold;
-    `code` and `inside` (C, B): the code of a bucket's first accumulator, and how far above `below`
-    the threshold inside is.
+    `origin` (C,) is where in the tables a channel begins. `code` and `inside` (C*B,): the code of a
+    bucket's first accumulator, and how far above `below` the threshold inside is.
     """
 
     below: Array
     last: Array
     shift: Array
+    origin: Array
     code: Array
     inside: Array
 
@@ -66,16 +68,19 @@ class Staircase:
             before = int((thresholds[channel] <= below[channel]).sum())
             code[channel] = reached + (before + least)
             inside[channel] = np.array([*own, never], dtype)[reached]
-        return cls(np.array(below, dtype), np.array(last, dtype), shift, code, inside)
+        origin = (np.arange(channels) * buckets).astype(dtype)
+        ends = np.array(below, dtype), np.array(last, dtype)
+        return cls(*ends, shift, origin, code.reshape(-1), inside.reshape(-1))
 
     def codes(self, acc: Array) -> Array:
         """The codes of accumulators (N, C, ...). Spec: AQ-LOWER-1."""
-        shape = (-1, *(1,) * (acc.ndim - 2))
-        below, last, shift = (a.reshape(shape) for a in (self.below, self.last, self.shift))
+        below, last, shift, origin = (
+            wide(each, acc.shape) for each in (self.below, self.last, self.shift, self.origin)
+        )
         above = np.clip(acc, below, last)
         above -= below
-        first = np.arange(len(self.code)) * self.code.shape[1]  # of each channel in the tables
-        bucket = (above >> shift) + first.reshape(shape)
+        bucket = above >> shift
+        bucket += origin
         codes = self.code.take(bucket)
         codes += above >= self.inside.take(bucket)
         return codes

@@ -63,9 +63,11 @@ class Windows:
         (sh, sw), (dh, dw) = self.stride, self.dilation
         (top, _), (left, _) = self.padding
         n, channels, *size = x.shape
-        padded = np.full((n, channels, *self.padded(tuple(size))), fill, x.dtype)
-        padded[:, :, top : top + size[0], left : left + size[1]] = x
+        if self.padded(tuple(size)) != tuple(size):
+            padded = np.full((n, channels, *self.padded(tuple(size))), fill, x.dtype)
+            padded[:, :, top : top + size[0], left : left + size[1]] = x
+            x = padded
         span = tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
-        windows = sliding_window_view(padded, span, axis=(2, 3), subok=True)
+        windows = sliding_window_view(x, span, axis=(2, 3), subok=True)
         windows = windows[:, :, ::sh, ::sw, ::dh, ::dw]  # (n, C, OH, OW, kh, kw)
         return np.ascontiguousarray(windows.transpose(0, 1, 4, 5, 2, 3))

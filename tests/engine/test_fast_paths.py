@@ -92,7 +92,9 @@ def test_a_narrowed_program_has_the_same_codes(seed: int) -> None:
     known, small = bounds(program), narrowed(program)
     for each in program.instructions:
         if each.op not in ("threshold", "add"):
-            assert small[each.name] == each
+            assert (small[each.name] is each) == (each.op != "conv2d")
+            for key, array in each.arrays.items():
+                assert np.array_equal(small[each.name].arrays[key], array)
             continue
         ends = [known[name] for name in each.inputs]
         points = [[low, high, (low + high) // 2] for low, high in ends]
@@ -137,7 +139,7 @@ def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: in
     columns = where.columns(x).reshape(n, weight[0].size, -1)
     wanted = (weight.reshape(4, -1).astype(np.int64) @ columns).reshape(n, 4, *where.sizes(size))
     reach = 9 * np.abs(weight, dtype=np.int64).sum(axis=(1, 2, 3))
-    pair = Pair.of((-reach, reach))
+    pair = Pair.of((-reach, reach), 9)
     assert pair is not None
     for kind, shared in product(("integer", "float32"), (None, pair)):
         given_ = x if shared is None else shared.joined(x)
@@ -164,7 +166,7 @@ def products(draw: st.DrawFn) -> tuple[Bounds, list[int]]:
 def test_sums_that_share_a_float32_come_apart_again(given_: tuple[Bounds, list[int]]) -> None:
     """At the ends of their bounds, where a borrow or a missing bit would show."""
     bound, sums = given_
-    pair = Pair.of(bound)
+    pair = Pair.of(bound, 4095)
     assert pair is not None
     both = pair.joined(np.array(sums, np.int32))
     assert both.astype(np.float32).tolist() == both.tolist()
@@ -173,13 +175,26 @@ def test_sums_that_share_a_float32_come_apart_again(given_: tuple[Bounds, list[i
 
 def test_a_pair_needs_room_in_a_float32() -> None:
     def has(low: int, high: int) -> bool:
-        return Pair.of((np.array([0, low]), np.array([high, 0]))) is not None
+        return Pair.of((np.array([0, low]), np.array([high, 0])), 1) is not None
 
     assert has(0, 4095)  # both together reach 2^24 - 1
     assert not has(0, 4096)
     assert has(-2048, 2047)
     assert not has(-2049, 2047)
     assert not has(-4095, 1)  # 2^12 apart: a bit more
+
+
+def test_the_numbers_of_a_pair_fit_its_type() -> None:
+    """Past bug: codes of 8 bits that wrapped in int16, where their weights were small or none."""
+    none = np.array([0]), np.array([255])  # a weight of 1, or none
+    for largest, dtype in ((127, "int16"), (128, "int32"), (255, "int32"), (65535, "int32")):
+        pair = Pair.of(none, largest)
+        assert pair is not None
+        assert pair.dtype == dtype
+        x = np.array([largest, -largest, largest], np.int32)
+        for sums in (x, -x):
+            assert pair.joined(sums).tolist() == [sums[0] + (int(sums[2]) << 8), sums[1]]
+    assert Pair.of((np.array([0]), np.array([4095])), 2**20) is None
 
 
 def test_a_network_of_few_bits_runs_in_pairs() -> None:

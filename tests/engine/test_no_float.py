@@ -28,6 +28,7 @@ from aquant_ref.engine import (
     Engine,
     Instruction,
     Program,
+    channels,
     fixed_point,
     lower,
     pairs,
@@ -49,6 +50,7 @@ from tests.engine.test_engine import options
 # all that runs while a program runs
 MODULES: tuple[ModuleType, ...] = (
     run,
+    channels,
     pairs,
     staircase,
     tables,
@@ -234,7 +236,7 @@ def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
         seen += found
     assert {"product in float32", "product_by_rows in float32"} <= set(seen)
     assert {"joined", "apart"} <= set(seen)
-    assert {"run", "_run_block", "_apply", "_conv2d", "_centred", "_wide"} <= set(seen)
+    assert {"run", "_run_block", "_apply", "_conv2d", "_centred", "wide"} <= set(seen)
     assert {"codes", "threshold_codes", "_max_pool"} <= set(seen)
 
 
