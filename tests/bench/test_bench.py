@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,21 @@ def test_the_table_of_the_readme_is_that_of_the_stored_rows() -> None:
         assert f"{name} {value}" in README or name in ("aquant_ref", "pillow", "scipy", "machine")
     assert {row["name"] for row in content["rows"]} == set(command.BENCHMARKS)
     assert all(row["note"] for row in content["rows"] if row["ratio"] is None)
+
+
+def test_the_exponents_of_the_readme_are_those_of_the_stored_points() -> None:
+    content = stored(growth.FILE)
+    assert f"\n\n{growth.markdown(content)}\n\n" in README
+    assert content["base"] == asdict(growth.BASE)
+    assert list(content["growth"]) == list(growth.GROWING)
+    for name, points in content["growth"].items():
+        sizes = points["sizes"]
+        assert tuple(sizes) == growth.GROWING[name]
+        for key, fitted in points["exponents"].items():
+            assert fitted == pytest.approx(growth.exponent(sizes, points[key]))
+            last = growth.exponent(sizes[-2:], points[key][-2:])
+            assert points["last"][key] == pytest.approx(last)
+        assert (RESULTS / f"{name}.png").exists()
 
 
 def test_an_exponent_is_that_of_the_power_law() -> None:
