@@ -139,15 +139,15 @@ def _activation_error(values: Array, scale: float, zero_point: int, qmax: int) -
 
 def _least_errors(values: Array, candidates: Sequence[tuple[float, int]], qmax: int) -> Array:
     """Of each candidate a number that its `_activation_error` is not below; 0, without any work,
-    for few values.
+    for few values, or one alone.
 
     The distance of x from the nearest code changes by no more than x does, so the values of a bin
     are, but for float32's rounding, at most half its width nearer to one than its centre is.
     """
     least = np.zeros(len(candidates))
-    if len(values) < 4 * BINS:
+    if len(values) < 4 * BINS or values.min() == values.max():
         return least
-    counts, edges = np.histogram(values, BINS)
+    counts, edges = np.histogram(values.astype(np.float64), BINS)  # float32 may have too few
     half = (edges[1] - edges[0]) / 2 + 4 * np.finfo(np.float32).eps * abs(edges).max()
     used = counts > 0
     centres, shares = ((edges[:-1] + edges[1:]) / 2)[used], counts[used] / len(values)
@@ -155,7 +155,8 @@ def _least_errors(values: Array, candidates: Sequence[tuple[float, int]], qmax: 
         steps = centres / scale
         codes = np.clip(np.floor(steps + 0.5), -zero_point, qmax - zero_point)
         near = np.maximum(abs(steps - codes) * scale - half, 0)
-        least[number] = (1 - 1e-4) * (near**NORM @ shares)
+        lost = float(np.finfo(np.float32).tiny) * scale**NORM  # what float32 may call 0
+        least[number] = max((1 - 1e-4) * (near**NORM @ shares) - lost, 0)
     return least
 
 

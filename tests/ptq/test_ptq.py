@@ -96,6 +96,12 @@ VALUES: dict[str, np.ndarray] = {
     "with long tails": rng.standard_normal(MANY) ** 5,
     "of few kinds": np.rint(3 * rng.standard_normal(MANY)) / 7,
     "one alone": np.full(MANY, 0.7),
+    # past bugs: more bins than float32 has numbers between, and errors beyond its largest
+    "one alone and large": np.full(MANY, 3e18),
+    "two neighbours": np.where(np.arange(MANY) % 3, 3000, np.nextafter(np.float32(3000), 1e9)),
+    "close together": 5 + 1e-3 * rng.random(MANY),
+    "tiny": 1e-40 * rng.random(MANY),
+    "large": 1e17 * rng.standard_normal(MANY),
     "with an outlier": np.append(1e-3 * rng.standard_normal(MANY - 1), 1e6),
 }
 
