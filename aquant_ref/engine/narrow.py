@@ -13,6 +13,7 @@ import numpy as np
 
 from aquant_ref.engine.bounds import LIMITS, Bounds, bounds, magnitude
 from aquant_ref.engine.instructions import Instruction
+from aquant_ref.engine.product import by_rows
 from aquant_ref.engine.program import Program
 
 
@@ -29,7 +30,7 @@ def narrowed(program: Program) -> dict[str, Instruction]:
             each = _threshold(each, known[each.inputs[0]])
         elif each.op == "add":
             each = _add(each, [known[name] for name in each.inputs], known[each.name])
-        elif each.op == "conv2d":
+        elif each.op == "conv2d" and by_rows(each.arrays["weight"], each.attributes["groups"]):
             rows = each.arrays["weight"].transpose(2, 0, 1, 3).copy()
             each = replace(each, arrays={**each.arrays, "weight": rows.transpose(1, 2, 0, 3)})
         made[each.name] = each

@@ -23,7 +23,7 @@ MOST_BITS = 12  # of a sum: two reach (2^12 - 1) * (1 + 2^12) = 2^24 - 1
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """The second half of a block `shift` bits above the first, whose sums are at least `least`.
 
     `dtype` holds the numbers of both halves together.
@@ -34,7 +34,7 @@ class Pair:
     dtype: str
 
     @classmethod
-    def of(cls, sums: Bounds, largest: int) -> Pair | None:
+    def of(cls, sums: Bounds, largest: int) -> ImagePair | None:
         """The pair of a product with these bounds, of which 0 is inside; None if it has no room.
 
         It is one of numbers up to `largest`, in absolute value.
@@ -69,11 +69,11 @@ class Pair:
         return acc[:count]
 
 
-def pairs(program: Program) -> dict[str, Pair]:
+def pairs(program: Program) -> dict[str, ImagePair]:
     """The convolutions whose accumulators leave room for a pair."""
     codes, sums, found = bounds(program), product_bounds(program), {}
     for each in program.instructions:
         if each.op == "conv2d":
             ends = np.stack(codes[each.inputs[0]]) - each.arrays["zero_point"].astype(np.int64)
-            found[each.name] = Pair.of(sums[each.name], int(abs(ends).max()))
+            found[each.name] = ImagePair.of(sums[each.name], int(abs(ends).max()))
     return {name: pair for name, pair in found.items() if pair is not None}

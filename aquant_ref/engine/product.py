@@ -26,6 +26,11 @@ def product(weight: Array, columns: Array, kind: str) -> Array:
     return np.asarray(np.matmul(weight.astype(dtype), columns.astype(dtype)).astype(np.int32))
 
 
+def by_rows(weight: Array, groups: int) -> bool:
+    """Whether `product_by_rows` computes a convolution: one group, and more rows than one."""
+    return groups == 1 and weight.shape[2] > 1
+
+
 def product_by_rows(weight: Array, x: Array, windows: Windows, kind: str) -> Array:
     """The convolution of x (n, C, H, W), padded with 0, with weight (O, C, kh, kw): (n, O, OH, OW).
 

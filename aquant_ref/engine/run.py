@@ -1,9 +1,10 @@
 """The engine: runs an integer program in integers only.
 
 The one exception is inside `engine.product`, which integers enter and leave; where they are small
-enough, two images share one (`engine.pairs`). `product="integer"` does without both, and gives the
-same bytes. Nothing here is shared with the simulation. (Where a program asks for requantization in
-floating point, which the default lowering never does, `engine.fixed_point` emulates it.)
+enough, two images share a product (`engine.pairs`). `product="integer"` does without both, and
+gives the same bytes. Nothing here is shared with the simulation. (Where a program asks for
+requantization in floating point, which the default lowering never does, `engine.fixed_point`
+emulates it.)
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from aquant_ref.engine.instructions import (
     code_type,
 )
 from aquant_ref.engine.narrow import narrowed
-from aquant_ref.engine.pairs import Pair, pairs
-from aquant_ref.engine.product import product, product_by_rows
+from aquant_ref.engine.pairs import ImagePair, pairs
+from aquant_ref.engine.product import by_rows, product, product_by_rows
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.staircase import Staircase
 from aquant_ref.engine.tables import rounded
@@ -46,7 +47,7 @@ FEW = 15  # up to this many thresholds are counted one by one, more are searched
 class Engine:
     """A program ready to run; `product` is "auto" or "integer".
 
-    Raises AccumulatorOverflow if, whatever the images, an accumulator could leave int32 or the sum
+    Raises AccumulatorOverflow if there could be images whose accumulator leaves int32, or the sum
     of an add 2^53.
     """
 
@@ -123,7 +124,7 @@ def _stairs(each: Instruction, bound: Bounds) -> Staircase | None:
 
 
 def apply(
-    each: Instruction, inputs: list[Array], kind: str = "integer", pair: Pair | None = None
+    each: Instruction, inputs: list[Array], kind: str = "integer", pair: ImagePair | None = None
 ) -> Array:
     """What an instruction makes of tensors (N, C, ...); `kind` is the type of its product, and
     `pair` how two images share it.
@@ -167,17 +168,17 @@ def _centred(x: Array, each: Instruction) -> Array:
     return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
-def _conv2d(x: Array, each: Instruction, kind: str, pair: Pair | None) -> Array:
+def _conv2d(x: Array, each: Instruction, kind: str, pair: ImagePair | None) -> Array:
     weight, groups = each.arrays["weight"], each.attributes["groups"]
     windows = Windows.of(each.attributes, weight.shape[2:])
     if each.op in WINDOWED:
-        wide = windows.columns(x, fill=each.attributes["zero_code"])
-        return _by_columns(weight, _centred(rounded(wide, each), each), groups, kind)
+        codes = rounded(windows.columns(x, fill=each.attributes["zero_code"]), each)
+        return _by_columns(weight, _centred(codes, each), groups, kind)
     x = _centred(x, each)
-    by_rows = groups == 1 and weight.shape[2] > 1
-    met = x if by_rows else windows.columns(x)
+    rows = by_rows(weight, groups)
+    met = x if rows else windows.columns(x)
     met = met if pair is None else pair.joined(met)
-    if by_rows:
+    if rows:
         acc = product_by_rows(weight, met, windows, kind)
     else:
         acc = _by_columns(weight, met, groups, kind)
