@@ -1,4 +1,4 @@
-"""The command line of the benchmarks."""
+"""Speed and memory, measured beside what people would use instead."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aquant_ref.cli import progress
+from aquant_ref.cli import INTERRUPTED, progress
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.pictures import needs_matplotlib
 from aquant_ref.formats.atomic import check_writable_file, write_json_atomic
-from aquant_ref.formats.measured import read_object
+from aquant_ref.formats.measured import AGAIN, check, read_object
 from aquant_ref.progress import Progress
 from tests.bench import engine, growth, jobs, learning
 from tests.bench.conditions import conditions
@@ -32,9 +32,13 @@ BENCHMARKS: dict[str, Benchmark] = {
 }
 
 
+NEEDED = {"name": str, "work": str, "beside": str}  # what a stored row has
+ENDS = "ends with 1 if a row does not reach what it at least must, with 2 if it cannot run"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what was asked for; the exit code is 1 if a row does not reach what it at least must."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    """Run what was asked for; the exit code is as ENDS says, or 130 for Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__, epilog=ENDS)
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--only", metavar="NAME[,NAME]", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}")
@@ -53,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -61,46 +68,58 @@ def _run(args: argparse.Namespace) -> int:
             print(f"{name:<10} {(benchmark.__doc__ or '').splitlines()[0]}")
         return 0
     known = list(BENCHMARKS if args.growth is None else growth.GROWING)
-    names = known if args.only is None else args.only.split(",")
+    names = known if args.only is None else list(dict.fromkeys(args.only.split(",")))
     for name in names:
         if name not in known:
             raise InputError(f"--only: no {name!r}; there are {', '.join(known)}")
     if args.rounds < 1:
         raise InputError(f"--rounds: needs at least 1, got {args.rounds}")
+    where = conditions()
     if args.growth is not None:
         if args.json is not None:
             raise InputError("--json: --growth writes its own")
         needs_matplotlib()
-        check_writable_file(args.growth / growth.FILE)
-        print(growth.markdown(growth.grow(args.growth, names, args.rounds, progress)))
+        same = {**where, **growth.settings(args.rounds)}
+        content = {**same, "growth": {}, **_stored(args.growth / growth.FILE, same, "growth", dict)}
+        grown = growth.grow(args.growth, content, names, args.rounds, progress)
+        print(growth.markdown(grown, str(args.growth)))
+        _print(where)
         return 0
-    where = conditions()
-    rows = {} if args.json is None else _stored(args.json, where)
+    content = {} if args.json is None else _stored(args.json, where, "rows", list)
+    rows: dict[str, list[dict[str, Any]]] = dict.fromkeys(BENCHMARKS, [])
+    for row in content.get("rows", ()):
+        check(args.json, row, NEEDED)
+        rows[row["name"]] = [*rows.get(row["name"], ()), row]
     for name in names:
         rows[name] = [row.result() for row in BENCHMARKS[name](args.rounds, progress)]
         if args.json is not None:
-            ordered = [row for each in BENCHMARKS for row in rows.get(each, ())]
-            write_json_atomic(args.json, {**where, "rows": ordered})
+            ordered = [row for each in rows.values() for row in each]
+            write_json_atomic(args.json, {**content, **where, "rows": ordered})
     measured = [row for name in names for row in rows[name]]
     print(markdown(measured))
-    print(", ".join(f"{name} {version}" for name, version in where["versions"].items()))
-    print(f"{where['cores']} cores of {where['processor']}")
+    _print(where)
     return 1 if any(row["ok"] is False for row in measured) else 0
 
 
-def _stored(path: Path, where: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of the file by benchmark, which stay unless they are measured again.
+def _print(where: Mapping[str, Any]) -> None:
+    print(", ".join(f"{name} {version}" for name, version in where["versions"].items()))
+    print(f"{where['cores']} cores of {where['processor']}")
 
-    Raises InputError where they are of another machine or other versions, or the file is not ours.
+
+def _stored(path: Path, where: Mapping[str, Any], key: str, kind: type) -> dict[str, Any]:
+    """What the file holds, to which is added; nothing if it is not there.
+
+    Raises InputError where it was measured elsewhere or otherwise than `where` says, or has no
+    `key` of that kind.
     """
     check_writable_file(path)
     if not path.exists():
         return {}
     content = read_object(path)
-    for key, value in where.items():
-        if content.get(key) != value:
-            raise InputError(f"{path}: its rows are of another machine or version ({key})")
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in content["rows"]:
-        found.setdefault(row["name"], []).append(row)
-    return found
+    if not isinstance(content.get(key), kind):
+        raise InputError(f"{path}: has no {key!r}; {AGAIN}")
+    for name, value in where.items():
+        if content.get(name) != value:
+            here = "" if isinstance(value, dict) else f" {value!r}, there {content.get(name)!r}"
+            raise InputError(f"{path}: was measured otherwise (here {name}{here}); {AGAIN}")
+    return content

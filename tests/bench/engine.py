@@ -33,7 +33,12 @@ LITERT, ORT, REFERENCE = (
     "onnxruntime, int8 (QDQ)",
     "onnx reference evaluator (QLinearConv)",
 )
-INSTALL = "is not installed: pip install '.[bench]'"
+
+
+def missing(error: ImportError) -> str:
+    """What a peer's row says where a package is not there."""
+    package = (error.name or "a package").partition(".")[0].replace("_", "-")
+    return f"{package} is not installed: pip install '.[bench]'"
 
 
 @cache
@@ -71,8 +76,8 @@ def litert(network: Int8Network, codes: Array) -> Run | str:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         from tests.bench.peers.tflite_model import tflite_model
-    except ImportError:
-        return f"ai-edge-litert {INSTALL}"
+    except ImportError as error:
+        return missing(error)
     interpreter = Interpreter(
         model_content=tflite_model(network, len(codes)),
         num_threads=1,
@@ -98,8 +103,8 @@ def onnxruntime(network: Int8Network, codes: Array) -> Run | str:
         import onnxruntime
 
         from tests.bench.peers.onnx_models import onnx_model
-    except ImportError:
-        return f"onnxruntime {INSTALL}"
+    except ImportError as error:
+        return missing(error)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
@@ -116,8 +121,8 @@ def onnx_reference(network: Int8Network, codes: Array) -> Run | str:
         from onnx.reference import ReferenceEvaluator
 
         from tests.bench.peers.onnx_models import onnx_model
-    except ImportError:
-        return f"onnx {INSTALL}"
+    except ImportError as error:
+        return missing(error)
     evaluator = ReferenceEvaluator(onnx_model(network, len(codes), qlinear=True))
     return lambda: evaluator.run(None, {"image": codes})[0]
 

@@ -26,7 +26,6 @@ from aquant_ref.nn.train import initial_parameters
 from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.threads import set_threads
-from tests.bench.conditions import conditions
 from tests.bench.pictures import growth_picture, power
 from tests.bench.processes import python
 
@@ -127,24 +126,43 @@ def measure(name: str, rounds: int, progress: Progress) -> dict[str, Any]:
     }
 
 
-def grow(directory: Path, names: Sequence[str], rounds: int, progress: Progress) -> dict[str, Any]:
-    """Measure, and write FILE and a picture for each of `names` into `directory`."""
-    content: dict[str, Any] = {**conditions(), "base": asdict(BASE), "rounds": rounds, "growth": {}}
+def settings(rounds: int) -> dict[str, Any]:
+    """What all points have in common, beside where they were measured."""
+    return {"base": asdict(BASE), "rounds": rounds}
+
+
+def grow(
+    directory: Path,
+    content: Mapping[str, Any],
+    names: Sequence[str],
+    rounds: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Measure, and write FILE and a picture for each of `names` into `directory`.
+
+    `content` is what FILE already says, which stays unless it is measured again.
+    """
+    points = dict(content["growth"])
     for name in names:
-        points = content["growth"][name] = measure(name, rounds, progress)
+        points[name] = measure(name, rounds, progress)
+        ordered = {each: points[each] for each in (*GROWING, *points) if each in points}
+        content = {**content, "growth": ordered}
         with replacing(directory / f"{name}.png") as stream:
-            stream.write(growth_picture(name, points))
+            stream.write(growth_picture(name, points[name]))
         write_json_atomic(directory / FILE, content)
-    return content
+    return dict(content)
 
 
-def markdown(content: Mapping[str, Any]) -> str:
-    """The fitted exponents as a table, each with that of the last two points in brackets."""
+def markdown(content: Mapping[str, Any], place: str = PLACE) -> str:
+    """The fitted exponents as a table, each with that of the last two points in brackets.
+
+    `place` is where the pictures are.
+    """
     lines = [f"| grows | {' | '.join(LABELS.values())} |", f"|{'---|' * 4}"]
     for name, points in content["growth"].items():
         powers = (f"{power(points, key)} ({power(points, key, 'last')})" for key in LABELS)
         low, high = points["sizes"][0], points["sizes"][-1]
-        lines.append(f"| [{name}]({PLACE}/{name}.png) {low} to {high} | {' | '.join(powers)} |")
+        lines.append(f"| [{name}]({place}/{name}.png) {low} to {high} | {' | '.join(powers)} |")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import import_module
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ import pytest
 
 from aquant_ref.cli import parser
 from aquant_ref.inputs import Inputs
-from aquant_ref.progress import quiet
 from aquant_ref.threads import set_threads
 from tests.bench import command, engine, growth, jobs, processes
 from tests.bench.conditions import conditions
@@ -103,6 +103,14 @@ def test_ours_and_the_peers_alternate_and_ratios_are_the_right_way_up(
     assert lines[4] == "| work | absent | is not installed |  |  | 1 | 1 | not measured |"
 
 
+def test_a_row_says_which_package_is_missing() -> None:
+    try:
+        import_module("no_such_package.inside")
+    except ImportError as error:
+        said = engine.missing(error)
+    assert said == "no-such-package is not installed: pip install '.[bench]'"
+
+
 def test_a_goal_is_a_limit_on_the_right_side() -> None:
     assert Goal(10, 5, FASTER).reached(5, 5)
     assert not Goal(10, 5, FASTER).reached(4.9, 5)
@@ -163,7 +171,34 @@ def test_the_command_prints_and_writes_what_was_measured(
     path.write_text(json.dumps({**content, "cores": 1000}), encoding="utf-8")
     capsys.readouterr()
     assert command.main(["--json", str(path)]) == 2
-    assert "its rows are of another machine or version (cores)" in capsys.readouterr().err
+    assert "was measured otherwise (here cores " in capsys.readouterr().err
+    for damaged, words in (
+        ({"rows": 5}, "has no 'rows'"),
+        ({"rows": ["a"]}, "holds a row without 'name'"),
+        ({"rows": [{"name": ["good"]}]}, "whose 'name' is ['good']"),
+        ({"rows": [{"name": "good"}]}, "holds a row without 'work'"),
+    ):
+        path.write_text(json.dumps({**content, **damaged}), encoding="utf-8")
+        assert command.main(["--json", str(path)]) == 2
+        assert words in capsys.readouterr().err
+    later = {**content["rows"][0], "name": "later"}
+    path.write_text(
+        json.dumps({**content, "comment": "kept", "rows": [*content["rows"], later]}),
+        encoding="utf-8",
+    )
+    assert command.main(["--only", "good,good", "--json", str(path)]) == 0
+    assert capsys.readouterr().out.count("| good |") == 1
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert [row["name"] for row in kept["rows"]] == ["good", "bad", "later"]
+    assert kept["comment"] == "kept"
+
+    def interrupted(rounds: int, progress: Any) -> list[Row]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(command.BENCHMARKS, "bad", interrupted)
+    assert command.main(["--json", str(path)]) == 130
+    assert capsys.readouterr().err == "interrupted; what was finished is kept\n"
+    assert len(json.loads(path.read_text(encoding="utf-8"))["rows"]) == 3
     monkeypatch.undo()
     assert command.main(["--list"]) == 0
     out = capsys.readouterr().out
@@ -220,7 +255,7 @@ def test_a_growth_point_measures_a_whole_run() -> None:
 
 @needs_wait4
 def test_growth_is_written_with_its_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
     asked = []
@@ -230,11 +265,22 @@ def test_growth_is_written_with_its_pictures(
         return {"quantize": size.bits**0.5, "engine": 2.0, "peak": size.bits / (1 + len(asked))}
 
     monkeypatch.setattr(growth, "point", point)
-    found = growth.grow(tmp_path, ["bits"], 2, quiet)
+    options = ["--growth", str(tmp_path), "--rounds", "2"]
+    assert command.main([*options, "--only", "bits"]) == 0
+    assert f"[bits]({tmp_path}/bits.png) 2 to 8" in capsys.readouterr().out
     assert asked == [2, 3, 4, 5, 6, 7, 8, 8, 7, 6, 5, 4, 3, 2]  # up, and down again
+    found = json.loads((tmp_path / growth.FILE).read_text(encoding="utf-8"))
     points = found["growth"]["bits"]
     assert points["exponents"]["quantize"] == pytest.approx(0.5)
     assert points["last"]["engine"] == pytest.approx(0, abs=1e-9)
     assert points["peak"][0] == 2 / 15  # the least of both rounds
-    assert json.loads((tmp_path / growth.FILE).read_text(encoding="utf-8")) == found
     assert (tmp_path / "bits.png").read_bytes().startswith(b"\x89PNG")
+    assert command.main([*options, "--only", "depth"]) == 0
+    both = json.loads((tmp_path / growth.FILE).read_text(encoding="utf-8"))
+    assert list(both["growth"]) == ["depth", "bits"]
+    assert both["growth"]["bits"] == points  # stays
+    capsys.readouterr()
+    assert command.main(["--growth", str(tmp_path), "--rounds", "3"]) == 2
+    assert "was measured otherwise (here rounds 3, there 2)" in capsys.readouterr().err
+    assert command.main(["--json", str(tmp_path / growth.FILE)]) == 2
+    assert "has no 'rows'" in capsys.readouterr().err
