@@ -62,10 +62,10 @@ class ImagePair:
         half = len(both)
         acc = np.empty((2 * half, *both.shape[1:]), np.int32)
         first, second = acc[:half], acc[half:]
-        np.subtract(both, self.least, out=second)
-        second >>= self.shift
-        np.left_shift(second, self.shift, out=first)
-        np.subtract(both, first, out=first)
+        np.subtract(both, self.least, out=first)
+        np.right_shift(first, self.shift, out=second)
+        first &= (1 << self.shift) - 1
+        first += self.least
         return acc[:count]
 
 
