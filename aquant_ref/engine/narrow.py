@@ -30,7 +30,7 @@ def narrowed(program: Program) -> dict[str, Instruction]:
             each = _threshold(each, known[each.inputs[0]])
         elif each.op == "add":
             each = _add(each, [known[name] for name in each.inputs], known[each.name])
-        elif each.op == "conv2d" and by_rows(each.arrays["weight"], each.attributes["groups"]):
+        elif each.op == "conv2d" and by_rows(each.arrays["weight"], each.attributes):
             rows = each.arrays["weight"].transpose(2, 0, 1, 3).copy()
             each = replace(each, arrays={**each.arrays, "weight": rows.transpose(1, 2, 0, 3)})
         made[each.name] = each

@@ -7,6 +7,7 @@ integers is exact, and a hundred times faster than one of integers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,11 @@ def product(weight: Array, columns: Array, kind: str) -> Array:
     return np.asarray(np.matmul(weight.astype(dtype), columns.astype(dtype)).astype(np.int32))
 
 
-def by_rows(weight: Array, groups: int) -> bool:
-    """Whether `product_by_rows` computes a convolution: one group, and more rows than one."""
-    return groups == 1 and weight.shape[2] > 1
+def by_rows(weight: Array, attributes: Mapping[str, Any]) -> bool:
+    """Whether `product_by_rows` computes a convolution: one group, more rows than one, none between
+    them, for which it would need more memory than im2col.
+    """
+    return attributes["groups"] == 1 and weight.shape[2] > 1 and attributes["dilation"][0] == 1
 
 
 def product_by_rows(weight: Array, x: Array, windows: Windows, kind: str) -> Array:

@@ -175,7 +175,7 @@ def _conv2d(x: Array, each: Instruction, kind: str, pair: ImagePair | None) -> A
         codes = rounded(windows.columns(x, fill=each.attributes["zero_code"]), each)
         return _by_columns(weight, _centred(codes, each), groups, kind)
     x = _centred(x, each)
-    rows = by_rows(weight, groups)
+    rows = by_rows(weight, each.attributes)
     met = x if rows else windows.columns(x)
     met = met if pair is None else pair.joined(met)
     if rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 from typing import Any
 
@@ -147,6 +148,23 @@ def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: in
         made = made if shared is None else shared.apart(made, n)
         assert made.dtype == np.int32
         assert made.tolist() == wanted.tolist()
+
+
+def test_a_kernel_of_rows_far_apart_needs_no_row_between_them() -> None:
+    """Past bug: 263 MB for four images, where the program's limit on tensors had let it pass."""
+    where = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [4000, 1], "groups": 1}
+    weight = np.ones((1, 1, 2, 16), np.int8)
+    arrays = {"weight": weight, "zero_point": np.zeros(1, np.int32)}
+    engine = Engine(
+        Program((1, 4001, 256), (Instruction("acc", "conv2d", ("image",), where, arrays),))
+    )
+    images = np.ones((4, 1, 4001, 256), np.uint8)
+    tracemalloc.start()
+    try:
+        assert (engine.run(images)["acc"] == 32).all()
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 @st.composite
