@@ -12,6 +12,7 @@ every negative one the smallest. No partial sum, in whatever order, is outside i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,13 +74,12 @@ def bounds(program: Program) -> dict[str, Bounds]:
     return known
 
 
-def product_bounds(program: Program) -> dict[str, Bounds]:
+def product_bounds(program: Program, known: Mapping[str, Bounds]) -> dict[str, Bounds]:
     """For each convolution and linear layer those of its product; 0 is among its partial sums.
 
-    The bias is added after the product, in int32, and has no part in this. Raises
-    AccumulatorOverflow as `bounds` does.
+    `known` is what `bounds` says. The bias is added after the product, in int32, and has no part in
+    this.
     """
-    known = bounds(program)
     return {
         each.name: _product_bounds(each, *known[each.inputs[0]])
         for each in program.instructions
@@ -87,12 +87,14 @@ def product_bounds(program: Program) -> dict[str, Bounds]:
     }
 
 
-def product_types(program: Program) -> dict[str, str]:
+def product_types(program: Program, known: Mapping[str, Bounds] | None = None) -> dict[str, str]:
     """For each convolution and linear layer the cheapest type in which its product is exact.
 
-    Raises AccumulatorOverflow as `bounds` does.
+    `known` is what `bounds` says, where that is at hand. Raises AccumulatorOverflow as `bounds`
+    does.
     """
-    return {name: product_type(bound) for name, bound in product_bounds(program).items()}
+    products = product_bounds(program, bounds(program) if known is None else known)
+    return {name: product_type(bound) for name, bound in products.items()}
 
 
 def _check(each: Instruction, bound: Bounds, held: str) -> None:

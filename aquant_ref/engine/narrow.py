@@ -7,23 +7,23 @@ bytes, and twice as fast. The rows of a kernel lie in memory one after the other
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from aquant_ref.engine.bounds import LIMITS, Bounds, bounds, magnitude
+from aquant_ref.engine.bounds import LIMITS, Bounds, magnitude
 from aquant_ref.engine.instructions import Instruction
 from aquant_ref.engine.product import by_rows
 from aquant_ref.engine.program import Program
 
 
-def narrowed(program: Program) -> dict[str, Instruction]:
+def narrowed(program: Program, known: Mapping[str, Bounds]) -> dict[str, Instruction]:
     """The instructions by name: no accumulator that the program can reach becomes another code.
 
     Thresholds beyond all accumulators of their channel are moved to the nearest place that is still
-    beyond them. Raises AccumulatorOverflow as `bounds` does.
+    beyond them. `known` is what `bounds` says.
     """
-    known = bounds(program)
     made = {}
     for each in program.instructions:
         if each.op == "threshold":

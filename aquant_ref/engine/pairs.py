@@ -8,13 +8,14 @@ multiplications in one multiplier, as FPGAs do it.)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.bounds import Bounds, bounds, product_bounds
+from aquant_ref.engine.bounds import Bounds, product_bounds
 from aquant_ref.engine.program import Program
 
 Array = NDArray[Any]
@@ -69,11 +70,11 @@ class ImagePair:
         return acc[:count]
 
 
-def pairs(program: Program) -> dict[str, ImagePair]:
-    """The convolutions whose accumulators leave room for a pair."""
-    codes, sums, found = bounds(program), product_bounds(program), {}
+def pairs(program: Program, known: Mapping[str, Bounds]) -> dict[str, ImagePair]:
+    """The convolutions whose accumulators leave room for a pair; `known` is what `bounds` says."""
+    sums, found = product_bounds(program, known), {}
     for each in program.instructions:
         if each.op == "conv2d":
-            ends = np.stack(codes[each.inputs[0]]) - each.arrays["zero_point"].astype(np.int64)
+            ends = np.stack(known[each.inputs[0]]) - each.arrays["zero_point"].astype(np.int64)
             found[each.name] = ImagePair.of(sums[each.name], int(abs(ends).max()))
     return {name: pair for name, pair in found.items() if pair is not None}

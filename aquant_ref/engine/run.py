@@ -55,12 +55,12 @@ class Engine:
         if product not in ("auto", "integer"):
             raise ValueError(f"product: needs 'auto' or 'integer', got {product!r}")
         self.program = program
-        self._types, self._pairs = product_types(program), pairs(program)
-        if product == "integer":
-            self._types, self._pairs = dict.fromkeys(self._types, "integer"), {}
-        self._block = max(BLOCK // prod(program.input_shape[1:]), FEWEST)
-        self._makers = narrowed(program)
         known = bounds(program)
+        self._types, self._pairs = dict[str, str](), dict[str, ImagePair]()
+        if product == "auto":
+            self._types, self._pairs = product_types(program, known), pairs(program, known)
+        self._block = max(BLOCK // prod(program.input_shape[1:]), FEWEST)
+        self._makers = narrowed(program, known)
         self._stairs = {
             name: _stairs(each, known[each.inputs[0]]) for name, each in self._makers.items()
         }
@@ -113,7 +113,9 @@ class Engine:
     def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
         if (stairs := self._stairs[each.name]) is not None:
             return stairs.codes(inputs[0])
-        return apply(each, inputs, self._types.get(each.name, ""), self._pairs.get(each.name))
+        return apply(
+            each, inputs, self._types.get(each.name, "integer"), self._pairs.get(each.name)
+        )
 
 
 def _stairs(each: Instruction, bound: Bounds) -> Staircase | None:
@@ -165,7 +167,7 @@ def _centred(x: Array, each: Instruction) -> Array:
     zero_point = each.arrays["zero_point"]
     if not zero_point.any():
         return x
-    return np.asarray(x.astype(np.int32) - zero_point.reshape(-1, *(1,) * (x.ndim - 2)))
+    return np.asarray(x.astype(np.int32) - wide(zero_point, x.shape))
 
 
 def _conv2d(x: Array, each: Instruction, kind: str, pair: ImagePair | None) -> Array:

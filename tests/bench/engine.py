@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine import Engine, lower
-from aquant_ref.engine.bounds import product_types
+from aquant_ref.engine.bounds import bounds, product_types
 from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE
 from aquant_ref.engine.pairs import pairs
 from aquant_ref.engine.run import apply
@@ -153,7 +153,7 @@ def product(rounds: int, progress: Progress) -> list[Row]:
     """The convolutions alone, as integers and as floats."""
     set_threads(1)
     program = lower(model(2))
-    types, shared = product_types(program), pairs(program)
+    types, shared = product_types(program), pairs(program, bounds(program))
     tensors = {IMAGE: images(), **Engine(program).run(images())}
     layers = [each for each in program.instructions if each.op in CONVOLUTIONS]
     floats = [

@@ -90,7 +90,8 @@ def test_a_narrowed_program_has_the_same_codes(seed: int) -> None:
     """Instruction by instruction, at both ends of every channel and at all thresholds."""
     model = graphs.random_model(seed)
     program = lower(model)
-    known, small = bounds(program), narrowed(program)
+    known = bounds(program)
+    small = narrowed(program, known)
     for each in program.instructions:
         if each.op not in ("threshold", "add"):
             assert small[each.name] is each or each.op == "conv2d"
