@@ -24,7 +24,8 @@ ORACLE = Path("aquant_ref/oracle.py")
 # not know each other.
 FLOORS = [
     {"errors", "oracle", "progress", "threads"},
-    {"data", "formats", "integer"},
+    {"formats", "integer"},
+    {"data"},
     {"quant"},
     {"nn"},
     {"ptq", "reference_models"},
