@@ -2,9 +2,9 @@
 
 The one exception is inside `engine.product`, which integers enter and leave; where they are small
 enough, two images share a product (`engine.pairs`). `product="integer"` does without both, and
-gives the same bytes. Nothing here is shared with the simulation. (Where a program asks for
-requantization in floating point, which the default lowering never does, `engine.fixed_point`
-emulates it.)
+`product="plain"` is the definition itself (`engine.interpreter`); all give the same bytes. Nothing
+here is shared with the simulation. (Where a program asks for requantization in floating point,
+which the default lowering never does, `engine.fixed_point` emulates it.)
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from aquant_ref.engine.instructions import (
     Instruction,
     code_type,
 )
+from aquant_ref.engine.interpreter import apply as plainly
 from aquant_ref.engine.narrow import narrowed
 from aquant_ref.engine.pairs import ImagePair, pairs
 from aquant_ref.engine.product import by_rows, product, product_by_rows
@@ -41,29 +42,33 @@ Array = NDArray[Any]
 
 # pixels, and at least how many images, that go through the whole program together: 32 of 32x32
 BLOCK, FEWEST = 1 << 15, 4
+PRODUCTS = ("auto", "integer", "plain")
 FEW = 15  # up to this many thresholds are counted one by one, more are searched
 
 
 class Engine:
-    """A program ready to run; `product` is "auto" or "integer".
+    """A program ready to run; `product` is "auto", "integer" or "plain".
 
     Raises AccumulatorOverflow if there could be images whose accumulator leaves int32, or the sum
     of an add 2^53.
     """
 
     def __init__(self, program: Program, *, product: str = "auto") -> None:
-        if product not in ("auto", "integer"):
-            raise ValueError(f"product: needs 'auto' or 'integer', got {product!r}")
+        if product not in PRODUCTS:
+            raise ValueError(f"product: needs one of {', '.join(PRODUCTS)}, got {product!r}")
         self.program = program
         known = bounds(program)
         self._types, self._pairs = dict[str, str](), dict[str, ImagePair]()
         if product == "auto":
             self._types, self._pairs = product_types(program, known), pairs(program, known)
         self._block = max(BLOCK // prod(program.input_shape[1:]), FEWEST)
-        self._makers = narrowed(program, known)
-        self._stairs = {
-            name: _stairs(each, known[each.inputs[0]]) for name, each in self._makers.items()
-        }
+        self._plain = product == "plain"
+        self._makers, self._stairs = {each.name: each for each in program.instructions}, {}
+        if not self._plain:
+            self._makers = narrowed(program, known)
+            self._stairs = {
+                name: _stairs(each, known[each.inputs[0]]) for name, each in self._makers.items()
+            }
         readers = [(name, each.name) for each in program.instructions for name in each.inputs]
         self._last_reader = dict(readers)  # of several, the last one stays
 
@@ -111,6 +116,8 @@ class Engine:
         return recorded
 
     def _apply(self, each: Instruction, inputs: list[Array]) -> Array:
+        if self._plain:
+            return plainly(each, inputs)
         if (stairs := self._stairs[each.name]) is not None:
             return stairs.codes(inputs[0])
         return apply(
