@@ -30,8 +30,10 @@ serves all. A window's sum is that over the kh*kw rows of one channel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -40,13 +42,14 @@ from numpy.typing import NDArray
 
 from aquant_ref.engine.check_fixed import RESCALES, check_fixed, code_range
 from aquant_ref.engine.windows import Windows
+from aquant_ref.errors import InputError
+from aquant_ref.integer import geometry
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 IMAGE = "image"
 LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
-LARGEST_TENSOR = 2**28  # elements of an image's tensor, padding included, or im2col matrix
 NEVER = -(1 << 30)  # a lift that no window's sum of fusion reaches
 
 CONVOLUTION = {"weight": ("int8", "int32"), "zero_point": ("int32",)}
@@ -128,7 +131,7 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
         _check_arrays(each)
         check_fixed(each)
         shape = shape_of(each, *(shapes[name] for name in each.inputs))
-        _need(each.name, prod(shape) < LARGEST_TENSOR, f"is too large, {shape}")
+        _need(each.name, prod(shape) <= geometry.LARGEST_TENSOR, f"is too large, {shape}")
         shapes[each.name] = shape
         if each.op in TABLES:
             _check_tables(each, *codes[each.inputs[0]])
@@ -151,6 +154,15 @@ def _need(name: str, holds: bool, otherwise: str) -> None:
         raise ValueError(f"{name}: {otherwise}")
 
 
+@contextmanager
+def _named(each: Instruction) -> Iterator[None]:
+    """Put the name of `each` before what is wrong with its windows."""
+    try:
+        yield
+    except InputError as error:
+        raise ValueError(f"{each.name}: {error}") from error
+
+
 def code_type(least: int, largest: int) -> str | None:
     """The dtype that codes least..largest are stored in; None if there is none.
 
@@ -169,24 +181,28 @@ def _inputs_fit(each: Instruction) -> bool:
 
 
 def _check_attributes(each: Instruction) -> None:
-    numbers = NUMBERS.get(each.op, {})
-    fits = {key: _integers([each.attributes.get(key)], 1, numbers[key]) for key in numbers}
+    checks: list[tuple[str, int, Callable[[Any], Any]]] = [
+        (key, 0, partial(geometry.whole, key, least=least))
+        for key, least in NUMBERS.get(each.op, {}).items()
+    ]
     if each.op in WINDOWS:
-        fits |= {key: _integers(each.attributes.get(key), 2, 1) for key in WINDOWS[each.op]}
-        sides: Any = each.attributes.get("padding")
-        two = isinstance(sides, list | tuple) and len(sides) == 2
-        fits["padding"] = two and all(_integers(side, 2, 0) for side in sides)
-    for key, holds in fits.items():
-        _need(each.name, holds, f"its {key} cannot be {each.attributes.get(key)}")
+        checks += [(key, 1, partial(geometry.pair, key)) for key in WINDOWS[each.op]]
+        checks.append(("padding", 2, geometry.sides))
+    for key, depth, check_value in checks:
+        given = each.attributes.get(key)
+        try:
+            check_value(given)
+            fits = _is_plain(given, depth)
+        except InputError:
+            fits = False
+        _need(each.name, fits, f"its {key} cannot be {given}")
 
 
-def _integers(values: Any, count: int, least: int) -> bool:
-    """Whether these are so many integers, each at least `least`."""
-    return (
-        isinstance(values, list | tuple)
-        and len(values) == count
-        and all(type(value) is int and least <= value < LARGEST_TENSOR for value in values)
-    )
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether this is an integer, or `depth` times a list of them, as a program file has it."""
+    if depth == 0:
+        return type(value) is int
+    return isinstance(value, list | tuple) and all(_is_plain(each, depth - 1) for each in value)
 
 
 def _check_arrays(each: Instruction) -> None:
@@ -243,14 +259,8 @@ def shape_of(each: Instruction, shape: Shape, *others: Shape) -> Shape:
     _need(each.name, len(shape) in axes, f"cannot read a tensor of shape {shape}")
     if each.op in CONVOLUTIONS:
         weight, groups = arrays["weight"], each.attributes["groups"]
-        _need(
-            each.name,
-            weight.ndim == 4
-            and min(weight.shape) >= 1
-            and weight.shape[1] * groups == channels
-            and len(weight) % groups == 0,
-            f"its weight {weight.shape} does not fit {channels} channels in {groups} groups",
-        )
+        with _named(each):
+            geometry.check_groups(channels, weight.shape, groups)
         _check_channels(each, channels, "zero_point")
         return (len(weight), *_window_sizes(each, shape, weight.shape[2:]))
     if each.op == "linear":
@@ -307,12 +317,13 @@ def _check_channels(each: Instruction, channels: int, *keys: str) -> None:
 
 
 def _window_sizes(each: Instruction, shape: Shape, kernel: Shape | None = None) -> Shape:
-    windows = Windows.of(each.attributes, kernel)
-    sizes = windows.sizes(shape[1:])
-    _need(each.name, min(sizes) >= 1, f"a window of {windows.kernel} does not fit {shape}")
-    largest = shape[0] * max(prod(windows.padded(shape[1:])), prod(windows.kernel + sizes))
-    _need(each.name, largest < LARGEST_TENSOR, f"its windows are too many on {shape}")
-    return sizes
+    where = each.attributes
+    with _named(each):
+        return geometry.sizes(
+            shape,
+            where["kernel"] if kernel is None else kernel,
+            *(where[key] for key in ("stride", "padding", "dilation")),
+        )
 
 
 def _threshold_shape(each: Instruction, shape: Shape) -> Shape:

@@ -22,6 +22,7 @@ import numpy as np
 from autograd.extend import defvjp_argnums
 from numpy.typing import NDArray
 
+from aquant_ref.integer.geometry import check_groups
 from aquant_ref.nn.autodiff import primitive
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.ste import (
@@ -86,9 +87,11 @@ class _Layer:
 
 
 def _layer(x: Array, weight: Array, attributes: dict[str, Any]) -> _Layer:
+    groups = attributes.get("groups", 1)
+    check_groups(x.shape[1], weight.shape, groups)
     return _Layer(
         Windows.of(x.shape, weight.shape[2:], attributes),
-        attributes.get("groups", 1),
+        groups,
         len(weight),
         attributes["codes"],
         attributes.get("feedback"),

@@ -18,6 +18,7 @@ import numpy as np
 from autograd.extend import defvjp_argnums
 from numpy.typing import NDArray
 
+from aquant_ref.integer.geometry import check_groups
 from aquant_ref.nn.autodiff import primitive
 from aquant_ref.nn.depthwise import depthwise, depthwise_vjp
 from aquant_ref.nn.windows import Padding, Pair, Windows
@@ -31,10 +32,7 @@ def _check_conv(x: Array, weight: Array, groups: int) -> None:
         raise ValueError(
             f"conv2d: needs NCHW and OIHW arrays, got shapes {x.shape} and {weight.shape}"
         )
-    if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
-        raise ValueError(
-            f"conv2d: weight {weight.shape} with {groups} groups does not fit input {x.shape}"
-        )
+    check_groups(x.shape[1], weight.shape, groups)
 
 
 @primitive

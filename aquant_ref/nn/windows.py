@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.integer import geometry
+
 Array = NDArray[Any]
 Pair = int | tuple[int, int]
 Padding = int | tuple[Pair, Pair]
-Sides = tuple[tuple[int, int], tuple[int, int]]
 
 # A block of images whose im2col matrix has about this many bytes stays in the second-level cache.
 BLOCK_BYTES = 4 << 20
 
 
 def pair(value: Pair) -> tuple[int, int]:
-    """An attribute given once for both axes, or as (vertical, horizontal)."""
-    if isinstance(value, int):
-        return value, value
-    first, second = value
-    return index(first), index(second)
-
-
-def sides(padding: Padding) -> Sides:
-    """Padding as ((top, bottom), (left, right)): given so, or once for both sides of an axis, or
-    once for all.
-
-    >>> sides(1), sides((2, (0, 1)))
-    (((1, 1), (1, 1)), ((2, 2), (0, 1)))
-    """
-    vertical, horizontal = (padding, padding) if isinstance(padding, int) else padding
-    return pair(vertical), pair(horizontal)
-
-
-def _output_size(
-    size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int
-) -> int:
-    """Window positions along one axis: floor((size + padding - extent) / stride) + 1, where a
-    kernel extends over (kernel - 1)*dilation + 1 pixels.
-    """
-    return (size + sum(padding) - (kernel - 1) * dilation - 1) // stride + 1
+    """A kernel given once for both axes, or as (vertical, horizontal); raises InputError."""
+    return geometry.pair("kernel", value)
 
 
 def geometry_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +36,8 @@ def images_per_block(bytes_per_image: int) -> int:
 class Windows:
     """The geometry of sliding windows over NCHW images: im2col and its transpose, col2im.
 
-    Spec: AQ-IDEAL-4. Raises ValueError where the attributes make no window or none fits.
+    Spec: AQ-IDEAL-4. `padding` is ((top, bottom), (left, right)), or one number for an axis or for
+    all sides. Raises InputError, which names the attribute, where it makes no window or none fits.
     """
 
     def __init__(
@@ -71,20 +49,11 @@ class Windows:
         dilation: Pair = 1,
     ) -> None:
         self.channels, self.height, self.width = shape[1:]
-        self.kernel, self.stride, self.dilation = pair(kernel), pair(stride), pair(dilation)
-        self.padding = sides(padding)
-        if min(self.kernel + self.stride + self.dilation) < 1 or min(map(min, self.padding)) < 0:
-            raise ValueError(
-                f"kernel {kernel}, stride {stride}, padding {padding} and dilation {dilation} "
-                "make no window"
-            )
-        size = self.height, self.width
-        axes = zip(size, self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        self.out_height, self.out_width = (_output_size(*axis) for axis in axes)
-        if self.out_height < 1 or self.out_width < 1:
-            raise ValueError(
-                f"a window of {self.kernel} does not fit an image of {self.height}x{self.width}"
-            )
+        self.out_height, self.out_width = geometry.sizes(
+            shape[1:], kernel, stride, padding, dilation
+        )
+        self.kernel, self.stride = pair(kernel), geometry.pair("stride", stride)
+        self.padding, self.dilation = geometry.sides(padding), geometry.pair("dilation", dilation)
         self.rows = self.channels * self.kernel[0] * self.kernel[1]
         self.positions = self.out_height * self.out_width
 

@@ -37,6 +37,20 @@ def test_the_least_int64_is_not_its_own_absolute_value() -> None:
         accumulate(least, np.array([[1]]), layer="conv")
 
 
+def test_a_product_beyond_int32_is_refused_though_its_bias_would_bring_it_back() -> None:
+    one = np.ones((1, 1), np.int64)
+    for product, bias in ((2**31, -10), (2**31, -(2**31)), (-(2**31) - 1, 1)):
+        with pytest.raises(AccumulatorOverflow, match=rf"conv: .* before .*{product}.*int32"):
+            accumulate(one * product, one, np.array([bias]), layer="conv")
+        with pytest.raises(AccumulatorOverflow, match=rf"conv: .* before .*{product}.*int32"):
+            accumulate_conv2d(
+                one[None, None], one[None, None] * product, np.array([bias]), layer="conv"
+            )
+        codes, weight = np.ones((1, 2, 1, 1), np.int64), np.full((2, 1, 1, 1), product)
+        with pytest.raises(AccumulatorOverflow, match=rf"dw: .* before .*{product}.*int32"):
+            accumulate_conv2d(codes, weight, np.array([0, bias]), groups=2, layer="dw")
+
+
 @pytest.mark.parametrize("end", [-(2**31), 2**31 - 1])
 def test_both_ends_of_int32_are_reached_and_one_more_is_refused(end: int) -> None:
     one, step = np.ones((1, 1), np.int64), 1 if end > 0 else -1
@@ -106,7 +120,7 @@ def test_a_weight_or_image_that_does_not_fit_is_refused() -> None:
     codes = np.zeros((1, 4, 2, 2), np.uint8)
     with pytest.raises(InputError, match=r"conv3: .*4 channels"):
         accumulate_conv2d(codes, np.zeros((2, 3, 1, 1), np.int8), layer="conv3")
-    with pytest.raises(InputError, match=r"conv3: .*kernel"):
+    with pytest.raises(InputError, match=r"conv3: a window of 3x3 does not fit"):
         accumulate_conv2d(codes, np.zeros((2, 4, 3, 3), np.int8), layer="conv3")
 
 
