@@ -1,29 +1,61 @@
 """Write a file whole or not at all.
 
 A file is written under a temporary name in the directory where it will live, brought to the disk,
-and only then renamed. A rename inside one directory is atomic, so a reader sees the old file or the
-new one, never half of either; Ctrl-C, a full disk or a defect leaves the old file as it was and no
-temporary file behind. Files that belong together are all written before the first of them is
-renamed.
+and only then renamed; then the directory is brought to the disk. A rename inside one directory is
+atomic, so a reader sees the old file or the new one, never half of either; Ctrl-C, a full disk or a
+defect leaves the old file as it was and no temporary file behind. Files that belong together are
+all written before the first of them is renamed. A symbolic link is followed: the file that it names
+is replaced, and the link stays.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import secrets
-import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from aquant_ref.errors import InputError
+from aquant_ref.formats.lock import locked
+from aquant_ref.formats.temporary import (
+    is_temporary,
+    remove_abandoned,
+    temporary_file,
+    temporary_folder,
+    temporary_name,
+)
 
 
-def _check_no_directory(path: Path) -> None:
-    if path.is_dir():
+def _check_regular(path: Path) -> None:
+    """Raise InputError, which names it, unless `path` is a regular file or nothing."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:  # such as a symbolic link that leads to itself
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    if stat.S_ISDIR(mode):
         raise InputError(f"{path}: is a directory, not a file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is not a regular file")
+
+
+def _sync_directory(path: Path) -> None:
+    """Bring to the disk what has been renamed in a directory, unless that is temporary."""
+    if os.name == "nt" or is_temporary(path):  # Windows opens no directory
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without it
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -35,51 +67,55 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     the operating system refuses.
     """
     path = Path(path)
-    _check_no_directory(path)
+    _check_regular(path)
     make_directory(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "xb") as stream:  # "x": never into a file that somebody else made
+        target = Path(os.path.realpath(path))
+        remove_abandoned(target.parent)
+        with temporary_file(target.parent) as (temporary, stream):
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
-        raise
+            if os.name == "nt":  # which renames no open file
+                stream.close()
+            os.replace(temporary, target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager
 def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) -> Iterator[Path]:
-    """Yield a new folder; if the block ends well, its files become those files of `directory`,
+    """Yield a new folder; if the block ends well, its files become those of `directory`,
     which is made if it is missing.
 
-    They are renamed in the order of `names`; one of them that the block did not write is removed,
-    so that no file of an earlier set stays among the new ones. On any exception in the block
-    `directory` stays as it was. Renames are not one step: whoever must not mistake a set that a
-    power cut divided gives its files a common mark. Raises InputError, which names the file.
+    They are renamed in the order of `names`, while no other process does the same; one of them that
+    the block did not write is removed, so that no file of an earlier set stays among the new ones.
+    On any exception in the block `directory` stays as it was. Renames are not one step: whoever
+    must not mistake a set that a power cut divided gives its files a common mark. Raises
+    InputError, which names the file.
     """
     directory = Path(directory)
     for name in names:
-        _check_no_directory(directory / name)
-    folder = directory / f".{secrets.token_hex(4)}.tmp"
+        _check_regular(directory / name)
+    make_directory(directory)
+    remove_abandoned(directory)
+    folder = directory
     try:
-        make_directory(folder)
-        yield folder
-        for name in names:
-            if (folder / name).exists():
-                os.replace(folder / name, directory / name)
-            else:
-                (directory / name).unlink(missing_ok=True)
+        with temporary_folder(directory) as folder:
+            yield folder
+            with locked(directory / names[0]):
+                for name in names:
+                    target = Path(os.path.realpath(directory / name))
+                    if (folder / name).exists():
+                        os.replace(folder / name, target)
+                    else:
+                        target.unlink(missing_ok=True)
+                _sync_directory(directory)
     except InputError as error:  # of a file in the folder, which the user knows by another name
         raise InputError(str(error).replace(str(folder), str(directory))) from error.__cause__
     except OSError as error:
         raise InputError(f"{directory}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
@@ -106,8 +142,11 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
     Raises InputError, which names `path`.
     """
     path = Path(path)
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            _sync_directory(each.parent)
     except FileExistsError as error:
         raise InputError(f"{path}: is a file, not a directory") from error
     except OSError as error:
@@ -122,11 +161,12 @@ def check_writable_directory(path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     missing = [each for each in (path, *path.parents) if not each.exists()]
-    probe = path / f".{secrets.token_hex(4)}.tmp"
+    probe = temporary_name(path)
     try:
         make_directory(path)
         probe.touch(exist_ok=False)
         probe.unlink()
+        remove_abandoned(path)
     except InputError:
         raise
     except OSError as error:
@@ -146,5 +186,5 @@ def check_writable_file(path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     check_writable_directory(path.parent)
-    _check_no_directory(path)
+    _check_regular(path)
     return path

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_a_failed_rename_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_content_is_on_disk_before_the_rename(
+def test_the_content_is_on_disk_before_the_rename_and_the_rename_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -62,7 +63,7 @@ def test_the_content_is_on_disk_before_the_rename(
     monkeypatch.setattr(os, "fsync", lambda *a: (calls.append("fsync"), fsync(*a)))
     monkeypatch.setattr(os, "replace", lambda *a: (calls.append("replace"), replace(*a)))
     write_text_atomic(tmp_path / "a.txt", "text")
-    assert calls == ["fsync", "replace"]
+    assert calls == ["fsync", "replace", "fsync"]
 
 
 NAMES = ("model", "program", "result")
@@ -218,3 +219,72 @@ def test_an_output_file_can_be_new_or_old_but_no_directory(tmp_path: Path) -> No
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="folder: is a directory"):
         check_writable_file(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("link", ["file", "new"])
+def test_a_symbolic_link_stays_and_what_it_names_is_replaced(tmp_path: Path, link: str) -> None:
+    """Past bug: the link was replaced, and the file that it named stayed as it was."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").write_text("old")
+    path = tmp_path / "link"
+    path.symlink_to(tmp_path / "elsewhere" / link)
+    write_text_atomic(path, "new")
+    assert path.is_symlink()
+    assert (tmp_path / "elsewhere" / link).read_text() == "new"
+    with replacing_together(tmp_path, ["link"]) as folder:
+        write_text_atomic(folder / "link", "newer")
+    assert path.is_symlink()
+    assert (tmp_path / "elsewhere" / link).read_text() == "newer"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFO")
+def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
+    """Past bug: as root, `--junit /dev/null` put a file in the place of the device."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "device").symlink_to("/dev/null")
+    (tmp_path / "loop").symlink_to("loop")
+    for name, words in (
+        ("fifo", "not a regular file"),
+        ("device", "not a regular file"),
+        ("loop", "symbolic links"),
+    ):
+        before = (tmp_path / name).lstat()
+        for write in (write_text_atomic, lambda path, text: check_writable_file(path)):
+            with pytest.raises(InputError, match=f"{name}: .*{words}"):
+                write(tmp_path / name, "text")
+        with (
+            pytest.raises(InputError, match=f"{name}: .*{words}"),
+            replacing_together(tmp_path, [name]),
+        ):
+            pass
+        assert os.path.samestat((tmp_path / name).lstat(), before)
+
+
+LIVE = """
+import sys, time
+from aquant_ref.formats.atomic import replacing, replacing_together
+from pathlib import Path
+with replacing(sys.argv[1] + "/file") as stream, replacing_together(sys.argv[1], ["a"]) as folder:
+    (folder / "a").write_text("half")
+    stream.write(b"half")
+    stream.flush()
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="by age there")
+def test_the_temporary_files_of_the_dead_are_removed_and_those_of_the_living_are_not(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", LIVE, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        temporary = {path.name for path in tmp_path.iterdir()}
+        assert len(temporary) == 2
+        check_writable_file(tmp_path / "other")
+        assert {path.name for path in tmp_path.iterdir()} == temporary
+        process.kill()
+    check_writable_file(tmp_path / "other")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,102 @@
+"""Locks between processes: those of the operating system, which end with the process that holds
+them, whatever it is killed by.
+
+A lock is on an open file. `locked` makes one beside the file that it is for and removes it at the
+end; `try_lock` takes any.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from aquant_ref.errors import InputError
+
+PATIENCE = 1.0  # seconds of waiting before it is said
+PAUSE = 0.02  # seconds between two attempts
+
+log = logging.getLogger(__name__)
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file until it is closed; False if another process has locked it.
+
+        Raises OSError where the file system has no locks.
+        """
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file until it is closed; False if another process has locked it.
+
+        Raises OSError where the file system has no locks.
+        """
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the lock of the file `path`, which need not be there; its directory has to be.
+
+    It waits for another process that holds it, and after a second logs that it does. Raises
+    InputError, which names `path`, where a file cannot be locked.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name[-50:]}.lock")
+    descriptor = _acquire(path, lock)
+    try:
+        yield
+    finally:
+        if sys.platform == "win32":  # which removes no open file
+            os.close(descriptor)
+        with suppress(OSError):
+            lock.unlink()
+        if sys.platform != "win32":  # whoever waits at the removed file sees that it is no more
+            os.close(descriptor)
+
+
+def _acquire(path: Path, lock: Path) -> int:
+    until: float | None = time.monotonic() + PATIENCE
+    while True:
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be locked ({error.strerror or error})") from error
+        try:
+            if try_lock(descriptor) and is_still(descriptor, lock):
+                return descriptor
+        except OSError as error:
+            os.close(descriptor)
+            with suppress(OSError):
+                lock.unlink()
+            raise InputError(f"{path}: cannot be locked ({error.strerror or error})") from error
+        os.close(descriptor)
+        if until is not None and time.monotonic() > until:
+            log.warning("%s: waiting for another process", path)
+            until = None
+        time.sleep(PAUSE)
+
+
+def is_still(descriptor: int, path: Path) -> bool:
+    """Whether `path` names the open file, and not another or none by now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
