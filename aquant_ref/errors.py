@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 
+def printable(text: str, most: int | None = None) -> str:
+    """Return the text as one line that a terminal, XML, HTML and JSON take as it is.
+
+    Control characters, ends of lines, surrogates, marks that reverse the direction and whatever
+    else does not print are written as Python's escapes; with `most`, what is longer is cut to that
+    many characters. What was printable already stays as it is.
+
+    >>> printable("\\x1b[31mred\\x07")
+    '\\\\x1b[31mred\\\\x07'
+    >>> printable("far too long", most=8)
+    'far t...'
+    """
+    short = text if most is None else text[: most + 1]  # the rest is not worth the work
+    if not short.isprintable():
+        short = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short)
+    return short if most is None or len(short) <= most else short[: max(most - 3, 0)] + "..."
+
+
 class InputError(ValueError):
     """Bad input from the user: one line that names the file, layer or argument, and what is wrong
     with it.
@@ -12,7 +30,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split("\n")))
+        super().__init__(printable(" ".join(message.split("\n"))))
 
 
 class AccumulatorOverflow(InputError, OverflowError):
