@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LONGEST = 2000  # characters of a message: it may quote what a stranger wrote
+
 
 def printable(text: str, most: int | None = None) -> str:
     """Return the text as one line that a terminal, XML, HTML and JSON take as it is.
@@ -25,12 +27,15 @@ class InputError(ValueError):
     """Bad input from the user: one line that names the file, layer or argument, and what is wrong
     with it.
 
-    >>> print(InputError("a.npz: what a library says\\nin two lines"))
-    a.npz: what a library says in two lines
+    The line is one whatever it quotes: control characters are escaped, and its end is cut off where
+    it is long.
+
+    >>> print(InputError("a.npz: what a library says\\nin two lines, \\x1b[31mand in red"))
+    a.npz: what a library says in two lines, \\x1b[31mand in red
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(" ".join(message.split("\n"))))
+        super().__init__(printable(" ".join(message.split("\n")), LONGEST))
 
 
 class AccumulatorOverflow(InputError, OverflowError):

@@ -44,10 +44,10 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 THIRD_PARTY = {"PIL", "autograd", "matplotlib", "numpy", "safetensors", "scipy", "tqdm"}
 # What an extra brings is imported by one file, which says so.
 OPTIONAL = {
-    Path("aquant_ref/conformance/deviations.py"): {"tomli"},
     Path("aquant_ref/conformance/plugin.py"): {"pytest"},
     Path("aquant_ref/conformance/strategies.py"): {"hypothesis"},
     Path("aquant_ref/conformance/tensor_strategies.py"): {"hypothesis"},
+    Path("aquant_ref/formats/untrusted.py"): {"tomli"},
 }
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 

@@ -11,7 +11,6 @@ nothing, or gives no reason is *stale*: an error, so that the file cannot rot.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +21,7 @@ import numpy as np
 from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.verdict import DEVIATING, ERROR, FAIL, UNSUPPORTED
 from aquant_ref.errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the extra "conformance" brings it
-    try:
-        import tomli as tomllib
-    except ImportError:
-        tomllib = None
+from aquant_ref.formats.untrusted import read_toml
 
 KINDS = {"known-bug": (FAIL, ERROR), "out-of-scope": (FAIL, ERROR, UNSUPPORTED)}
 KEYS = {"case", "flag", "kind", "reason"}
@@ -102,25 +94,29 @@ def load(path: str | Path) -> Deviations:
 
     Raises InputError if it cannot be read, StaleDeviation for an entry without what it needs.
     """
-    if tomllib is None:
-        raise InputError(f"{path}: Python 3.10 needs pip install 'aquant-ref[conformance]' for it")
-    try:
-        read = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    if set(read) - {"deviation"}:
-        raise InputError(f"{path}: has {min(set(read) - {'deviation'})!r}, not only [[deviation]]")
-    entries = read.get("deviation", [])
+    table = read_toml(path)
+    if table.keys() - {"deviation"}:
+        raise InputError(
+            f"{path}: has {min(table.keys() - {'deviation'})!r}, not only [[deviation]]"
+        )
+    entries = table.get("deviation", [])
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: has a 'deviation' that is no list; write [[deviation]]")
     return Deviations([_entry(f"{path}: deviation {k + 1}", e) for k, e in enumerate(entries)])
 
 
-def _entry(where: str, entry: dict[str, Any]) -> Deviation:
-    unknown = set(entry) - KEYS
+def _entry(where: str, entry: Any) -> Deviation:
+    if not isinstance(entry, dict):
+        raise StaleDeviation(f"{where}: is {entry!r}, not a table")
+    unknown = entry.keys() - KEYS
     if unknown:
         raise StaleDeviation(f"{where}: has no {min(unknown)!r}")
-    if ("case" in entry) == ("flag" in entry):
+    for key, value in entry.items():
+        if not isinstance(value, str):
+            raise StaleDeviation(f"{where}: {key} is {value!r}, not text")
+    if bool(entry.get("case")) == bool(entry.get("flag")):
         raise StaleDeviation(f"{where}: needs either a case or a flag")
-    if not str(entry.get("reason", "")).strip():
+    if not entry.get("reason", "").strip():
         raise StaleDeviation(f"{where}: gives no reason")
     if entry.get("kind") not in KINDS:
         raise StaleDeviation(f"{where}: needs a kind, {' or '.join(KINDS)}")

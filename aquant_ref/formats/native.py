@@ -14,9 +14,7 @@ Nothing is ever unpickled, and no size is believed before it has been compared w
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -28,16 +26,12 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import replacing
+from aquant_ref.formats.npy import DTYPES, npy_bytes, parse_npy
 
 MAGIC = "aquant_ref"
 FORMAT_VERSION = 1
 KINDS = ("model", "program", "weights", "checkpoint", "recording")
 HEADER = "header.json"
-
-# The same on every platform: little-endian, no object to pickle, no `long double`.
-DTYPES = frozenset(
-    ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
-)
 
 
 def save(
@@ -119,7 +113,7 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]
         for name, description in described.items():
             try:
                 arrays[name] = parse_npy(archive.read(entries[f"{name}.npy"]))
-            except ValueError as error:
+            except InputError as error:
                 raise InputError(f"array {name!r} {error}") from error
             if _describe(arrays[name]) != description:
                 raise InputError(f"array {name!r} does not have its checksum; the file is damaged")
@@ -171,37 +165,6 @@ def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None, kind: 
     return header
 
 
-class Truncated(ValueError):
-    """There are fewer bytes than an array says that it has."""
-
-
-def parse_npy(data: bytes, *, any_order: bool = False) -> NDArray[Any]:
-    """The array of a `.npy` file; raises ValueError, which ends the sentence "array 'x' ...".
-
-    numpy's own reader would allocate what the header claims before it looks at the bytes. Our own
-    files are in row-major order; with `any_order` a column-major array is taken too.
-    """
-    if len(data) < 10:
-        raise Truncated(f"ends after {len(data)} bytes")
-    stream = io.BytesIO(data)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError("is not in version 1.0 of the npy format")
-    if len(data) < 10 + int.from_bytes(data[8:10], "little"):
-        raise Truncated("ends inside its header")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.hasobject:
-        raise ValueError("holds pickled objects, which are never loaded")
-    if dtype.str not in DTYPES or (fortran_order and not any_order):
-        raise ValueError(f"is {dtype.str} in an order or of a type that the format does not have")
-    start = stream.tell()
-    missing = math.prod(shape) * dtype.itemsize - (len(data) - start)
-    if min(shape, default=0) < 0 or missing:
-        kind = Truncated if missing > 0 else ValueError
-        raise kind(f"claims shape {shape}, which is not the size of its data")
-    order: Any = "F" if fortran_order else "C"
-    return np.frombuffer(data, dtype, offset=start).reshape(shape, order=order).copy()
-
-
 def _stored(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {_checked_name(name): _portable(name, arrays[name]) for name in sorted(arrays)}
 
@@ -223,13 +186,6 @@ def _portable(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.str not in DTYPES:
         raise TypeError(f"array {name!r} has dtype {array.dtype}, which the format does not have")
     return array
-
-
-def npy_bytes(array: NDArray[Any]) -> bytes:
-    """A `.npy` file, version 1.0, that never holds a pickle."""
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
-    return stream.getvalue()
 
 
 def _entry(filename: str) -> zipfile.ZipInfo:

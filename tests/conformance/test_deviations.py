@@ -98,6 +98,13 @@ def test_a_deviation_that_is_none_any_more_is_stale(text: str, words: str, tmp_p
         (entry(kind="known-bug", reason="?"), "needs either a case or a flag"),
         (entry(flag="a", case="b", kind="known-bug", reason="?"), "either a case or a flag"),
         (entry(flag="a", kind="known-bug", reason="?", until="2030"), "has no 'until'"),
+        (entry(flag="", kind="known-bug", reason="?"), "needs either a case or a flag"),
+        ("deviation = [1]", "deviation 1: is 1, not a table"),
+        ("[[deviation]]\nkind = []", r"deviation 1: kind is \[\], not text"),
+        ("[[deviation]]\nkind = {a = 1}", "kind is {'a': 1}, not text"),
+        ("[[deviation]]\nflag = 1979-05-27", "flag is .*, not text"),
+        ("[[deviation]]\ncase = nan", "case is nan, not text"),
+        ("[[deviation]]\nreason = true", "reason is True, not text"),
     ],
 )
 def test_an_entry_without_what_it_needs_is_refused(text: str, words: str, tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ def test_an_entry_without_what_it_needs_is_refused(text: str, words: str, tmp_pa
         written(tmp_path, text)
 
 
-@pytest.mark.parametrize("text", ["[[deviation", 'flag = "tie"', ""])
+@pytest.mark.parametrize("text", ["[[deviation", 'flag = "tie"', "[deviation]", "deviation=1", ""])
 def test_a_file_that_is_none_is_one_line(text: str, tmp_path: Path) -> None:
     if not text:
         assert written(tmp_path, text).entries == []

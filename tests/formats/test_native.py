@@ -17,13 +17,14 @@ from hypothesis.extra import numpy as npst
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.formats.npy import DTYPES
 
 META = {"layers": ["conv1", "fc"], "scale": 0.1, "bits": None, "name": "é"}
 ARRAYS = {"fc/weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bits": np.array(2, np.uint8)}
 
 printable = st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\\")
 names = st.text(printable, min_size=1)
-numbers = st.sampled_from(sorted(native.DTYPES)).map(np.dtype)
+numbers = st.sampled_from(sorted(DTYPES)).map(np.dtype)
 arrays = npst.arrays(numbers, npst.array_shapes(min_dims=0, min_side=0, max_side=4))
 finite = st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(

@@ -29,8 +29,8 @@ from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import Answers, values
 from aquant_ref.errors import InputError
-from aquant_ref.formats import native
 from aquant_ref.formats.atomic import check_writable_directory, make_directory
+from aquant_ref.formats.npy import Truncated, npy_bytes, parse_npy
 
 FORMAT = "aquant-ref case 1"
 PLACE = "{case}"
@@ -200,7 +200,7 @@ def write_case(
         if field.tensor:
             file = description[field.name] = f"in_{field.name}.npy"
             stored = np.asarray(value, STORED[field.type])
-            (directory / file).write_bytes(native.npy_bytes(stored))
+            (directory / file).write_bytes(npy_bytes(stored))
         else:
             description[field.name] = plain(value)
     description["results"] = [field.name for field in results]
@@ -216,12 +216,11 @@ def read_result(directory: Path, field: Field) -> Array:
     except OSError:
         raise NoAnswer("missing", f"{file} is not there", "missing output") from None
     try:
-        array = native.parse_npy(data, any_order=True)
-    except native.Truncated as error:
+        array = parse_npy(data, foreign=True)
+    except Truncated as error:
         raise NoAnswer("error", f"{file} {error}", "truncated output") from None
-    except ValueError as error:
-        reason = str(error).partition("\n")[0]
-        raise NoAnswer("error", f"{file} {reason}", "unreadable output") from None
+    except InputError as error:
+        raise NoAnswer("error", f"{file} {error}", "unreadable output") from None
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise NoAnswer("error", f"{file} has NaN", "NaN output")
     if array.dtype.kind not in ("iuf" if field.type == "f64" else "iu"):
