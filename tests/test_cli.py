@@ -400,8 +400,9 @@ def test_images_of_another_size_are_refused(
 ) -> None:
     from PIL import Image
 
-    (tmp_path / "a").mkdir()
-    Image.fromarray(np.zeros((300, 300, 3), np.uint8)).save(tmp_path / "a" / "0.png")
+    for split in ("train", "val"):
+        (tmp_path / split / "a").mkdir(parents=True)
+        Image.fromarray(np.zeros((300, 300, 3), np.uint8)).save(tmp_path / split / "a" / "0.png")
     weights = str(reference_models.get("resnet8").weights_path("shapes"))
     line = refused(capsys, "quantize", "--data", f"folder:{tmp_path}", "--weights", weights)
     assert "3x224x224" in line

@@ -7,17 +7,24 @@
 folders |
 | `idx:PATH` | a folder of IDX files (MNIST and its family), .gz or not |
 | `folder:PATH` | image folders in the manner of ImageNet: resized to 256, centre crop of 224 |
+
+`data.entries` says what is passed over and what is refused in class folders, `data.decode` what
+becomes of an image of each kind, `data.folder` how a folder without train/ and val/ is divided.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet
 
-__all__ = ["SPLITS", "Images", "load", "name"]
+__all__ = ["SPLITS", "Images", "absolute", "check", "division", "identity", "load", "name"]
 
 SPLITS = ("train", "test")
 WITH_PATH = ("cifar10", "idx", "folder")
@@ -28,6 +35,8 @@ def _parts(spec: str) -> tuple[str, Path | None]:
     if kind == "shapes" and not colon:
         return kind, None
     if kind in WITH_PATH and path:
+        if not path.isprintable():  # a byte that is not UTF-8, a zero
+            raise InputError(f"--data {kind}:{ascii(path)}: is a name that cannot be printed")
         return kind, Path(path)
     if kind in WITH_PATH:
         raise InputError(f"--data {spec}: needs a path, as in {kind}:PATH")
@@ -35,9 +44,66 @@ def _parts(spec: str) -> tuple[str, Path | None]:
     raise InputError(f"--data {spec}: is not a set; there are {known}")
 
 
+def _loader(spec: str) -> tuple[Any, Path]:
+    """The module for a set with a path, and the path, which exists.
+
+    It is imported on use: the built-in set needs none of them.
+    """
+    kind, path = _parts(spec)
+    assert path is not None
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    return import_module(f"aquant_ref.data.{kind}"), path
+
+
 def name(spec: str) -> str:
     """The name of a set without its path, which weights and recipes go by; raises InputError."""
     return _parts(spec)[0]
+
+
+def absolute(spec: str) -> str:
+    """The set with an absolute path, which finds it from any folder; raises InputError."""
+    kind, path = _parts(spec)
+    return kind if path is None else f"{kind}:{os.path.abspath(path)}"
+
+
+def check(spec: str, splits: Sequence[str] = SPLITS) -> None:
+    """Raise InputError, which names what is missing, unless the files of a set are all there.
+
+    Nothing is decoded: this comes before anything else is read.
+    """
+    if _parts(spec)[1] is not None:
+        _files(spec, splits)
+
+
+def _files(spec: str, splits: Sequence[str]) -> dict[str, str]:
+    module, path = _loader(spec)
+    files: dict[str, str] = module.files(path, splits)
+    return files
+
+
+def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
+    """What the images of a set are, in one short text, as in "folder-0123456789abcdef".
+
+    It does not depend on where the files lie. `data.digest` says what of them is read; 50,000
+    files take less than a second. Raises InputError as `check`.
+    """
+    if _parts(spec)[1] is None:
+        from aquant_ref.data import shapes
+
+        return shapes.identity()
+    from aquant_ref.data.digest import of_files
+
+    return of_files(name(spec), _files(spec, splits))
+
+
+def division(spec: str) -> str:
+    """How a set that is not divided is divided into training and test images; "" for all others."""
+    if _parts(spec)[0] != "folder":
+        return ""
+    module, path = _loader(spec)
+    text: str = module.division(path)
+    return text
 
 
 def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
@@ -48,22 +114,10 @@ def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
     """
     if split not in SPLITS:
         raise InputError(f"split: needs train or test, got {split!r}")
-    kind, path = _parts(spec)
-    # imported on use: the built-in set needs none of the others
-    if path is None:
+    if _parts(spec)[1] is None:
         from aquant_ref.data import shapes
 
         return shapes.load(split, progress=progress)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    if kind == "cifar10":
-        from aquant_ref.data import cifar10
-
-        return cifar10.load(path, split, progress=progress)
-    if kind == "idx":
-        from aquant_ref.data import idx
-
-        return idx.load(path, split)
-    from aquant_ref.data import folder
-
-    return folder.load(path, split)
+    module, path = _loader(spec)
+    images: Images = module.load(path, split, progress=progress)
+    return images

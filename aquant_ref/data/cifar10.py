@@ -1,15 +1,13 @@
 """CIFAR-10: official binary files, class folders of images, or zips of class folders.
 
-The order of the images is fixed: that of the official files, or by class and file name.
-Nothing is extracted to disk, and the pickled "python version" is refused, not read.
+The order of the images is fixed: that of the official files, or by class and file name. Each split
+has all ten classes. Nothing is extracted to disk, and the pickled "python version" is refused, not
+read.
 """
 
 from __future__ import annotations
 
-import gzip
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.data.decode import rgb_exact
+from aquant_ref.data.entries import class_folders, is_image, is_litter, listed
 from aquant_ref.data.images import Images
+from aquant_ref.data.tar import members
 from aquant_ref.errors import InputError
+from aquant_ref.formats.untrusted import open_file, open_gzip, open_zip, read_entry, read_file
 from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]
-Read = Callable[[int], bytes]
+Read = Callable[[str], bytes]
 
 CLASSES = (
     "airplane",
@@ -44,64 +45,107 @@ FILES = {
 IMAGES_PER_FILE = 10_000
 RECORD = 1 + 3 * 32 * 32  # a label, then the red, green and blue planes
 PICKLED = "data_batch_1"
-SUFFIXES = (".jpg", ".jpeg", ".png")
+ARCHIVE = "tar.gz"  # one file for both splits
+MOST_IMAGE = 1 << 20  # bytes of an image file: 32x32 pixels have 3072
+MOST_ARCHIVE = 256 << 20  # bytes of the archive after decompression: the official one has 184
 
 
 def load(path: Path, split: str, *, progress: Progress = quiet) -> Images:
     """The `split` of CIFAR-10 at `path`: uint8 (N, 3, 32, 32).
 
-    Raises InputError, which names the file, for a form that is not one of these, files missing,
-    truncated or damaged, labels above 9, or images that are not 32x32 RGB.
+    Raises InputError, which names the file, for a form that is not one of these, files or classes
+    missing, truncated or damaged, labels above 9, or images that are not 32x32 RGB.
     """
+    found = files(path, [split])
+    first, file = next(iter(found.items()))
+    if first == ARCHIVE:
+        return _binary(_read_archive(path, split))
+    if first in FILES[split]:
+        return _binary([(each, _read_binary(each)) for each in found.values()])
+    if first == f"{split}.zip":
+        return _class_zip(Path(file), split, progress)
+    names = [name.removeprefix(f"{split}/") for name in found]
+    root = path / split
+
+    def read(name: str) -> bytes:
+        return read_file(root / name, most=MOST_IMAGE)
+
+    return _decode(str(root), names, read, split, progress)
+
+
+def files(path: Path, splits: Sequence[str]) -> dict[str, str]:
+    """The files of the splits by the names that make up the identity of the set, in order.
+
+    Raises InputError, which names the file, for a form that is not one of these, a class that is
+    missing or without images, and what is no image among them.
+    """
+    return {name: str(file) for split in splits for name, file in _files(path, split).items()}
+
+
+def _files(path: Path, split: str) -> dict[str, Path]:
     if path.is_file():
         if zipfile.is_zipfile(path):
             raise InputError(
                 f"{path}: is a zip; give the folder that holds *train*.zip and *test*.zip"
             )
-        return _binary(_read_archive(path, split))
+        return {ARCHIVE: path}
+    if not path.is_dir():
+        raise InputError(f"{path}: is neither a file nor a folder")
     folder = path / "cifar-10-batches-bin"
     folder = folder if folder.is_dir() else path
     if any((folder / name).exists() for names in FILES.values() for name in names):
-        return _binary([(str(folder / n), _read_file(folder / n)) for n in FILES[split]])
+        for name in FILES[split]:
+            if not (folder / name).exists():
+                raise InputError(f"{folder}: lacks {name}")
+        return {name: folder / name for name in FILES[split]}
     if (folder / PICKLED).exists() or (path / "cifar-10-batches-py").exists():
         raise InputError(f"{path}: holds the pickled python version; get the binary version")
     if (path / split).is_dir():
-        return _class_folders(path / split, split, progress)
-    archives = sorted(path.glob(f"*{split}*.zip"))
-    if len(archives) == 1:
-        return _class_zip(archives[0], split, progress)
-    if archives:
-        raise InputError(f"{path}: holds {len(archives)} files *{split}*.zip, needs one")
-    raise InputError(
-        f"{path}: holds neither {FILES[split][0]} nor a folder {split} nor a file *{split}*.zip"
-    )
+        images = class_folders(path / split)
+        _check_classes(str(path / split), list(images))
+        names = [f"{split}/{label}/{name}" for label, each in images.items() for name in each]
+        return {name: path / name for name in names}
+    return {f"{split}.zip": _archive_of(path, split)}
 
 
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+def _archive_of(path: Path, split: str) -> Path:
+    names = [entry.name for entry in listed(path) if entry.name.lower().endswith(".zip")]
+    of_splits = {each: [n for n in names if each in n.lower()] for each in FILES}
+    for name in set(of_splits["train"]) & set(of_splits["test"]):
+        raise InputError(f"{path / name}: is named after both splits, train and test")
+    chosen = of_splits[split]
+    if len(chosen) > 1:
+        raise InputError(f"{path}: holds {len(chosen)} files *{split}*.zip, needs one")
+    if not chosen:
+        raise InputError(
+            f"{path}: holds neither {FILES[split][0]} nor a folder {split} nor a file *{split}*.zip"
+        )
+    return path / chosen[0]
+
+
+def _read_binary(path: str) -> bytes:
+    # one byte more than a whole file: enough to see that it is too long
+    with open_file(path) as stream:
+        return stream.read(IMAGES_PER_FILE * RECORD + 1)
 
 
 def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
+    with open_file(path) as stream:
+        magic = stream.read(2)
+    if magic != b"\x1f\x8b":
+        raise InputError(f"{path}: is {'not a tar.gz archive' if magic else 'an empty file'}")
     found: dict[str, bytes] = {}
-    try:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            for member in archive:
-                name = PurePosixPath(member.name).name
-                if name == PICKLED:
-                    raise InputError(f"{path}: is the pickled python version; get the binary one")
-                if name in FILES[split] and member.isfile():
-                    file = archive.extractfile(member)
-                    # one byte more than a whole file: enough to see that it is too long
-                    found[name] = file.read(IMAGES_PER_FILE * RECORD + 1) if file else b""
-            while stream.read(1 << 20):  # to the end, where gzip has its checksum
-                pass
-    except gzip.BadGzipFile as error:
-        raise InputError(f"{path}: is not a tar.gz archive, or is damaged ({error})") from error
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise InputError(f"{path}: is truncated or damaged ({error})") from error
+    with open_gzip(path, most=MOST_ARCHIVE) as inflated:
+        for member in members(inflated):
+            name = member.path.name
+            if any(map(is_litter, member.path.parts)):
+                continue
+            if name == PICKLED:
+                raise InputError(f"{path}: is the pickled python version; get the binary one")
+            if name in found:
+                raise InputError(f"{path}: holds {name} twice")
+            if name in FILES[split]:
+                found[name] = member.read(IMAGES_PER_FILE * RECORD + 1)
     for name in FILES[split]:
         if name not in found:
             raise InputError(f"{path}: lacks {name}")
@@ -124,52 +168,51 @@ def _binary(files: list[tuple[str, bytes]]) -> Images:
     return Images(records[:, 1:].reshape(-1, 3, 32, 32), labels, CLASSES, "cifar10")
 
 
-def _class_folders(path: Path, split: str, progress: Progress) -> Images:
-    names = sorted(
-        (each.parent.name, each.name)
-        for each in path.glob("*/*")
-        if each.suffix.lower() in SUFFIXES
-    )
-
-    def read(i: int) -> bytes:
-        return _read_file(path / names[i][0] / names[i][1])
-
-    return _decode(str(path), [f"{label}/{name}" for label, name in names], read, split, progress)
-
-
 def _class_zip(path: Path, split: str, progress: Progress) -> Images:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = sorted(
-                (PurePosixPath(info.filename).parts[-2:], info.filename)
-                for info in archive.infolist()
-                if PurePosixPath(info.filename).suffix.lower() in SUFFIXES
-                and len(PurePosixPath(info.filename).parts) >= 2
-            )
-            names = ["/".join(parts) for parts, _ in entries]
+    with open_zip(path) as archive:
+        entries = _entries(path, [info for info in archive.infolist() if not info.is_dir()])
 
-            def read(i: int) -> bytes:
-                info = archive.getinfo(entries[i][1])
-                if info.file_size > 1 << 20:
-                    raise InputError(f"{path}: {names[i]} is too large for a 32x32 image")
-                try:
-                    return archive.read(info)
-                except Exception as error:  # each way of compression has its own
-                    raise InputError(f"{path}: {names[i]} is damaged ({error})") from error
+        def read(name: str) -> bytes:
+            if entries[name].file_size > MOST_IMAGE:
+                raise InputError(f"{path}: {name} is too large for a 32x32 image")
+            return read_entry(archive, entries[name])
 
-            return _decode(str(path), names, read, split, progress)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, UnicodeError, OSError) as error:
-        raise InputError(f"{path}: is truncated or damaged ({error})") from error
+        _check_classes(str(path), [name.partition("/")[0] for name in entries])
+        return _decode(str(path), list(entries), read, split, progress)
+
+
+def _entries(path: Path, infos: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """The entries that are images as "class/image", in order, from the one folder that has them."""
+    found, folders = {}, set()
+    for info in infos:
+        parts = PurePosixPath(info.filename).parts
+        if any(map(is_litter, parts)) or len(parts) < 2:
+            continue
+        if not is_image(parts[-1]):
+            raise InputError(f"{path}: {info.filename!r} is no image by its suffix")
+        folders.add("/".join(parts[:-2]))
+        if len(folders) > 1:
+            one, other = sorted(folders)
+            raise InputError(f"{path}: holds class folders in {one!r} and in {other!r}, needs one")
+        found["/".join(parts[-2:])] = info
+    return dict(sorted(found.items(), key=lambda item: item[0].split("/")))
+
+
+def _check_classes(where: str, names: Sequence[str]) -> None:
+    """Raise InputError, which names the class, unless they are those of CIFAR-10, all ten."""
+    if not names:
+        raise InputError(f"{where}: holds no class folders with images")
+    unknown = sorted(set(names) - set(CLASSES))
+    if unknown:
+        raise InputError(f"{where}: holds a folder {unknown[0]!r}, which is no class of CIFAR-10")
+    lacking = sorted(set(CLASSES) - set(names))
+    if lacking:
+        raise InputError(f"{where}: lacks the class {lacking[0]!r}")
 
 
 def _decode(where: str, names: Sequence[str], read: Read, split: str, progress: Progress) -> Images:
-    if not names:
-        raise InputError(f"{where}: holds no class folders with images")
-    labels = [name.split("/")[0] for name in names]
-    unknown = sorted(set(labels) - set(CLASSES))
-    if unknown:
-        raise InputError(f"{where}: holds a folder {unknown[0]!r}, which is no class of CIFAR-10")
     codes = np.empty((len(names), 3, 32, 32), np.uint8)
     for i in progress(range(len(names)), f"cifar10 {split}"):
-        codes[i] = rgb_exact(f"{where}/{names[i]}", read(i), (32, 32))
-    return Images(codes, np.array([CLASSES.index(c) for c in labels], np.int64), CLASSES, "cifar10")
+        codes[i] = rgb_exact(f"{where}/{names[i]}", read(names[i]), (32, 32))
+    labels = [CLASSES.index(name.partition("/")[0]) for name in names]
+    return Images(codes, np.array(labels, np.int64), CLASSES, "cifar10")

@@ -17,15 +17,10 @@ from PIL import Image, PngImagePlugin
 from aquant_ref import data
 from aquant_ref.data import cifar10, folder
 from aquant_ref.errors import InputError
+from tests.data import sets
 
 rng = np.random.default_rng(0)
-RECORDS = 20
-
-
-@pytest.fixture(autouse=True)
-def short_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The binary files of these tests hold RECORDS images each."""
-    monkeypatch.setattr(cifar10, "IMAGES_PER_FILE", RECORDS)
+RECORDS = sets.RECORDS
 
 
 def records(count: int = RECORDS) -> bytes:
@@ -307,7 +302,7 @@ def test_idx_files_that_are_none_are_refused(tmp_path: Path) -> None:
         (b"\1\0" + idx_file(originals)[2:], "not an IDX"),
         (b"\0\0\x0d\x03" + idx_file(originals)[4:], "unsigned bytes"),
         (idx_file(originals[:5]), "6 labels for 5 images"),
-        (struct.pack(">BBBB3I", 0, 0, 8, 3, 2**31, 2**31, 2**31), "truncated"),
+        (struct.pack(">BBBB3I", 0, 0, 8, 3, 2**31, 2**31, 2**31), "claims"),
     ):
         file.write_bytes(content)
         refused(f"idx:{path}", word)
@@ -344,8 +339,8 @@ def test_an_image_of_256_pixels_is_cropped_and_not_resampled(tmp_path: Path) -> 
 
 
 def test_a_damaged_image_is_refused_when_it_is_read(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x.jpg").write_bytes(picture(size=(256, 256), form="JPEG")[:500])
+    (tmp_path / "val" / "a").mkdir(parents=True)
+    (tmp_path / "val" / "a" / "x.jpg").write_bytes(picture(size=(256, 256), form="JPEG")[:500])
     images = data.load(f"folder:{tmp_path}", split="test")
     with pytest.raises(InputError, match=r"x\.jpg"):
         images.batch([0])

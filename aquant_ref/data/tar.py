@@ -1,0 +1,110 @@
+"""Read a tar archive as a stream, and never without end.
+
+Python's `tarfile` follows what headers claim: after a member of negative size it reads the same
+header for ever, and an extended header may be of any length. Here every step goes forward by a
+block at least, and each number that a header gives has a limit.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from aquant_ref.errors import InputError
+
+BLOCK = 512
+CHUNK = 1 << 20  # what is passed over is read in such pieces
+MOST_MEMBERS = 1000
+MOST_EXTENDED = 64 << 10  # bytes of a header with a long name: paths of Linux have 4096
+EXTENDED = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+PATH = re.compile(rb"\d+ path=([^\n]*)\n")
+
+
+class Member:
+    """A regular file of an archive: its `path`, and as many of its bytes as are read."""
+
+    def __init__(self, stream: BinaryIO, path: str, size: int) -> None:
+        self._stream, self.path, self.size = stream, PurePosixPath(path), size
+        self._left = -(-size // BLOCK) * BLOCK  # up to the next header
+
+    def read(self, most: int) -> bytes:
+        """The bytes, but no more than the first `most`; only once."""
+        return self._take(min(most, self.size))
+
+    def skip(self) -> None:
+        """Go to the next header; raises InputError where the archive ends before."""
+        while self._left:
+            self._take(min(self._left, CHUNK))
+
+    def _take(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        if len(data) < size:
+            raise InputError("is truncated: the archive ends in a member")
+        self._left -= size
+        return data
+
+
+def members(stream: BinaryIO) -> Iterator[Member]:
+    """The regular files of the archive `stream`, which is read to its end: gzip has a checksum
+    there. Links, folders and devices are passed over.
+
+    Raises InputError for a header that is damaged, of negative size or sparse, and for one of
+    MOST_MEMBERS members or MOST_EXTENDED bytes and more.
+    """
+    longer = ""  # the name that an extended header gives to the next member
+    for _ in range(MOST_MEMBERS):
+        header = _header(stream)
+        if header is None:
+            break
+        member = Member(stream, longer or header.name, header.size)
+        if header.type in EXTENDED:
+            if header.size > MOST_EXTENDED:
+                raise InputError(f"has an extended header of {header.size} bytes")
+            longer = _long_name(header.type, member.read(header.size)) or longer
+        else:
+            longer = ""
+            if header.type == tarfile.GNUTYPE_SPARSE:
+                raise InputError(f"has a sparse member, {member.path.name!r}")
+            if header.type in tarfile.SUPPORTED_TYPES and not header.isreg():
+                continue  # these have no bytes, whatever size they claim
+            yield member
+        member.skip()
+    else:
+        raise InputError(f"has more than {MOST_MEMBERS} members")
+    while stream.read(CHUNK):
+        pass
+
+
+def _header(stream: BinaryIO) -> tarfile.TarInfo | None:
+    """The next header; None at the end of the archive."""
+    block = stream.read(BLOCK)
+    if not block.strip(b"\0"):
+        return None
+    try:
+        header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except Exception as error:  # a damaged number may raise anything
+        raise InputError(f"is truncated or damaged ({error})") from error
+    if header.size < 0:
+        raise InputError(f"has a member of {header.size} bytes, {header.name!r}")
+    return header
+
+
+def _long_name(kind: bytes, data: bytes) -> str:
+    """The path in an extended header, "" if there is none; raises InputError for a sparse file."""
+    if kind == tarfile.GNUTYPE_LONGNAME:
+        return data.rstrip(b"\0").decode("utf-8", "surrogateescape")
+    if kind != tarfile.XHDTYPE:
+        return ""
+    if b"GNU.sparse." in data or b" size=" in data:
+        raise InputError("has a sparse member, or one of more than 8 GiB")
+    found = PATH.search(data)
+    return found[1].decode("utf-8", "surrogateescape") if found else ""
