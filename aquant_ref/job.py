@@ -23,7 +23,7 @@ from aquant_ref.evaluate import effect_of_snap, evaluate, float_accuracy
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
     check_writable_file,
-    make_directory,
+    check_writable_together,
     replacing_together,
     write_json_atomic,
 )
@@ -90,8 +90,7 @@ def run(
     config.check_images(images)
     directory = None if out is None else Path(out)
     if directory is not None:
-        for name in FILES:
-            check_writable_file(directory / name)
+        check_writable_together(directory, FILES)
     inputs = Inputs.load(
         model, data_set, images=images, seed=config.seed, weights=weights, progress=progress
     )
@@ -232,7 +231,6 @@ def train(
             f"top-1 {100 * entry['top1']:.2f} %"
         )
 
-    make_directory(path.parent)
     try:
         state = train_graph(
             graph,

@@ -16,7 +16,7 @@ from aquant_ref.evidence.layer_errors import layer_errors
 from aquant_ref.evidence.learned import learned
 from aquant_ref.evidence.overhead import FORMS, overhead
 from aquant_ref.formats.atomic import (
-    check_writable_directory,
+    check_writable_file,
     replacing,
     write_json_atomic,
     write_text_atomic,
@@ -186,7 +186,7 @@ def _check_out(path: Path, chosen: Claim, number: int) -> None:
         if not chosen.picture:
             raise InputError(f"--out {path}: claim {number} has no picture")
         pictures.needs_matplotlib()
-    check_writable_directory(path.parent)
+    check_writable_file(path)
 
 
 def _write(path: Path, evidence: Evidence) -> None:

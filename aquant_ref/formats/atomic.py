@@ -30,6 +30,21 @@ from aquant_ref.formats.temporary import (
 )
 
 
+def _check_name(path: Path) -> None:
+    """Raise InputError unless messages, tables and JSON can say the name of `path`."""
+    try:
+        named = "\0" not in str(path) and str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        named = False
+    if not named:
+        raise InputError(f"{path}: is a name that is not in UTF-8")
+
+
+def _check_parent(path: Path) -> None:
+    if not os.path.exists(path.parent):
+        raise InputError(f"{path}: cannot be written (there is no folder {path.parent})")
+
+
 def _check_regular(path: Path) -> None:
     """Raise InputError, which names it, unless `path` is a regular file or nothing."""
     try:
@@ -62,13 +77,13 @@ def _sync_directory(path: Path) -> None:
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Yield a binary stream whose content becomes the file `path` if the block ends well.
 
-    Its directory is made if it is missing. On any exception, KeyboardInterrupt among them, `path`
-    stays as it was and the temporary file is removed. Raises InputError, which names `path`, where
-    the operating system refuses.
+    On any exception, KeyboardInterrupt among them, `path` stays as it was and the temporary file is
+    removed. Raises InputError, which names `path`, where its directory is missing or the operating
+    system refuses.
     """
     path = Path(path)
+    _check_parent(path)
     _check_regular(path)
-    make_directory(path.parent)
     try:
         target = Path(os.path.realpath(path))
         remove_abandoned(target.parent)
@@ -142,7 +157,7 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
     Raises InputError, which names `path`.
     """
     path = Path(path)
-    missing = [each for each in (path, *path.parents) if not each.exists()]
+    missing = [each for each in (path, *path.parents) if not os.path.exists(each)]
     try:
         path.mkdir(parents=True, exist_ok=True)
         for each in missing:
@@ -155,12 +170,14 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
 
 
 def check_writable_directory(path: str | os.PathLike[str]) -> Path:
-    """Return the directory `path` once it could be made and a file written in it; leave no trace.
+    """Return the directory `path` once it could be made, parents too, and a file written in it;
+    leave no trace.
 
     Call it before the long work whose result goes there. Raises InputError, which names `path`.
     """
     path = Path(path)
-    missing = [each for each in (path, *path.parents) if not each.exists()]
+    _check_name(path)
+    missing = [each for each in (path, *path.parents) if not os.path.exists(each)]
     probe = temporary_name(path)
     try:
         make_directory(path)
@@ -179,12 +196,27 @@ def check_writable_directory(path: str | os.PathLike[str]) -> Path:
 
 
 def check_writable_file(path: str | os.PathLike[str]) -> Path:
-    """Return `path` once a file of this name could be written, its directory as above.
+    """Return `path` once a file of this name could be written.
 
-    Call it before the long work whose result it is. Raises InputError, which names what is in the
-    way.
+    Its directory must be there: a misspelt one is seldom meant to be made, unlike the directory
+    that holds nothing but what a command writes. Call it before the long work whose result it is.
+    Raises InputError, which names what is in the way.
     """
     path = Path(path)
+    _check_name(path)
+    _check_parent(path)
     check_writable_directory(path.parent)
     _check_regular(path)
     return path
+
+
+def check_writable_together(directory: str | os.PathLike[str], names: Sequence[str]) -> Path:
+    """Return `directory` once `replacing_together` could make it and write these files.
+
+    Call it before the long work whose result they are. Raises InputError, which names what is in
+    the way.
+    """
+    directory = check_writable_directory(directory)
+    for name in names:
+        _check_regular(directory / name)
+    return directory

@@ -18,7 +18,6 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import replacing
 from aquant_ref.formats.npy import DTYPES, npy_bytes, parse_npy
+from aquant_ref.formats.untrusted import open_zip, parse_json, read_entry
 
 MAGIC = "aquant_ref"
 FORMAT_VERSION = 1
@@ -75,93 +75,65 @@ def load(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
     absent, unexpected, pickled or without its checksum.
     """
     _check_kind(kind)
-    try:
-        return _read(Path(path), kind)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error.__cause__
-    except (zipfile.BadZipFile, EOFError, RuntimeError, UnicodeError) as error:
-        # RuntimeError: a flipped bit can make zipfile see encryption or a later zip version.
-        raise InputError(f"{path}: is damaged ({error or 'it ends too soon'})") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with open_zip(path, form="a file of aquant_ref") as archive:
+        return _read(archive, kind)
 
 
 def has_header(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a zip archive with our header, whatever else may be wrong with it."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             return HEADER in archive.namelist()
-    except (OSError, RuntimeError, UnicodeError, zipfile.BadZipFile):
+    except InputError:
         return False
 
 
-def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    if not path.exists():
-        raise InputError("no such file")
-    if path.is_dir():
-        raise InputError("is a directory, not a file")
-    if not zipfile.is_zipfile(path):
-        raise InputError(_why_not_a_zip(path))
-    with zipfile.ZipFile(path) as archive:
-        entries = _entries(archive, path.stat().st_size)
-        header = _read_header(archive, entries.pop(HEADER, None), kind)
-        described = header["arrays"]
-        for entry in sorted({f"{name}.npy" for name in described} ^ entries.keys()):
-            state = "holds an unexpected entry" if entry in entries else "lacks the entry"
-            raise InputError(f"{state} {entry!r}")
-        arrays = {}
-        for name, description in described.items():
-            try:
-                arrays[name] = parse_npy(archive.read(entries[f"{name}.npy"]))
-            except InputError as error:
-                raise InputError(f"array {name!r} {error}") from error
-            if _describe(arrays[name]) != description:
-                raise InputError(f"array {name!r} does not have its checksum; the file is damaged")
-    return header["meta"], arrays
-
-
-def _why_not_a_zip(path: Path) -> str:
-    with open(path, "rb") as stream:
-        start = stream.read(4)
-    if start == b"PK\x03\x04":  # a zip file's table of contents is at its end
-        return "is truncated"
-    return "is not a file of aquant_ref (not a zip archive)" if start else "is empty"
-
-
-def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """The entries by name; refuses what could unpack to more than the `size` bytes of the file."""
+def _read(archive: zipfile.ZipFile, kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     entries = {entry.filename: entry for entry in archive.infolist()}
-    if len(entries) != len(archive.infolist()):
-        raise InputError("holds two entries of one name")
-    for entry in entries.values():
+    for entry in archive.infolist():
         if entry.compress_type != zipfile.ZIP_STORED:
             raise InputError(f"entry {entry.filename!r} is compressed; this format stores plainly")
-    if sum(entry.file_size for entry in entries.values()) > size:
-        raise InputError("holds entries that claim more bytes than the file has")
-    return entries
+    header = _read_header(archive, entries.pop(HEADER, None), kind)
+    described = header["arrays"]
+    for name in sorted({f"{name}.npy" for name in described} ^ entries.keys()):
+        state = "holds an unexpected entry" if name in entries else "lacks the entry"
+        raise InputError(f"{state} {name!r}")
+    arrays = {}
+    for name, description in described.items():
+        data = read_entry(archive, entries[f"{name}.npy"])
+        try:
+            arrays[name] = parse_npy(data)
+        except InputError as error:
+            raise InputError(f"array {name!r} {error}") from error
+        if _describe(arrays[name]) != description:
+            raise InputError(f"array {name!r} does not have its checksum; the file is damaged")
+    return header["meta"], arrays
 
 
 def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None, kind: str) -> Any:
     if entry is None:
         raise InputError(f"is not a file of aquant_ref (no {HEADER})")
+    data = read_entry(archive, entry)
     try:
-        header = json.loads(archive.read(entry))
+        header = parse_json(data, HEADER)
         magic, version = header["magic"], header["version"]
         if magic != MAGIC or type(version) is not int or version < 1:
             raise ValueError(f"magic {magic!r}, version {version!r}")
-        if version > FORMAT_VERSION:  # before anything that a later version may have changed
-            raise InputError(
-                f"was written by a newer version of aquant_ref (format {version}, this one reads "
-                f"up to {FORMAT_VERSION}); upgrade aquant_ref"
-            )
-        if header["kind"] != kind:
-            raise InputError(f"holds a {header['kind']} file, not a {kind} file")
-        if not isinstance(header["meta"], dict) or not isinstance(header["arrays"], dict):
+        # what a later version may have changed is not looked at
+        known = version <= FORMAT_VERSION
+        if known and not isinstance(header["kind"], str):
+            raise ValueError(f"kind {header['kind']!r}")
+        if known and not (isinstance(header["meta"], dict) and isinstance(header["arrays"], dict)):
             raise ValueError("meta and arrays are not objects")
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"is not a file of aquant_ref (its {HEADER} is malformed)") from error
+    if not known:
+        raise InputError(
+            f"was written by a newer version of aquant_ref (format {version}, this one reads up to "
+            f"{FORMAT_VERSION}); upgrade aquant_ref"
+        )
+    if header["kind"] != kind:
+        raise InputError(f"holds a {header['kind']} file, not a {kind} file")
     return header
 
 

@@ -6,11 +6,7 @@ read, so it is refused, with the line that converts it. Nothing is ever unpickle
 
 from __future__ import annotations
 
-import io
-import lzma
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
+from aquant_ref.formats.npy import parse_npy
+from aquant_ref.formats.untrusted import MOST_TEXT, open_file, open_zip, parse_json, read_entry
 
 Array = NDArray[Any]
 
@@ -40,14 +38,17 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Array]:
     a `.safetensors` where the package of that name is not installed.
     """
     path = Path(path)
-    try:
-        return {name: _plain(name, array) for name, array in _read(path).items()}
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error.__cause__
-    except MemoryError as error:
-        raise InputError(f"{path}: is damaged (it claims more than fits the memory)") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    suffix = path.suffix.lower()
+    if suffix in PICKLES:
+        raise InputError(
+            f"{path}: is a pickle, which can execute code, and is not read; convert it where torch "
+            f"is: safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), "
+            f"{path.stem + '.safetensors'!r})"
+        )
+    if suffix not in (".npz", ".safetensors"):
+        raise InputError(f"{path}: needs to be a .npz or .safetensors file")
+    read = _read_npz if suffix == ".npz" else _read_safetensors
+    return read(path)
 
 
 def check_tensors(tensors: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -61,28 +62,7 @@ def check_tensors(tensors: Mapping[str, Array], shapes: Mapping[str, tuple[int, 
             raise InputError(f"tensor {name!r} is {tensors[name].dtype}, needs a float dtype")
 
 
-def _read(path: Path) -> dict[str, Array]:
-    suffix = path.suffix.lower()
-    if suffix in PICKLES:
-        raise InputError(
-            "is a pickle, which can execute code, and is not read; convert it where torch is: "
-            f"safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), "
-            f"{path.stem + '.safetensors'!r})"
-        )
-    if suffix not in (".npz", ".safetensors"):
-        raise InputError("needs to be a .npz or .safetensors file")
-    if not path.exists():
-        raise InputError("no such file")
-    if path.is_dir():
-        raise InputError("is a directory, not a file")
-    if not path.stat().st_size:
-        raise InputError("is empty")
-    return _read_npz(path) if suffix == ".npz" else _read_safetensors(path)
-
-
 def _plain(name: str, array: Array) -> Array:
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise InputError(f"tensor {name!r} is {array.dtype}, which is not a plain number")
     half = array.dtype.kind == "f" and array.dtype.itemsize == 2
     array = np.asarray(array, np.float32 if half else array.dtype.newbyteorder("="), order="C")
     if not np.isfinite(array).all():
@@ -91,34 +71,19 @@ def _plain(name: str, array: Array) -> Array:
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
-    """The entries as stored. Each is unpacked first and parsed then, so that no claim of a header
-    goes unchecked.
-    """
     tensors: dict[str, Array] = {}
-    try:
-        if not zipfile.is_zipfile(path):
-            raise zipfile.BadZipFile("it is not a whole zip archive")
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                name = entry.filename.removesuffix(".npy")
-                if name == entry.filename:
-                    raise InputError(f"entry {name!r} is not an array")
-                if name in tensors:
-                    raise InputError(f"holds two tensors called {name!r}")
-                tensors[name] = _parse_npy(name, archive.read(entry))
-    except (zipfile.BadZipFile, EOFError, RuntimeError, UnicodeError) as error:
-        raise InputError(f"is damaged ({error or 'it ends too soon'})") from error
-    except (zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"is damaged ({error})") from error
+    with open_zip(path) as archive:
+        for entry in archive.infolist():
+            name = entry.filename.removesuffix(".npy")
+            if name == entry.filename:
+                raise InputError(f"entry {name!r} is not an array")
+            data = read_entry(archive, entry)
+            try:
+                array = parse_npy(data, foreign=True)
+            except InputError as error:
+                raise InputError(f"tensor {name!r} {error}") from error
+            tensors[name] = _plain(name, array)
     return tensors
-
-
-def _parse_npy(name: str, data: bytes) -> Array:
-    try:
-        return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        reason = str(error).partition("\n")[0]  # numpy may go on with advice
-        raise InputError(f"tensor {name!r} is damaged or no plain array ({reason})") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Array]:
@@ -126,19 +91,33 @@ def _read_safetensors(path: Path) -> dict[str, Array]:
         from safetensors import SafetensorError, deserialize
     except ImportError as error:
         raise InputError(
-            "needs a package to be read: pip install 'aquant-ref[safetensors]'"
+            f"{path}: needs a package to be read: pip install 'aquant-ref[safetensors]'"
         ) from error
-    try:
-        stored = deserialize(path.read_bytes())
-    except SafetensorError as error:
-        raise InputError(f"is damaged or not a safetensors file ({error})") from error
-    return {name: _from_bytes(name, **tensor) for name, tensor in stored}
+    tensors: dict[str, Array] = {}
+    with open_file(path) as stream:
+        start = stream.read(8)
+        length = int.from_bytes(start, "little")
+        if not start:
+            raise InputError("is empty")
+        if length > MOST_TEXT:  # and the rest is not read
+            raise InputError(f"is damaged or no safetensors file (a header of {length} bytes)")
+        header = stream.read(length)
+        parse_json(header, "is damaged or no safetensors file; its header")
+        try:
+            for name, tensor in deserialize(start + header + stream.read()):
+                tensors[name] = _from_bytes(name, **tensor)
+        except SafetensorError as error:
+            raise InputError(f"is damaged or not a safetensors file ({error})") from error
+    return tensors
 
 
 def _from_bytes(name: str, dtype: str, shape: list[int], data: bytes) -> Array:
-    if dtype == "BF16":
-        halves = np.frombuffer(data, "<u2").astype(np.uint32)
-        return (halves << np.uint32(16)).view(np.float32).reshape(shape)
-    if dtype not in DTYPES:
+    if dtype != "BF16" and dtype not in DTYPES:
         raise InputError(f"tensor {name!r} is {dtype}, which numpy does not have")
-    return np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+    try:
+        array = np.frombuffer(data, DTYPES.get(dtype, "<u2")).reshape(shape)
+    except ValueError as error:  # more axes than numpy has, or a huge one beside one of 0
+        raise InputError(f"tensor {name!r} has a shape that numpy does not have") from error
+    if dtype == "BF16":
+        array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return _plain(name, array)

@@ -217,22 +217,24 @@ def _check_strings(value: Any) -> None:
 
 
 @contextmanager
-def open_zip(path: PathLike, *, most: int = MOST_BYTES) -> Iterator[zipfile.ZipFile]:
+def open_zip(
+    path: PathLike, *, most: int = MOST_BYTES, form: str = "a zip archive"
+) -> Iterator[zipfile.ZipFile]:
     """Yield the zip file `path`; `read_entry` reads from it.
 
     What its entries claim has been checked: each name is there once, they are stored or deflated,
     and all together inflate to at most `most` bytes and RATIO times the file. Raises InputError,
-    which names the file.
+    which names the file and, where it is no zip archive, what it should be: `form`.
     """
     with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         reader = _Reader(stream, MOST_DIRECTORY)
         try:
             archive = zipfile.ZipFile(reader)
-        except (InputError, OSError, MemoryError):
+        except (InputError, MemoryError):
             raise
         except Exception as error:  # a damaged field may raise anything
-            raise InputError(_why_not_a_zip(stream, size, error)) from error
+            raise InputError(_why_not_a_zip(stream, size, form, error)) from error
         reader.most = size
         with archive:
             _check_entries(archive.infolist(), size, most)
@@ -257,13 +259,13 @@ class _Reader:
         return self._stream.read(size)
 
 
-def _why_not_a_zip(stream: BinaryIO, size: int, error: Exception) -> str:
+def _why_not_a_zip(stream: BinaryIO, size: int, form: str, error: Exception) -> str:
     if not size:
         return "is empty"
     stream.seek(0)
     if stream.read(4) == b"PK\x03\x04":  # the table of contents is at the end
-        return f"is truncated or damaged ({error})"
-    return "is not a zip archive"
+        return f"is damaged or truncated ({error})"
+    return f"is damaged or not {form}"
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int, most: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from aquant_ref.cli import INTERRUPTED, progress
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.pictures import needs_matplotlib
-from aquant_ref.formats.atomic import check_writable_file, write_json_atomic
+from aquant_ref.formats.atomic import check_writable_file, make_directory, write_json_atomic
 from aquant_ref.formats.measured import AGAIN, check, read_object
 from aquant_ref.progress import Progress
 from tests.bench import engine, growth, jobs, learning
@@ -79,6 +79,7 @@ def _run(args: argparse.Namespace) -> int:
         if args.json is not None:
             raise InputError("--json: --growth writes its own")
         needs_matplotlib()
+        make_directory(args.growth)
         same = {**where, **growth.settings(args.rounds)}
         content = {**same, "growth": {}, **_stored(args.growth / growth.FILE, same, "growth", dict)}
         grown = growth.grow(args.growth, content, names, args.rounds, progress)

@@ -156,7 +156,7 @@ def test_the_command_prints_and_writes_what_was_measured(
         return lambda rounds, progress: [of_values(name, name, Goal(1, 2, "s"), [found[name]])]
 
     monkeypatch.setattr(command, "BENCHMARKS", {name: benchmark(name) for name in found})
-    path = tmp_path / "new" / "rows.json"
+    path = tmp_path / "rows.json"
     assert command.main(["--only", "good", "--rounds", "2", "--json", str(path)]) == 0
     assert "| good | - | 1 s | 1 .. 1 | 1 | 1 | 2 | aim |" in capsys.readouterr().out
     content = json.loads(path.read_text(encoding="utf-8"))

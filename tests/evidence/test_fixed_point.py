@@ -60,7 +60,7 @@ OPTIONS = [FixedPoint(bits) for bits in (2, 8)]
 
 
 def test_a_second_call_computes_only_what_the_file_lacks(tmp_path: Path, loads: list[Any]) -> None:
-    out = tmp_path / "new" / "rows.json"
+    out = tmp_path / "rows.json"
     rows = table("tiny", "shapes", [CONFIG], OPTIONS[:1], images=16, out=out)
     assert [row["fraction_bits"] for row in rows] == [2]
     again = table("tiny", "shapes", [CONFIG], OPTIONS, images=16, out=out)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
     check_writable_directory,
     check_writable_file,
+    check_writable_together,
     replacing,
     replacing_together,
     write_json_atomic,
@@ -158,11 +160,37 @@ def test_a_file_cannot_replace_a_directory(tmp_path: Path) -> None:
         write_text_atomic(tmp_path, "text")
 
 
-def test_a_file_makes_its_directory(tmp_path: Path) -> None:
-    """Past bug: --out in a new folder passed the check before the work, and was lost after it."""
-    path = check_writable_file(tmp_path / "new" / "folder" / "a.txt")
-    write_text_atomic(path, "text")
-    assert path.read_text(encoding="utf-8") == "text"
+@pytest.mark.parametrize("write", [check_writable_file, lambda path: write_text_atomic(path, "")])
+@pytest.mark.parametrize("name", ["new/a.txt", "new/folder/a.txt"])
+def test_a_file_does_not_make_its_directory(
+    tmp_path: Path, name: str, write: Callable[[Path], Any]
+) -> None:
+    """Past bug: one command made the misspelt folder of its output, without a word."""
+    with pytest.raises(InputError, match=f"{name}: cannot be written .there is no folder"):
+        write(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+CHECKS = (check_writable_file, check_writable_directory)
+
+
+@pytest.mark.parametrize("check", [*CHECKS, lambda path: check_writable_together(path, NAMES)])
+@pytest.mark.parametrize("name", ["caf\udce9", "a\0b", "n" * 300, "n" * 300 + "/f"])
+def test_a_name_that_no_file_or_table_can_hold_is_refused_before_the_work(
+    tmp_path: Path, name: str, check: Callable[[Path], Any]
+) -> None:
+    with pytest.raises(InputError):
+        check(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_set_of_files_is_checked_before_it_is_made(tmp_path: Path) -> None:
+    directory = tmp_path / "runs" / "first"
+    assert check_writable_together(directory, NAMES) == directory
+    assert list(tmp_path.iterdir()) == []
+    (directory / "program").mkdir(parents=True)
+    with pytest.raises(InputError, match="program: is a directory"):
+        check_writable_together(directory, NAMES)
 
 
 def test_a_file_cannot_be_below_a_file(tmp_path: Path) -> None:

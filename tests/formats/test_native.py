@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -202,10 +203,10 @@ def test_load_refuses_an_npz_file_of_somebody_else(saved: Path) -> None:
 def test_load_refuses_a_file_that_cannot_be_read(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> bool:
+    def refuse(*_: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(zipfile, "is_zipfile", refuse)  # root may read everything
+    monkeypatch.setattr(os, "open", refuse)  # root may read everything
     assert_refused(saved, "cannot be read .Permission denied")
 
 

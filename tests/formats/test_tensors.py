@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import struct
 import sys
@@ -77,12 +78,10 @@ def test_tensors_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
         assert loaded[name].tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize(
-    "compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=str
-)
-def test_a_compressed_npz_is_read(tmp_path: Path, compression: int) -> None:
-    entries = {f"{name}.npy": npy(array) for name, array in TENSORS.items()}
-    loaded = read_tensors(write_entries(tmp_path / "f.npz", entries, compression))
+def test_a_compressed_npz_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "f.npz"
+    np.savez_compressed(path, **TENSORS)
+    loaded = read_tensors(path)
     assert {n: a.tolist() for n, a in loaded.items()} == {n: a.tolist() for n, a in TENSORS.items()}
 
 
@@ -161,10 +160,10 @@ def test_a_file_that_cannot_be_read_is_refused(
 ) -> None:
     path = write(tmp_path / "f.safetensors", TENSORS)
 
-    def refuse(*_: Any) -> bytes:
+    def refuse(*_: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read everything
+    monkeypatch.setattr(os, "open", refuse)  # root may read everything
     assert refusal(path) == "cannot be read (Permission denied)"
 
 
@@ -229,7 +228,7 @@ def test_a_dtype_that_numpy_does_not_have_is_refused_by_name(tmp_path: Path, dty
 
 def test_objects_are_refused_and_never_unpickled(tmp_path: Path) -> None:
     path = write(tmp_path / "f.npz", {"w": np.array([Path], dtype=object)})
-    assert "tensor 'w' is damaged or no plain array (Object arrays cannot be" in refusal(path)
+    assert refusal(path) == "tensor 'w' holds pickled objects, which are never loaded"
 
 
 def test_a_pickle_under_another_name_is_refused(tmp_path: Path) -> None:
@@ -243,7 +242,7 @@ def test_two_tensors_of_one_name_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "f.npz", TENSORS)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("fc.bias.npy", npy(np.zeros(1)))
-    assert refusal(path) == "holds two tensors called 'fc.bias'"
+    assert refusal(path) == "holds two entries of one name, 'fc.bias.npy'"
 
 
 @pytest.mark.parametrize("shape", [(10**18,), (-6, -1), (7,), (2**62, 4)])
@@ -254,7 +253,7 @@ def test_a_shape_that_its_data_does_not_fill_is_refused(
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
     path = write_entries(tmp_path / "f.npz", {"w.npy": stream.getvalue() + bytes(24)})
-    assert "tensor 'w' is damaged" in refusal(path)
+    assert f"tensor 'w' claims shape {shape}" in refusal(path)
     text = f'{{"w":{{"dtype":"F32","shape":{list(shape)},"data_offsets":[0,24]}}}}'
     assert "is damaged" in refusal(write_safetensors(tmp_path / "f.safetensors", text, bytes(24)))
 
@@ -278,6 +277,35 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "safetensors", None)
     assert "pip install 'aquant-ref[safetensors]'" in refusal(path)
     assert read_tensors(write(tmp_path / "f.npz", TENSORS)).keys() == TENSORS.keys()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[" * 5000,
+        '{"w":{"dtype":"F32","shape":[1e999],"data_offsets":[0,8]}}',
+        '{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"data_offsets":[0,8]}}',
+        '{"w":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}',
+        '{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}',
+        '{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,999999999999]}}',
+        '{"w":{"dtype":"F32","shape":[0,4611686018427387904,8],"data_offsets":[0,0]}}',
+        '{"w":{"dtype":"F32","shape":[%s2],"data_offsets":[0,8]}}' % ("1," * 99),
+        '{"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
+        '"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}',
+        '{"w":7}',
+        r'{"\ud800":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}',
+        "[]",
+    ],
+)
+def test_a_header_of_safetensors_that_lies_is_refused(tmp_path: Path, header: str) -> None:
+    refusal(write_safetensors(tmp_path / "f.safetensors", header, bytes(8)))
+
+
+def test_a_header_of_safetensors_that_claims_to_be_huge_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "f.safetensors"
+    path.write_bytes(struct.pack("<Q", 3 << 30))
+    os.truncate(path, 4 << 30)
+    assert "is damaged or no safetensors file (a header of" in refusal(path)
 
 
 # Names and shapes

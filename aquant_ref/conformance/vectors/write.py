@@ -17,7 +17,7 @@ from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.selection import ROUNDINGS, Selection
 from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, VERSION, path_of
 from aquant_ref.conformance.verdict import Expected, expected
-from aquant_ref.formats.atomic import replacing
+from aquant_ref.formats.atomic import make_directory, replacing
 
 MEMBERS = (
     24  # of a family, spread over the groups of an operation, but no fewer than FEWEST in each
@@ -29,7 +29,10 @@ GRANULARITY = ("channel", "tensor", "channel")
 
 
 def generate(directory: Path = VECTORS) -> list[Path]:
-    """Write the file of every operation, by the oracle; returns their paths."""
+    """Write the file of every operation, by the oracle, into `directory`, which is made if it is
+    missing; returns their paths.
+    """
+    make_directory(directory)
     written = []
     for name in FAMILIES:
         path = path_of(directory, name)
