@@ -40,7 +40,7 @@ DEEPEST = 64  # lists and objects in one another: what works on them later may b
 MOST_DIGITS = 300  # of an integer: every one converts to float64
 MOST_DOTS = 100  # in a line of TOML: `tomllib` takes quadratic time for a key of many parts
 RATIO = 100  # inflated bytes for each stored one: deflate reaches 1000, but on nothing but zeros
-ANY_RATIO = 1 << 20  # inflated bytes that may come of whatever little
+ANY_RATIO = 64 << 20  # inflated bytes that may come of whatever little: pruned weights of 10 million
 MOST_DIRECTORY = 8 << 20  # of a zip file's table of contents: an entry of 46 bytes takes 700
 
 _KINDS = {
