@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import replacing
 from aquant_ref.formats.npy import DTYPES, npy_bytes, parse_npy
-from aquant_ref.formats.untrusted import open_zip, parse_json, read_entry
+from aquant_ref.formats.untrusted import MOST_BYTES, open_zip, parse_json, read_entry
 
 MAGIC = "aquant_ref"
 FORMAT_VERSION = 1
 KINDS = ("model", "program", "weights", "checkpoint", "recording")
 HEADER = "header.json"
+LONGEST_NAME = 1000  # characters: a zip entry takes 65535 bytes, and messages quote it
 
 
 def save(
@@ -43,19 +44,58 @@ def save(
 ) -> None:
     """Write `meta` and `arrays` to `path`, whole or not at all.
 
-    `kind` is one of KINDS. `meta` is what JSON can say: keys are strings, a tuple comes back as a
-    list. An array is boolean, integer or float of at most 8 bytes; it comes back little-endian.
-    Raises InputError if `path` cannot be written; ValueError or TypeError, before anything is
-    written, for a kind, a name, a dtype or metadata that the format does not have.
+    `kind` is one of KINDS. `meta` is as `check_meta` says, a name as `check_name` does; an array is
+    boolean, integer or float of at most 8 bytes, and comes back little-endian. Raises InputError,
+    before anything is written, for what the format does not have, and if `path` cannot be written;
+    ValueError for another kind.
     """
     _check_kind(kind)
+    check_meta(meta)
     stored = _stored(arrays)
+    size = sum(array.nbytes for array in stored.values())
+    if size > MOST_BYTES:
+        raise InputError(f"{path}: would have {size} bytes, more than the {MOST_BYTES} that are read")
     header = {"magic": MAGIC, "kind": kind, "version": FORMAT_VERSION, **_content(meta, stored)}
     text = json.dumps(header, sort_keys=True, indent=1, allow_nan=False)
+    parse_json(text, f"{path}: its header")  # what is saved can be read
     with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(_entry(HEADER), text)
         for name, array in stored.items():
             archive.writestr(_entry(f"{name}.npy"), npy_bytes(array))
+
+
+def check_name(name: Any, what: str = "array name") -> str:
+    """Return a name that an array can have, alone or as a part of such a name.
+
+    It is printable ASCII without a backslash, which every zip tool leaves as it is. Call it where
+    the name is given. Raises InputError, which begins with `what`.
+    """
+    if not isinstance(name, str) or not name or not name.isascii() or not name.isprintable():
+        raise InputError(f"{what} {name!r}: needs printable ASCII")
+    if "\\" in name or len(name) > LONGEST_NAME:
+        raise InputError(f"{what} {name!r}: holds a backslash, or is longer than {LONGEST_NAME}")
+    return name
+
+
+def check_meta(value: Any, what: str = "metadata") -> None:
+    """Raise InputError, which begins with `what`, unless JSON gives the value back as it was.
+
+    It is None, boolean, an integer, a finite float, text, or a list, tuple or object of these; a
+    tuple comes back as a list, and the keys of an object are text. Call it where the value is
+    given.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise InputError(f"{what}: cannot be said in JSON ({error})") from error
+    if parse_json(text, what) != _with_lists(value):
+        raise InputError(f"{what}: does not come back from JSON as it was; keys are text there")
+
+
+def _with_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_lists(inner) for key, inner in value.items()}
+    return [_with_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def digest(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -138,7 +178,7 @@ def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None, kind: 
 
 
 def _stored(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {_checked_name(name): _portable(name, arrays[name]) for name in sorted(arrays)}
+    return {check_name(name): _portable(name, arrays[name]) for name in sorted(arrays)}
 
 
 def _content(meta: Mapping[str, Any], stored: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -156,7 +196,7 @@ def _portable(name: str, array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
     array = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
     if array.dtype.str not in DTYPES:
-        raise TypeError(f"array {name!r} has dtype {array.dtype}, which the format does not have")
+        raise InputError(f"array {name!r} has dtype {array.dtype}, which the format does not have")
     return array
 
 
@@ -165,12 +205,6 @@ def _entry(filename: str) -> zipfile.ZipInfo:
     entry.create_system = 3
     entry.external_attr = 0o644 << 16
     return entry
-
-
-def _checked_name(name: str) -> str:
-    if not name or not name.isascii() or not name.isprintable() or "\\" in name:
-        raise ValueError(f"array name {name!r}: needs printable ASCII without a backslash")
-    return name
 
 
 def _check_kind(kind: str) -> None:

@@ -33,14 +33,14 @@ else:  # the extra "conformance" brings it
 
 PathLike = str | os.PathLike[str]
 
-MOST_BYTES = 4 << 30  # of a file: it is read into memory; float32 weights of a billion parameters
+MOST_BYTES = 8 << 30  # of a file, which is read into memory: twice the largest recording
 MOST_TEXT = 16 << 20  # of JSON: parsed, an empty list of 3 bytes takes 60
 MOST_TOML = 256 << 10  # of TOML: written by hand, and its parser is slow
 DEEPEST = 64  # lists and objects in one another: what works on them later may be recursive
 MOST_DIGITS = 300  # of an integer: every one converts to float64
 MOST_DOTS = 100  # in a line of TOML: `tomllib` takes quadratic time for a key of many parts
 RATIO = 100  # inflated bytes for each stored one: deflate reaches 1000, but on nothing but zeros
-ANY_RATIO = 64 << 20  # inflated bytes that may come of whatever little: pruned weights of 10 million
+ANY_RATIO = 64 << 20  # inflated bytes that any file may have: weights that are zeros are weights
 MOST_DIRECTORY = 8 << 20  # of a zip file's table of contents: an entry of 46 bytes takes 700
 
 _KINDS = {
