@@ -21,7 +21,7 @@ import numpy as np
 from aquant_ref.evaluate import evaluate, float_accuracy, tested
 from aquant_ref.formats.atomic import write_json_atomic
 from aquant_ref.inputs import Inputs
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq import checkpoint
 from aquant_ref.ptq.methods import A_ROUNDING, Config, learn, observe
 from aquant_ref.ptq.reconstruction import network_error
@@ -46,7 +46,7 @@ class Grid:
         for config in self.configs:
             config.check_images(self.images)
 
-    def load(self, seed: int, progress: Progress = quiet) -> Inputs:
+    def load(self, seed: int, progress: Progress = quiet, say: Say = silent) -> Inputs:
         """The inputs of the runs with this seed."""
         return Inputs.load(
             self.model,
@@ -55,6 +55,7 @@ class Grid:
             seed=seed,
             weights=self.weights,
             progress=progress,
+            say=say,
         )
 
 

@@ -152,7 +152,7 @@ def table(args: argparse.Namespace) -> int:
     work = cell.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
     out = Path(args.out)
     try:
-        rows = grid.run(work, out, processes=args.threads, progress=progress)
+        rows = grid.run(work, out, processes=args.threads, progress=progress, say=say)
     except KeyboardInterrupt:
         say(f"{out.stem}.cells: holds what is finished; the same command goes on from there")
         raise
@@ -217,6 +217,7 @@ def claim(args: argparse.Namespace) -> int:
         weights=args.weights,
         out=args.out,
         progress=progress,
+        say=say,
     )
     show(json.dumps(evidence.result, indent=2) if args.json else evidence.table)
     return 0
@@ -256,6 +257,7 @@ def fixed_point(args: argparse.Namespace) -> int:
         weights=args.weights,
         out=None if args.out is None else Path(args.out),
         progress=progress,
+        say=say,
     )
     show(markdown(rows).removesuffix("\n"))
     return 0
@@ -275,6 +277,7 @@ def exact(args: argparse.Namespace) -> int:
         weights=args.weights,
         out=Path(args.out),
         progress=progress,
+        say=say,
     )
     show(markdown(rows).removesuffix("\n"))
     return 1 if any(row["mismatches"] for row in rows) else 0

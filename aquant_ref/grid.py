@@ -28,7 +28,7 @@ from aquant_ref.cell import (
 from aquant_ref.errors import InputError
 from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import make_directory
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
 from aquant_ref.threads import available_cores
 
@@ -43,7 +43,12 @@ def parse(method: str, bits: str, **rest: Any) -> Config:
 
 
 def run(
-    grid: Grid, out: Path, *, processes: int | None = None, progress: Progress = quiet
+    grid: Grid,
+    out: Path,
+    *,
+    processes: int | None = None,
+    progress: Progress = quiet,
+    say: Say = silent,
 ) -> list[dict[str, Any]]:
     """Compute what the table `out`, a JSON file, does not have yet of the grid, and write it.
 
@@ -53,7 +58,7 @@ def run(
     measured.check_output(out)
     known = {row["key"]: row for row in results.load(out)}
     folder = out.with_name(f"{out.stem}.cells")
-    inputs = grid.load(grid.configs[0].seed, progress)
+    inputs = grid.load(grid.configs[0].seed, progress, say)
     sha256 = hashlib.sha256(inputs.weights.read_bytes()).hexdigest()
     del inputs
     keys = {config: key_of(grid, sha256, config) for config in grid.configs}

@@ -17,7 +17,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.train import float_logits
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress, Say, quiet, silent
 
 Array = NDArray[Any]
 
@@ -46,6 +46,7 @@ class Inputs:
         seed: int,
         weights: str | None = None,
         progress: Progress = quiet,
+        say: Say = silent,
     ) -> Inputs:
         """Load a reference model and a data set.
 
@@ -57,6 +58,8 @@ class Inputs:
         name = data.name(data_set)
         path = definition.weights_path(name) if weights is None else Path(weights)
         trained, parameters, meta = definition.load(path)
+        if meta.get("left_out"):
+            say(f"{path}: every tensor name begins with {meta['left_out']!r}, which is left out")
         with np.errstate(all="ignore"):  # what overflows is found below
             graph, parameters = fold_batch_norm(trained, parameters)
         training = data.load(data_set, split="train", progress=progress)

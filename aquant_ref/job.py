@@ -6,7 +6,7 @@ Everything that can be refused is refused before the long work starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,15 +31,13 @@ from aquant_ref.inputs import Inputs, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config, learned, nearest
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.saved import FILES, bit_exact
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,6 @@ class Outcome:
         return self.agreement is None or self.agreement.exact
 
 
-def _silent(text: str) -> None:
-    pass
-
-
 def run(
     model: str = "resnet8",
     data_set: str = "shapes",
@@ -77,7 +71,7 @@ def run(
     weights: str | None = None,
     out: str | None = None,
     progress: Progress = quiet,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Outcome:
     """Quantize a reference model on a data set, lower it, and run it beside its simulation.
 
@@ -92,7 +86,13 @@ def run(
     if directory is not None:
         check_writable_together(directory, FILES)
     inputs = Inputs.load(
-        model, data_set, images=images, seed=config.seed, weights=weights, progress=progress
+        model,
+        data_set,
+        images=images,
+        seed=config.seed,
+        weights=weights,
+        progress=progress,
+        say=say,
     )
     graph, parameters, test = inputs.graph, inputs.parameters, inputs.test
     calibration = inputs.calibration
@@ -198,7 +198,7 @@ def train(
     epochs: int | None = None,
     seed: int = 0,
     progress: Progress = quiet,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Path:
     """Train a reference model and write its weights; returns their path.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.formats.tensors import read_tensors
+from aquant_ref.formats.tensors import read_tensors, without_prefix
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.train import Recipe
 from reference_models import mobilenet, resnet8, resnet18
@@ -70,7 +70,8 @@ class ReferenceModel:
         """Graph, parameters and metadata of the weights file `path`.
 
         A file without our header goes through `convert`, if the model has one; parameters are
-        float32 then, and the only metadata is the name of the model. Raises InputError, which names
+        float32 then, and the only metadata is the name of the model and, if it was there, what all
+        names began with: `left_out`. Raises InputError, which names
         the file, for weights that are damaged, not finite or of another model.
         """
         if self.convert is not None and not native.has_header(path):
@@ -89,7 +90,7 @@ class ReferenceModel:
 
     def _load_converted(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
         assert self.convert is not None
-        tensors = read_tensors(path)
+        tensors, left_out = without_prefix(read_tensors(path))
         try:
             graph, parameters = self.convert(tensors)
             with np.errstate(over="ignore"):  # what is too large for float32 is found below
@@ -97,7 +98,8 @@ class ReferenceModel:
             graph.check_parameters(parameters)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        return graph, parameters, {"model": self.name}
+        meta = {"model": self.name}
+        return graph, parameters, {**meta, "left_out": left_out} if left_out else meta
 
 
 MODELS = {

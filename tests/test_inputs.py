@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import reference_models
 from aquant_ref import data
 from aquant_ref.errors import InputError
-from aquant_ref.inputs import check_classes
+from aquant_ref.formats import native
+from aquant_ref.inputs import Inputs, check_classes
 from tests.engine import networks
 
 
@@ -23,3 +28,20 @@ def test_images_of_other_classes_are_refused() -> None:
         check_classes(model.graph, images("a", "x"), "set", ("a", "b", "c"))
     with pytest.raises(InputError, match="set: has 4 classes, the model 3"):
         check_classes(model.graph, images("a", "b", "c", "d"), "set", ())
+
+
+def test_names_that_a_wrapper_has_changed_are_told_by_whoever_loads_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every command loads its network here."""
+    real = reference_models.get("resnet8")
+    weights = native.load(real.weights_path("shapes"), "weights")
+    _, parameters = weights
+    graph = real.build(len(weights[0]["classes"]))
+    path = tmp_path / "wrapped.npz"
+    np.savez(path, **{f"module.{name}": tensor for name, tensor in parameters.items()})
+    taken = replace(real, convert=lambda tensors: (graph, dict(tensors)))
+    monkeypatch.setitem(reference_models.MODELS, "resnet8", taken)
+    said: list[str] = []
+    Inputs.load("resnet8", "shapes", images=8, seed=0, weights=str(path), say=said.append)
+    assert said == [f"{path}: every tensor name begins with 'module.', which is left out"]

@@ -22,7 +22,7 @@ from aquant_ref.formats.atomic import (
     write_text_atomic,
 )
 from aquant_ref.inputs import Inputs
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import A_ROUNDING, ClosedForm, Config
 from aquant_ref.ptq.passes import Pass
 
@@ -148,6 +148,7 @@ def reproduce(
     weights: str | None = None,
     out: str | None = None,
     progress: Progress = quiet,
+    say: Say = silent,
 ) -> Evidence:
     """The evidence for claim `number` on a reference model and a data set.
 
@@ -171,7 +172,7 @@ def reproduce(
     if out is not None:
         _check_out(Path(out), chosen, number)
     inputs = Inputs.load(
-        model, data_set, images=images, seed=seed, weights=weights, progress=progress
+        model, data_set, images=images, seed=seed, weights=weights, progress=progress, say=say
     )
     evidence = chosen.gather(inputs, config, progress)
     if out is not None:

@@ -19,7 +19,7 @@ from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
 from aquant_ref.formats import measured
 from aquant_ref.inputs import Inputs
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
@@ -65,6 +65,7 @@ def table(
     weights: str | None = None,
     out: Path,
     progress: Progress = quiet,
+    say: Say = silent,
 ) -> list[Row]:
     """The rows of `out`, a JSON file, with one for each of `configs` and of `lowerings`.
 
@@ -98,6 +99,7 @@ def table(
                 seed=config.seed,
                 weights=weights,
                 progress=progress,
+                say=say,
             )
         rows.append(row | _counted(inputs, config, LOWERINGS[name][1], progress))
         measured.save(out, rows, markdown)

@@ -18,7 +18,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats import measured
 from aquant_ref.inputs import Inputs
 from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.progress import Progress, quiet
+from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
@@ -84,6 +84,7 @@ def table(
     weights: str | None = None,
     out: Path | None = None,
     progress: Progress = quiet,
+    say: Say = silent,
 ) -> list[Row]:
     """A row for each of `configs` and of `options`, and with `out` those that the file has already.
 
@@ -114,6 +115,7 @@ def table(
                 seed=config.seed,
                 weights=weights,
                 progress=progress,
+                say=say,
             )
         quantized = quantize(
             inputs.graph, inputs.parameters, inputs.calibration, config, progress=progress

@@ -54,7 +54,9 @@ def save(
     stored = _stored(arrays)
     size = sum(array.nbytes for array in stored.values())
     if size > MOST_BYTES:
-        raise InputError(f"{path}: would have {size} bytes, more than the {MOST_BYTES} that are read")
+        raise InputError(
+            f"{path}: would have {size} bytes, more than the {MOST_BYTES} that are read"
+        )
     header = {"magic": MAGIC, "kind": kind, "version": FORMAT_VERSION, **_content(meta, stored)}
     text = json.dumps(header, sort_keys=True, indent=1, allow_nan=False)
     parse_json(text, f"{path}: its header")  # what is saved can be read

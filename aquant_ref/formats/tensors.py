@@ -20,6 +20,10 @@ from aquant_ref.formats.untrusted import MOST_TEXT, open_file, open_zip, parse_j
 
 Array = NDArray[Any]
 
+# What wrappers put before every name of a network: of PyTorch's DataParallel, of its compiler, of
+# Lightning, and of training programs that keep more than the network.
+PREFIXES = ("module.", "_orig_mod.", "model.", "state_dict.")
+
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
 # What safetensors calls the dtypes that numpy has as well. BF16 is the upper half of a float32.
@@ -49,6 +53,20 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Array]:
         raise InputError(f"{path}: needs to be a .npz or .safetensors file")
     read = _read_npz if suffix == ".npz" else _read_safetensors
     return read(path)
+
+
+def without_prefix(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], str]:
+    """The tensors under shorter names, and what is left out: one of PREFIXES, or some in a row,
+    with which every name begins.
+
+    >>> without_prefix({"module.fc.bias": 1, "module.fc.weight": 2})
+    ({'fc.bias': 1, 'fc.weight': 2}, 'module.')
+    """
+    shared = os.path.commonprefix(list(tensors))
+    left_out = ""
+    while more := next((p for p in PREFIXES if shared.startswith(left_out + p)), ""):
+        left_out += more
+    return {name.removeprefix(left_out): array for name, array in tensors.items()}, left_out
 
 
 def check_tensors(tensors: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -219,6 +219,26 @@ def test_a_checkpoint_is_loaded_in_float32(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(found, logits(state, codes), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module.", "state_dict."])
+def test_what_a_wrapper_puts_before_every_name_is_left_out_and_named(
+    tmp_path: Path, prefix: str
+) -> None:
+    """Past bug: a checkpoint of DataParallel was said to lack 'bn1.bias'."""
+    path, state = tmp_path / "wrapped.npz", as_zeros(state_dict(3))
+    np.savez_compressed(path, **{prefix + name: tensor for name, tensor in state.items()})
+    graph, _, meta = MODEL.load(path)
+    assert graph.shapes[graph.output] == (3,)
+    assert meta == {"model": "resnet18", "left_out": prefix}
+
+
+def test_a_prefix_that_some_names_lack_is_left_in_place(tmp_path: Path) -> None:
+    path, state = tmp_path / "wrapped.npz", as_zeros(state_dict(3))
+    names = {name: f"module.{name}" for name in state} | {"fc.bias": "fc.bias"}
+    np.savez_compressed(path, **{names[name]: tensor for name, tensor in state.items()})
+    with pytest.raises(InputError, match=r"tensor 'bn1.bias' is missing"):
+        MODEL.load(path)
+
+
 def test_our_own_file_is_loaded_as_well(tmp_path: Path) -> None:
     _, parameters = resnet18.convert(as_zeros(state_dict(3)))
     meta = {"model": "resnet18", "classes": ["a", "b", "c"]}
