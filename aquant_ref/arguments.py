@@ -52,7 +52,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
         "--signed", action="store_true", help="store activations as signed codes, int8"
     )
 
-    run = command("run", _data(), _dtype(), _json())
+    run = command("run", _data("that which DIR was quantized on", None), _dtype(), _json())
     run.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
     run.add_argument("--images", type=int, metavar="N", help="the first N only")
     run.add_argument("--record", metavar="FILE", help="write every tensor of the run, .npz")
@@ -132,13 +132,13 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
 # What several commands take: parsers to inherit from, each time a new one, since they share actions
 
 
-def _data() -> argparse.ArgumentParser:
+def _data(words: str = "shapes", default: str | None = "shapes") -> argparse.ArgumentParser:
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument(
         "--data",
-        default="shapes",
+        default=default,
         metavar="SET",
-        help="shapes (built in), cifar10:PATH, idx:PATH or folder:PATH (default: shapes)",
+        help=f"shapes (built in), cifar10:PATH, idx:PATH or folder:PATH (default: {words})",
     )
     return parent
 

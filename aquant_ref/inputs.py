@@ -55,6 +55,7 @@ class Inputs:
         few.
         """
         definition = reference_models.get(model)
+        data.check(data_set)  # first, or the weights are blamed for what is not there
         name = data.name(data_set)
         path = definition.weights_path(name) if weights is None else Path(weights)
         trained, parameters, meta = definition.load(path)

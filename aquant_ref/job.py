@@ -35,6 +35,7 @@ from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config, learned, nearest
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
+from aquant_ref.recorded import record
 from aquant_ref.saved import FILES, bit_exact
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
@@ -94,6 +95,7 @@ def run(
         progress=progress,
         say=say,
     )
+    recorded = record(data_set)
     graph, parameters, test = inputs.graph, inputs.parameters, inputs.test
     calibration = inputs.calibration
     seconds = {"load": time.monotonic() - started}
@@ -145,6 +147,7 @@ def run(
     result = {
         "model": model,
         "data": data_set if weights is None else f"{data_set} with {weights}",
+        "data_set": recorded,
         "method": config.method,
         "weight_bits": config.weight_bits,
         "act_bits": config.act_bits,
@@ -206,6 +209,7 @@ def train(
     removed at the end. Raises InputError for any bad input.
     """
     definition = reference_models.get(model)
+    data.check(data_set)
     name = data.name(data_set)
     if not definition.recipes:
         raise InputError(f"{model}: is not trained here; it takes a checkpoint with --weights")
@@ -248,7 +252,7 @@ def train(
         raise
     meta = {
         "model": model,
-        "data": name,
+        "data": data.title(data_set),
         "classes": list(images.classes),
         "recipe": asdict(recipe),
         "seed": seed,
@@ -257,5 +261,5 @@ def train(
     }
     native.save(path, "weights", meta=meta, arrays=state.parameters)
     checkpoint.unlink()
-    say(f"wrote {path}")
+    say(f"wrote {path}, trained on {data.title(data_set)}")
     return path

@@ -24,8 +24,8 @@ def of_outcome(outcome: Outcome) -> str:
     r = outcome.result
     top = r["top1"]
     lines = [
-        f"{r['model']} on {r['data']}: {r['method']}, W{r['weight_bits']}A{r['act_bits']}, "
-        f"seed {r['seed']}, {r['images']} calibration images",
+        f"{r['model']} on {_divided(r['data'], r['data_set'])}: {r['method']}, "
+        f"W{r['weight_bits']}A{r['act_bits']}, seed {r['seed']}, {r['images']} calibration images",
         "",
         "top-1 on the test set",
         f"  float                {100 * top['float']:6.2f} %",
@@ -96,13 +96,25 @@ def of_rerun(again: Rerun) -> str:
     top = again.result["top1"]
     return "\n".join(
         [
-            f"{again.result['program']} on {again.result['data']}",
+            f"{again.result['program']} on {_divided(again.result['data'], again.result)}",
+            *_other_images(again.result),
             f"  top-1, simulated     {100 * top['simulation']:6.2f} %",
             f"  top-1, integers      {100 * top['engine']:6.2f} %",
             _exact_line(again.result["bit_exact"]),
             f"{again.result['seconds']:.0f} s",
         ]
     )
+
+
+def _divided(name: str, how: dict[str, Any]) -> str:
+    """The name of a data set, and how it is divided if it comes undivided."""
+    return ", ".join(filter(None, (name, how["division"])))
+
+
+def _other_images(result: dict[str, Any]) -> Iterator[str]:
+    if result["same_images"] is False:
+        has = "which has changed since" if result["data"] == result["quantized_on"] else ""
+        yield ", ".join(filter(None, (f"  quantized on {result['quantized_on']}", has)))
 
 
 def of_certificates(layers: Sequence[Certified], directory: str, dtype: str) -> str:

@@ -31,6 +31,7 @@ from aquant_ref.inputs import check_classes, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.quant.fixed_point import FixedPoint
+from aquant_ref.recorded import set_to_run
 from aquant_ref.versions import versions
 
 FILES = ("model.npz", "program.npz", "result.json")
@@ -111,7 +112,7 @@ class Rerun:
 
 def rerun(
     directory: Path,
-    data_set: str,
+    data_set: str | None = None,
     *,
     images: int | None = None,
     dtype: str = "float64",
@@ -121,6 +122,7 @@ def rerun(
 ) -> Rerun:
     """Run `directory`/program.npz on test images of `data_set`, beside a simulation of model.npz.
 
+    `data_set` is by default the one that result.json names, on which the network was quantized.
     `images` says how many, the first ones; all if it is None. With `record` the tensors of the
     engine's run, or with `simulate` those of the simulation, are written to that file. Raises
     InputError for any bad input.
@@ -131,6 +133,7 @@ def rerun(
     if record is not None and Path(check_writable_file(record)).suffix != ".npz":
         raise InputError(f"--record: {record} needs to be a .npz file")
     saved = Saved.load(directory)
+    data_set, beside = set_to_run(directory / FILES[2], data_set)
     test = saved.images(data_set, images, progress=progress)
     if record is not None:
         simulation = simulation_of(saved.model, saved.program, dtype=dtype)
@@ -148,6 +151,8 @@ def rerun(
     result = {
         "program": str(directory / FILES[1]),
         "data": data_set,
+        **beside,
+        "division": data.division(data_set),
         "dtype": dtype,
         "top1": agreement.top1,
         "bit_exact": bit_exact(agreement),

@@ -32,7 +32,7 @@ FLOORS = [
     {"simulate"},
     {"engine"},
     {"conformance"},
-    {"inputs", "versions"},
+    {"inputs", "recorded", "versions"},
     {"evaluate", "evidence", "results", "saved"},
     {"cell"},
     {"grid", "job"},

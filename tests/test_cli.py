@@ -28,6 +28,7 @@ from aquant_ref.ptq import observers
 RESULT_KEYS = {
     "model",
     "data",
+    "data_set",
     "method",
     "not_lowered",
     "lowering",

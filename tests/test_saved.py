@@ -181,7 +181,8 @@ def test_a_program_that_the_model_is_not_lowered_to_is_refused(
     assert "is not what" in refused(capsys, "compare", *both, "--program", tmp_path)
     assert "no such file" in refused(capsys, "certify", tmp_path / "nowhere")
     wrong = tmp_path / "wrong.npz"  # it can be run, and the comparison finds what is wrong with it
-    assert cli.main(["run", str(tmp_path), "--images", "12", "--record", str(wrong)]) == 1
+    run = ["run", str(tmp_path), "--data", "shapes", "--images", "12"]
+    assert cli.main([*run, "--record", str(wrong)]) == 1
     capsys.readouterr()
     found = printed(capsys, "compare", job / "engine.npz", wrong, "--program", job, code=1)
     assert "looks like one channel" in found

@@ -24,7 +24,17 @@ from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet
 
-__all__ = ["SPLITS", "Images", "absolute", "check", "division", "identity", "load", "name"]
+__all__ = [
+    "SPLITS",
+    "Images",
+    "absolute",
+    "check",
+    "division",
+    "identity",
+    "load",
+    "name",
+    "title",
+]
 
 SPLITS = ("train", "test")
 WITH_PATH = ("cifar10", "idx", "folder")
@@ -70,7 +80,7 @@ def absolute(spec: str) -> str:
 def check(spec: str, splits: Sequence[str] = SPLITS) -> None:
     """Raise InputError, which names what is missing, unless the files of a set are all there.
 
-    Nothing is decoded: this comes before anything else is read.
+    Nothing is decoded, so this comes before anything else is read.
     """
     if _parts(spec)[1] is not None:
         _files(spec, splits)
@@ -98,12 +108,17 @@ def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
 
 
 def division(spec: str) -> str:
-    """How a set that is not divided is divided into training and test images; "" for all others."""
+    """How a set that comes undivided is divided into training and test images; "" for others."""
     if _parts(spec)[0] != "folder":
         return ""
     module, path = _loader(spec)
     text: str = module.division(path)
     return text
+
+
+def title(spec: str) -> str:
+    """The name of a set and how it is divided, for the head of a table."""
+    return ", ".join(filter(None, (name(spec), division(spec))))
 
 
 def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:

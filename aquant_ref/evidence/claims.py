@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref import data
 from aquant_ref.errors import InputError
 from aquant_ref.evidence import pictures, tables
 from aquant_ref.evidence.borders import shapes
@@ -175,6 +176,12 @@ def reproduce(
         model, data_set, images=images, seed=seed, weights=weights, progress=progress, say=say
     )
     evidence = chosen.gather(inputs, config, progress)
+    if how := data.division(data_set):
+        evidence = replace(
+            evidence,
+            result={**evidence.result, "division": how},
+            table=f"{evidence.table}\n{data_set}: {how}",
+        )
     if out is not None:
         _write(Path(out), evidence)
     return evidence
