@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +296,11 @@ def check(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Verify an implementation against the contract: stored vectors and generated cases."""
-    return kit.verify(args, show)
+    report: list[str] = []
+    with redirect_stdout(sys.stderr):  # what an adapter prints is no part of the report
+        code = kit.verify(args, report.append)
+    show("\n".join(report))
+    return code
 
 
 def vectors(args: argparse.Namespace) -> int:

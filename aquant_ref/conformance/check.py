@@ -32,7 +32,7 @@ def check(
 ) -> Report:
     """Read the answers to what `gen` with the same arguments has written, and judge them.
 
-    Raises InputError as `gen` does.
+    Raises InputError as `gen` does, and where the stream cannot be read.
     """
     families(selection)
     report = Report(f"{len(index)} generated cases", "the kernel", selection.command_line())
@@ -40,14 +40,7 @@ def check(
     whole = list(map(str, index))
     replies = Replies(whole, contract.get(selection.operation).result, header)
     report.problems = replies.problems
-    try:
-        for some in streams.split(streams.chunks(stream, timeout)):
-            replies.read(some)
-    except streams.Silence:
-        text = f"no answer for {timeout:g} s after {replies.answered} of {len(index)} cases"
-        replies.problems.add("hang", text)
-    except streams.Endless as error:
-        replies.problems.add("endless", f"stopped after {error}")
+    replies.receive(stream, timeout)
     replies.finish()
     again = _replay(selection)
     for start, cases in zip(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from math import inf
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from aquant_ref.conformance.cases.family import DTYPES
 from aquant_ref.conformance.contract import Field
-from aquant_ref.conformance.streams import MARK, Endless
-from aquant_ref.conformance.verdict import Answers
+from aquant_ref.conformance.streams import MARK, Endless, Patience, Silence, chunks, split
+from aquant_ref.conformance.verdict import MOST_REASON, Answers
+from aquant_ref.errors import printable
 
+MOST_SHOWN = 500  # characters of a line that is shown
+MOST_DIGITS = 1100  # characters of a real; `%f` gives the smallest float64 in 1077
 SPARE = 1000  # lines that answer nothing, besides one a case, before a kernel is stopped
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 REAL = re.compile(r"[+-]?(0[xX][0-9a-fA-F.]+([pP][+-]?[0-9]+)?|[0-9.]+([eE][+-]?[0-9]+)?|inf|nan)")
@@ -28,10 +32,11 @@ class Problems:
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, kind: str, text: str) -> None:
-        """One more of this kind."""
+        """One more of this kind; each line of the text is made printable, and cut if it is long."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if len(self.first) < self.most or self.counts[kind] == 1:
-            self.first.append(f"{kind}: {text}")
+            lines = [printable(line, MOST_SHOWN) for line in f"{kind}: {text}".split("\n")]
+            self.first.append("\n".join(lines))
 
     def __bool__(self) -> bool:
         return bool(self.counts)
@@ -49,45 +54,73 @@ class Replies:
         self._values: list[list[Any]] = [[0] * len(ids) for _ in result]
         self._other: dict[int, tuple[str, str]] = {}
         self._seen = bytearray(len(ids))
+        self.answered = 0
         self._useless = 0
         self._integers = all(each.type in ("i32", "i64") for each in result)
 
-    def read(self, lines: Iterable[str]) -> None:
-        """Take in lines of the reply, each with its line end.
+    def receive(self, stream: BinaryIO, timeout: float) -> bool:
+        """Read a stream to its end, and return whether it has one.
+
+        It has none where no answer comes for `timeout` seconds, whatever else does, or where far
+        too much comes; both are problems. Raises InputError where it cannot be read.
+        """
+        patience = Patience(timeout)
+        try:
+            for lines in split(chunks(stream, patience)):
+                if self.read(lines):
+                    patience.renew()
+        except Silence:
+            self.silence(timeout)
+        except Endless as error:
+            self.problems.add("endless", f"stopped after {error}")
+        else:
+            return True
+        return False
+
+    def silence(self, timeout: float) -> None:
+        """It has not answered, or not ended, for `timeout` seconds."""
+        so_far = f"{self.answered} of {len(self._ids)} cases"
+        self.problems.add("hang", f"no answer for {timeout:g} s after {so_far}")
+
+    def read(self, lines: Iterable[str]) -> int:
+        """Take in lines of the reply, each with its line end; return how many are answers.
 
         Raises Endless once there are far more lines that answer nothing than there are cases.
         """
-        width, only = 1 + len(self._result), self._values[0]
+        before, only = self.answered, self._values[0]
         position, seen = self._position, self._seen
-        quick = self._integers and width == 2
+        quick = self._integers and len(self._result) == 1
         for line in lines:
-            words = line.split()
-            if quick and len(words) == 2 and line[-1] == "\n":  # as nearly all lines are
+            # as nearly all lines are; any other is looked at more closely
+            if quick and len(words := line.split()) == 2 and line == f"{words[0]} {words[1]}\n":
                 k = position.get(words[0])
                 if k is not None and not seen[k] and INTEGER.fullmatch(words[1]):
                     value = int(words[1])
                     if -(2**63) <= value < 2**63:
                         only[k] = value
                         seen[k] = 1
+                        self.answered += 1
                         continue
-            if not self._read(line, words):
+            if not self._read(line):
                 self._useless += 1
                 if self._useless > len(self._ids) + SPARE:
                     raise Endless(f"{self._useless} lines that answer nothing")
+        return self.answered - before
 
-    def _read(self, line: str, words: list[str]) -> bool:
+    def _read(self, line: str) -> bool:
         """Take in any line; whether it answers a case."""
+        text = line.rstrip("\r\n")
         if line.startswith("#"):
-            if line.startswith(MARK) and line.strip() != self._header:
+            if line.startswith(MARK) and text != self._header:
                 self.problems.add(
                     "other arguments",
-                    f"the stream began with\n    {line.strip()}\n  and not with"
-                    f"\n    {self._header}",
+                    f"the stream began with\n    {text}\n  and not with\n    {self._header}",
                 )
             return False
         if not line.endswith("\n"):
             self.problems.add("truncated", f"the last line is {_shown(line)} without a line end")
             return False
+        words = [word for word in text.replace("\t", " ").split(" ") if word]
         k = self._position.get(words[0]) if words else None
         if k is None:
             known = bool(words) and INTEGER.fullmatch(words[0]) and len(words) > 1
@@ -96,25 +129,26 @@ class Replies:
             self.problems.add("duplicate", f"case {words[0]} is answered again: {_shown(line)}")
         else:
             self._seen[k] = 1
+            self.answered += 1
             self._answer(k, line, words[1:])
             return True
         return False
 
     def _answer(self, k: int, line: str, words: list[str]) -> None:
         if words and words[0] in ("skip", "error"):
-            self._other[k] = (words[0], " ".join(words[1:]))
+            self._other[k] = (words[0], printable(" ".join(words[1:]), MOST_REASON))
             return
         parsed = [_parse(word, each.type) for word, each in zip(words, self._result)]  # noqa: B905
         if len(words) != len(self._result) or None in parsed:
             self.problems.add("garbled", f"line {_shown(line)}")
-            self._other[k] = ("error", f"a garbled line: {_shown(line)}")
+            self._other[k] = ("invalid", f"a garbled line: {_shown(line)}")
             return
         for values, value in zip(self._values, parsed, strict=True):
             values[k] = value
 
     def finish(self) -> None:
         """No more lines will come: whatever is not answered is missing."""
-        answered = sum(self._seen)
+        answered = self.answered
         if answered == len(self._ids):
             return
         missing = [k for k, seen in enumerate(self._seen) if not seen]
@@ -129,11 +163,6 @@ class Replies:
             text = f"{len(missing)} of {len(self._ids)} cases, {some} among them"
         self.problems.add("missing", text)
 
-    @property
-    def answered(self) -> int:
-        """How many cases have an answer."""
-        return sum(self._seen)
-
     def answers(self, start: int, stop: int) -> Answers:
         """Those of the cases start..stop - 1."""
         values = [
@@ -145,17 +174,36 @@ class Replies:
 
 
 def _parse(word: str, kind: str) -> int | float | None:
+    """The number that a word is; None where it is none, or one that the type does not have."""
     if kind == "f64":
-        if not REAL.fullmatch(word.lower()):
-            return None
-        try:
-            return float.fromhex(word) if "x" in word.lower() else float(word)
-        except (ValueError, OverflowError):
-            return None
+        return _real(word.lower())
     if not INTEGER.fullmatch(word):
         return None
     value = int(word)
     return value if -(2**63) <= value < 2**63 else None
+
+
+def _real(word: str) -> float | None:
+    """A decimal is rounded; a hexadecimal is exact, or that of a wider type and no answer."""
+    if len(word) > MOST_DIGITS or not REAL.fullmatch(word):
+        return None
+    try:
+        value = float.fromhex(word) if "x" in word else float(word)
+    except (ValueError, OverflowError):
+        return None
+    digits, _, exponent = word.lstrip("+-0x").partition("p" if "x" in word else "e")
+    lost = not value and digits.strip("0.") != "" or abs(value) == inf and "inf" not in word
+    if lost or ("x" in word and value and not _exact(digits, int(exponent or "0"))):
+        return None
+    return value
+
+
+def _exact(digits: str, exponent: int) -> bool:
+    """Whether a float64 holds the hexadecimal digits times 2^exponent."""
+    whole, _, fraction = digits.partition(".")
+    n = int(whole + fraction, 16)
+    low = (n & -n).bit_length() - 1
+    return n.bit_length() - low <= 53 and exponent - 4 * len(fraction) + low >= -1074
 
 
 def _shown(line: str) -> str:

@@ -27,10 +27,12 @@ from aquant_ref.conformance.verdict import (
     Expected,
     told,
 )
+from aquant_ref.errors import printable
 
 MOST_FAILURES = 20  # shown of one operation
 MOST_OF_FLAG = 3  # and of these, with the same flag
 MOST_LIKELY = 3  # faults named for a failure
+MOST_NAME = 500  # characters of an implementation's name, which may be a command
 MOST_SHOWN = 60  # characters of a tensor; the JSON report has all of it
 EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
 
@@ -70,7 +72,8 @@ class Report:
     """Counts by (operation, profile, flag, status), first failures, what broke the protocol.
 
     `about` says what was run, `scope` which capabilities were declared; `smallest` may have the
-    simplest failing inputs of an operation. Spec: AQ-CONF-3.
+    simplest failing inputs of an operation. All text of it is printable, so that it can be shown,
+    and put into XML and HTML, whatever an implementation calls itself and says. Spec: AQ-CONF-3.
     """
 
     about: str
@@ -83,6 +86,9 @@ class Report:
     smallest: dict[str, dict[str, Any]] = field(default_factory=dict)
     unseen: Counter[str] = field(default_factory=Counter)
     undeclared: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.implementation = printable(self.implementation, MOST_NAME)
 
     def add(
         self,
@@ -114,7 +120,7 @@ class Report:
             got, right = told(expected, answers, k)
             self.failures.append(
                 Failure(
-                    cases.ids[k],
+                    printable(cases.ids[k]),
                     str(status[k]),
                     name,
                     cases.profile,
@@ -123,7 +129,7 @@ class Report:
                     got,
                     right,
                     contract.rules(cases.operation, cases.profile),
-                    replay(cases.ids[k]),
+                    printable(replay(cases.ids[k])),
                 )
             )
 

@@ -12,10 +12,11 @@ A kernel that copies the first line lets `check` see that both commands had the 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import BinaryIO
 
 from aquant_ref.conformance import contract
@@ -81,42 +82,90 @@ class Endless(Exception):
 def split(chunks: Iterable[bytes]) -> Iterator[list[str]]:
     """The lines in each piece of a stream, with their ends; a last line may have none.
 
-    Raises Endless for a line of more than LONGEST characters.
+    Only "\\n" ends a line. Raises Endless for a line of more than LONGEST bytes.
     """
-    rest = ""
+    rest = b""
     for chunk in chunks:
-        whole = (rest + chunk.decode("utf-8", "replace")).splitlines(keepends=True)
-        rest = whole.pop() if whole and not whole[-1].endswith("\n") else ""
-        yield whole
+        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        if end:
+            yield [f"{line}\n" for line in whole.decode("utf-8", "replace").split("\n")]
         if len(rest) > LONGEST:
             raise Endless(f"a line of more than {LONGEST} characters")
     if rest:
-        yield [rest]
+        yield [rest.decode("utf-8", "replace")]
+
+
+MOST_SECONDS = 86_400.0  # that anything is waited for
+
+
+def check_timeout(seconds: float) -> float:
+    """Return `seconds`; raises InputError where it is no time to wait for."""
+    if not 0 < seconds <= MOST_SECONDS:
+        raise InputError(f"timeout: needs more than 0 seconds, a day at most, got {seconds:g}")
+    return seconds
 
 
 class Silence(Exception):
-    """Nothing came for the time that was allowed."""
+    """No answer came for the time that was allowed."""
 
 
-def chunks(stream: BinaryIO, timeout: float) -> Iterator[bytes]:
-    """What arrives on a stream, as it arrives; raises Silence after `timeout` seconds of nothing.
+class Patience:
+    """The time that is left to wait for an answer; each answer renews it."""
 
-    A thread reads, as no other way of waiting with a limit works on every system's pipes.
+    def __init__(self, seconds: float) -> None:
+        self._seconds = check_timeout(seconds)
+        self.renew()
+
+    def renew(self) -> None:
+        """Wait for the next one."""
+        self._end = time.monotonic() + self._seconds
+
+    def left(self) -> float:
+        """The seconds that are left; raises Silence where there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise Silence
+        return left
+
+
+def chunks(stream: BinaryIO, patience: Patience) -> Iterator[bytes]:
+    """What arrives on a stream, as it arrives.
+
+    Raises Silence once the patience is at its end, whatever arrives; InputError where the stream
+    cannot be read. A thread reads, as no other way of waiting with a limit works on every system's
+    pipes. It outlives this where whoever writes does, so it has a descriptor of its own.
     """
-    arrived: Queue[bytes] = Queue(maxsize=64)
+    arrived: Queue[bytes | OSError] = Queue(maxsize=64)
+    left = Event()
+    try:
+        descriptor = os.dup(stream.fileno())
+    except (OSError, ValueError) as error:  # closed, or no file of the system
+        raise InputError(f"the answers cannot be read ({error})") from error
 
     def pump() -> None:
-        with suppress(ValueError):  # closed, as the kernel was stopped
-            while piece := os.read(stream.fileno(), 1 << 16):
+        try:
+            while not left.is_set() and (piece := os.read(descriptor, 1 << 16)):
                 arrived.put(piece)
-        arrived.put(b"")
+            arrived.put(b"")
+        except OSError as error:
+            arrived.put(error)
+        finally:
+            os.close(descriptor)
 
     Thread(target=pump, daemon=True).start()
-    while True:
-        try:
-            piece = arrived.get(timeout=timeout)
-        except Empty as error:
-            raise Silence from error
-        if not piece:
-            return
-        yield piece
+    try:
+        while True:
+            try:
+                piece = arrived.get(timeout=patience.left())
+            except Empty:
+                raise Silence from None
+            if isinstance(piece, OSError):
+                raise InputError(f"the answers cannot be read ({piece.strerror or piece})")
+            if not piece:
+                return
+            yield piece
+    finally:
+        left.set()
+        with suppress(Empty):  # what waits to put something can, and then ends
+            while True:
+                arrived.get_nowait()

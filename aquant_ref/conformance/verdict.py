@@ -12,12 +12,17 @@ from aquant_ref.conformance import fast
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, objects
 from aquant_ref.conformance.contract import Operation
 from aquant_ref.conformance.judges import Refused
+from aquant_ref.errors import printable
 
 PASS, FAIL, DEVIATING, UNSUPPORTED, ERROR, MISSING = STATUSES = (
     *("pass", "fail", "deviating"),
     *("unsupported", "error", "missing"),
 )
-ANSWERS = {"skip": UNSUPPORTED, "error": ERROR, "missing": MISSING}  # those without a value
+ANSWERS = {  # those without a value; only an error can be a refusal
+    **{"skip": UNSUPPORTED, "missing": MISSING},
+    **dict.fromkeys(("error", "invalid", "crash"), ERROR),
+}
+MOST_REASON = 200  # characters of what an implementation says
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,16 @@ class Expected:
 class Answers:
     """For each result field the values that came back, (n,).
 
-    `other` has the cases without one: (what, reason), where what is "skip", "error" or "missing".
+    `other` has the cases without one: (what, reason), where what is one of ANSWERS, "invalid" for
+    what is no answer. Reasons are made printable, and cut where they are long.
     """
 
     values: Sequence[Array]
     other: Mapping[int, tuple[str, str]]
+
+    def __post_init__(self) -> None:
+        told = {k: (what, printable(why, MOST_REASON)) for k, (what, why) in self.other.items()}
+        object.__setattr__(self, "other", told)
 
     def text(self, k: int) -> str:
         """What came back for the k-th case, for people."""
@@ -94,6 +104,12 @@ def told(expected: Expected, answers: Answers, k: int) -> tuple[str, str]:
 
 def _inside(low: Any, got: Any, high: Any) -> Any:
     return (low <= got) & (got <= high)
+
+
+def without(cases: Cases, what: str, reason: str) -> Answers:
+    """No value for any of the cases, all for one reason."""
+    nothing = values(cases.operation, len(cases))
+    return Answers(nothing, dict.fromkeys(range(len(cases)), (what, reason)))
 
 
 def values(operation: Operation, count: int) -> list[Array]:

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
-from aquant_ref.conformance.adapters import Adapter
-from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.adapters import Adapter, Capabilities
+from aquant_ref.conformance.asking import Asked
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
 from aquant_ref.conformance.deviations import Deviations
 from aquant_ref.conformance.report import Report
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.vectors import Group
-from aquant_ref.conformance.verdict import Answers, expected, values, verdicts
-from aquant_ref.errors import InputError
+from aquant_ref.conformance.verdict import expected, verdicts, without
+from aquant_ref.errors import InputError, printable
 
 GENERATED = 1000  # cases of a scalar operation and variation, besides the vectors
 FEWER_TENSORS = 10  # so many times fewer of an operation on tensors
@@ -37,16 +37,19 @@ def verify(
 
     `only` runs the cases with these ids; `command` is what would do this again from a shell, and
     without one a failure names the call. Raises InputError for an unknown operation or id, one that
-    cannot be asked for, or where the adapter cannot start.
+    cannot be asked for, or where the adapter cannot start or says nothing sensible of itself.
     """
-    names = _names(adapter, operations)
-    adapter.start()
-    capabilities, known = adapter.capabilities(), deviations or Deviations()
+    for name, given in (("operations", operations), ("case", only)):
+        if isinstance(given, str):  # its characters are not meant
+            raise InputError(f"{name}: needs a list of names, got the text {given!r}")
+    asked, known = Asked(adapter), deviations or Deviations()
+    names = _names(asked, operations)
+    asked.start()
     about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
     if generated:
         about += f" and {generated} generated cases of each"
-    report = Report(about, adapter.name or type(adapter).__name__, capabilities.text())
-    report.problems = adapter.problems
+    report = Report(about, asked.name, asked.capabilities.text())
+    report.problems = asked.problems
 
     usual = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
     more = "".join(f", {k}={v}" for k, (v, default) in usual.items() if v != default)
@@ -56,24 +59,29 @@ def verify(
 
     ran = False
     for name in names:
-        for group in _groups(adapter, name, generated, seed):
+        supported = asked.supports(name)
+        for group in _groups(asked.capabilities, name, generated if supported else 0, seed):
             part = _only(group, only)
             if part is None:
                 continue
             ran = True
             cases, right = part.cases, part.expected
-            declared = adapter.supports(name) and capabilities.cover(part.selection)
-            answers = adapter.answer(part.selection, cases) if declared else _none(cases)
+            declared = supported and asked.capabilities.cover(part.selection)
+            answers = (
+                asked.answer(part.selection, cases)
+                if declared
+                else without(cases, "skip", "not declared")
+            )
             status = known.apply(cases, verdicts(right, answers))
             report.add(cases, right, answers, status, again, declared=declared)
     if only and not ran:
         raise InputError(f"case: there is no {only[0]!r}")
     if not only:
-        report.stale = known.stale()
+        report.stale = list(map(printable, known.stale()))
     return report
 
 
-def _names(adapter: Adapter, operations: Iterable[str] | None) -> list[str]:
+def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
     if operations is None:
         return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
     chosen = [contract.get(name) for name in operations]
@@ -84,13 +92,12 @@ def _names(adapter: Adapter, operations: Iterable[str] | None) -> list[str]:
     return [each.name for each in chosen]
 
 
-def _groups(adapter: Adapter, name: str, generated: int, seed: int) -> Iterator[Group]:
+def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) -> Iterator[Group]:
     yield from vectors.load(name)
-    if not generated or not adapter.supports(name):
+    if not generated:
         return
     if not contract.get(name).scalar:
         generated = -(-generated // FEWER_TENSORS)
-    capabilities = adapter.capabilities()
     for rejects, edition in sorted({(f.rejects, f.edition) for f in FAMILIES[name]}):
         if rejects and not capabilities.rejects:
             continue
@@ -120,8 +127,3 @@ def _only(group: Group, ids: Sequence[str]) -> Group | None:
         [a[chosen] for a in right.low], [a[chosen] for a in right.high], right.refused[chosen]
     )
     return Group(group.selection, group.cases.take(chosen), part)
-
-
-def _none(cases: Cases) -> Answers:
-    nothing = values(cases.operation, len(cases))
-    return Answers(nothing, dict.fromkeys(range(len(cases)), ("skip", "not declared")))

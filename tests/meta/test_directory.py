@@ -42,7 +42,7 @@ def report_on(way: str, timeout: float = 30) -> Report:
         ("text", "unreadable output", "error", "magic"),
         ("pickle", "unreadable output", "error", "pickled objects, which are never loaded"),
         ("two axes", "wrong shape", "error", "has shape (2, 2), not [C, OH, OW]"),
-        ("float", "wrong dtype", "error", "is float32, not integers"),
+        ("float", "wrong dtype", "error", "has float32, not integers"),
         ("nan", "NaN output", "error", "out_q.npy has NaN"),
         pytest.param(
             *("crash", "crash", "missing", "signal SIGABRT"),
@@ -55,7 +55,7 @@ def test_what_breaks_the_protocol_is_reported_as_what_it_is(
 ) -> None:
     report = report_on(way, timeout=0.7 if way == "hang" else 30)
     assert report.exit_code == EXIT_PROTOCOL
-    assert report.problems.counts == {kind: 2}
+    assert report.problems.counts == {kind: 1 if kind == "hang" else 2}  # not asked after it
     assert report.total()[status] == report.total()["total"] == 2
     assert words in report.text()
 

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import DTYPES, Array, Cases
+from aquant_ref.conformance.admission import Inadmissible, admit
+from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.replies import Problems
 from aquant_ref.conformance.selection import (
@@ -27,6 +29,9 @@ from aquant_ref.conformance.selection import (
 from aquant_ref.conformance.verdict import Answers, values
 from aquant_ref.errors import InputError
 from aquant_ref.quant import check_bits
+
+CRASHES = (SystemExit, GeneratorExit, MemoryError, RecursionError)  # never a refusal
+RAISED = (Exception, *CRASHES[:2])  # not KeyboardInterrupt, nor how a test framework ends a test
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,9 @@ class Adapter:
     A method takes the fields of the contract's table by name, as numpy arrays (n,): int64 for
     integers, float64 for reals, and one string for `rounding` and `profile`. Of an operation on
     tensors it takes one case: arrays with the axes of the table, Python's own numbers, and tuples
-    for pairs such as a stride. It returns one array, or one for each result. A method that is not
-    there, or raises NotImplementedError, is *unsupported*; any other exception is how to refuse an
-    input.
+    for pairs such as a stride. It returns one array, or one for each result: integers, for
+    an f64 also floats. A method that is not there, or raises NotImplementedError, is *unsupported*;
+    any other exception is how to refuse an input, but for MemoryError, RecursionError, SystemExit.
 
     >>> class Mine(Adapter):
     ...     def clip(self, *, v, low, high):
@@ -134,7 +139,8 @@ class Adapter:
         """Ask for all cases; overridden where the implementation is another process.
 
         The methods get the cases with the same strings together, those on tensors one at a time.
-        Where one raises, the halves are asked again, down to the cases that it is about.
+        Where one raises or returns what is no answer, the halves are asked again, down to the cases
+        that it is about.
         """
         method: Callable[..., Any] = getattr(self, cases.operation.name)
         columns = values(cases.operation, len(cases))
@@ -144,14 +150,15 @@ class Adapter:
             chosen = waiting.pop()
             try:
                 parts = _call(method, cases, chosen)
-            except NotImplementedError as error:
-                other |= dict.fromkeys(chosen.tolist(), ("skip", str(error)))
-            except Exception as error:
-                if len(chosen) > 1:
+            except RAISED as error:
+                what = _what(error)
+                if what == "skip":
+                    other |= dict.fromkeys(chosen.tolist(), (what, _words_of(error)))
+                elif len(chosen) > 1:
                     waiting += np.array_split(chosen, 2)
                 else:
-                    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                    other[int(chosen[0])] = ("error", reason)
+                    reason = _words_of(error) if what == "invalid" else said(error)
+                    other[int(chosen[0])] = (what, reason)
             else:
                 for column, part in zip(columns, parts, strict=True):
                     column[chosen if cases.operation.scalar else chosen[0]] = part
@@ -170,8 +177,32 @@ def _alike(cases: Cases) -> list[Array]:
     return [everywhere[column == value] for value in np.unique(column)]
 
 
+def _what(error: BaseException) -> str:
+    """What it is to raise this: a refusal, or no answer at all."""
+    if isinstance(error, NotImplementedError):
+        return "skip"
+    if isinstance(error, Inadmissible):
+        return "invalid"
+    return "crash" if isinstance(error, CRASHES) else "error"
+
+
+def said(error: BaseException) -> str:
+    """The kind of an exception and the first line of what it says, if it says anything."""
+    return ": ".join(filter(None, [type(error).__name__, _words_of(error)]))
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error).strip("\n").partition("\n")[0]
+    except Exception:  # a defect of its own
+        return ""
+
+
 def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array]:
-    """The results for these cases, one array each; raises ValueError for other shapes and types."""
+    """The results for these cases, one array each; raises Inadmissible for other shapes and types.
+
+    The method gets copies: it may work in place.
+    """
     scalar = cases.operation.scalar
     fields = {
         f.name: (column[0].item() if f.type == "str" else column) if scalar else given(f, column[0])
@@ -183,15 +214,13 @@ def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array
     returned = method(**fields)
     parts = returned if isinstance(returned, tuple) else (returned,)
     if len(parts) != len(cases.operation.result):
-        raise ValueError(f"returned {len(parts)} results, not {len(cases.operation.result)}")
+        raise Inadmissible(f"returned {len(parts)} results, not {len(cases.operation.result)}")
     arrays = []
     for field, part in zip(cases.operation.result, parts, strict=True):
-        array = np.asarray(part)
+        array = admit(field, part)
         if scalar and array.shape != (len(chosen),):
-            raise ValueError(f"{field.name}: returned shape {array.shape}, not ({len(chosen)},)")
-        if field.type != "f64" and array.dtype.kind not in "iu":
-            raise ValueError(f"{field.name}: returned {array.dtype}, not integers")
-        arrays.append(array.astype(DTYPES[field.type]))
+            raise Inadmissible(f"{field.name}: returned shape {array.shape}, not ({len(chosen)},)")
+        arrays.append(array)
     return arrays
 
 
@@ -207,8 +236,8 @@ def words(name: str, command: str) -> list[str]:
 
 
 def given(field: Field, value: Any) -> Any:
-    """A field of a case on tensors as a method gets it."""
-    return tuple(value.tolist()) if field.axes and not field.tensor else value
+    """A field of a case on tensors as a method gets it, to do with as it likes."""
+    return tuple(value.tolist()) if field.axes and not field.tensor else deepcopy(value)
 
 
 def load(name: str) -> Adapter:
@@ -222,8 +251,8 @@ def load(name: str) -> Adapter:
         sys.path.append("")  # last: no file there comes before an installed module
     try:
         made = getattr(import_module(module), attribute)()
-    except Exception as error:
-        raise InputError(f"adapter: {name!r} cannot be made ({error})") from error
+    except RAISED as error:
+        raise InputError(f"adapter: {name!r} cannot be made ({said(error)})") from error
     if not isinstance(made, Adapter):
         raise InputError(f"adapter: {name!r} is no aquant_ref.conformance.Adapter")
     return made

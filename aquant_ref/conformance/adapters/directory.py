@@ -1,0 +1,115 @@
+"""The directory of one case: what a command finds there, and what it has to write. Spec: AQ-CONF-5.
+
+    desc.json     {"format": "aquant-ref case 1", "op": "conv2d", "id": ..., "profile": "exact",
+                   "stride": [1, 2], ..., "x": "in_x.npy", ..., "results": ["q"]}
+    in_x.npy      a tensor: <i4, <i8 or <f8, row-major, .npy version 1.0
+    out_q.npy     what the command has to write: integers of any type, or reals
+
+A key a line, numbers as they are, so that a kernel without a JSON parser can look for `"stride":`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.admission import Inadmissible, admit
+from aquant_ref.conformance.cases.family import Array, plain
+from aquant_ref.conformance.contract import Field
+from aquant_ref.errors import InputError, printable
+from aquant_ref.formats.atomic import make_directory
+from aquant_ref.formats.npy import Truncated, npy_bytes, parse_npy
+from aquant_ref.formats.untrusted import read_file
+
+FORMAT = "aquant-ref case 1"
+STORED = {"i32": "<i4", "i64": "<i8", "f64": "<f8"}
+SAID = "stderr.txt"
+OURS = re.compile(rf"desc\.json|{re.escape(SAID)}|(in|out)_.*\.npy")
+MOST_OUTPUT = 64 << 20  # bytes of a result; those of the contract's cases are below a thousandth
+
+
+class NoAnswer(Exception):
+    """Why there is no value, in the words of `Answers.other`, and what broke the protocol."""
+
+    def __init__(self, what: str, reason: str, problem: str = "") -> None:
+        super().__init__(reason)
+        self.what, self.reason, self.problem = what, printable(reason), problem
+
+
+def renew(directory: Path) -> None:
+    """Make the directory, or take what an earlier run left out of it.
+
+    Raises InputError, which names it, where it is a link or no directory, or holds what cannot be
+    removed.
+    """
+    if directory.is_symlink():
+        raise InputError(f"{directory}: is a link, not a directory")
+    make_directory(directory)
+    for path in directory.iterdir():
+        if OURS.fullmatch(path.name):
+            path.unlink()  # of a link or a pipe the name, whatever it leads to
+
+
+def write_case(
+    directory: Path,
+    head: Mapping[str, Any],
+    fields: tuple[Field, ...],
+    results: tuple[Field, ...],
+    inputs: Mapping[str, Any],
+) -> None:
+    """Write `desc.json` and the tensors of one case; none of these files may be there."""
+    description = {"format": FORMAT, **head}
+    for field in fields:
+        value = inputs[field.name]
+        if field.tensor:
+            file = description[field.name] = f"in_{field.name}.npy"
+            _write(directory / file, npy_bytes(np.asarray(value, STORED[field.type])))
+        else:
+            description[field.name] = plain(value)
+    description["results"] = [field.name for field in results]
+    lines = ",\n".join(f'"{key}": {json.dumps(value)}' for key, value in description.items())
+    _write(directory / "desc.json", f"{{\n{lines}\n}}\n".encode())
+
+
+def write_said(directory: Path, said: bytes) -> None:
+    """Keep what a kernel wrote on standard error, unless it has left no place for it."""
+    with suppress(OSError):
+        _write(directory / SAID, said)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "xb") as stream:  # "x": through no link
+        stream.write(data)
+
+
+def read_result(directory: Path, field: Field) -> Array:
+    """A tensor that the kernel wrote; raises NoAnswer, which says what is wrong with it."""
+    file = f"out_{field.name}.npy"
+    path = directory / file
+    if not os.path.lexists(path):
+        raise NoAnswer("missing", f"{file} is not there", "missing output")
+    try:
+        array = parse_npy(read_file(path, most=MOST_OUTPUT), foreign=True)
+    except Truncated as error:
+        raise NoAnswer("invalid", f"{file} {error}", "truncated output") from None
+    except InputError as error:
+        reason = str(error).removeprefix(printable(f"{path}: "))
+        raise NoAnswer("invalid", f"{file} {reason}", "unreadable output") from None
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise NoAnswer("invalid", f"{file} has NaN", "NaN output")
+    try:
+        admitted = admit(field, array)
+    except Inadmissible as error:
+        reason = str(error).replace(f"{field.name}: returned", f"{file} has")
+        raise NoAnswer("invalid", reason, "wrong dtype") from None
+    if admitted.ndim != len(field.axes):
+        reason = f"{file} has shape {array.shape}, not [{', '.join(field.axes)}]"
+        raise NoAnswer("invalid", reason, "wrong shape")
+    return admitted

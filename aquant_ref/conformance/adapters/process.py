@@ -1,0 +1,158 @@
+"""A kernel that is a program: begun, waited for no longer than is allowed, and ended with all that
+it has started. Spec: AQ-CONF-2, AQ-CONF-5.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities, words
+from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.streams import check_timeout
+from aquant_ref.conformance.verdict import MOST_REASON, Answers, without
+from aquant_ref.errors import InputError, printable
+
+MARK = "AQUANT_REF_KERNEL"  # in the environment of a kernel, and of what it starts
+KEPT = 1 << 14  # bytes of standard error, the last ones
+GRACE = 0.5  # seconds for what was killed to be gone; it may be in the middle of a system call
+NOT_ASKED = ("missing", "not asked, as the operation hung before")
+SWEEPS = 10  # a process may start another while it is looked for
+
+
+class Kernel:
+    """A run of `command`, to be used in a `with`, which ends it; in a session of its own.
+
+    Raises InputError where it cannot be started. `popen` has its standard input and output.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        mark: str,
+        *,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.DEVNULL,
+    ) -> None:
+        self._mark = mark
+        try:
+            self.popen = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+                env={**os.environ, MARK: mark},
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(f"{' '.join(command)}: cannot be started ({error})") from error
+        self.stderr = bytearray()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self.popen.stderr is not None
+        with self.popen.stderr as stream:
+            while piece := stream.read(1 << 16):
+                self.stderr += piece
+                del self.stderr[:-KEPT]
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, and what it has started. Nothing here waits without a limit."""
+        with suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self.popen.wait(GRACE)
+        self._listener.join(GRACE)
+        if self._listener.is_alive():  # something has left the session and holds the pipe
+            sweep(self._mark)
+            self._listener.join(GRACE)
+
+    def ended(self, code: int, when: str = "") -> str:
+        """How it has ended, when, and its last words."""
+        how = _signal(-code) if code < 0 else f"exit code {code}"
+        return ": ".join(filter(None, [f"{how} {when}".strip(), self.last_words]))
+
+    @property
+    def last_words(self) -> str:
+        """The last line that it has written on standard error."""
+        text = self.stderr.decode("utf-8", "replace").rstrip()
+        return printable(text.rpartition("\n")[2].strip(), MOST_REASON)
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"
+
+
+def sweep(mark: str) -> None:
+    """End what kernels with this mark have left behind, in whatever session it is; on Linux, which
+    shows the environment of a process.
+    """
+    needle = f"{MARK}={mark}".encode()
+    for _ in range(SWEEPS):
+        found = 0
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # it is somebody else's, or has ended
+                if needle in environment.read_bytes().split(b"\0"):
+                    os.kill(int(environment.parent.name), signal.SIGKILL)
+                    found += 1
+        if not found:
+            return
+
+
+class ProcessAdapter(Adapter):
+    """A command that is started for cases. `option` is what names it in messages.
+
+    `timeout` is the number of seconds after which it counts as hanging; an operation that has hung
+    is not asked further. What breaks the protocol is collected in `problems`. Raises InputError for
+    what is no command, and for a timeout that is none.
+    """
+
+    def __init__(
+        self, option: str, command: str, timeout: float, capabilities: Capabilities | None
+    ) -> None:
+        self.name = command
+        self.command = words(option, command)
+        self.timeout = check_timeout(timeout)
+        self.mark = secrets.token_hex(8)
+        self._capabilities = capabilities or Capabilities()
+        self._hung: set[str] = set()
+
+    def capabilities(self) -> Capabilities:
+        """As they were given."""
+        return self._capabilities
+
+    def supports(self, operation: str) -> bool:
+        """A kernel says so itself, case by case."""
+        return True
+
+    def start(self) -> None:
+        """Ask for everything, whatever has hung before."""
+        self._hung.clear()
+
+    def hangs(self, cases: Cases, what: str) -> None:
+        """Report that it does, and that its operation is not asked further."""
+        name = cases.operation.name
+        self._hung.add(name)
+        self.problems.add("hang", f"{what}; {name} is not asked further")
+
+    def not_asked(self, cases: Cases) -> Answers | None:
+        """The answers to an operation that has hung; None where none has."""
+        if cases.operation.name not in self._hung:
+            return None
+        return without(cases, *NOT_ASKED)

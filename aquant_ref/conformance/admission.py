@@ -1,0 +1,82 @@
+"""What may be an answer: its type and range, looked at before it is converted. Spec: AQ-CONF-3.
+
+Every answer goes through `admit`, whether a method or `answer` of an adapter returns it or a file
+holds it. A stream has no types: `replies` reads only text that an integer or a real is written as.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.cases.family import DTYPES, Array
+from aquant_ref.conformance.contract import Field
+
+INT64 = np.iinfo(np.int64)
+EXACT = 2**53  # every integer up to here is a float64
+
+
+class Inadmissible(ValueError):
+    """What came back is no answer: another type, or a number that no result can be."""
+
+
+def admit(field: Field, value: Any) -> Array:
+    """Return what came back for `field` as a new array of the dtype that verdicts compare.
+
+    Integers of any width and byte order are admitted; for an f64 also floats. Every value is the
+    one that came. Raises Inadmissible for any other type (bool, complex, object, masked, ...),
+    integers beyond int64, or beyond 2^53 for an f64, and floats that no float64 is.
+    """
+    try:
+        listed = isinstance(value, list | tuple | int | float)
+        array = _listed(field, value) if listed else _array(value)
+        kinds, wanted = ("iuf", "reals") if field.type == "f64" else ("iu", "integers")
+        if array.dtype.kind not in kinds:
+            raise Inadmissible(f"returned {array.dtype}, not {wanted}")
+        if array.dtype.kind in "iu" and array.size:
+            _check_range(field, int(array.min()), int(array.max()))
+        with np.errstate(all="ignore"):
+            admitted = array.astype(DTYPES[field.type])
+            if array.dtype.itemsize > 8 and not ((admitted == array) | (array != array)).all():
+                raise Inadmissible(f"returned {array.dtype} that no float64 is")
+    except Inadmissible as error:
+        raise Inadmissible(f"{field.name}: {error}") from None
+    return admitted
+
+
+def _check_range(field: Field, least: int, most: int) -> None:
+    low, high = (-EXACT, EXACT) if field.type == "f64" else (INT64.min, INT64.max)
+    if least < low or most > high:
+        kind = "float64" if field.type == "f64" else "int64"
+        raise Inadmissible(f"returned {least if least < low else most}, which no {kind} is")
+
+
+def _array(value: Any) -> Array:
+    if isinstance(value, np.ma.MaskedArray):
+        raise Inadmissible("returned a masked array")
+    try:
+        return np.asarray(value)
+    except Exception as error:
+        reason = f"returned {type(value).__name__}, which is no array"
+        raise Inadmissible(f"{reason} ({type(error).__name__})") from error
+
+
+def _listed(field: Field, value: Any) -> Array:
+    """A number, or numbers in lists: numpy makes 1 of True beside integers, and rounds integers
+    beside one that is large.
+    """
+    try:
+        numbers = np.array(value, object)
+    except ValueError:
+        raise Inadmissible("returned lists of different lengths") from None
+    each = list(numbers.flat)
+    whole = [int(n) for n in each if isinstance(n, int | np.integer) and not isinstance(n, bool)]
+    if whole:
+        _check_range(field, min(whole), max(whole))
+    if len(whole) == len(each):
+        return numbers.astype(np.int64)
+    if len(whole) + sum(isinstance(n, float | np.floating) for n in each) == len(each):
+        return numbers.astype(np.longdouble)
+    names = ", ".join(sorted({type(n).__name__ for n in each}))
+    raise Inadmissible(f"returned a list of {names}")

@@ -1,0 +1,119 @@
+"""An adapter as the kit asks it, whatever its methods raise or return. Spec: AQ-CONF-3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from aquant_ref.conformance.adapters.base import RAISED, Adapter, Capabilities, said
+from aquant_ref.conformance.admission import Inadmissible, admit
+from aquant_ref.conformance.cases.family import Array, Cases
+from aquant_ref.conformance.contract import Field, Operation
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.verdict import ANSWERS, Answers, values, without
+from aquant_ref.errors import InputError
+
+
+@contextmanager
+def one_line(what: str) -> Iterator[None]:
+    """Turn what the block raises into an InputError; KeyboardInterrupt, and how a test framework
+    ends a test, pass through.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except RAISED as error:
+        raise InputError(f"adapter: {what} raises {said(error)}") from error
+
+
+class Asked:
+    """An adapter, started. What it says of itself is read once.
+
+    Raises InputError for what is no adapter, or says nothing sensible of itself.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        if not isinstance(adapter, Adapter):
+            what = f"the class {adapter.__name__}" if isinstance(adapter, type) else repr(adapter)
+            raise InputError(f"adapter: needs an instance of Adapter, got {what}")
+        self._adapter = adapter
+        self.problems = adapter.problems
+
+    def start(self) -> None:
+        """Start it, and read its name and capabilities."""
+        with one_line("start()"):
+            self._adapter.start()
+        with one_line("name"):
+            self.name = str(self._adapter.name or type(self._adapter).__name__)
+        with one_line("capabilities()"):
+            capabilities = self._adapter.capabilities()
+        if not isinstance(capabilities, Capabilities):
+            got = type(capabilities).__name__
+            raise InputError(f"adapter: capabilities() returns {got}, not Capabilities")
+        self.capabilities = capabilities
+
+    def reaches(self, operation: Operation) -> bool:
+        """Whether this way of asking can ask for it."""
+        with one_line(f"reaches({operation.name!r})"):
+            return bool(self._adapter.reaches(operation))
+
+    def supports(self, operation: str) -> bool:
+        """Whether it has the operation."""
+        with one_line(f"supports({operation!r})"):
+            return bool(self._adapter.supports(operation))
+
+    def answer(self, selection: Selection, cases: Cases) -> Answers:
+        """Ask for all cases; what is no answer is a verdict. Raises InputError as the adapter does,
+        where it cannot ask.
+        """
+        try:
+            answers = self._adapter.answer(selection, cases)
+        except InputError:
+            raise
+        except RAISED as error:
+            return without(cases, "crash", said(error))
+        try:
+            return _admitted(cases, answers)
+        except RAISED as error:  # of what only looks like an array, among others
+            return without(cases, "invalid", said(error))
+
+
+def _admitted(cases: Cases, answers: Answers) -> Answers:
+    """What an adapter's own `answer` returned, looked at as what its methods return is."""
+    count, results = len(cases), cases.operation.result
+    if not isinstance(answers, Answers):
+        raise Inadmissible(f"answer() returned {type(answers).__name__}, not Answers")
+    if [len(column) for column in answers.values] != [count] * len(results):
+        raise Inadmissible(f"answer() did not return {len(results)} x {count} values")
+    if not set(answers.other) <= set(range(count)):
+        raise Inadmissible("answer() answered cases that it was not asked")
+    for what, _ in answers.other.values():
+        if what not in ANSWERS:
+            raise Inadmissible(f"answer() returned {what!r}, not one of {', '.join(ANSWERS)}")
+    other = dict(answers.other)
+    columns = values(cases.operation, count)
+    for field, column, got in zip(results, columns, answers.values, strict=True):
+        if cases.operation.scalar:
+            with suppress(Inadmissible):
+                _fill(field, column, got)
+                continue
+        for k in range(count):  # to see which are not admitted
+            try:
+                if k in other:
+                    continue
+                if cases.operation.scalar:
+                    _fill(field, column[k : k + 1], got[k : k + 1])
+                else:
+                    column[k] = admit(field, got[k])
+            except Inadmissible as error:
+                other[k] = ("invalid", str(error))
+    return Answers(columns, other)
+
+
+def _fill(field: Field, column: Array, got: Any) -> None:
+    admitted = admit(field, got)
+    if admitted.shape != column.shape:
+        raise Inadmissible(f"{field.name}: returned shape {admitted.shape}, not {column.shape}")
+    column[:] = admitted

@@ -1,0 +1,306 @@
+"""Every door that an answer comes through, and every kind of value that is none."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.conformance import Capabilities, strategies, vectors, verify
+from aquant_ref.conformance.adapters import CommandAdapter, EngineAdapter, PipeAdapter
+from aquant_ref.conformance.admission import Inadmissible, admit
+from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.check import check
+from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PROTOCOL, Report
+from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.verdict import Answers
+
+Array = Any
+
+
+class Raises:
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("no array of me")
+
+
+def masked(q: Array) -> Any:
+    return np.ma.MaskedArray(q, mask=np.ones(q.shape, bool))
+
+
+# What it makes of right codes, some of which are -128 or 1: to compare by value, or after a cast to
+# int64, each would be right.
+ODD: dict[str, Callable[[Array], Any]] = {
+    "uint64": lambda q: q.astype(np.uint64),
+    "complex": lambda q: q.astype(complex),
+    "complex64": lambda q: q.astype(np.complex64),
+    "float64": lambda q: q.astype(float),
+    "float16": lambda q: q.astype(np.float16),
+    "longdouble": lambda q: q.astype(np.longdouble),
+    "bool": lambda q: q.astype(bool),
+    "objects": lambda q: q.astype(object),
+    "huge objects": lambda q: q.astype(object) + 2**64,
+    "huge integers": lambda q: (q.astype(object) + 2**64).tolist(),
+    "text": lambda q: q.astype(str),
+    "bytes": lambda q: q.astype(bytes),
+    "list of floats": lambda q: q.astype(float).tolist(),
+    "list with True": lambda q: [True if each == 1 else float(each) for each in q.ravel()],
+    "list of text": lambda q: q.astype(str).tolist(),
+    "masked": masked,
+    "structured": lambda q: q.astype([("q", np.int64)]),
+    "datetime64": lambda q: q.astype("datetime64[s]"),
+    "timedelta64": lambda q: q.astype("timedelta64[s]"),
+    "without an axis": lambda q: q.ravel()[0],
+    "an axis more": lambda q: q[None],
+    "too few": lambda q: q[..., :0],
+    "ragged": lambda q: [q.tolist(), [1, [2]]],
+    "None": lambda q: None,
+    "generator": lambda q: (each for each in q),
+    "dictionary": lambda q: dict(enumerate(q.ravel())),
+    "text alone": lambda q: "1",
+    "no array": lambda q: Raises(),
+    "no result": lambda q: (),
+    "two results": lambda q: (q, q),
+}
+NEGATIVE, ONE = "clip/range_end/8", "clip/random/11"  # -128 and 1
+TENSOR = "max_pool2d/low_codes/s8-1"
+
+
+def right(case: str) -> Array:
+    """What the vectors say of a case of `clip` or `max_pool2d`."""
+    for group in vectors.load(case.split("/")[0]):
+        if case in group.cases.ids:
+            return group.expected.low[0][group.cases.ids.index(case)]
+    raise AssertionError(case)
+
+
+def by_method(odd: Callable[[Array], Any]) -> Report:
+    class Odd(EngineAdapter):
+        def clip(self, **fields: Any) -> Any:
+            return odd(super().clip(**fields))
+
+    return verify(Odd(), operations=["clip"], only=[NEGATIVE, ONE], generated=0)
+
+
+def by_own_answer(odd: Callable[[Array], Any]) -> Report:
+    class Odd(EngineAdapter):
+        def answer(self, selection: Selection, cases: Cases) -> Any:
+            value = odd(super().answer(selection, cases).values[0])
+            return Answers(list(value) if isinstance(value, tuple) else [value], {})
+
+    return verify(Odd(), operations=["clip"], only=[NEGATIVE, ONE], generated=0)
+
+
+def by_method_on_tensors(odd: Callable[[Array], Any]) -> Report:
+    class Odd(EngineAdapter):
+        def max_pool2d(self, **fields: Any) -> Any:
+            return odd(super().max_pool2d(**fields))
+
+    return verify(Odd(), operations=["max_pool2d"], only=[TENSOR], generated=0)
+
+
+def by_own_answer_on_tensors(odd: Callable[[Array], Any]) -> Report:
+    class Odd(EngineAdapter):
+        def answer(self, selection: Selection, cases: Cases) -> Any:
+            answers = super().answer(selection, cases)
+            answers.values[0][0] = odd(answers.values[0][0])
+            return answers
+
+    return verify(Odd(), operations=["max_pool2d"], only=[TENSOR], generated=0)
+
+
+DOORS = [by_method, by_own_answer, by_method_on_tensors, by_own_answer_on_tensors]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_answer_never_passes(kind: str, door: Callable[..., Report]) -> None:
+    """Past bug: -128 as 18446744073709551488, and complex numbers, passed with a claim."""
+    report = door(ODD[kind])
+    assert report.exit_code == EXIT_MISMATCH
+    assert report.claim == "claim: none"
+    found = report.total()
+    fine = kind == "uint64" and "tensors" not in door.__name__  # of the case of 1
+    assert found["pass"] == fine
+    assert found["fail"] + found["error"] == found["total"] - fine
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "same",
+    [
+        lambda q: q.astype(np.int16),
+        lambda q: q.astype(">i8"),
+        lambda q: np.asfortranarray(q),
+        lambda q: q.view(np.ndarray)[::1],
+        lambda q: q.tolist(),
+    ],
+    ids=["int16", "big-endian", "column-major", "view", "list"],
+)
+def test_integers_of_any_kind_are_answers(
+    same: Callable[[Array], Any], door: Callable[..., Report]
+) -> None:
+    found = door(same).total()
+    assert found["pass"] == found["total"] > 0
+
+
+@pytest.mark.parametrize("kind", ["uint64", "complex", "float64", "bool", "None"])
+def test_the_smallest_failure_of_what_is_no_answer_is_found(kind: str) -> None:
+    class Odd(EngineAdapter):
+        def clip(self, **fields: Any) -> Any:
+            return ODD[kind](super().clip(**fields))
+
+    assert strategies.smallest_failure(Odd(), Selection("clip")) is not None
+
+
+NPY = ["uint64", "complex", "float64", "float16", "longdouble", "bool", "text", "structured"]
+
+
+@pytest.mark.parametrize("kind", [*NPY, "datetime64", "an axis more", "without an axis"])
+def test_what_is_no_answer_in_a_file_never_passes(kind: str, tmp_path: Path) -> None:
+    odd = tmp_path / "odd.npy"
+    np.save(odd, ODD[kind](right(TENSOR)))
+    script = f"cp $0/in_x.npy $0/out_y.npy; cp {shlex.quote(str(odd))} $0/out_q.npy"
+    kernel = CommandAdapter(f"sh -c {shlex.quote(script)} {{case}}")
+    report = verify(kernel, operations=["max_pool2d"], only=[TENSOR], generated=0)
+    assert report.exit_code == EXIT_PROTOCOL
+    assert report.total()["error"] == 1
+
+
+# Reals
+
+
+REAL = Field("r", "f64")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([1.5, -0.0, np.inf], np.float32),
+        np.array([1.5, 0.1, np.nan]),
+        np.array([1.5, 2.0**-1074], np.longdouble),
+        np.array([2**53, -(2**53)]),
+        np.array([3], np.uint8),
+        [1.5, 2, np.float32(0.5), np.int8(3)],
+    ],
+)
+def test_a_real_is_any_number_that_float64_has(value: Any) -> None:
+    assert np.array_equal(admit(REAL, value), np.asarray(value, float), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([1.5], complex),
+        np.array([True]),
+        np.array([2**53 + 1]),
+        np.array([2**64 - 1], np.uint64),
+        [1.5, True],
+        [1.5, 2**53 + 1],
+        [2**70],
+        ["1.5"],
+        pytest.param(
+            np.nextafter(np.longdouble(1), np.longdouble(2))[None],
+            marks=pytest.mark.skipif(
+                np.finfo(np.longdouble).nmant <= 52, reason="long double is double"
+            ),
+        ),
+        np.ma.MaskedArray([1.5], mask=[True]),
+    ],
+)
+def test_what_a_float64_would_round_is_no_real(value: Any) -> None:
+    with pytest.raises(Inadmissible, match=r"^r: returned "):
+        admit(REAL, value)
+
+
+# Lines of a stream
+
+
+def spoken(tmp_path: Path, reply: bytes, operation: str) -> Report:
+    """What `check` says of a reply to case 0 of `clip` or `dequantize`, to which 0 is right."""
+    path = tmp_path / "reply"
+    path.write_bytes(reply)
+    with path.open("rb") as stream:
+        return check(Selection(operation), [0], stream, timeout=5)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["0", "-0", "+0", "0000", "0\r", "0 ", "\t0"],
+)
+def test_an_integer_may_be_written_in_several_ways(word: str, tmp_path: Path) -> None:
+    assert spoken(tmp_path, f"0 {word}\n".encode(), "clip").total()["pass"] == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            b"0 1_0",
+            b"0 0_0",
+            b"0 0x0",
+            b"0 0e0",
+            b"0 0.0",
+            b"0 --0",
+            b"0 +",
+            b"0 0\x00",
+            b"0 zero",
+        ),
+        *(b"0 " + b"0" * 100_000, b"0 1" + b"0" * 100_000, b"0 18446744073709551616"),
+        *(b"0 0" + b" 0" * 100_000, b"0", b"0 nan", b"0 True", b"0 (0)", b"0 0j"),
+        *("0 \u0660".encode(), "0\u00a00".encode(), "0 0\u2028".encode(), b"0 0\xff", b"0 \xff"),
+        *(b"0\x0b0", b"0\x0c0", b"0\x1c0", b"0 0\x1d", "0\x850".encode(), b"0 0\r0", b"0\r0"),
+        *("\ufeff0 0".encode(), b"\x000 0", b"-0 0", b"00 0", "\u0660 0".encode(), b"1 0", b"-1 0"),
+        *(b"", b" ", b"\t", b"0 0\x1b[0m", b"0 error\x0b0 0"),
+    ],
+    ids=lambda line: ascii(line[:20]),
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_that_is_no_integer_has_a_verdict(line: bytes, end: bytes, tmp_path: Path) -> None:
+    report = spoken(tmp_path, line + end, "clip")
+    assert report.exit_code == EXIT_PROTOCOL
+    found = report.total()
+    assert found["error"] + found["missing"] == found["total"] == 1
+    assert all(len(text) < 600 and "\n" not in text for text in report.problems.first)
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        *((word, "pass") for word in ("0", "-0", "0.000", "0e99999999999", "0x0p0", "0X0P+9")),
+        *((word, "fail") for word in ("inf", "-INF", "nan", "1", "1e-300", "0x1p-1074")),
+        *(
+            (word, "error")
+            for word in ("1_0.0", "0.0.0", "0j", "infinity", "nan(0)", ".", "0x", "0xp")
+        ),
+        # past bug: 0, which it is not, or infinity
+        *((word, "error") for word in ("1e-400", "0x1p-1075", "0x1p-16000", "1e400", "0x1p1024")),
+        # past bug: a long double that is rounded to the right one
+        *((word, "error") for word in ("0x1.00000000000001p0", "0x1.8p-1074")),
+        *((word, "error") for word in ("\u0660", "0\u0661", "1" * 100_000, "0x" + "0" * 100_000)),
+    ],
+    ids=lambda word: ascii(word[:20]),
+)
+def test_a_real_is_read_as_it_is_written(word: str, status: str, tmp_path: Path) -> None:
+    report = spoken(tmp_path, f"0 {word}\n".encode(), "dequantize")
+    assert report.total()[status] == 1
+    assert bool(report.problems) == (status == "error")
+
+
+def test_a_garbled_line_or_a_wrong_type_is_no_refusal() -> None:
+    """Past bug: each was an error, which is what an input outside the contract has to give."""
+
+    class Odd(EngineAdapter):
+        def clip(self, *, v: Any, low: Any, high: Any) -> Any:
+            return np.full(v.shape, 0.5)
+
+    echo = "while read id rest; do echo $id zero; done"
+    rejects = Capabilities(rejects=True)
+    for adapter in (Odd(), PipeAdapter(f"sh -c {shlex.quote(echo)}", capabilities=rejects)):
+        report = verify(adapter, operations=["clip"], generated=0)
+        assert report.total(flag="no_range")["pass"] == 0
+        assert report.total(flag="no_range")["error"] == 24
