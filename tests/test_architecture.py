@@ -24,6 +24,7 @@ ORACLE = Path("aquant_ref/oracle.py")
 # not know each other.
 FLOORS = [
     {"errors", "oracle", "progress", "threads"},
+    {"checks"},
     {"formats", "integer"},
     {"data"},
     {"quant"},

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_labels
 from aquant_ref.engine.differences import difference
 from aquant_ref.engine.lowerings import lower, lowered_as
 from aquant_ref.engine.program import Program
@@ -76,14 +77,15 @@ def compare(
 ) -> Agreement:
     """Every code tensor and the logits, over all `images`: simulation against engine.
 
-    The simulation is that of `simulation_of`. Raises InputError if there are no images, or if a
-    tensor has another shape in one than in the other.
+    The simulation is that of `simulation_of`. Raises InputError if there are no images, if
+    images or labels do not fit the network, or if a tensor has another shape in one than in the
+    other.
     """
     runs = {
         "simulation": simulation_of(model, program, dtype=dtype).run,
         "engine": Engine(program).run,
     }
-    return _compared(runs, program.output, images, model.graph.images_at_once(), progress)
+    return _compared(runs, program, images, model.graph.images_at_once(), progress)
 
 
 def compare_with_ideal(
@@ -94,12 +96,12 @@ def compare_with_ideal(
     Spec: AQ-LOWER-10. Both run end to end, each on its own codes. Raises InputError as `compare`.
     """
     runs = {"ideal": Engine(lower(model)).run, "engine": Engine(program).run}
-    return _compared(runs, program.output, images, model.graph.images_at_once(), progress)
+    return _compared(runs, program, images, model.graph.images_at_once(), progress)
 
 
 def _compared(
     runs: Mapping[str, Callable[[Array], dict[str, Array]]],
-    output: str,
+    program: Program,
     images: Labelled,
     batch: int,
     progress: Progress,
@@ -107,12 +109,14 @@ def _compared(
     """What two programs, by name, make of the same images."""
     if len(images) == 0:
         raise InputError("comparison: there are no images")
+    check_labels(images.labels, len(images), program.shapes[program.output][0])
+    output = program.output
     found = Agreement(len(images), {}, {}, {})
     right = dict.fromkeys(runs, 0)
     one, other = runs
     for start in progress(range(0, len(images), batch), f"{other} against {one}"):
         indices = np.arange(start, min(start + batch, len(images)))
-        codes, labels = images.batch(indices), images.labels[indices]
+        codes = images.batch(indices)
         made = {who: run(codes) for who, run in runs.items()}
         for name, tensor in made[other].items():
             counted = difference(name, made[one].get(name), tensor)
@@ -121,6 +125,6 @@ def _compared(
             found.elements[name] = found.elements.get(name, 0) + counted.elements
             found.mismatches[name] = found.mismatches.get(name, 0) + counted.mismatches
         for who, tensors in made.items():
-            right[who] += int(np.sum(tensors[output].argmax(axis=1) == labels))
+            right[who] += int(np.sum(tensors[output].argmax(axis=1) == images.labels[indices]))
     found.top1 = {who: count / len(images) for who, count in right.items()}
     return found

@@ -183,7 +183,7 @@ class Lowering:
 
     def _lower_conv2d(self, node: Node) -> Meaning:
         attributes = _attributes(self._windows(node), "stride", "padding", "dilation")
-        attributes["groups"] = node.attributes.get("groups", 1)
+        attributes["groups"] = node["groups"]
         border = self.model.windows.get(node.name)
         if border is None:
             return self._layer(node, "conv2d", self._read(node.inputs[0]), attributes=attributes)

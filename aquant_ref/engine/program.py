@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Program:
         """Name of the logits."""
         return self.instructions[-1].name
 
-    @property
+    @cached_property
     def shapes(self) -> dict[str, Shape]:
         """The shapes of all tensors, the batch axis left out; raises ValueError as `check` does."""
         return check(self.input_shape, self.instructions)

@@ -56,8 +56,10 @@ class Recording:
     ) -> Recording:
         """What `run` makes of all `images`, and the images themselves.
 
-        Raises InputError if that would not fit the memory.
+        Raises InputError if there are none, or if that would not fit the memory.
         """
+        if len(images) == 0:
+            raise InputError("recording: there are no images")
         parts: list[dict[str, Array]] = []
         for start in progress(range(0, len(images), batch), "record"):
             codes = images.batch(np.arange(start, min(start + batch, len(images))))

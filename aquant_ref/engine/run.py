@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_codes, check_images
 from aquant_ref.engine.bounds import Bounds, bounds, product_types
 from aquant_ref.engine.channels import wide
 from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
@@ -77,18 +78,16 @@ class Engine:
 
         Raises InputError if the images are of another dtype or shape, or if there are none.
         """
-        if images.dtype != np.uint8 or images.shape[1:] != self.program.input_shape:
-            raise InputError(
-                f"images: needs uint8 of shape (N, {', '.join(map(str, self.program.input_shape))})"
-                f", got {images.dtype} of shape {images.shape}"
-            )
-        if len(images) == 0:
-            raise InputError("images: there are none")
+        check_images(images, self.program.input_shape)
         parts = map_blocks(lambda part: self._run_block(images[part]), len(images), self._block)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def compute(self, name: str, given: Mapping[str, Array]) -> Array:
-        """Tensor `name` from the tensors `given`, which it depends on, and nothing else."""
+        """Tensor `name` from the tensors `given`, which it depends on, and nothing else.
+
+        Raises InputError, which names the tensor, for values that it cannot have.
+        """
+        check_codes(given, self.program.shapes)
 
         def block(part: slice) -> Array:
             return self._compute(name, {read: tensor[part] for read, tensor in given.items()})

@@ -125,7 +125,7 @@ def _shapes(network: LearnedNetwork, name: str) -> Iterator[BorderShape]:
         assert source is not None
         tensor = network.tensors[source]
         axis = _Axis(tensor.bits, tensor.zero_point, window.squash)
-        kernel = int(np.prod(pair(node.attributes["kernel"])))
+        kernel = int(np.prod(pair(node["kernel"])))
         channels = network.graph.shapes[node.inputs[0]][0]
         count = len(window.coefficients)
         kind = {1: "tensor", channels: "channel"}.get(count, "row")

@@ -108,7 +108,7 @@ def _window_cost(network: LearnedNetwork, node: Node, form: Border) -> BorderCos
     graph = network.graph
     source = network.source(node.inputs[0])
     assert source is not None
-    rows = graph.shapes[node.inputs[0]][0] * prod(pair(node.attributes["kernel"]))
+    rows = graph.shapes[node.inputs[0]][0] * prod(pair(node["kernel"]))
     elements = rows * prod(graph.shapes[node.name][1:])
     degree = form.columns - 1
     wide = network.tensors[source].qmax * (1 << max(0, 8 - network.tensors[source].bits)) + 1
@@ -132,7 +132,7 @@ def _window_cost(network: LearnedNetwork, node: Node, form: Border) -> BorderCos
             table_entries=entries,
         )
     if window.feedback:
-        outputs = graph.shapes[node.name][0] // node.attributes.get("groups", 1)
+        outputs = graph.shapes[node.name][0] // node["groups"]
         rank = min(window.feedback, outputs)
         cost += BorderCost(
             parameters=rows + (rank * rows if rank < outputs else 0),

@@ -76,9 +76,8 @@ class Switched:
         geometry = windows(node, x.shape[1:])
         if not rounds or name not in self.network.windows:
             return geometry.columns(x).reshape(len(x), geometry.rows, -1)
-        groups = node.attributes.get(
-            "groups", 1
-        )  # a weight of ones and zeros lets every row through, rounded
+        groups = node["groups"]
+        # a weight of ones and zeros lets every row through, rounded
         unit = np.tile(np.eye(geometry.rows // groups, dtype=x.dtype), (groups, 1))
         own = {
             "weight": unit.reshape(geometry.rows, -1, *geometry.kernel),

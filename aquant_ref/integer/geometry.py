@@ -9,9 +9,9 @@ InputError, one line that names the attribute.
 from __future__ import annotations
 
 from math import prod
-from operator import index
 from typing import Any
 
+from aquant_ref.checks import integer, shown
 from aquant_ref.errors import InputError
 
 Pair = tuple[int, int]
@@ -19,6 +19,8 @@ Sides = tuple[Pair, Pair]
 
 # Elements of an image's tensor, padding included, or of its im2col matrix: 2 GiB of float64.
 LARGEST_TENSOR = 2**28
+# Channels of a tensor. With 8-bit codes and weights, a sum over more could leave int32.
+LARGEST_CHANNELS = 2**16
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
@@ -29,20 +31,12 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     >>> whole("groups", 2)
     2
     """
-    try:
-        number = None if isinstance(value, bool) else index(value)
-    except TypeError:
-        number = None
-    if number is None or not least <= number <= LARGEST_TENSOR:
-        raise InputError(
-            f"{name}: needs whole numbers from {least} to {LARGEST_TENSOR}, got {value!r}"
-        )
-    return number
+    return integer(name, value, least, LARGEST_TENSOR)
 
 
 def _two(name: str, value: Any) -> tuple[Any, Any]:
     if not isinstance(value, tuple | list) or len(value) != 2:
-        raise InputError(f"{name}: needs one number or two, got {value!r}")
+        raise InputError(f"{name}: needs one number or two, got {shown(value)}")
     return value[0], value[1]
 
 

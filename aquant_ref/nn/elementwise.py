@@ -8,6 +8,8 @@ import numpy as np
 from autograd.extend import defvjp, defvjp_argnums
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_labels
+from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import primitive
 
 Array = NDArray[Any]
@@ -78,7 +80,13 @@ def softmax(logits: Array) -> Array:
 
 @primitive
 def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
-    """Mean over the batch of -log softmax(logits)[label]; logits (N, K), labels (N,) integers."""
+    """Mean over the batch of -log softmax(logits)[label]; logits (N, K), labels (N,) integers.
+
+    Raises InputError for labels that are not 0 to K - 1.
+    """
+    if logits.ndim != 2 or 0 in logits.shape:
+        raise InputError(f"loss: needs logits (N, K), got shape {logits.shape}")
+    check_labels(labels, *logits.shape)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_total = np.log(np.exp(shifted).sum(axis=1))
     return np.mean(log_total - shifted[np.arange(len(labels)), labels])

@@ -9,15 +9,24 @@ nodes for reconstruction: `evaluate` runs any run of nodes from given tensors, u
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import (
+    check_images,
+    check_real_images,
+    integer,
+    shown,
+)
 from aquant_ref.errors import InputError
+from aquant_ref.formats.native import check_name
+from aquant_ref.integer.geometry import LARGEST_CHANNELS, LARGEST_TENSOR
 from aquant_ref.nn.norm import batch_norm_train, batch_statistics
 from aquant_ref.nn.operations import OPERATIONS, Node, Shape
 
@@ -47,42 +56,73 @@ class Block:
     inputs: tuple[str, ...]
     output: str
 
+    @classmethod
+    def of(cls, name: str, nodes: Sequence[Node]) -> Block:
+        """The block of these nodes."""
+        made = {node.name for node in nodes}
+        read = dict.fromkeys(i for node in nodes for i in node.inputs if i not in made)
+        return cls(name, tuple(nodes), tuple(read), nodes[-1].name)
+
 
 class Graph:
     """Nodes in topological order over an input of `input_shape` (channels, height, width).
 
     `zero` is the code that stands for the real number 0 in each channel of the image, and so the
-    code of a padded pixel; all 0 if it is left out (AQ-AFFINE-4). Raises ValueError, which names
-    the node, for a name used twice, an unknown op, an input that no earlier node makes, or shapes
-    that do not fit.
+    code of a padded pixel; all 0 if it is left out (AQ-AFFINE-4). Raises InputError, which names
+    the node, for a name used twice, an input that no earlier node makes, shapes that do not fit or
+    are too large, or a block whose nodes are not consecutive.
     """
 
     def __init__(self, input_shape: Shape, nodes: Iterable[Node], zero: Sequence[int] = ()) -> None:
-        self.nodes = tuple(nodes)
-        self.zero = tuple(zero) or (0,) * input_shape[0]
-        self.shapes: dict[str, Shape] = {INPUT: tuple(input_shape)}
+        shape, self.zero = _image(input_shape, zero)
+        self.nodes: tuple[Node, ...] = ()
+        self.shapes: dict[str, Shape] = {INPUT: shape}
         self.parameter_shapes: dict[str, Shape] = {}
-        for node in self.nodes:
-            self._add(node)
+        self._made: dict[str, Node] = {}
+        self._readers: dict[str, list[Node]] = {INPUT: []}
+        self._ended: set[str] = set()  # blocks that another has followed
+        self._parameters: dict[str, dict[str, str]] = {}  # of each node, by their short names
+        for node in nodes:
+            self.add(node)
 
-    def _add(self, node: Node) -> None:
+    def add(self, node: Node) -> None:
+        """Append a node; raises InputError, which names it, as the graph itself does."""
         if node.name in self.shapes:
-            raise ValueError(f"{node.name}: this name is used twice")
-        if node.op not in OPERATIONS:
-            raise ValueError(f"{node.name}: unknown op {node.op!r}")
+            raise InputError(f"{node.name}: this name is used twice")
         for name in node.inputs:
             if name not in self.shapes:
-                raise ValueError(f"{node.name}: reads {name!r}, which no earlier node makes")
+                raise InputError(f"{node.name}: reads {name!r}, which no earlier node makes")
+        if node.block in self._ended and node.block:
+            raise InputError(f"{node.name}: block {node.block!r}: its nodes are not consecutive")
         operation = OPERATIONS[node.op]
         if operation.reads not in (None, len(node.inputs)):
-            raise ValueError(f"{node.name}: reads {len(node.inputs)} tensors")
+            raise InputError(f"{node.name}: reads {len(node.inputs)} tensors")
         shapes = [self.shapes[name] for name in node.inputs]
-        self.shapes[node.name] = operation.shape(node, *shapes)
-        for name, shape in operation.parameters(node, shapes[0]).items():
+        for shape in shapes:
+            if operation.axes not in (None, len(shape)):
+                raise InputError(f"{node.name}: {node.op} cannot read a tensor of shape {shape}")
+        made = operation.shape(node, *shapes)
+        parameters = operation.parameters(node, shapes[0])
+        _check_size(node, "makes a tensor", made)
+        for name, shape in parameters.items():
+            _check_size(node, f"has a {name}", shape)
+        if self.nodes and self.nodes[-1].block != node.block:
+            self._ended.add(self.nodes[-1].block)
+        self.nodes += (node,)
+        self.shapes[node.name], self._made[node.name] = made, node
+        self._readers[node.name] = []
+        for name in dict.fromkeys(node.inputs):
+            self._readers[name].append(node)
+        self._parameters[node.name] = {name: f"{node.name}.{name}" for name in parameters}
+        for name, shape in parameters.items():
             self.parameter_shapes[f"{node.name}.{name}"] = shape
 
     def to_float(self, codes: Array, dtype: Any = np.float32) -> Array:
-        """uint8 pixels (N, C, H, W) as the real numbers that are read, (code - zero)/255."""
+        """uint8 pixels (N, C, H, W) as the real numbers that are read, (code - zero)/255.
+
+        Raises InputError for images of another dtype or shape, or if there are none.
+        """
+        check_images(codes, self.shapes[INPUT])
         scale = np.dtype(dtype).type(PIXEL_SCALE)
         if not any(self.zero):
             return codes * scale
@@ -90,7 +130,9 @@ class Graph:
 
     @property
     def output(self) -> str:
-        """Name of the last tensor."""
+        """Name of the last tensor; raises InputError where there are no nodes."""
+        if not self.nodes:
+            raise InputError("graph: there are no nodes")
         return self.nodes[-1].name
 
     def images_at_once(self) -> int:
@@ -100,11 +142,11 @@ class Graph:
 
     def node(self, name: str) -> Node:
         """The node that makes tensor `name`; raises KeyError."""
-        return {node.name: node for node in self.nodes}[name]
+        return self._made[name]
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read tensor `name`."""
-        return tuple(node for node in self.nodes if name in node.inputs)
+        return tuple(self._readers[name])
 
     def needed(self, name: str, given: Container[str]) -> tuple[Node, ...]:
         """The nodes, in order, that make tensor `name` from the tensors `given`."""
@@ -116,18 +158,9 @@ class Graph:
         return tuple(reversed(nodes))
 
     def blocks(self) -> tuple[Block, ...]:
-        """The named blocks in order; raises ValueError where one is not consecutive."""
-        names = list(dict.fromkeys(node.block for node in self.nodes))
-        blocks = []
-        for name in names:
-            nodes = tuple(node for node in self.nodes if node.block == name)
-            start = self.nodes.index(nodes[0])
-            if self.nodes[start : start + len(nodes)] != nodes:
-                raise ValueError(f"block {name!r}: its nodes are not consecutive")
-            made = {node.name for node in nodes}
-            read = dict.fromkeys(i for node in nodes for i in node.inputs if i not in made)
-            blocks.append(Block(name, nodes, tuple(read), nodes[-1].name))
-        return tuple(blocks)
+        """The named blocks in order; nodes outside of any that follow one another are one."""
+        runs = [tuple(nodes) for _, nodes in groupby(self.nodes, lambda node: node.block)]
+        return tuple(Block.of(nodes[0].block, nodes) for nodes in runs)
 
     def evaluate(
         self,
@@ -156,7 +189,12 @@ class Graph:
             if node.op == "batch_norm" and statistics is not None:
                 mean, variance = statistics[node.name] = batch_statistics(inputs[0])
                 value = batch_norm_train(
-                    inputs[0], own["gamma"], own["beta"], mean=mean, variance=variance
+                    inputs[0],
+                    own["gamma"],
+                    own["beta"],
+                    mean=mean,
+                    variance=variance,
+                    eps=node["eps"],
                 )
             else:
                 value = (operate or _operate)(node, own, *inputs)
@@ -168,27 +206,14 @@ class Graph:
         return values
 
     def run(self, parameters: Parameters, images: Array, **options: Any) -> Array:
-        """The last tensor for `images` (N, C, H, W); options as in `evaluate`."""
+        """The last tensor for `images` (N, C, H, W), as `to_float` makes them; options as in
+        `evaluate`. Raises InputError for images of another dtype or shape, or if there are none.
+        """
+        check_real_images(images, self.shapes[INPUT])
         return self.evaluate(parameters, {INPUT: images}, forget=True, **options)[self.output]
 
     def _own_parameters(self, node: Node, parameters: Parameters) -> dict[str, Array]:
-        prefix = node.name + "."
-        return {
-            name.removeprefix(prefix): parameters[name]
-            for name in self.parameter_shapes
-            if name.startswith(prefix)
-        }
-
-    def check_image(self) -> None:
-        """Raise ValueError unless there is a node and the image has channels, each with a zero."""
-        shape = self.shapes[INPUT]
-        if len(shape) != 3 or not all(type(size) is int and size >= 1 for size in shape):
-            raise ValueError(f"{INPUT}: has shape {shape}")
-        codes = [zero for zero in self.zero if type(zero) is int and 0 <= zero <= 255]
-        if len(codes) != shape[0] or len(self.zero) != shape[0]:
-            raise ValueError(f"{INPUT}: its zero {self.zero} is not a code for each channel")
-        if not self.nodes:
-            raise ValueError("there are no nodes")
+        return {short: parameters[name] for short, name in self._parameters[node.name].items()}
 
     def check_parameters(self, parameters: Parameters) -> None:
         """Raise InputError, which names the parameter, unless all are there, of their shape,
@@ -199,17 +224,16 @@ class Graph:
                 f"parameter {name!r} is {'unexpected' if name in parameters else 'missing'}"
             )
         for name, shape in self.parameter_shapes.items():
-            if parameters[name].shape != shape:
+            value = parameters[name]
+            if not isinstance(value, np.ndarray) or value.dtype not in (np.float32, np.float64):
                 raise InputError(
-                    f"parameter {name!r} has shape {parameters[name].shape}, needs {shape}"
+                    f"parameter {name!r} is {shown(value)}, needs float32 or float64"
                 )
-            if parameters[name].dtype.kind != "f":
-                raise InputError(
-                    f"parameter {name!r} is {parameters[name].dtype}, needs a float dtype"
-                )
-            if not bool((abs(parameters[name]) < float("inf")).all()):  # false for NaN as well
+            if value.shape != shape:
+                raise InputError(f"parameter {name!r} has shape {value.shape}, needs {shape}")
+            if not bool((abs(value) < float("inf")).all()):  # false for NaN as well
                 raise InputError(f"parameter {name!r} holds NaN or infinity")
-            if name.endswith(".variance") and bool((parameters[name] < 0).any()):
+            if name.endswith(".variance") and bool((value < 0).any()):
                 raise InputError(f"parameter {name!r} is negative")
 
     def __str__(self) -> str:
@@ -235,6 +259,28 @@ class Graph:
         )
 
 
+def _image(input_shape: Any, zero: Any) -> tuple[Shape, tuple[int, ...]]:
+    """Shape and zero of an image; raises InputError unless it has channels, each with a code."""
+    if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
+        raise InputError(f"{INPUT}: needs a shape (C, H, W), got {shown(input_shape)}")
+    shape = tuple(integer(f"{INPUT}: its shape", size, 1) for size in input_shape)
+    if math.prod(shape) >= LARGEST_TENSOR or shape[0] > LARGEST_CHANNELS:
+        raise InputError(f"{INPUT}: is too large, {shape}")
+    codes = tuple(integer(f"{INPUT}: its zero", code, 0, 255) for code in zero)
+    if len(codes) not in (0, shape[0]):
+        raise InputError(f"{INPUT}: its zero {codes} is not a code for each channel")
+    return shape, codes or (0,) * shape[0]
+
+
+def _check_size(node: Node, what: str, shape: Shape) -> None:
+    if math.prod(shape) >= LARGEST_TENSOR:
+        raise InputError(f"{node.name}: {what} of shape {shape}, which is too large")
+    if shape[0] > LARGEST_CHANNELS:
+        raise InputError(
+            f"{node.name}: {what} of {shape[0]} channels, more than {LARGEST_CHANNELS}"
+        )
+
+
 class Builder:
     """Writes a graph down layer by layer; every method returns the name of its tensor.
 
@@ -250,23 +296,37 @@ class Builder:
     """
 
     def __init__(self, input_shape: Shape, zero: Sequence[int] = ()) -> None:
-        self._input_shape, self._zero = input_shape, zero
-        self._nodes: list[Node] = []
+        self._graph = Graph(input_shape, (), zero)
         self._block = ""
 
     @contextmanager
-    def block(self, name: str) -> Any:
-        """Nodes made inside belong to block `name` and have its name before their own."""
+    def block(self, name: str) -> Iterator[None]:
+        """Nodes made inside belong to block `name` and have its name before their own.
+
+        Raises InputError inside another block.
+        """
+        check_name(name, "block")
+        if self._block:
+            raise InputError(f"block {name!r}: is inside of block {self._block!r}")
         self._block = name
-        yield
-        self._block = ""
+        try:
+            yield
+        finally:
+            self._block = ""
 
     def __call__(self, name: str, op: str, *inputs: str, **attributes: Any) -> str:
-        """Append a node; its tensor is called "<block>.<name>"."""
+        """Append a node; its tensor is called "<block>.<name>".
+
+        Raises InputError, which names the node, as `Node` and `Graph` do.
+        """
+        check_name(name, "node")
         node = Node(f"{self._block}.{name}", op, inputs, self._block, attributes)
-        self._nodes.append(node)
+        self._graph.add(node)
         return node.name
 
     def graph(self) -> Graph:
-        """The graph so far."""
-        return Graph(self._input_shape, self._nodes, self._zero)
+        """The graph so far; raises InputError where there are no nodes."""
+        if not self._graph.nodes:
+            raise InputError("graph: there are no nodes")
+        shape = self._graph.shapes[INPUT]
+        return Graph(shape, self._graph.nodes, self._graph.zero)

@@ -20,7 +20,7 @@ from aquant_ref.threads import map_blocks
 
 Array = NDArray[Any]
 
-EPS = 1e-5
+EPS = 1e-5  # as PyTorch has it; Keras and MobileNetV3 have 1e-3
 
 
 def _block(x: Array) -> int:
@@ -53,14 +53,16 @@ def _normalised(x: Array, mean: Array, inverse: Array) -> Array:
 
 
 @primitive
-def batch_norm_train(x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array) -> Array:
+def batch_norm_train(
+    x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array, eps: float = EPS
+) -> Array:
     """Normalise with the batch's own statistics, as `batch_statistics` gave them.
 
     x (N, C, H, W), gamma, beta (C,). The derivative rule takes into account that mean and variance
     are functions of x, although they are passed in (so that they are computed once and can be
     recorded).
     """
-    inverse = gamma / np.sqrt(variance + EPS)
+    inverse = gamma / np.sqrt(variance + eps)
     slope = inverse.astype(x.dtype)
     offset = (beta - mean * inverse).astype(x.dtype)
     out = np.empty_like(x)
@@ -78,7 +80,7 @@ def _batch_norm_train_vjp(
 ) -> Any:
     x, gamma, _ = args
     mean = kwargs["mean"].astype(x.dtype)
-    inverse = (1 / np.sqrt(kwargs["variance"] + EPS)).astype(x.dtype)
+    inverse = (1 / np.sqrt(kwargs["variance"] + kwargs.get("eps", EPS))).astype(x.dtype)
     count = x.dtype.type(len(x) * x.shape[2] * x.shape[3])
 
     def vjp(g: Array) -> tuple[Array, ...]:
@@ -110,9 +112,11 @@ def _batch_norm_train_vjp(
 defvjp_argnums(batch_norm_train, _batch_norm_train_vjp)
 
 
-def batch_norm(x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array) -> Array:
+def batch_norm(
+    x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array, eps: float = EPS
+) -> Array:
     """Normalise with given statistics (inference): an affine map per channel, traced by autograd as
     it stands.
     """
-    inverse = gamma / np.sqrt(variance + EPS)
+    inverse = gamma / np.sqrt(variance + eps)
     return x * _column(inverse) + _column(beta - mean * inverse)

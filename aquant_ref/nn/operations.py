@@ -7,21 +7,37 @@ A new layer is one entry in `OPERATIONS`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
+from aquant_ref.checks import shown
+from aquant_ref.errors import InputError
+from aquant_ref.formats.native import check_name
+from aquant_ref.nn.attributes import (
+    CHANNELS,
+    FLAG,
+    GROUPS,
+    KERNEL,
+    PADDING,
+    POOL_STRIDE,
+    STRIDE,
+    Attribute,
+    checked,
+    eps,
+)
 from aquant_ref.nn.conv import conv2d, linear
 from aquant_ref.nn.elementwise import add, concat, flatten, relu, relu6
-from aquant_ref.nn.norm import batch_norm
+from aquant_ref.nn.norm import EPS, batch_norm
 from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool, pooling_windows
 from aquant_ref.nn.windows import Windows, geometry_of, pair
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
+LONGEST_NAME = 200  # characters: the names of arrays in files, and messages, contain it
 CEILINGS = {"relu": None, "relu6": 6}  # activations, which clip at 0, and where they end above
 
 
@@ -30,7 +46,8 @@ class Node:
     """One operation: the tensor `name` is `op` of the tensors `inputs`.
 
     Its parameters are called "<name>.weight" and so on; `block` names the reconstruction block that
-    the node belongs to.
+    the node belongs to. Raises InputError, which names the node, for names that are no strings of
+    printable ASCII, an unknown op, or attributes that it does not have or that cannot be so.
     """
 
     name: str
@@ -39,19 +56,46 @@ class Node:
     block: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_name(self.name, "node")
+        if len(self.name) > LONGEST_NAME:
+            raise InputError(f"node {shown(self.name)}: is longer than {LONGEST_NAME} characters")
+        if not isinstance(self.op, str) or self.op not in OPERATIONS:
+            raise InputError(
+                f"{self.name}: unknown op {shown(self.op)}; there are {', '.join(OPERATIONS)}"
+            )
+        if not isinstance(self.inputs, tuple):
+            raise InputError(f"{self.name}: inputs: needs a tuple, got {shown(self.inputs)}")
+        for read in self.inputs:
+            check_name(read, f"{self.name}: input")
+        if self.block != "":
+            check_name(self.block, f"{self.name}: block")
+        if not isinstance(self.attributes, Mapping):
+            raise InputError(f"{self.name}: attributes: needs a mapping of names")
+        known = OPERATIONS[self.op].attributes
+        object.__setattr__(
+            self, "attributes", checked(self.name, self.op, self.attributes, known)
+        )
+
+    def __getitem__(self, attribute: str) -> Any:
+        """The attribute, or its default."""
+        return self.attributes.get(attribute, OPERATIONS[self.op].attributes[attribute].default)
+
 
 @dataclass(frozen=True)
 class Operation:
     """How an op computes: `apply(node, parameters, *inputs)`, with parameters by their short names.
 
     `shape(node, *input shapes)` and `parameters(node, input shape)` leave the batch axis out;
-    `reads` is how many tensors it takes, None for any number.
+    `reads` is how many tensors it takes, None for any number, and `axes` how many axes they have.
     """
 
     apply: Callable[..., Array]
     shape: Callable[..., Shape]
     parameters: Callable[[Node, Shape], dict[str, Shape]] = lambda node, shape: {}
     reads: int | None = 1
+    axes: int | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 def windows(node: Node, shape: Shape) -> Windows:
@@ -59,29 +103,26 @@ def windows(node: Node, shape: Shape) -> Windows:
 
     Spec: AQ-IDEAL-4. Raises ValueError, which names the node, where they do not fit.
     """
-    a = node.attributes
     try:
         if node.op == "conv2d":
-            return Windows.of((1, *shape), a["kernel"], a)
+            return Windows.of((1, *shape), node["kernel"], node.attributes)
         if node.op == "global_avg_pool":
             return pooling_windows((1, *shape), (shape[1], shape[2]))
-        return pooling_windows((1, *shape), a["kernel"], **geometry_of(a))
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{node.name}: {error}") from error
+        return pooling_windows((1, *shape), node["kernel"], **geometry_of(node.attributes))
+    except ValueError as error:
+        raise InputError(f"{node.name}: {error}") from error
 
 
 def _window_shape(node: Node, shape: Shape, channels: int) -> Shape:
-    if type(channels) is not int or channels < 1:
-        raise ValueError(f"{node.name}: channels cannot be {channels}")
     geometry = windows(node, shape)
     return channels, geometry.out_height, geometry.out_width
 
 
 def _concat_shape(node: Node, *shapes: Shape) -> Shape:
     if len(shapes) < 2:
-        raise ValueError(f"{node.name}: needs two or more inputs to put together")
+        raise InputError(f"{node.name}: needs two or more inputs to put together")
     if len({shape[1:] for shape in shapes}) != 1:
-        raise ValueError(
+        raise InputError(
             f"{node.name}: shapes {' and '.join(map(str, shapes))} differ beyond their channels"
         )
     return sum(shape[0] for shape in shapes), *shapes[0][1:]
@@ -89,53 +130,62 @@ def _concat_shape(node: Node, *shapes: Shape) -> Shape:
 
 def _same_shape(node: Node, *shapes: Shape) -> Shape:
     if len(set(shapes)) != 1:
-        raise ValueError(f"{node.name}: shapes {' and '.join(map(str, shapes))} differ")
+        raise InputError(f"{node.name}: shapes {' and '.join(map(str, shapes))} differ")
     return shapes[0]
 
 
 def _conv_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
-    a = node.attributes
-    for channels in (shape[0], a["channels"]):
-        if channels % a.get("groups", 1):
-            raise ValueError(
-                f"{node.name}: {channels} channels do not split into {a['groups']} groups"
-            )
-    weight = (a["channels"], shape[0] // a.get("groups", 1), *pair(a["kernel"]))
-    return {"weight": weight, **({"bias": weight[:1]} if a.get("bias", True) else {})}
+    channels, groups = node["channels"], node["groups"]
+    for each in (shape[0], channels):
+        if each % groups:
+            raise InputError(f"{node.name}: {each} channels do not split into {groups} groups")
+    weight = (channels, shape[0] // groups, *pair(node["kernel"]))
+    return {"weight": weight, **({"bias": weight[:1]} if node["bias"] else {})}
 
 
 def _linear_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
-    return {
-        "weight": (node.attributes["channels"], shape[0]),
-        "bias": (node.attributes["channels"],),
-    }
+    return {"weight": (node["channels"], shape[0]), "bias": (node["channels"],)}
 
 
 def _norm_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
     return dict.fromkeys(("gamma", "beta", "mean", "variance"), shape[:1])
 
 
-def _options(node: Node, names: Sequence[str]) -> dict[str, Any]:
+def _options(node: Node, *names: str) -> dict[str, Any]:
     return {name: node.attributes[name] for name in names if name in node.attributes}
 
 
 def _conv2d(node: Node, parameters: Mapping[str, Array], x: Array) -> Array:
-    options = _options(node, ("stride", "padding", "dilation", "groups"))
+    options = _options(node, "stride", "padding", "dilation", "groups")
     if "bias" in parameters:
         return conv2d(x, parameters["weight"], parameters["bias"], **options)
     return conv2d(x, parameters["weight"], **options)
 
 
+PLACES = {"padding": PADDING, "dilation": STRIDE}  # where windows lie, but for the stride
+POOL = {"kernel": KERNEL, "stride": POOL_STRIDE, **PLACES}
+
 OPERATIONS: dict[str, Operation] = {
     "conv2d": Operation(
         _conv2d,
-        lambda node, shape: _window_shape(node, shape, node.attributes["channels"]),
+        lambda node, shape: _window_shape(node, shape, node["channels"]),
         _conv_parameters,
+        axes=3,
+        attributes={
+            "channels": CHANNELS,
+            "kernel": KERNEL,
+            "stride": STRIDE,
+            **PLACES,
+            "groups": GROUPS,
+            "bias": FLAG,
+        },
     ),
     "linear": Operation(
         lambda node, parameters, x: linear(x, parameters["weight"], parameters["bias"]),
-        lambda node, shape: (node.attributes["channels"],),
+        lambda node, shape: (node["channels"],),
         _linear_parameters,
+        axes=1,
+        attributes={"channels": CHANNELS},
     ),
     "batch_norm": Operation(
         lambda node, parameters, x: batch_norm(
@@ -144,29 +194,36 @@ OPERATIONS: dict[str, Operation] = {
             parameters["beta"],
             mean=parameters["mean"],
             variance=parameters["variance"],
+            eps=node["eps"],
         ),
         _same_shape,
         _norm_parameters,
+        axes=3,
+        attributes={"eps": eps(EPS)},
     ),
     "relu": Operation(lambda node, parameters, x: relu(x), _same_shape),
     "relu6": Operation(lambda node, parameters, x: relu6(x), _same_shape),
     "add": Operation(lambda node, parameters, a, b: add(a, b), _same_shape, reads=2),
     "avg_pool": Operation(
         lambda node, parameters, x: avg_pool(
-            x,
-            node.attributes["kernel"],
-            **_options(node, ("stride", "padding", "dilation", "count_padding")),
+            x, node["kernel"], **_options(node, "stride", "padding", "dilation", "count_padding")
         ),
         lambda node, shape: _window_shape(node, shape, shape[0]),
+        axes=3,
+        attributes={**POOL, "count_padding": FLAG},
     ),
     "max_pool": Operation(
         lambda node, parameters, x: max_pool(
-            x, node.attributes["kernel"], **_options(node, ("stride", "padding", "dilation"))
+            x, node["kernel"], **_options(node, "stride", "padding", "dilation")
         ),
         lambda node, shape: _window_shape(node, shape, shape[0]),
+        axes=3,
+        attributes=POOL,
     ),
     "global_avg_pool": Operation(
-        lambda node, parameters, x: global_avg_pool(x), lambda node, shape: (shape[0], 1, 1)
+        lambda node, parameters, x: global_avg_pool(x),
+        lambda node, shape: (shape[0], 1, 1),
+        axes=3,
     ),
     "concat": Operation(
         lambda node, parameters, *inputs: concat(*inputs), _concat_shape, reads=None

@@ -207,7 +207,7 @@ class QuantizedGraph:
             raise InputError(f"{node.name}: a border with feedback has no integer form yet")
         source = self.code_source(node.inputs[0])
         rows = int(
-            np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node.attributes["kernel"])])
+            np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node["kernel"])])
         )
         codes = np.broadcast_to(border.codes, (rows, border.codes.shape[1]))
         tables: dict[str, Any] = {
@@ -317,7 +317,6 @@ class QuantizedGraph:
 
         Spec: AQ-IDEAL-1.
         """
-        self.graph.check_image()
         weights = {
             name.removesuffix(".weight"): shape
             for name, shape in self.graph.parameter_shapes.items()
@@ -343,7 +342,7 @@ class QuantizedGraph:
             node = self.graph.node(name)
             with _named(name):
                 read = node.inputs[0]
-                rows = self.graph.shapes[read][0] * int(np.prod(pair(node.attributes["kernel"])))
+                rows = self.graph.shapes[read][0] * int(np.prod(pair(node["kernel"])))
                 check_window(border, rows, self.tensors[self.code_source(read)])
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from autograd import value_and_grad
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_images, check_labels
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.elementwise import softmax_cross_entropy
-from aquant_ref.nn.graph import Graph, Statistics
+from aquant_ref.nn.graph import INPUT, Graph, Statistics
 from aquant_ref.nn.optim import SGD, cosine
 from aquant_ref.progress import Progress, quiet
 
@@ -102,14 +103,17 @@ def top1(
 ) -> float:
     """Fraction of `images` where the largest of `run(uint8 images)`, the logits, is the label's.
 
-    Raises InputError if there are no images.
+    Raises InputError if there are no images, or labels that are no classes of theirs.
     """
     if len(images) == 0:
         raise InputError("accuracy: there are no images to measure on")
     right = 0
     for start in progress(range(0, len(images), batch), "top-1"):
         indices = np.arange(start, min(start + batch, len(images)))
-        right += int(np.sum(run(images.batch(indices)).argmax(axis=1) == images.labels[indices]))
+        logits = run(images.batch(indices))
+        if start == 0:
+            check_labels(images.labels, len(images), logits.shape[1])
+        right += int(np.sum(logits.argmax(axis=1) == images.labels[indices]))
     return right / len(images)
 
 
@@ -138,10 +142,14 @@ def train(
 
     `progress(steps, label)` may wrap the steps of an epoch in a progress bar; `report` gets a
     dictionary after each epoch: epoch, loss and, with `test` images, top1. Raises InputError for
-    fewer images than a batch, or a checkpoint that is damaged or of another recipe or seed.
+    fewer images than a batch, images or labels that do not fit the network, or a checkpoint that is
+    damaged or of another recipe or seed.
     """
     if len(images) < recipe.batch:
         raise InputError(f"training: {len(images)} images are fewer than a batch of {recipe.batch}")
+    for each in (images, test):
+        if each is not None:
+            _check(each, graph)
     state = State(initial_parameters(graph, seed), _optimizer(recipe), 0, [])
     identity = {"recipe": asdict(recipe), "seed": seed, "images": len(images), "graph": str(graph)}
     if checkpoint is not None and checkpoint.exists():
@@ -158,6 +166,12 @@ def train(
         if report is not None:
             report(entry)
     return state
+
+
+def _check(images: Labelled, graph: Graph) -> None:
+    """Raise InputError unless the first image and all labels fit the network."""
+    check_images(images.batch(np.arange(min(1, len(images)))), graph.shapes[INPUT])
+    check_labels(images.labels, len(images), graph.shapes[graph.output][0])
 
 
 def _optimizer(recipe: Recipe) -> SGD:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_real_images
 from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.nn.operations import Node
 from aquant_ref.progress import Progress, quiet
@@ -40,8 +41,8 @@ def closed_form(
 
     A fused border has no closed form: its window term stays 0.
     """
-    images = images[:SAMPLED_IMAGES]
     graph = network.graph
+    images = check_real_images(images[:SAMPLED_IMAGES], graph.shapes[INPUT], "calibration")
     exact: Arrays = {INPUT: images}
     quantized: Arrays = {INPUT: images}
     blocks = graph.blocks()
@@ -93,7 +94,7 @@ def _products(network: LearnedNetwork, node: Node) -> tuple[Array, Array]:
     """<w, w_hat> and <w_hat, w_hat> over the outputs, (C, kh*kw) each."""
     weights = network.parameters[f"{node.name}.weight"].astype(np.float64)
     quantized = network.weights()[f"{node.name}.weight"].astype(np.float64)
-    groups = node.attributes.get("groups", 1)
+    groups = node["groups"]
     shape = (groups, len(weights) // groups, weights.shape[1], -1)
     w, w_hat = weights.reshape(shape), quantized.reshape(shape)
     channels = groups * weights.shape[1]

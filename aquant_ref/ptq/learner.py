@@ -106,7 +106,7 @@ class Learner:
         self._add(f"border/{name}", start, self._border_rates(form))
 
     def _add_window(self, node: Node, form: Border) -> None:
-        kernel = pair(node.attributes["kernel"])
+        kernel = pair(node["kernel"])
         channels = self.network.graph.shapes[node.inputs[0]][0]
         rows = channels * kernel[0] * kernel[1]
         window = self.network.windows.get(node.name)

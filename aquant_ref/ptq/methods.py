@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_images, check_real_images
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
 from aquant_ref.nn.quantized import QuantizedGraph
@@ -212,11 +213,11 @@ def observe(
 ) -> LearnedNetwork:
     """Nearest rounding with searched scales: where every method starts.
 
-    `graph` without batch norm, `images` (N, C, H, W) real. Raises InputError if there are none.
+    `graph` without batch norm, `images` (N, C, H, W) real. Raises InputError where they do
+    not fit, or if there are none.
     """
+    check_real_images(images, graph.shapes[INPUT], "calibration")
     graph.check_parameters(parameters)
-    if len(images) == 0:
-        raise InputError("calibration: there are no images")
     bits = tensor_bits(graph, config.act_bits)
     observers = {name: Observer(name) for name in bits if name != INPUT}
 
@@ -302,6 +303,7 @@ def learned(
     (N, C, H, W). Raises InputError for parameters that do not fit or are not finite, no images or
     fewer than a batch, or learning that diverges.
     """
+    check_images(codes, graph.shapes[INPUT], "calibration")
     images = graph.to_float(codes)
     network = observe(graph, parameters, images, config)
     errors = learn(network, images, config, progress=progress, watch=watch)

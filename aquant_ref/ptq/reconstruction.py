@@ -21,6 +21,7 @@ import numpy as np
 from autograd import value_and_grad
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_real_images
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.nn.select import select
@@ -63,6 +64,7 @@ def run_pass(
     learning diverges (an error or a variable is not finite, a scale not positive): with block,
     iteration and last finite error.
     """
+    check_real_images(images, network.graph.shapes[INPUT], "calibration")
     if len(images) < settings.batch:
         raise InputError(
             f"calibration: {len(images)} images are fewer than a batch of {settings.batch}"
@@ -245,9 +247,11 @@ def network_error(network: LearnedNetwork, images: Array) -> float:
     """`block_error` of the last block that learns, in the finished network, on `images`.
 
     The network is quantized from the image on, and the block's own output is not yet: what the
-    layers before the last one make of the activations.
+    layers before the last one make of the activations. Raises InputError for images that do not
+    fit, or if there are none, and where no block learns.
     """
     graph = network.graph
+    check_real_images(images, graph.shapes[INPUT])
     learned = set(layers(graph)) - boundary_layers(graph)
     last = [b for b in graph.blocks() if learned & {node.name for node in b.nodes}][-1].output
     quantizers = Quantizers(network)

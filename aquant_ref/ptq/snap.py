@@ -102,14 +102,14 @@ def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder
     source = network.source(node.inputs[0])
     assert source is not None
     tensor = network.tensors[source]
-    kernel = int(np.prod(pair(node.attributes["kernel"])))
+    kernel = int(np.prod(pair(node["kernel"])))
     rows = network.graph.shapes[node.inputs[0]][0] * kernel
     coefficients = learned.coefficients.astype(np.float64)
     options: dict[str, Any] = {"zero_point": tensor.zero_point, "squash": learned.squash}
     if learned.feedback:
         if learned.fusion is not None:
             raise InputError(f"{name}: a border has window fusion or feedback, not both")
-        outputs = network.graph.shapes[name][0] // node.attributes.get("groups", 1)
+        outputs = network.graph.shapes[name][0] // node["groups"]
         if len(coefficients) > 1:  # one border for all rows is one row of the table
             coefficients = every_row(coefficients, rows)
         borders = row_borders(coefficients, tensor.bits, **options)

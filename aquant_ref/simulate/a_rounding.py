@@ -90,7 +90,7 @@ class ARounding:
         weight = own["weight"]
         tensor = self.model.tensors[self._searched[node.name]]
         geometry = windows(node, x.shape[1:])
-        groups = node.attributes.get("groups", 1)
+        groups = node["groups"]
         scale = x.dtype.type(tensor.scale)
         matrix = weight.reshape(groups, len(weight) // groups, -1) * scale
         t = geometry.columns(x).reshape(len(x), -1, geometry.positions) / scale

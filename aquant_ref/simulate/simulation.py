@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import check_codes, check_images
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
@@ -43,7 +44,7 @@ class Simulation:
         self._feedback = {
             name: Feedback.of(
                 self.parameters[f"{name}.weight"],
-                groups=model.graph.node(name).attributes.get("groups", 1),
+                groups=model.graph.node(name)["groups"],
                 rank=each.rank,
             )
             for name, each in model.windows.items()
@@ -56,15 +57,19 @@ class Simulation:
         Codes are uint8, signed ones int8 (16 bits wide above 8), wide ones where readers round in
         windows; the logits, under the name of the last node, are counted in the unit of the last
         layer: real / unit, rounded to int64. Of a last layer in floating point they are real.
+        Raises InputError for images of another dtype or shape, or if there are none.
         """
+        check_images(images, self.model.graph.shapes[INPUT])
         return self._run({INPUT: images}, self.model.graph.nodes)
 
     def compute(self, name: str, given: Mapping[str, Array]) -> Array:
         """The codes of tensor `name`, or the logits, from the codes `given` of others alone.
 
         `given` are the tensors that it depends on, quantized ones or moved codes (max pool); all
-        else is not computed.
+        else is not computed. Raises InputError, which names the tensor, for values that it cannot
+        have.
         """
+        check_codes(given, self.model.graph.shapes)
         return self._run(given, self.model.graph.needed(name, given))[name]
 
     def _run(self, given: Mapping[str, Array], nodes: Sequence[Node]) -> dict[str, Array]:
@@ -138,7 +143,7 @@ class Simulation:
         each = self.model.windows[node.name]
         weight = own["weight"]
         geometry = windows(node, x.shape[1:])
-        groups = node.attributes.get("groups", 1)
+        groups = node["groups"]
         matrix = weight.reshape(groups, len(weight) // groups, -1)
         source = self.model.code_source(node.inputs[0])
         tensor, stored = self.model.tensors[source], self._stored[source]

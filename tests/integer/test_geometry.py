@@ -48,9 +48,9 @@ def pool(of: Callable[..., Any]) -> Callable[..., Any]:
 
 def graph_node(op: str) -> Callable[..., Any]:
     def door(**where: Any) -> Any:
-        found = windows(
-            Node("n", op, ("x",), "all", {"kernel": (2, 3), "stride": 1, **where}), SHAPE
-        )
+        needed = {"channels": 2} if op == "conv2d" else {}
+        attributes = {"kernel": (2, 3), "stride": 1, **needed, **where}
+        found = windows(Node("n", op, ("x",), "all", attributes), SHAPE)
         return 2, found.out_height, found.out_width
 
     return door

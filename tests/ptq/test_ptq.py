@@ -319,7 +319,7 @@ def test_a_configuration_that_is_none_is_refused(field: str, value: Any, word: s
 
 
 def test_too_few_images_and_broken_weights_are_refused() -> None:
-    with pytest.raises(InputError, match="no images"):
+    with pytest.raises(InputError, match="calibration: there are none"):
         quantize(graph(), parameters(), images(0), CONFIG)
     with pytest.raises(InputError, match="fewer than a batch"):
         quantize(graph(), parameters(), images(15), CONFIG)

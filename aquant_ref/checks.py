@@ -1,0 +1,139 @@
+"""What a caller or a file gives, checked in one place: integers, numbers, words, images, labels.
+
+Each function returns the value, numbers as Python's own, or raises InputError: one line that names
+the argument, what it needs and what it got.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.errors import InputError
+
+Array = NDArray[Any]
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 60
+
+
+def shown(value: Any) -> str:
+    """`value` in at most a few dozen characters, for a message.
+
+    >>> shown(3), shown("x" * 1000)[:12], shown(np.zeros((2, 3), np.int8))
+    ('3', "'xxxxxxxxxxx", 'int8 of shape (2, 3)')
+    """
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    if isinstance(value, np.generic):
+        value = value.item()
+    try:
+        return _repr.repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return f"a huge {type(value).__name__}"
+
+
+def integer(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """`value` as an int, from `least` to `most`; a bool or a float is none."""
+    try:
+        whole = None if isinstance(value, bool) else index(value)
+    except TypeError:  # among them numpy's booleans, and arrays
+        whole = None
+    if whole is None or whole < least or (most is not None and whole > most):
+        upto = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name}: needs whole numbers {upto}, got {shown(value)}")
+    return whole
+
+
+def number(
+    name: str,
+    value: Any,
+    least: float = 0,
+    most: float = sys.float_info.max,
+    *,
+    above: bool = False,
+) -> float:
+    """`value` where it is a finite real number from `least` to `most`; with `above`, not `least`
+    itself. A whole number stays an int.
+    """
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not least <= value <= most or (above and value == least):
+        span = f"above {least}" if above else f"{least} or more"
+        upto = "" if most == sys.float_info.max else f", at most {most}"
+        raise InputError(f"{name}: needs a finite number {span}{upto}, got {shown(value)}")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value` where it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name}: needs True or False, got {shown(value)}")
+    return bool(value)
+
+
+def word(name: str, value: Any, known: Collection[str]) -> str:
+    """`value` where it is one of the words `known`."""
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{name}: no {shown(value)}; there are {', '.join(filter(None, known))}")
+    return value
+
+
+def check_images(values: Any, shape: Sequence[int], name: str = "images") -> Array:
+    """`values` where they are pixels, uint8 (N, C, H, W), one or more of `shape` (C, H, W)."""
+    needs = f"{name}: needs uint8 of shape (N, {', '.join(map(str, shape))})"
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{needs}, got {type(values).__name__}")
+    if values.dtype != np.uint8 or values.shape[1:] != tuple(shape) or values.ndim != 4:
+        raise InputError(f"{needs}, got {values.dtype} of shape {values.shape}")
+    if len(values) == 0:
+        raise InputError(f"{name}: there are none")
+    return values
+
+
+def check_codes(given: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> None:
+    """Raise InputError, which names the tensor, unless these are integers (N, ...) of the `shapes`
+    by name, or pixels where the tensor is the image.
+    """
+    for name, values in given.items():
+        if name not in shapes:
+            raise InputError(f"{name}: there is no such tensor")
+        if name == "image":
+            check_images(values, shapes[name], "image: images")
+        dtype, shape = getattr(values, "dtype", np.dtype(object)), getattr(values, "shape", ())
+        if dtype.kind not in "iu" or shape[1:] != tuple(shapes[name]) or 0 in shape[:1]:
+            needs = ", ".join(map(str, shapes[name]))
+            raise InputError(f"{name}: needs integers of shape (N, {needs}), got {shown(values)}")
+
+
+def check_real_images(values: Any, shape: Sequence[int], name: str = "images") -> Any:
+    """`values` where they are what `Graph.to_float` makes of pixels: float32 or float64 of that
+    shape.
+    """
+    dtype: Any = getattr(values, "dtype", None)
+    given: Any = getattr(values, "shape", ())
+    if dtype not in (np.float32, np.float64) or given[1:] != tuple(shape) or len(given) != 4:
+        raise InputError(
+            f"{name}: needs float32 or float64 of shape (N, {', '.join(map(str, shape))}), got "
+            + (type(values).__name__ if dtype is None else f"{dtype} of shape {given}")
+        )
+    if given[0] == 0:
+        raise InputError(f"{name}: there are none")
+    return values
+
+
+def check_labels(values: Any, count: int, classes: int, name: str = "labels") -> Array:
+    """`values` where they are the classes of `count` images: integers (N,), 0 to classes - 1."""
+    needs = f"{name}: needs {count} whole numbers, 0 to {classes - 1}"
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{needs}, got {type(values).__name__}")
+    if values.dtype.kind not in "iu" or values.shape != (count,):
+        raise InputError(f"{needs}, got {values.dtype} of shape {values.shape}")
+    if count and (int(values.min()) < 0 or int(values.max()) >= classes):
+        raise InputError(f"{needs}, got {values.min()} to {values.max()}")
+    return values

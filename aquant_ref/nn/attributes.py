@@ -1,0 +1,86 @@
+"""The attributes of operations: what each may be, and its default.
+
+An attribute is kept as it is given, but numpy's integers become Python's, so that a node means the
+same, and has the same digest, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from aquant_ref.checks import flag, integer, number, shown
+from aquant_ref.errors import InputError
+from aquant_ref.integer import geometry
+
+REQUIRED = object()  # in place of a default
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """`check(name, value)` gives the value as it is kept, or raises InputError."""
+
+    check: Callable[[str, Any], Any]
+    default: Any = REQUIRED
+
+
+def _plain(value: Any) -> Any:
+    """Lists and tuples of integers, with Python's in place of numpy's."""
+    return type(value)(map(_plain, value)) if isinstance(value, tuple | list) else int(value)
+
+
+def _pair(name: str, value: Any) -> Any:
+    geometry.pair(name, value)
+    return _plain(value)
+
+
+def _padding(name: str, value: Any) -> Any:
+    geometry.sides(value)
+    return _plain(value)
+
+
+def _channels(name: str, value: Any) -> int:
+    return integer(name, value, 1, geometry.LARGEST_CHANNELS)
+
+
+def _eps(name: str, value: Any) -> float:
+    return number(name, value, above=True)
+
+
+CHANNELS = Attribute(_channels)
+GROUPS = Attribute(_channels, 1)
+KERNEL = Attribute(_pair)
+STRIDE = Attribute(_pair, 1)
+POOL_STRIDE = Attribute(lambda name, value: value if value is None else _pair(name, value), None)
+PADDING = Attribute(_padding, 0)
+FLAG = Attribute(flag, True)
+
+
+def eps(default: float) -> Attribute:
+    """What batch norm adds to the variance: a finite number above 0."""
+    return Attribute(_eps, default)
+
+
+def checked(
+    node: str, op: str, given: Mapping[str, Any], known: Mapping[str, Attribute]
+) -> dict[str, Any]:
+    """The attributes `given` to `node` as they are kept; what is not given is left out.
+
+    Raises InputError, which names the node, for an attribute that `op` does not have or that cannot
+    be so, and where one without a default is missing.
+    """
+    has = ", ".join(known) or "none"
+    for name in given:
+        if name not in known:
+            near = get_close_matches(str(name), known, 1, cutoff=0.5)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise InputError(f"{node}: {op} has no attribute {shown(name)}{hint}; it has {has}")
+    for name, attribute in known.items():
+        if name not in given and attribute.default is REQUIRED:
+            raise InputError(f"{node}: {op} needs {name}; its attributes are {has}")
+    try:
+        return {name: known[name].check(name, value) for name, value in given.items()}
+    except InputError as error:
+        raise InputError(f"{node}: {error}") from error

@@ -1,0 +1,226 @@
+"""Every door that takes images or labels refuses what is none, in one line; so do the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref import nn
+from aquant_ref.engine.compare import compare, compare_with_ideal
+from aquant_ref.engine.lowerings import lower
+from aquant_ref.engine.program import Program
+from aquant_ref.engine.recording import Recording
+from aquant_ref.engine.run import Engine
+from aquant_ref.errors import InputError
+from aquant_ref.nn.graph import INPUT, Builder, Graph
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.train import Recipe, float_logits, initial_parameters, top1, train
+from aquant_ref.ptq import Config, nearest, observe, quantize
+from aquant_ref.ptq.closed_form import closed_form
+from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.methods import learn, learned
+from aquant_ref.ptq.network import LearnedNetwork
+from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.reconstruction import network_error, run_pass
+from aquant_ref.quant.fixed_point import FixedPoint
+from aquant_ref.simulate.a_rounding import ARounding
+from aquant_ref.simulate.fixed_point import FixedPointSimulation
+from aquant_ref.simulate.simulation import Simulation
+
+SHAPE = (2, 4, 3)
+RTN = Config("rtn", 4, 4, iterations=1, batch=2)
+GOOD = np.random.default_rng(0).integers(0, 256, (3, *SHAPE)).astype(np.uint8)
+
+
+@cache
+def graph() -> Graph:
+    layer = Builder(SHAPE)
+    with layer.block("stem"):
+        x = layer("relu", "relu", layer("conv", "conv2d", INPUT, channels=3, kernel=3, padding=1))
+    with layer.block("body"):
+        x = layer("relu", "relu", layer("conv", "conv2d", x, channels=3, kernel=1))
+    with layer.block("head"):
+        x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
+        layer("linear", "linear", x, channels=3)
+    return layer.graph()
+
+
+@cache
+def parameters() -> dict[str, np.ndarray]:
+    return initial_parameters(graph(), 0)
+
+
+@cache
+def model() -> QuantizedGraph:
+    return nearest(graph(), parameters(), GOOD, RTN)
+
+
+@cache
+def program() -> Program:
+    return lower(model())
+
+
+@cache
+def fixed() -> Program:
+    return lower(model(), "fixed_point")
+
+
+def network() -> LearnedNetwork:
+    return observe(graph(), parameters(), graph().to_float(GOOD), RTN)
+
+
+@dataclass
+class Set:
+    """Labelled images, whatever they are."""
+
+    images: Any
+    labels: Any
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, indices: Any) -> Any:
+        return self.images[indices] if isinstance(self.images, np.ndarray) else self.images
+
+
+def labelled(images: Any) -> Set:
+    return Set(images, np.zeros(len(images), np.int64))
+
+
+RECIPE = Recipe(1, batch=1, crop=0)
+# What takes uint8 images, each called with them.
+DOORS: dict[str, Callable[[Any], Any]] = {
+    "Graph.to_float": lambda images: graph().to_float(images),
+    "float_logits": lambda images: float_logits(graph(), parameters(), images),
+    "ptq.quantize": lambda images: quantize(graph(), parameters(), images, RTN),
+    "ptq.nearest": lambda images: nearest(graph(), parameters(), images, RTN),
+    "ptq.learned": lambda images: learned(graph(), parameters(), images, RTN),
+    "Simulation.run": lambda images: Simulation(model()).run(images),
+    "Simulation.logits": lambda images: Simulation(model()).logits(images),
+    "Simulation.compute": lambda images: Simulation(model()).compute("stem.relu", {INPUT: images}),
+    "FixedPointSimulation.run": lambda images: FixedPointSimulation(model(), FixedPoint()).run(
+        images
+    ),
+    "ARounding.logits": lambda images: ARounding(model(), parameters()).logits(images),
+    "Engine.run": lambda images: Engine(program()).run(images),
+    "Engine.compute": lambda images: Engine(program()).compute("stem.relu", {INPUT: images}),
+    "compare": lambda images: compare(model(), program(), labelled(images)),
+    "compare_with_ideal": lambda images: compare_with_ideal(model(), fixed(), labelled(images)),
+    "Recording.of": lambda images: Recording.of(
+        Engine(program()).run, labelled(images), {}, batch=2
+    ),
+    "top1": lambda images: top1(Simulation(model()).logits, labelled(images)),
+    "train": lambda images: train(graph(), labelled(images), RECIPE, seed=0),
+    "train, test": lambda images: train(
+        graph(), labelled(GOOD), RECIPE, seed=0, test=labelled(images)
+    ),
+}
+NO_IMAGES: dict[str, Any] = {
+    "reals 0..1": GOOD / 255,
+    "reals 0..255": GOOD.astype(np.float32),
+    "float16": GOOD.astype(np.float16),
+    "int8": GOOD.astype(np.int8),
+    "int64": GOOD.astype(np.int64),
+    "uint16": GOOD.astype(np.uint16),
+    "booleans": GOOD > 127,
+    "complex": GOOD.astype(complex),
+    "objects": GOOD.astype(object),
+    "NHWC": GOOD.transpose(0, 2, 3, 1).copy(),
+    "height and width exchanged": GOOD.swapaxes(2, 3).copy(),
+    "another height": GOOD[:, :, :3],
+    "another width": np.repeat(GOOD, 2, axis=3),
+    "fewer channels": GOOD[:, :1],
+    "one image": GOOD[0],
+    "an axis more": GOOD[None],
+    "none": GOOD[:0],
+    "a list": GOOD.tolist(),
+    "a tuple": tuple(GOOD),
+}
+
+
+@pytest.mark.parametrize("wrong", NO_IMAGES)
+@pytest.mark.parametrize("door", DOORS)
+def test_what_is_no_uint8_image_of_the_network_s_shape_is_refused(door: str, wrong: str) -> None:
+    with pytest.raises(InputError) as caught:
+        DOORS[door](NO_IMAGES[wrong])
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "images" in message or message.startswith("calibration")
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_images_are_accepted_wherever_they_lie_in_memory(door: str, tmp_path: Path) -> None:
+    stored = np.memmap(tmp_path / "x", np.uint8, "w+", shape=GOOD.shape)
+    stored[:] = GOOD
+    for images in (stored, np.asfortranarray(GOOD), np.repeat(GOOD, 2, axis=0)[::2]):
+        DOORS[door](images)
+
+
+# What takes real images, as Graph.to_float makes them.
+REAL_DOORS: dict[str, Callable[[Any], Any]] = {
+    "Graph.run": lambda images: graph().run(parameters(), images),
+    "ptq.observe": lambda images: observe(graph(), parameters(), images, RTN),
+    "learn": lambda images: learn(network(), images, replace(RTN, method="qdrop")),
+    "run_pass": lambda images: run_pass(network(), images, Pass("p", 1, batch=1), seed=(0,)),
+    "closed_form": lambda images: closed_form(network(), images, Border()),
+    "network_error": lambda images: network_error(network(), images),
+}
+REAL = GOOD.astype(np.float32) / np.float32(255)
+NOT_REAL = {
+    "codes": GOOD,
+    "int64": GOOD.astype(np.int64),
+    "float16": REAL.astype(np.float16),
+    "complex": REAL.astype(complex),
+    "objects": REAL.astype(object),
+    "NHWC": REAL.transpose(0, 2, 3, 1).copy(),
+    "one image": REAL[0],
+    "none": REAL[:0],
+    "a list": REAL.tolist(),
+}
+
+
+@pytest.mark.parametrize("wrong", NOT_REAL)
+@pytest.mark.parametrize("door", REAL_DOORS)
+def test_what_are_no_real_images_is_refused(door: str, wrong: str) -> None:
+    with pytest.raises(InputError, match="^(images|calibration): "):
+        REAL_DOORS[door](NOT_REAL[wrong])
+
+
+# Labels
+
+LABEL_DOORS: dict[str, Callable[[Any], Any]] = {
+    "the loss": lambda labels: nn.softmax_cross_entropy(np.zeros((3, 3)), labels),
+    "compare": lambda labels: compare(model(), program(), Set(GOOD, labels)),
+    "compare_with_ideal": lambda labels: compare_with_ideal(model(), fixed(), Set(GOOD, labels)),
+    "top1": lambda labels: top1(Simulation(model()).logits, Set(GOOD, labels)),
+    "train": lambda labels: train(graph(), Set(GOOD, labels), replace(RECIPE, batch=3), seed=0),
+}
+NO_LABELS = {
+    "one is -1": np.array([0, 1, -1]),
+    "one is as many as the classes": np.array([0, 3, 1]),
+    "a column": np.zeros((3, 1), np.int64),
+    "one-hot": np.eye(3, dtype=np.int64),
+    "reals": np.zeros(3),
+    "booleans": np.zeros(3, bool),
+    "objects": np.zeros(3, object),
+    "beyond int64": np.full(3, 2**64 - 1, np.uint64),
+}
+
+
+@pytest.mark.parametrize("wrong", NO_LABELS)
+@pytest.mark.parametrize("door", LABEL_DOORS)
+def test_what_are_no_classes_is_refused(door: str, wrong: str) -> None:
+    with pytest.raises(InputError, match="^labels: needs 3 whole numbers, 0 to 2, got "):
+        LABEL_DOORS[door](NO_LABELS[wrong])
+
+
+@pytest.mark.parametrize("door", LABEL_DOORS)
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+def test_labels_of_any_integer_type_are_accepted(door: str, dtype: Any) -> None:
+    LABEL_DOORS[door](np.array([0, 1, 2], dtype))
