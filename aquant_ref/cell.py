@@ -6,13 +6,11 @@ seed and bits share, each written whole by the process that computed it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import multiprocessing
 import os
 import threading
 import time
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import numpy as np
 from aquant_ref.evaluate import evaluate, float_accuracy, tested
 from aquant_ref.formats.atomic import write_json_atomic
 from aquant_ref.inputs import Inputs
-from aquant_ref.progress import Progress, Say, quiet, silent
+from aquant_ref.origin import Origin
 from aquant_ref.ptq import checkpoint
 from aquant_ref.ptq.methods import A_ROUNDING, Config, learn, observe
 from aquant_ref.ptq.reconstruction import network_error
@@ -46,17 +44,9 @@ class Grid:
         for config in self.configs:
             config.check_images(self.images)
 
-    def load(self, seed: int, progress: Progress = quiet, say: Say = silent) -> Inputs:
-        """The inputs of the runs with this seed."""
-        return Inputs.load(
-            self.model,
-            self.data_set,
-            images=self.images,
-            seed=seed,
-            weights=self.weights,
-            progress=progress,
-            say=say,
-        )
+    def origin(self) -> Origin:
+        """What its rows are computed from; raises InputError as `Origin.find` does."""
+        return Origin.find(self.model, self.data_set, self.weights)
 
 
 def first_of(config: Config) -> Config:
@@ -77,42 +67,15 @@ def begins_with_qdrop(config: Config) -> bool:
     return bool(stages) and stages[0] == first_of(config).stages()[0]
 
 
-def key_of(grid: Grid, sha256: str, config: Config) -> str:
-    """A name for a result: a readable start, and a hash of all that it depends on.
-
-    Settings that have their default are left out, so that a setting added later changes no name.
-    """
-    what = {
-        "model": grid.model,
-        "data": grid.data_set.partition(":")[0],
-        "images": grid.images,
-        "weights": sha256,
-        "config": {**_set(config), "border": str(config.form) if config.has_border else ""},
-        "stages": [_set(each) for each in config.stages()],
-    }
-    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
-    start = f"{config.method}-W{config.weight_bits}A{config.act_bits}-{config.seed}"
-    return f"{start}-{digest}"
-
-
-def _set(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass that do not have their default; within, those of others."""
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    defaults = {field.name: field.default for field in fields(settings)}
-    return {
-        name: _set(value) if is_dataclass(value) else value
-        for name, value in values.items()
-        if value != defaults[name]
-    }
-
-
 @dataclass
 class _Process:
-    """What one worker process keeps: the grid, its folder, inputs by seed, the float accuracy."""
+    """What one worker process keeps: what its rows are computed from, how many images calibrate,
+    the grid's folder, inputs by seed, the float accuracy.
+    """
 
-    grid: Grid
+    origin: Origin
+    images: int
     folder: Path
-    sha256: str
     inputs: dict[int, Inputs] = field(default_factory=dict)
     float_top1: float | None = None
 
@@ -120,11 +83,11 @@ class _Process:
 _process: _Process | None = None
 
 
-def start_process(grid: Grid, folder: Path, sha256: str) -> None:
+def start_process(origin: Origin, images: int, folder: Path) -> None:
     """What a worker process does first: one thread, and an end when the parent has ended."""
     global _process
     set_threads(1)  # one process a core
-    _process = _Process(grid, folder, sha256)
+    _process = _Process(origin, images, folder)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -139,14 +102,16 @@ def _inputs(config: Config) -> Inputs:
     assert _process is not None
     if config.seed not in _process.inputs:
         _process.inputs.clear()  # one seed at a time in memory
-        _process.inputs[config.seed] = _process.grid.load(config.seed)
+        _process.inputs[config.seed] = _process.origin.load(
+            images=_process.images, seed=config.seed
+        )
     return _process.inputs[config.seed]
 
 
 def _first_path(config: Config) -> Path:
     assert _process is not None
-    first = first_of(config)
-    return _process.folder / f"first-{key_of(_process.grid, _process.sha256, first)}.npz"
+    key = _process.origin.key(first_of(config), _process.images)
+    return _process.folder / f"first-{key}.npz"
 
 
 def first_pass(config: Config) -> None:
@@ -167,7 +132,6 @@ def compute(config: Config) -> None:
     """Compute one cell and store its row."""
     assert _process is not None
     inputs = _inputs(config)
-    grid = _process.grid
     images = inputs.graph.to_float(inputs.calibration)
     if _process.float_top1 is None:
         _process.float_top1 = float_accuracy(inputs)
@@ -184,11 +148,10 @@ def compute(config: Config) -> None:
     if config.method != A_ROUNDING:
         error = network_error(network, images[:ERROR_IMAGES])
     accuracy = evaluate(inputs, config, snap(network, {}), dtype=np.float32)
-    key = key_of(grid, _process.sha256, config)
+    key = _process.origin.key(config, _process.images)
     row = {
         "key": key,
-        "model": grid.model,
-        "data": grid.data_set.partition(":")[0],
+        **_process.origin.row(),
         "method": config.method,
         "weight_bits": config.weight_bits,
         "act_bits": config.act_bits,
@@ -201,8 +164,7 @@ def compute(config: Config) -> None:
         "seconds": round(first_seconds + learned, 1),
         "iterations": config.iterations,
         "batch": config.batch,
-        "images": grid.images,
-        "weights_sha256": _process.sha256,
+        "images": _process.images,
         "block_errors": errors,
         "versions": versions(),
     }

@@ -157,7 +157,7 @@ def table(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(f"{out.stem}.cells: holds what is finished; the same command goes on from there")
         raise
-    show(results.markdown(results.merge([], rows)).removesuffix("\n"))
+    show(results.markdown(results.arrange(rows)).removesuffix("\n"))
     return 0
 
 

@@ -7,7 +7,6 @@ computes the rest; then it writes the table (`results`).
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -22,11 +21,9 @@ from aquant_ref.cell import (
     compute,
     first_of,
     first_pass,
-    key_of,
     start_process,
 )
 from aquant_ref.errors import InputError
-from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
@@ -55,13 +52,11 @@ def run(
     Returns the rows of the grid. Raises InputError for bad input, before any work, and where a cell
     cannot be computed.
     """
-    measured.check_output(out)
-    known = {row["key"]: row for row in results.load(out)}
+    table = results.table(out)
+    origin = grid.origin()
     folder = out.with_name(f"{out.stem}.cells")
-    inputs = grid.load(grid.configs[0].seed, progress, say)
-    sha256 = hashlib.sha256(inputs.weights.read_bytes()).hexdigest()
-    del inputs
-    keys = {config: key_of(grid, sha256, config) for config in grid.configs}
+    keys = {config: origin.key(config, grid.images) for config in grid.configs}
+    known = table.read()
 
     def collect() -> None:
         for key in keys.values():
@@ -71,13 +66,15 @@ def run(
     collect()
     missing = [config for config, key in keys.items() if key not in known]
     if missing:
+        # what cannot be loaded is refused here, and not by every worker
+        origin.load(images=grid.images, seed=missing[0].seed, progress=progress, say=say)
         make_directory(folder)
         workers = min(processes or available_cores(), len(missing))
         with ProcessPoolExecutor(
             workers,
             multiprocessing.get_context("spawn"),
             start_process,
-            (grid, folder, sha256),
+            (origin, grid.images, folder),
         ) as pool:
             try:
                 _run_all(pool, workers, missing, progress)
@@ -91,8 +88,9 @@ def run(
                     ) from error
                 raise
     collect()
-    results.save(out, results.merge(known.values(), ()))
-    return [known[key] for key in keys.values()]
+    rows = [known[key] for key in keys.values()]
+    table.add(rows)
+    return rows
 
 
 def _run_all(

@@ -27,10 +27,12 @@ from aquant_ref.formats.atomic import (
     replacing_together,
     write_json_atomic,
 )
+from aquant_ref.formats.lock import locked
 from aquant_ref.inputs import Inputs, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
+from aquant_ref.origin import EDITION
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config, learned, nearest
 from aquant_ref.ptq.snap import snap
@@ -235,31 +237,34 @@ def train(
             f"top-1 {100 * entry['top1']:.2f} %"
         )
 
-    try:
-        state = train_graph(
-            graph,
-            images,
-            recipe,
-            seed=seed,
-            test=test,
-            checkpoint=checkpoint,
-            progress=progress,
-            report=tell,
-        )
-    except KeyboardInterrupt:
-        if checkpoint.exists():
-            say(f"{checkpoint}: holds what is finished; the same command goes on from there")
-        raise
-    meta = {
-        "model": model,
-        "data": data.title(data_set),
-        "classes": list(images.classes),
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "top1": state.history[-1]["top1"],
-        "versions": versions(),
-    }
-    native.save(path, "weights", meta=meta, arrays=state.parameters)
-    checkpoint.unlink()
+    origin: dict[str, str | int] = {"data": data.identity(data_set), "edition": EDITION}
+    with locked(path):  # to the end: two who train to one file share its checkpoint
+        try:
+            state = train_graph(
+                graph,
+                images,
+                recipe,
+                seed=seed,
+                test=test,
+                checkpoint=checkpoint,
+                origin=origin,
+                progress=progress,
+                report=tell,
+            )
+        except KeyboardInterrupt:
+            if checkpoint.exists():
+                say(f"{checkpoint}: holds what is finished; the same command goes on from there")
+            raise
+        meta = {
+            "model": model,
+            "data": data.title(data_set),
+            "classes": list(images.classes),
+            "recipe": asdict(recipe),
+            "seed": seed,
+            "top1": state.history[-1]["top1"],
+            "versions": versions(),
+        }
+        native.save(path, "weights", meta=meta, arrays=state.parameters)
+        checkpoint.unlink(missing_ok=True)
     say(f"wrote {path}, trained on {data.title(data_set)}")
     return path

@@ -56,10 +56,9 @@ def _check_method(path: Path, row: Row) -> None:
         raise InputError(f"{path}: holds a row of an unknown method {row['method']!r}")
 
 
-def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
-    """Old and new rows, a new one in the place of an old one with its key, in the table's order."""
-    rows = {row["key"]: row for row in (*old, *new)}
-    return sorted(rows.values(), key=_order)
+def arrange(rows: Iterable[Row]) -> list[Row]:
+    """The rows in the table's order, of those with one key the last."""
+    return sorted(measured.in_order(rows), key=_order)
 
 
 def _order(row: Row) -> tuple[Any, ...]:
@@ -75,11 +74,12 @@ def _order(row: Row) -> tuple[Any, ...]:
     )
 
 
-def save(path: Path, rows: Sequence[Row]) -> None:
-    """Write `path`, JSON, and the Markdown beside it; raises InputError where that is refused."""
-    measured.save(path, rows, markdown)
+def table(path: Path) -> measured.Table:
+    """The table in that file; raises InputError where it could not be written."""
+    return measured.Table(path, load, markdown, arrange)
 
 
+@measured.by_origin
 def markdown(rows: Sequence[Row]) -> str:
     """The table: for each bits and method the mean top-1 over seeds, its spread, and the rest."""
     first = rows[0]

@@ -34,6 +34,7 @@ FLOORS = [
     {"engine"},
     {"conformance"},
     {"inputs", "recorded", "versions"},
+    {"origin"},
     {"evaluate", "evidence", "results", "saved"},
     {"cell"},
     {"grid", "job"},

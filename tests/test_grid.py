@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 
 from aquant_ref import cell, cli, grid, results
 from aquant_ref.data import cifar10
+from aquant_ref.origin import Origin
 from aquant_ref.ptq import Config
 from aquant_ref.ptq.methods import learn, observe
 from aquant_ref.ptq.reconstruction import network_error
@@ -101,7 +103,7 @@ def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
     config = Config("qdrop-scales", 2, 2, 5)
     work = cell.Grid("resnet8", few, (config,), images=40)
     (row,) = grid.run(work, tmp_path / "a.json", processes=1)
-    inputs = work.load(0)
+    inputs = work.origin().load(images=40, seed=0)
     images = inputs.graph.to_float(inputs.calibration)
     network = observe(inputs.graph, inputs.parameters, images, config)
     errors = learn(network, images, config)
@@ -159,10 +161,28 @@ def test_a_bad_argument_is_refused_before_any_work(
 
 
 def test_a_setting_that_is_added_with_its_default_renames_no_result() -> None:
-    """The names are those of 2026-11, before there were signed codes."""
-    work = cell.Grid("resnet8", "shapes", (Config(),))
-    names = [
-        cell.key_of(work, "0" * 64, each) for each in (Config(), Config("qdrop", 4, 4, seed=1))
-    ]
-    assert names == ["aquant-W2A2-0-75fb65a41549", "qdrop-W4A4-1-dbd89be5fe98"]
-    assert cell.key_of(work, "0" * 64, Config(signed=True)) not in names
+    origin = Origin("resnet8", "shapes", "shapes", Path("weights.npz"), "0" * 64, "1" * 64)
+    names = [origin.key(each, 1024) for each in (Config(), Config("qdrop", 4, 4, seed=1))]
+    assert names == ["aquant-W2A2-0-1a6179067e50", "qdrop-W4A4-1-dbffd0867ba1"]
+    assert origin.key(Config(signed=True), 1024) not in names
+
+
+def test_a_result_has_another_name_for_all_that_it_depends_on_and_not_for_where_that_lies() -> None:
+    origin = Origin("resnet8", "idx:A", "idx", Path("a.npz"), "0" * 64, "1" * 64)
+    moved = replace(origin, data_set="idx:B", weights=Path("b.npz"))
+    assert moved.key(Config(), 1024) == origin.key(Config(), 1024)
+    others = (
+        replace(origin, model="mobilenet"),
+        replace(origin, data="cifar10"),
+        replace(origin, weights_sha256="2" * 64),
+        replace(origin, data_identity="2" * 64),
+    )
+    configs = (Config("rtn"), Config(batch=16), Config(search="brecq"), Config(seed=1))
+    keys = {
+        origin.key(Config(), 1024),
+        origin.key(Config(), 512),
+        origin.key(Config(), 1024, lowering="lut"),
+        *(other.key(Config(), 1024) for other in others),
+        *(origin.key(config, 1024) for config in configs),
+    }
+    assert len(keys) == 11

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import reference_models
 from aquant_ref import results
 from aquant_ref.errors import InputError
 from aquant_ref.evaluate import evaluate, float_accuracy
+from aquant_ref.formats import measured
 from aquant_ref.inputs import Inputs
+from aquant_ref.origin import EDITION, Origin
 from aquant_ref.ptq import Config, nearest
 
 FOLDER = Path(__file__).resolve().parent.parent / "reference_models" / "results"
@@ -27,7 +31,7 @@ def test_there_are_results() -> None:
 def test_the_markdown_is_made_from_the_rows(path: Path) -> None:
     rows = results.load(path)
     assert path.with_suffix(".md").read_text(encoding="utf-8") == results.markdown(rows)
-    assert results.merge([], rows) == rows
+    assert results.arrange(rows) == rows
     assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem.removesuffix("-forms")}
 
 
@@ -73,13 +77,14 @@ def row(method: str, seed: int, top1: float, **more: object) -> results.Row:
 
 
 def test_the_table_has_mean_and_spread_over_seeds() -> None:
-    text = results.markdown(results.merge([], [row("qdrop", 1, 0.75), row("qdrop", 0, 0.5)]))
+    text = results.markdown(results.arrange([row("qdrop", 1, 0.75), row("qdrop", 0, 0.5)]))
     assert "| `qdrop` |  | 62.50 | 50.00 .. 75.00 | 0, 1 | 2 | 5 | 40 | 10 | 1 |" in text
     assert "Top-1 in %, float 90.00 %" in text
 
 
 def test_a_new_row_takes_the_place_of_the_old_one_with_its_key() -> None:
-    merged = results.merge([row("rtn", 0, 0.1), row("qdrop", 0, 0.2)], [row("qdrop", 0, 0.3)])
+    rows = [row("rtn", 0, 0.1), row("qdrop", 0, 0.2), row("qdrop", 0, 0.3)]
+    merged = results.arrange(rows)
     assert [r["top1"] for r in merged] == [0.1, 0.3]
 
 
@@ -103,14 +108,14 @@ def test_a_damaged_cell_is_refused_by_name(tmp_path: Path, text: str) -> None:
 
 def test_a_row_of_an_unknown_method_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
-    results.save(path, [row("rtn", 0, 0.5)])
+    results.table(path).add([row("rtn", 0, 0.5)])
     path.write_text(path.read_text().replace('"rtn"', '"zzz"'))
     with pytest.raises(InputError, match=r"t\.json.*zzz"):
         results.load(path)
 
 
 WRONGED = {
-    "no JSON": (lambda row: "{", "cannot be read as JSON"),
+    "no JSON": (lambda row: "{", "is not JSON"),
     "a list": (lambda row: [row], "is not a JSON object"),
     "no accuracy": (lambda row: {k: v for k, v in row.items() if k != "top1"}, "without 'top1'"),
     "words for a number": (lambda row: {**row, "top1": "abc"}, "whose 'top1' is 'abc'"),
@@ -128,3 +133,34 @@ def test_a_damaged_cell_is_named_with_what_to_do(tmp_path: Path, name: str) -> N
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     with pytest.raises(InputError, match=rf"{path}: .*{message}.*remove it and call again"):
         results.load_row(path)
+
+
+def config_of(row: results.Row) -> Config:
+    return Config(
+        row.get("method", "aquant"),
+        row["weight_bits"],
+        row["act_bits"],
+        row["iterations"],
+        row.get("batch", 32),
+        row["seed"],
+        row["border"],
+    )
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.json")), ids=lambda path: path.stem)
+def test_the_command_that_made_a_table_finds_its_rows_again(path: Path) -> None:
+    for row in measured.load(path, {"key": str}):
+        shipped = reference_models.get(row["model"]).weights_path(row["data"])
+        origin = Origin(
+            row["model"],
+            row["data"],
+            row["data"],
+            shipped,
+            hashlib.sha256(shipped.read_bytes()).hexdigest(),
+            row["data_identity"],
+        )
+        if row["data"] == "shapes":
+            assert origin == Origin.find(row["model"], "shapes")
+        more = {n: row[n] for n in ("lowering", "fraction_bits", "profile") if n in row}
+        assert row["key"] == origin.key(config_of(row), row["images"], **more)
+        assert row["edition"] == EDITION

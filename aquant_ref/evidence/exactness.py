@@ -2,7 +2,7 @@
 
 A network is quantized for each number of bits and each form of border that a lowering needs, in few
 iterations, since what is counted is differences and not accuracy. A finished row is written at once
-and found again by the next call.
+and found again by the next call, and so is a network that is quantized.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aquant_ref import data
 from aquant_ref.engine.compare import compare
 from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
+from aquant_ref.evidence.quantized import Workshop
 from aquant_ref.formats import measured
-from aquant_ref.inputs import Inputs
+from aquant_ref.origin import Origin
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.ptq.methods import Config, quantize
+from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
 
@@ -32,9 +32,10 @@ LOWERINGS: dict[str, tuple[str, FixedPoint | None]] = {
     "lut": ("row/window", None),
     "fixed_point": ("channel", FixedPoint()),
 }
-KEY: dict[str, Any] = {
+NEEDED: dict[str, Any] = {
     "model": str,
     "data": str,
+    "key": str,
     "weight_bits": int,
     "act_bits": int,
     "lowering": str,
@@ -42,9 +43,6 @@ KEY: dict[str, Any] = {
     "iterations": int,
     "seed": int,
     "images": int,
-}
-NEEDED: dict[str, Any] = {
-    **KEY,
     "tested": int,
     "tensors": int,
     "elements": int,
@@ -67,16 +65,15 @@ def table(
     progress: Progress = quiet,
     say: Say = silent,
 ) -> list[Row]:
-    """The rows of `out`, a JSON file, with one for each of `configs` and of `lowerings`.
+    """A row for each of `configs` and of `lowerings`; those that `out`, a JSON file, has are kept.
 
-    `configs` are of method `aquant`, with one seed; the border is that of the lowering. The
-    Markdown is written beside it. Raises InputError for any bad input, before any work where that
-    can be known.
+    `configs` are of method `aquant`; the border is that of the lowering. The Markdown is written
+    beside the file. Raises InputError for any bad input, before any work where that can be known.
     """
-    measured.check_output(out)
     for name in lowerings:
         if name not in LOWERINGS:
             raise InputError(f"--lowerings: no {name!r}; there are {', '.join(LOWERINGS)}")
+    stored = measured.Table(out, load, markdown)
     cells = [
         (replace(config, border=LOWERINGS[name][0]), name)
         for config in configs
@@ -84,33 +81,31 @@ def table(
     ]
     for config, _ in cells:
         config.check_images(images)
-    rows = measured.load(out, NEEDED)
-    known = {_key(row) for row in rows}
-    inputs = None
-    for config, name in cells:
-        row = _row(model, data_set, config, name, images)
-        if _key(row) in known:
-            continue
-        if inputs is None:
-            inputs = Inputs.load(
-                model,
-                data_set,
-                images=images,
-                seed=config.seed,
-                weights=weights,
-                progress=progress,
-                say=say,
-            )
-        rows.append(row | _counted(inputs, config, LOWERINGS[name][1], progress))
-        measured.save(out, rows, markdown)
-    return rows
+    origin = Origin.find(model, data_set, weights)
+    keys = [origin.key(config, images, lowering=name) for config, name in cells]
+    known = stored.read()
+    workshop = Workshop(origin, images, out, progress, say)
+    for key, (config, name) in zip(keys, cells, strict=True):
+        if key not in known:
+            counted = _counted(workshop, config, LOWERINGS[name][1])
+            known[key] = _row(origin, config, name, images) | counted
+            stored.add([known[key]])
+    stored.add([known[key] for key in keys])
+    for config, _ in cells:
+        workshop.remove(config)
+    return [known[key] for key in keys]
 
 
-def _row(model: str, data_set: str, config: Config, lowering: str, images: int) -> Row:
-    """What a row is of: its key."""
+def load(path: Path) -> list[Row]:
+    """The rows of the file, none if it is not there; raises InputError, which names it."""
+    return measured.load(path, NEEDED)
+
+
+def _row(origin: Origin, config: Config, lowering: str, images: int) -> Row:
+    """What a row is of."""
     return {
-        "model": model,
-        "data": data.name(data_set),
+        "key": origin.key(config, images, lowering=lowering),
+        **origin.row(),
         "weight_bits": config.weight_bits,
         "act_bits": config.act_bits,
         "lowering": lowering,
@@ -121,26 +116,24 @@ def _row(model: str, data_set: str, config: Config, lowering: str, images: int) 
     }
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in KEY)
-
-
-def _counted(inputs: Inputs, config: Config, options: FixedPoint | None, progress: Progress) -> Row:
+def _counted(workshop: Workshop, config: Config, options: FixedPoint | None) -> Row:
+    model, seconds = workshop.quantized(config)
     started = time.monotonic()
-    model = quantize(inputs.graph, inputs.parameters, inputs.calibration, config, progress=progress)
     program = lowering_of(model, options).program
-    found = compare(model, program, inputs.test, progress=progress)
+    test = workshop.inputs(config.seed).test
+    found = compare(model, program, test, progress=workshop.progress)
     return {
         "tested": found.images,
         "tensors": len(found.elements),
         "elements": sum(found.elements.values()),
         "mismatches": sum(found.mismatches.values()),
         "top1": found.top1,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(seconds + time.monotonic() - started, 1),
         "versions": versions(),
     }
 
 
+@measured.by_origin
 def markdown(rows: Sequence[Row]) -> str:
     """The table of `rows`."""
     lines = [

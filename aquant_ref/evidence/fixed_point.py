@@ -11,23 +11,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aquant_ref import data
 from aquant_ref.engine.compare import compare_with_ideal
 from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
+from aquant_ref.evidence.quantized import Workshop
 from aquant_ref.formats import measured
 from aquant_ref.inputs import Inputs
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.origin import Origin
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.ptq.methods import Config, quantize
+from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
 
 Row = measured.Row
 
-KEY: dict[str, Any] = {
+NEEDED: dict[str, Any] = {
     "model": str,
     "data": str,
+    "key": str,
     "method": str,
     "weight_bits": int,
     "act_bits": int,
@@ -37,41 +39,35 @@ KEY: dict[str, Any] = {
     "images": int,
     "fraction_bits": int,
     "profile": str,
+    "tested": int,
+    "refused": (str, type(None)),
+    "versions": dict,
 }
-NEEDED: dict[str, Any] = {**KEY, "tested": int, "refused": (str, type(None)), "versions": dict}
 
 
-def agreements(
-    inputs: Inputs,
-    model: QuantizedGraph,
-    options: Sequence[FixedPoint],
-    *,
-    progress: Progress = quiet,
-) -> list[Row]:
-    """A row for each of `options`, plain JSON values, over all test images.
+def agreement(
+    inputs: Inputs, model: QuantizedGraph, option: FixedPoint, *, progress: Progress = quiet
+) -> Row:
+    """The row of one option, plain JSON values, over all test images.
 
-    A row of what cannot be lowered has, instead of numbers, why under "refused".
+    That of what cannot be lowered has, instead of numbers, why under "refused".
     """
-    rows = []
-    for each in options:
-        row = _option(each)
-        try:
-            program = lowering_of(model, each).program
-        except InputError as error:
-            rows.append({**row, "refused": str(error)})
-            continue
-        found = compare_with_ideal(model, program, inputs.test, progress=progress)
-        logits = found.elements.pop(program.output)
-        differ = found.mismatches.pop(program.output)
-        row |= {
-            "refused": None,
-            "codes_differ": sum(found.mismatches.values()) / sum(found.elements.values()),
-            "tensors_differ": found.shares,
-            "logits_equal": (logits - differ) / logits,
-            "top1": found.top1,
-        }
-        rows.append(row)
-    return rows
+    row = _option(option)
+    try:
+        program = lowering_of(model, option).program
+    except InputError as error:
+        return {**row, "refused": str(error)}
+    found = compare_with_ideal(model, program, inputs.test, progress=progress)
+    logits = found.elements.pop(program.output)
+    differ = found.mismatches.pop(program.output)
+    return {
+        **row,
+        "refused": None,
+        "codes_differ": sum(found.mismatches.values()) / sum(found.elements.values()),
+        "tensors_differ": found.shares,
+        "logits_equal": (logits - differ) / logits,
+        "top1": found.top1,
+    }
 
 
 def table(
@@ -86,53 +82,48 @@ def table(
     progress: Progress = quiet,
     say: Say = silent,
 ) -> list[Row]:
-    """A row for each of `configs` and of `options`, and with `out` those that the file has already.
+    """A row for each of `configs` and of `options`; those that `out`, a JSON file, has are kept.
 
-    `configs` have one seed. `out`, a JSON file, is written after each configuration, and the
-    Markdown beside it. Raises InputError for any bad input, before any work where that can be
-    known.
+    `out` is written after each row, and the Markdown beside it. Raises InputError for any bad
+    input, before any work where that can be known.
     """
     for config in configs:
         config.check_images(images)
         if config.not_lowered() is not None:
             raise InputError(f"method {config.method!r}: {config.not_lowered()}")
-    rows: list[Row] = []
-    if out is not None:
-        measured.check_output(out)
-        rows = measured.load(out, NEEDED)
-    known = {_key(row) for row in rows}
-    inputs = None
+    stored = measured.Table(out, load, markdown)
+    origin = Origin.find(model, data_set, weights)
+    cells = [(config, option) for config in configs for option in options]
+    keys = [origin.key(config, images, **_option(option)) for config, option in cells]
+    known = stored.read()
+    workshop = Workshop(origin, images, out, progress, say)
+    for key, (config, option) in zip(keys, cells, strict=True):
+        if key not in known:
+            network, _ = workshop.quantized(config)
+            inputs = workshop.inputs(config.seed)
+            known[key] = {
+                "key": key,
+                **_run(origin, config, images),
+                **agreement(inputs, network, option, progress=progress),
+                "tested": len(inputs.test),
+                "versions": versions(),
+            }
+            stored.add([known[key]])
+    stored.add([known[key] for key in keys])
     for config in configs:
-        of = _run(model, data_set, config, images)
-        missing = [each for each in options if _key(of | _option(each)) not in known]
-        if not missing:
-            continue
-        if inputs is None:
-            inputs = Inputs.load(
-                model,
-                data_set,
-                images=images,
-                seed=config.seed,
-                weights=weights,
-                progress=progress,
-                say=say,
-            )
-        quantized = quantize(
-            inputs.graph, inputs.parameters, inputs.calibration, config, progress=progress
-        )
-        more: Row = {"tested": len(inputs.test), "versions": versions()}
-        found = agreements(inputs, quantized, missing, progress=progress)
-        rows += [of | row | more for row in found]
-        if out is not None:
-            measured.save(out, rows, markdown)
-    return rows
+        workshop.remove(config)
+    return [known[key] for key in keys]
 
 
-def _run(model: str, data_set: str, config: Config, images: int) -> Row:
+def load(path: Path) -> list[Row]:
+    """The rows of the file, none if it is not there; raises InputError, which names it."""
+    return measured.load(path, NEEDED)
+
+
+def _run(origin: Origin, config: Config, images: int) -> Row:
     """What a section of the table is of."""
     return {
-        "model": model,
-        "data": data.name(data_set),
+        **origin.row(),
         "method": config.method,
         "weight_bits": config.weight_bits,
         "act_bits": config.act_bits,
@@ -147,10 +138,7 @@ def _option(each: FixedPoint) -> Row:
     return {"fraction_bits": each.fraction_bits, "profile": each.profile}
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in KEY)
-
-
+@measured.by_origin
 def markdown(rows: Sequence[Row]) -> str:
     """The table of `rows`, a section for each network."""
     first = rows[0]

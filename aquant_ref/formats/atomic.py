@@ -182,7 +182,7 @@ def check_writable_directory(path: str | os.PathLike[str]) -> Path:
     try:
         make_directory(path)
         probe.touch(exist_ok=False)
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may have taken it for abandoned
         remove_abandoned(path)
     except InputError:
         raise

@@ -7,7 +7,7 @@ and resumed from its checkpoint ends in the same weights as one that was not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -135,15 +135,16 @@ def train(
     seed: int,
     test: Labelled | None = None,
     checkpoint: Path | None = None,
+    origin: Mapping[str, str | int] | None = None,
     progress: Progress = quiet,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> State:
     """Train `graph` from its initial weights, or from `checkpoint` if that file is there.
 
     `progress(steps, label)` may wrap the steps of an epoch in a progress bar; `report` gets a
-    dictionary after each epoch: epoch, loss and, with `test` images, top1. Raises InputError for
-    fewer images than a batch, images or labels that do not fit the network, or a checkpoint that is
-    damaged or of another recipe or seed.
+    dictionary after each epoch: epoch, loss and, with `test` images, top1. `origin` says by content
+    what the images are. Raises InputError for fewer images than a batch, images or labels that do
+    not fit the network, or a checkpoint that is damaged or of another recipe, seed, graph or origin.
     """
     if len(images) < recipe.batch:
         raise InputError(f"training: {len(images)} images are fewer than a batch of {recipe.batch}")
@@ -151,7 +152,13 @@ def train(
         if each is not None:
             _check(each, graph)
     state = State(initial_parameters(graph, seed), _optimizer(recipe), 0, [])
-    identity = {"recipe": asdict(recipe), "seed": seed, "images": len(images), "graph": str(graph)}
+    identity = {
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "images": len(images),
+        "graph": str(graph),
+        **(origin or {}),
+    }
     if checkpoint is not None and checkpoint.exists():
         state = _load(checkpoint, graph, recipe, identity)
     while state.epoch < recipe.epochs:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aquant_ref.inputs import Inputs
+from aquant_ref.origin import Origin
 from tests.evidence import networks
 
 
@@ -15,9 +16,14 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The inputs of the small network in place of a model's; how often they were loaded."""
     made: list[Any] = []
 
-    def load(*args: Any, **options: Any) -> Any:
-        made.append(args)
+    def find(model: str, data_set: str, weights: str | None = None) -> Origin:
+        of = (data_set.partition(":")[0], Path("tiny.npz"), f"{weights}" * 3, data_set * 3)
+        return Origin(model, data_set, *of)
+
+    def load(self: Origin, **options: Any) -> Any:
+        made.append(options)
         return networks.inputs(5)
 
-    monkeypatch.setattr(Inputs, "load", load)
+    monkeypatch.setattr(Origin, "find", find)
+    monkeypatch.setattr(Origin, "load", load)
     return made

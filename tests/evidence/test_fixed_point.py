@@ -9,7 +9,7 @@ import pytest
 
 from aquant_ref.engine import Engine, lower
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.fixed_point import NEEDED, agreements, markdown, table
+from aquant_ref.evidence.fixed_point import NEEDED, agreement, markdown, table
 from aquant_ref.formats import measured
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.snap import snap
@@ -29,7 +29,7 @@ def test_the_stored_table_is_made_from_its_rows(path: Path) -> None:
 
 def test_a_row_counts_codes_and_logits_that_differ_end_to_end() -> None:
     inputs, model = networks.inputs(40), snap(networks.network(), {})
-    rows = agreements(inputs, model, [FixedPoint(bits) for bits in (0, 1, 12)])
+    rows = [agreement(inputs, model, FixedPoint(bits)) for bits in (0, 1, 12)]
     codes = inputs.test.batch(np.arange(40))
     ideal = Engine(lower(model)).run(codes)
     for row in rows:
@@ -48,10 +48,10 @@ def test_what_cannot_be_lowered_has_a_row_that_says_why() -> None:
     layer = model.layers["body.conv"]
     far = replace(layer, bias=np.full(3, 1e9))
     model = replace(model, layers={**model.layers, "body.conv": far})
-    rows = agreements(networks.inputs(), model, [FixedPoint(16)])
+    row = agreement(networks.inputs(), model, FixedPoint(16))
     of = {"method": "rtn", "border": "", "weight_bits": 2, "act_bits": 2, "iterations": 0}
     of |= {"model": "tiny", "data": "tiny", "tested": 8, "seed": 0, "images": 16}
-    text = markdown([of | row | {"versions": {"numpy": "2"}} for row in rows])
+    text = markdown([of | row | {"versions": {"numpy": "2"}}])
     assert "| 16 | `exact` | refused: body.relu.steps: its bias is" in text
 
 

@@ -1,0 +1,89 @@
+"""A network that several rows of a table are about: quantized once, kept until all are there."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from aquant_ref.errors import InputError
+from aquant_ref.formats.atomic import make_directory
+from aquant_ref.formats.lock import locked
+from aquant_ref.inputs import Inputs
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.origin import Origin
+from aquant_ref.progress import Progress, Say
+from aquant_ref.ptq.methods import Config, quantize
+
+SECONDS = "seconds"  # in the source of a model: how long it took
+
+
+@dataclass
+class Workshop:
+    """Quantizes the networks of one table; what is finished survives a kill.
+
+    A model is kept in the folder `<out>.cells` until `remove`; without `out` in memory alone.
+    """
+
+    origin: Origin
+    images: int
+    out: Path | None
+    progress: Progress
+    say: Say
+    _inputs: dict[int, Inputs] = field(default_factory=dict)
+    _last: tuple[str, QuantizedGraph] | None = None
+
+    def inputs(self, seed: int) -> Inputs:
+        """The inputs of the runs with this seed."""
+        if seed not in self._inputs:
+            self._inputs = {  # one seed at a time in memory
+                seed: self.origin.load(
+                    images=self.images, seed=seed, progress=self.progress, say=self.say
+                )
+            }
+        return self._inputs[seed]
+
+    def quantized(self, config: Config) -> tuple[QuantizedGraph, float]:
+        """The network quantized with `config`, and how many seconds that took."""
+        key = self.origin.key(config, self.images)
+        if self._last is None or self._last[0] != key:
+            self._last = (key, self._found(key) or self._made(key, config))
+        model = self._last[1]
+        return model, float(model.source[SECONDS])
+
+    def _path(self, key: str) -> Path | None:
+        folder = None if self.out is None else self.out.with_name(f"{self.out.stem}.cells")
+        return None if folder is None else folder / f"model-{key}.npz"
+
+    def _found(self, key: str) -> QuantizedGraph | None:
+        path = self._path(key)
+        if path is None or not path.exists():
+            return None
+        model = QuantizedGraph.load(path)
+        if not isinstance(model.source.get(SECONDS), int | float):
+            raise InputError(f"{path}: is not a model of a table; remove it and call again")
+        return model
+
+    def _made(self, key: str, config: Config) -> QuantizedGraph:
+        inputs = self.inputs(config.seed)
+        started = time.monotonic()
+        model = quantize(
+            inputs.graph, inputs.parameters, inputs.calibration, config, progress=self.progress
+        )
+        seconds = time.monotonic() - started
+        model = replace(model, source={**model.source, SECONDS: seconds})
+        if self.out is not None and (path := self._path(key)) is not None:
+            with locked(self.out):  # nobody removes the folder meanwhile
+                make_directory(path.parent)
+                model.save(path)
+        return model
+
+    def remove(self, config: Config) -> None:
+        """Remove the model of `config`, all of whose rows are written."""
+        path = self._path(self.origin.key(config, self.images))
+        if self.out is not None and path is not None and path.parent.exists():
+            with locked(self.out):
+                path.unlink(missing_ok=True)
+                with suppress(OSError):  # another model is in it
+                    path.parent.rmdir()
