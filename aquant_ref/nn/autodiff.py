@@ -1,16 +1,72 @@
-"""autograd's `primitive` with a type, which autograd does not publish and our layers would lose."""
+"""autograd's `primitive` with a type, which autograd does not publish and our layers would lose,
+and with one check of what all of them take: tensors of float32 or float64, and nothing else.
+
+Integers would wrap in a sum, and booleans, complex numbers and float16 mean something else.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
+import numpy as np
 from autograd.extend import primitive as _primitive
+from autograd.tracer import getval
+from numpy.typing import NDArray
+
+from aquant_ref.checks import shown
+from aquant_ref.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Mask = NDArray[np.bool_]  # an argument that is no tensor of floats
+Labels = NDArray[np.integer[Any]]
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+TENSOR, OPTIONAL = "Array", "Array | None"  # the annotations of a tensor of floats
+
+
+def floats(function: F) -> F:
+    """`function`, which raises InputError unless each argument that it annotates as `Array` is a
+    tensor of float32 or float64; traced ones are looked into.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    tensors = {p.name: p.annotation == OPTIONAL for p in parameters if "Array" in p.annotation}
+    by_place = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    repeated = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        names = by_place * len(args) if repeated else by_place
+        for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+            if name not in tensors or (value is None and tensors[name]):
+                continue
+            tensor = getval(value)
+            if not isinstance(tensor, np.ndarray) or tensor.dtype not in FLOATS:
+                raise InputError(
+                    f"{function.__name__}: {name} needs float32 or float64, got {shown(tensor)}"
+                )
+        return function(*args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
 
 def primitive(function: F) -> F:
-    """`function` as one step on autograd's tape; its derivative rule is declared beside it."""
-    wrapped: F = _primitive(function)
+    """`function` as one step on autograd's tape, with the check of `floats`; its derivative rule is
+    declared beside it.
+    """
+    wrapped: F = _primitive(floats(function))
     return wrapped
+
+
+def check_axes(what: str, x: Any, axes: int) -> None:
+    """Raise InputError unless the tensor has so many axes."""
+    if x.ndim != axes:
+        raise InputError(f"{what}: needs {axes} axes, got a tensor of shape {x.shape}")
+
+
+def check_shape(what: str, name: str, value: Any, *shapes: tuple[int, ...]) -> None:
+    """Raise InputError unless `value`, if there is one, has one of the shapes."""
+    if value is not None and value.shape not in shapes:
+        raise InputError(f"{what}: {name} has shape {value.shape}, needs {shapes[0]}")

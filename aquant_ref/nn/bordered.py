@@ -16,6 +16,7 @@ backward pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from autograd.extend import defvjp_argnums
 from numpy.typing import NDArray
 
 from aquant_ref.integer.geometry import check_groups
-from aquant_ref.nn.autodiff import primitive
+from aquant_ref.nn.autodiff import check_axes, check_shape, primitive
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.ste import (
     Codes,
@@ -120,6 +121,10 @@ def bordered_conv2d(
     `fusion` (C*kh*kw, 3) -> (N, O, OH, OW). A padded pixel is 0 and stays 0. `feedback` adds the
     error of the window so far to the border (AQ-FEEDBACK-1).
     """
+    check_axes("bordered_conv2d", x, 4)
+    check_shape("bordered_conv2d", "bias", bias, weight.shape[:1])
+    for name, rows in (("coefficients", coefficients), ("fusion", fusion)):
+        check_shape("bordered_conv2d", name, rows, (prod(weight.shape[1:]) * groups, 3))
     attributes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     layer = _layer(x, weight, {**attributes, "codes": codes, "feedback": feedback})
     matrix = layer.matrix(weight)

@@ -18,8 +18,9 @@ import numpy as np
 from autograd.extend import defvjp_argnums
 from numpy.typing import NDArray
 
+from aquant_ref.errors import InputError
 from aquant_ref.integer.geometry import check_groups
-from aquant_ref.nn.autodiff import primitive
+from aquant_ref.nn.autodiff import check_axes, check_shape, primitive
 from aquant_ref.nn.depthwise import depthwise, depthwise_vjp
 from aquant_ref.nn.windows import Padding, Pair, Windows
 from aquant_ref.threads import map_blocks
@@ -27,12 +28,10 @@ from aquant_ref.threads import map_blocks
 Array = NDArray[Any]
 
 
-def _check_conv(x: Array, weight: Array, groups: int) -> None:
-    if x.ndim != 4 or weight.ndim != 4:
-        raise ValueError(
-            f"conv2d: needs NCHW and OIHW arrays, got shapes {x.shape} and {weight.shape}"
-        )
+def _check_conv(x: Array, weight: Array, bias: Array | None, groups: int) -> None:
+    check_axes("conv2d", x, 4)
     check_groups(x.shape[1], weight.shape, groups)
+    check_shape("conv2d", "bias", bias, weight.shape[:1])
 
 
 @primitive
@@ -53,7 +52,7 @@ def conv2d(
     x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) -> (N, O, OH, OW). groups = C is a
     depthwise convolution. Raises ValueError when the shapes do not fit.
     """
-    _check_conv(x, weight, groups)
+    _check_conv(x, weight, bias, groups)
     geometry = Windows(x.shape, weight.shape[2:], stride, padding, dilation)
     outputs = weight.shape[0]
     if groups == outputs == x.shape[1] > 1:
@@ -137,8 +136,10 @@ defvjp_argnums(conv2d, _conv2d_vjp)
 @primitive
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Fully connected layer: x (N, I), weight (O, I), bias (O,) -> (N, O) = x @ weight.T + bias."""
-    if x.ndim != 2 or x.shape[1] != weight.shape[1]:
-        raise ValueError(f"linear: weight {weight.shape} does not fit input {x.shape}")
+    check_axes("linear", x, 2)
+    if weight.ndim != 2 or x.shape[1] != weight.shape[1]:
+        raise InputError(f"linear: a weight of shape {weight.shape} does not fit input {x.shape}")
+    check_shape("linear", "bias", bias, weight.shape[:1])
     out = x @ weight.T
     return out if bias is None else out + bias
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import check_labels
 from aquant_ref.errors import InputError
-from aquant_ref.nn.autodiff import primitive
+from aquant_ref.nn.autodiff import Labels, check_axes, floats, primitive
 
 Array = NDArray[Any]
 
@@ -37,7 +37,7 @@ defvjp(relu6, lambda ans, x: lambda g: g * ((ans > 0) & (ans < 6)))
 def add(a: Array, b: Array) -> Array:
     """Residual add of two tensors of one shape (nothing is broadcast)."""
     if a.shape != b.shape:
-        raise ValueError(f"add: shapes {a.shape} and {b.shape} differ")
+        raise InputError(f"add: shapes {a.shape} and {b.shape} differ")
     return np.add(a, b)
 
 
@@ -47,9 +47,11 @@ defvjp(add, lambda ans, a, b: lambda g: g, lambda ans, a, b: lambda g: g)
 @primitive
 def concat(*inputs: Array) -> Array:
     """Two or more tensors of one shape but for their channels (axis 1), one after the other."""
+    if not inputs or min(x.ndim for x in inputs) < 2:
+        raise InputError("concat: needs tensors (N, C, ...)")
     if len({(x.shape[0], *x.shape[2:]) for x in inputs}) != 1:
         shapes = " and ".join(str(x.shape) for x in inputs)
-        raise ValueError(f"concat: shapes {shapes} differ beyond their channels")
+        raise InputError(f"concat: shapes {shapes} differ beyond their channels")
     return np.concatenate(inputs, axis=1)
 
 
@@ -72,20 +74,23 @@ def flatten(x: Array) -> Array:
 defvjp(flatten, lambda ans, x: lambda g: g.reshape(x.shape))
 
 
+@floats
 def softmax(logits: Array) -> Array:
     """Class probabilities (N, K), shifted by the maximum so that nothing overflows."""
+    check_axes("softmax", logits, 2)
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
 @primitive
-def softmax_cross_entropy(logits: Array, labels: Array) -> Any:
+def softmax_cross_entropy(logits: Array, labels: Labels) -> Any:
     """Mean over the batch of -log softmax(logits)[label]; logits (N, K), labels (N,) integers.
 
     Raises InputError for labels that are not 0 to K - 1.
     """
-    if logits.ndim != 2 or 0 in logits.shape:
-        raise InputError(f"loss: needs logits (N, K), got shape {logits.shape}")
+    check_axes("loss", logits, 2)
+    if not logits.size:
+        raise InputError(f"loss: needs one image and one class, got shape {logits.shape}")
     check_labels(labels, *logits.shape)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_total = np.log(np.exp(shifted).sum(axis=1))

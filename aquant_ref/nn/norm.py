@@ -14,7 +14,8 @@ from autograd.extend import defvjp_argnums
 from autograd.tracer import getval
 from numpy.typing import NDArray
 
-from aquant_ref.nn.autodiff import primitive
+from aquant_ref.errors import InputError
+from aquant_ref.nn.autodiff import check_axes, check_shape, floats, primitive
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.threads import map_blocks
 
@@ -31,9 +32,13 @@ def _column(v: Array) -> Array:
     return v[:, None, None]
 
 
+@floats
 def batch_statistics(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance of each channel of an NCHW batch, summed in blocks, float64."""
     x = getval(x)
+    check_axes("batch_statistics", x, 4)
+    if not x.size:
+        raise InputError(f"batch_statistics: there are no pixels in shape {x.shape}")
 
     def block(part: slice) -> tuple[Array, Array]:
         # Per image first: a float32 sum over one image is short enough to keep its digits.
@@ -46,6 +51,12 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     mean = np.sum([p[0] for p in parts], axis=0) / count
     variance = np.sum([p[1] for p in parts], axis=0) / count - mean * mean
     return mean, np.maximum(variance, 0)
+
+
+def _check_norm(what: str, x: Any, *of_channels: Any) -> None:
+    check_axes(what, x, 4)
+    for values in of_channels:
+        check_shape(what, "a parameter", values, x.shape[1:2])
 
 
 def _normalised(x: Array, mean: Array, inverse: Array) -> Array:
@@ -62,6 +73,7 @@ def batch_norm_train(
     are functions of x, although they are passed in (so that they are computed once and can be
     recorded).
     """
+    _check_norm("batch_norm_train", x, gamma, beta, mean, variance)
     inverse = gamma / np.sqrt(variance + eps)
     slope = inverse.astype(x.dtype)
     offset = (beta - mean * inverse).astype(x.dtype)
@@ -112,11 +124,13 @@ def _batch_norm_train_vjp(
 defvjp_argnums(batch_norm_train, _batch_norm_train_vjp)
 
 
+@floats
 def batch_norm(
     x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array, eps: float = EPS
 ) -> Array:
     """Normalise with given statistics (inference): an affine map per channel, traced by autograd as
     it stands.
     """
+    _check_norm("batch_norm", x, gamma, beta, mean, variance)
     inverse = gamma / np.sqrt(variance + eps)
     return x * _column(inverse) + _column(beta - mean * inverse)

@@ -8,7 +8,8 @@ import numpy as np
 from autograd.extend import defvjp
 from numpy.typing import NDArray
 
-from aquant_ref.nn.autodiff import primitive
+from aquant_ref.errors import InputError
+from aquant_ref.nn.autodiff import check_axes, primitive
 from aquant_ref.nn.windows import Padding, Pair, Windows
 
 Array = NDArray[Any]
@@ -24,12 +25,12 @@ def pooling_windows(
 ) -> Windows:
     """The windows of a pool, whose stride is its kernel unless it is given.
 
-    Spec: AQ-IDEAL-4. Raises ValueError as `Windows` does, and where a window meets padding alone:
+    Spec: AQ-IDEAL-4. Raises InputError as `Windows` does, and where a window meets padding alone:
     it would have no maximum, and no mean of its pixels.
     """
     geometry = Windows(shape, kernel, kernel if stride is None else stride, padding, dilation)
     if not geometry.counts().all():
-        raise ValueError(f"a window of {geometry.kernel} meets nothing but padding")
+        raise InputError(f"a window of {geometry.kernel} meets nothing but padding")
     return geometry
 
 
@@ -115,6 +116,9 @@ defvjp(max_pool, _max_pool_vjp, argnums=(0,))
 @primitive
 def global_avg_pool(x: Array) -> Array:
     """Mean over all pixels, (N, C, H, W) -> (N, C, 1, 1)."""
+    check_axes("global_avg_pool", x, 4)
+    if not x.shape[2] * x.shape[3]:
+        raise InputError(f"global_avg_pool: there are no pixels in shape {x.shape}")
     return np.asarray(x.mean(axis=(2, 3), keepdims=True))
 
 

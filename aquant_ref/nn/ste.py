@@ -26,7 +26,9 @@ import numpy as np
 from autograd.extend import defvjp_argnums
 from numpy.typing import NDArray
 
-from aquant_ref.nn.autodiff import primitive
+from aquant_ref.checks import shown
+from aquant_ref.errors import InputError
+from aquant_ref.nn.autodiff import Mask, check_shape, primitive
 from aquant_ref.nn.select import select
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.threads import map_blocks
@@ -74,8 +76,9 @@ def relative(t: Array, codes: Codes) -> Array:
 
 
 def polynomial(tau: Array, coefficients: Array) -> Array:
-    """b0 + b1*tau + b2*tau^2 for tau (n, C, ...) of four axes and coefficients (C or 1, 3)."""
-    b0, b1, b2 = (coefficients[:, k, None, None] for k in range(3))
+    """b0 + b1*tau + b2*tau^2 for tau (n, C, ...) and coefficients (C or 1, 3)."""
+    shape = -1, *(1,) * (tau.ndim - 2)
+    b0, b1, b2 = (coefficients[:, k].reshape(shape) for k in range(3))
     p = tau * b2
     p += b1
     p *= tau
@@ -134,15 +137,15 @@ def pull_back_border(rounded: Rounded, passed: Array, codes: Codes) -> Array:
 
 def powers(dp: Array, tau: Array) -> Array:
     """Sums over images and positions of dp*tau^k, k = 0, 1, 2: (C, 3); destroys dp."""
-    sums = []
+    sums, axes = [], (0, *range(2, dp.ndim))
     for _ in range(3):
-        sums.append(dp.sum(axis=(0, 2, 3)))
+        sums.append(dp.sum(axis=axes))
         dp *= tau
     return np.stack(sums, axis=1)
 
 
 def _block(x: Array) -> int:
-    return images_per_block(6 * x[0].nbytes)
+    return images_per_block(6 * x[:1].nbytes)
 
 
 @primitive
@@ -152,14 +155,18 @@ def ste_quantize(
     coefficients: Array | None = None,
     *,
     codes: Codes,
-    keep: Array | None = None,
+    keep: Mask | None = None,
 ) -> Array:
     """Fake-quantize activations (N, C, ...) with one scale.
 
-    `coefficients` (C or 1, 3) are those of the border for x of four axes; None is nearest. Where
-    the boolean `keep` is False the element stays in floating point (QDrop), and its gradient
-    passes.
+    `coefficients` (C or 1, 3) are those of the border; None is nearest. Where the boolean `keep` is
+    False the element stays in floating point (QDrop), and its gradient passes.
     """
+    if x.ndim < 2:
+        raise InputError(f"ste_quantize: needs axes (N, C, ...), got shape {x.shape}")
+    check_shape("ste_quantize", "coefficients", coefficients, (x.shape[1], 3), (1, 3))
+    if keep is not None and (keep.shape != x.shape or keep.dtype != np.bool_):
+        raise InputError(f"ste_quantize: keep needs booleans of shape {x.shape}, got {shown(keep)}")
     out = np.empty_like(x)
 
     def block(part: slice) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.errors import InputError
 from aquant_ref.integer import geometry
 
 Array = NDArray[Any]
@@ -48,6 +49,8 @@ class Windows:
         padding: Padding = 0,
         dilation: Pair = 1,
     ) -> None:
+        if len(shape) != 4:
+            raise InputError(f"windows: need images (N, C, H, W), got shape {tuple(shape)}")
         self.channels, self.height, self.width = shape[1:]
         self.out_height, self.out_width = geometry.sizes(
             shape[1:], kernel, stride, padding, dilation
