@@ -719,7 +719,7 @@ def _to_steps(x: Steps, scale: Fraction, bits: int, bias_bits: int, profile: str
         while u / 2**left * 2**bias_bits >= scale:
             left += 1
         units = half_even(b * 2**left / u)
-        m = u / 2**left / step
+        m = max(u / 2**left / step, Fraction(1, 2**32))
 
         def of_value(acc: int, left: int = left, units: int = units, m: Fraction = m) -> int:
             return rescale(acc * 2**left + units, m, profile)

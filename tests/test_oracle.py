@@ -445,6 +445,14 @@ def test_a_network_in_fixed_point_worked_out_by_hand() -> None:
     }
 
 
+def test_a_multiplier_below_every_shift_counts_as_the_least() -> None:
+    """2^-32 times the largest accumulator, 2^31 - 1, is below one half, and so is all below."""
+    for small in (Fraction(1, 2**32), Fraction(1, 2**90)):
+        steps = [[2**31 - 1]], [small], [Fraction(0)]
+        scaled, _, _ = oracle._to_steps(steps, Fraction(1), 0, 0, "exact")
+        assert scaled == [[0]]
+
+
 def test_a_border_in_fixed_point_worked_out_by_hand() -> None:
     """T is 3 and 4, 3 and 2 halves; a half is below the border 3/4 and reaches the border 1/2."""
     bordered = {"coefficients": [[Fraction(1, 4)], [Fraction(0)]], "squash": "clip"}

@@ -39,6 +39,7 @@ FLOAT_PROFILES = ("float32", "float64")
 PROFILES = (*INTEGER_PROFILES, *FLOAT_PROFILES)
 MAX_FRACTION_BITS = 16
 MAX_LEFT = 31
+LEAST_MULTIPLIER = Fraction(1, 2**32)  # of what is smaller no int32 reaches half a step either
 TAU_BITS = 15  # fraction bits of tau, so that a product with a 16-bit coefficient fits 32 bits
 
 
@@ -96,7 +97,7 @@ def rescaling(
     if largest > INT32_MAX:
         raise InputError(f"its bias is {largest} units, beyond int32")
     lefts, biases = np.array(left, np.int32), np.array(counted, np.int32)
-    factors = [u / scale * 2**fraction_bits for u in units]
+    factors = [max(u / scale * 2**fraction_bits, LEAST_MULTIPLIER) for u in units]
     if options.profile in FLOAT_PROFILES:
         return Rescaling(lefts, biases, np.array([float(m) for m in factors]), None)
     pairs = np.array([multiplier(m) for m in factors], np.int64).astype(np.int32)

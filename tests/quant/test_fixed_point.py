@@ -74,12 +74,18 @@ def test_a_tie_of_a_bias_goes_to_the_even_number_of_units() -> None:
     assert found.bias.tolist() == [-2, 0, 0, 2]
 
 
+def test_a_unit_of_no_half_a_step_gets_the_last_shift() -> None:
+    for profile in ("exact", "tflite_up", "tflite_away"):
+        options = FixedPoint(0, profile)
+        found = rescaling([Fraction(1, 2**90)], [Fraction(0)], Fraction(1), 0, options)
+        assert (int(found.multiplier[0]), int(found.shift[0])) == (2**30, 62)
+
+
 @pytest.mark.parametrize(
     ("unit", "bias", "words"),
     [
         (Fraction(1), Fraction(2**31), "its bias is 2147483648 units, beyond int32"),
         (Fraction(2**32), Fraction(0), "its unit is 2.32 of the steps"),
-        (Fraction(1, 2**34), Fraction(0), "shift"),
     ],
 )
 def test_what_has_no_integers_is_refused(unit: Fraction, bias: Fraction, words: str) -> None:
