@@ -29,7 +29,7 @@ NEEDED: dict[str, Any] = {
     "seconds": measured.NUMBER,
     "iterations": int,
     "images": int,
-    "versions": dict,
+    "versions": measured.VERSIONS,
 }
 
 

@@ -115,7 +115,7 @@ def test_a_row_of_an_unknown_method_is_refused_by_name(tmp_path: Path) -> None:
 
 
 WRONGED = {
-    "no JSON": (lambda row: "{", "is not JSON"),
+    "no JSON": (lambda row: "{", "cannot be read as JSON"),
     "a list": (lambda row: [row], "is not a JSON object"),
     "no accuracy": (lambda row: {k: v for k, v in row.items() if k != "top1"}, "without 'top1'"),
     "words for a number": (lambda row: {**row, "top1": "abc"}, "whose 'top1' is 'abc'"),

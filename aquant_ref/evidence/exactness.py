@@ -47,9 +47,9 @@ NEEDED: dict[str, Any] = {
     "tensors": int,
     "elements": int,
     "mismatches": int,
-    "top1": dict,
+    "top1": {"engine": measured.NUMBER},
     "seconds": measured.NUMBER,
-    "versions": dict,
+    "versions": measured.VERSIONS,
 }
 
 

@@ -41,7 +41,12 @@ NEEDED: dict[str, Any] = {
     "profile": str,
     "tested": int,
     "refused": (str, type(None)),
-    "versions": dict,
+    "versions": measured.VERSIONS,
+}
+NEEDED_UNLESS_REFUSED: dict[str, Any] = {
+    "codes_differ": measured.NUMBER,
+    "logits_equal": measured.NUMBER,
+    "top1": {"engine": measured.NUMBER, "ideal": measured.NUMBER},
 }
 
 
@@ -117,7 +122,11 @@ def table(
 
 def load(path: Path) -> list[Row]:
     """The rows of the file, none if it is not there; raises InputError, which names it."""
-    return measured.load(path, NEEDED)
+    rows = measured.load(path, NEEDED)
+    for row in rows:
+        if not row["refused"]:
+            measured.check(path, row, NEEDED_UNLESS_REFUSED)
+    return rows
 
 
 def _run(origin: Origin, config: Config, images: int) -> Row:

@@ -8,6 +8,7 @@ processes may add to one table at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,21 @@ from aquant_ref.formats.lock import locked
 from aquant_ref.formats.untrusted import read_json
 
 Row = dict[str, Any]
-Needed = Mapping[str, Any]  # the keys of a row, each with its type or types
+Needed = Mapping[str, Any]  # the keys of a row, each with its kind, as `_fits` says
+
+
+@dataclass(frozen=True)
+class Each:
+    """The kind of an object that has values, all of one kind."""
+
+    kind: Any
+
 
 FORMAT = 1
 NUMBER = (int, float)
+PLAIN = (str, int, type(None))
+VERSIONS = Each(str)
+ORIGIN = ("model", "data", "weights_sha256", "data_identity", "edition")
 AGAIN = "remove it and call again"
 
 
@@ -63,12 +75,32 @@ def read_object(path: Path) -> Row:
 
 
 def check(path: Path, row: Any, needed: Needed) -> None:
-    """Raise InputError, which names the file and the key, unless `row` has all that is needed."""
-    for key, kind in needed.items():
+    """Raise InputError, which names the file and the key, unless `row` has all that is needed, and
+    what it has of ORIGIN is plain.
+    """
+    origin = {name: PLAIN for name in ORIGIN if isinstance(row, dict) and name in row}
+    for key, kind in {**origin, **needed}.items():
         if not isinstance(row, dict) or key not in row:
             raise InputError(f"{path}: holds a row without {key!r}; {AGAIN}")
-        if not isinstance(row[key], kind) or isinstance(row[key], bool):
+        if not _fits(row[key], kind):
             raise InputError(f"{path}: holds a row whose {key!r} is {row[key]!r}; {AGAIN}")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether the value is of a type or of one of several, has what a mapping needs, or is as an
+    Each says.
+
+    A boolean is no integer, and text is what a table can show.
+    """
+    if isinstance(kind, Each):
+        has = isinstance(value, dict) and value != {} and all(map(str.isprintable, value))
+        return has and all(_fits(each, kind.kind) for each in value.values())
+    if isinstance(kind, Mapping):
+        has = isinstance(value, dict) and value.keys() >= kind.keys()
+        return has and all(_fits(value[key], each) for key, each in kind.items())
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, kind) and not (isinstance(value, str) and not value.isprintable())
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
@@ -133,9 +165,6 @@ class Table:
     def _write_markdown(self, path: Path, text: str) -> None:
         if not (path.exists() and path.read_bytes() == text.encode()):
             write_text_atomic(path, text)
-
-
-ORIGIN = ("model", "data", "weights_sha256", "data_identity", "edition")
 
 
 def by_origin(one: Callable[[Sequence[Row]], str]) -> Callable[[Sequence[Row]], str]:

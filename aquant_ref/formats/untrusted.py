@@ -143,7 +143,7 @@ def parse_json(text: str | bytes, what: str) -> Any:
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
     except ValueError as error:
-        raise InputError(f"{what}: is not JSON ({error})") from error
+        raise InputError(f"{what}: cannot be read as JSON ({error})") from error
     return value
 
 
@@ -167,7 +167,7 @@ def read_toml(path: PathLike) -> dict[str, Any]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except ValueError as error:
-        raise InputError(f"{path}: is not TOML ({error})") from error
+        raise InputError(f"{path}: cannot be read as TOML ({error})") from error
     return table
 
 
