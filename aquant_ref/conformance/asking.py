@@ -10,6 +10,7 @@ from aquant_ref.conformance.adapters.base import RAISED, Adapter, Capabilities, 
 from aquant_ref.conformance.admission import Inadmissible, admit
 from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.contract import Field, Operation
+from aquant_ref.conformance.replies import Problems
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import ANSWERS, Answers, values, without
 from aquant_ref.errors import InputError
@@ -39,7 +40,11 @@ class Asked:
             what = f"the class {adapter.__name__}" if isinstance(adapter, type) else repr(adapter)
             raise InputError(f"adapter: needs an instance of Adapter, got {what}")
         self._adapter = adapter
-        self.problems = adapter.problems
+        with one_line("problems"):
+            self.problems = adapter.problems
+        if not isinstance(self.problems, Problems):
+            got = type(self.problems).__name__
+            raise InputError(f"adapter: problems is {got}, not Problems")
 
     def start(self) -> None:
         """Start it, and read its name and capabilities."""

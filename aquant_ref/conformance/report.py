@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,15 @@ class Failure:
 
 def _inputs(inputs: dict[str, Any]) -> str:
     return " ".join(f"{name}={_shown(value)}" for name, value in inputs.items())
+
+
+def _finite(value: Any) -> Any:
+    """The value with text for the numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def _shown(value: Any) -> str:
@@ -200,8 +210,11 @@ class Report:
                 {"operation": name, "profile": profile, "flag": flag, "status": s, "cases": count}
                 for (name, profile, flag, s), count in self.counts.items()
             ],
-            "failures": [{**asdict(f), "likely": self.likely(f)} for f in self.failures],
-            "smallest_failures": self.smallest,
+            "failures": [
+                {**asdict(f), "inputs": _finite(f.inputs), "likely": self.likely(f)}
+                for f in self.failures
+            ],
+            "smallest_failures": _finite(self.smallest),
             "failures_not_shown": dict(self.unseen),
             "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
             "stale_deviations": self.stale,

@@ -134,7 +134,7 @@ class CommandAdapter(ProcessAdapter):
 
     def _directory_of(self, case: str) -> str:
         """Its name under `keep`: another one for each case, whatever the cases are called."""
-        plain = re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", case)[:MOST_NAME]
+        plain = re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", case)[:MOST_NAME] or "_"
         name, number = plain, 1
         while self._case_of.setdefault(name.lower(), case) != case:
             number += 1

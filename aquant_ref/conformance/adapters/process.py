@@ -75,7 +75,7 @@ class Kernel:
         self.popen.kill()
         with suppress(subprocess.TimeoutExpired):
             self.popen.wait(GRACE)
-        self._listener.join(GRACE)
+        self._listener.join(GRACE / 5)
         if self._listener.is_alive():  # something has left the session and holds the pipe
             sweep(self._mark)
             self._listener.join(GRACE)
