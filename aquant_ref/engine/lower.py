@@ -144,7 +144,7 @@ class Lowering:
             _thresholds(row.tolist(), scale, op, unit, bias)
             for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
         )
-        thresholds = np.array([[-(-n // d) for n, d in row] for row in ratios], np.int64)
+        thresholds = np.array([[_least(n, d) for n, d in row] for row in ratios], np.int64)
         self._emit(
             name,
             "threshold",
@@ -203,10 +203,14 @@ class Lowering:
             return self._layer(
                 node, "linear", source, arrays={"bias": np.zeros(len(layer.bias), np.int32)}
             )
-        bias = np.rint(layer.bias / layer.unit)
-        if not np.array_equal(bias * layer.unit, layer.bias) or abs(bias).max(initial=0) >= 2**31:
+        pairs = zip(layer.bias.tolist(), layer.unit.tolist(), strict=True)
+        counted = [Fraction(bias) / Fraction(unit) for bias, unit in pairs]
+        if any(bias.denominator != 1 for bias in counted):
             raise InputError(f"{node.name}: its bias is not an integer number of its unit")
-        return self._layer(node, "linear", source, arrays={"bias": bias.astype(np.int32)})
+        if (largest := max(map(abs, counted))) > LIMITS["int32"]:
+            raise InputError(f"{node.name}: its bias is {largest} units, beyond int32")
+        bias = np.array([int(bias) for bias in counted], np.int32)
+        return self._layer(node, "linear", source, arrays={"bias": bias})
 
     def _lower_add(self, node: Node) -> Meaning:
         a, b = (self._read(name) for name in node.inputs)
@@ -312,6 +316,11 @@ def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> Meaning:
     bias = tuple(-scale * z for z in zero_point.tolist())
     size = np.maximum(zero_point - tensor.qmin, tensor.qmax - zero_point).astype(np.float64)
     return Meaning(name, (scale,) * len(bias), bias, size, 1)
+
+
+def _least(n: int, d: int) -> int:
+    """The least integer that is at least n/d, no farther from 0 than UNREACHED."""
+    return max(-UNREACHED, min(-(-n // d), UNREACHED))
 
 
 def _thresholds(

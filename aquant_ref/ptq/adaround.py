@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.nn.optim import cosine
-from aquant_ref.ptq.observers import WeightScale
+from aquant_ref.ptq.observers import ZERO_BELOW, WeightScale
 from aquant_ref.quant.rounding import half_up
 
 Array = NDArray[Any]
@@ -54,7 +54,10 @@ def regularizer_beta(
 
 
 class AdaRound:
-    """The rounding of one weight (O, ...) with its scales: soft while it is learned, then codes."""
+    """The rounding of one weight (O, ...) with its scales: soft while it is learned, then codes.
+
+    A channel that is zero, but for less than half of the least scale, stays zero (AQ-SNAP-6).
+    """
 
     def __init__(self, weight: Array, scale: WeightScale) -> None:
         self.scale = scale
@@ -65,17 +68,19 @@ class AdaRound:
         height = STRETCH_HIGH - STRETCH_LOW
         self.start: Array = (-np.log(height / (fraction - STRETCH_LOW) - 1)).astype(np.float32)
         self._dtype = weight.dtype
+        rows = abs(weight).reshape(len(weight), -1)
+        self._alive = _per_channel(rows.max(axis=1) >= ZERO_BELOW, weight)
 
     def soft(self, v: Any) -> Any:
         """The soft weight for the learned `v`, traced by autograd."""
         low = (-self._zero_point - self._floor).astype(self._dtype)
         high = (self.scale.qmax - self._zero_point - self._floor).astype(self._dtype)
         steps = anp.clip(rectified_sigmoid(v), low, high) + self._floor.astype(self._dtype)
-        return steps * self._step.astype(self._dtype)
+        return steps * (self._alive * self._step).astype(self._dtype)
 
     def codes(self, v: Array) -> Array:
         """The hard decision as codes 0..qmax: up where v >= 0."""
-        codes = self._floor + (v >= 0) + self._zero_point
+        codes = self._alive * (self._floor + (v >= 0)) + self._zero_point
         return np.asarray(np.clip(codes, 0, self.scale.qmax).astype(np.uint16))
 
 

@@ -40,8 +40,9 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.form import ALL_DIRECTIONS, Border
+from aquant_ref.ptq.free import scale_of_zeros
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
-from aquant_ref.ptq.observers import SEARCHES, Observer, search_weight_scale
+from aquant_ref.ptq.observers import SEARCHES, Observer, check_single, search_weight_scale
 from aquant_ref.ptq.partition import boundary_layers, layer_bits, tensor_bits
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.reconstruction import run_pass
@@ -214,24 +215,36 @@ def observe(
     """Nearest rounding with searched scales: where every method starts.
 
     `graph` without batch norm, `images` (N, C, H, W) real. Raises InputError where they do
-    not fit, or if there are none.
+    not fit, if there are none, and for a parameter or a tensor that leaves float32.
     """
     check_real_images(images, graph.shapes[INPUT], "calibration")
     graph.check_parameters(parameters)
+    for name, values in parameters.items():
+        check_single(name, values)
     bits = tensor_bits(graph, config.act_bits)
     observers = {name: Observer(name) for name in bits if name != INPUT}
+
+    reach = dict.fromkeys(graph.shapes, 0.0) | {INPUT: 1.0}
 
     def look(name: str, x: Array) -> Array:
         if name in observers:
             observers[name].look(x)
+        else:
+            check_single(name, x)
+        reach[name] = max(reach[name], float(abs(x).max()))
         return x
 
     for start in range(0, min(len(images), OBSERVED_IMAGES), OBSERVED_BATCH):
         stop = min(start + OBSERVED_BATCH, OBSERVED_IMAGES)
         graph.run(parameters, images[start:stop], hook=look)
     tensors = {INPUT: LearnedTensor(PIXEL_SCALE, 8)}
+    alive = {INPUT, *(name for name, observer in observers.items() if not observer.is_zero)}
     for name, observer in observers.items():
-        scale, zero_point = observer.search(bits[name], config.scale_search)
+        if name in alive:
+            scale, zero_point = observer.search(bits[name], config.scale_search)
+        else:
+            qmax = 2 ** bits[name] - 1
+            scale, zero_point = scale_of_zeros(graph, name, reach, alive, qmax), 0
         tensors[name] = LearnedTensor(scale, bits[name], zero_point, signed=config.signed)
     scales = {}
     if config.weight_bits != FLOAT_BITS:

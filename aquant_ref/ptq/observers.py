@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
+from aquant_ref.quant.qparams import SCALE_FLOOR
 
 Array = NDArray[Any]
 
@@ -29,7 +30,8 @@ SEARCHES: dict[str, tuple[int, tuple[int, ...]]] = {  # shrinks tried, zero poin
 OBSERVED = 1 << 18  # elements: whole images of a tensor are looked at until there are this many
 BINS = 1 << 13  # in which the values are counted to leave out scales that cannot be the best
 IN_CACHE = 1 << 15  # elements of a temporary
-SCALE_FLOOR = 1e-8  # the scale of a tensor that is zero everywhere
+ZERO_BELOW = SCALE_FLOOR / 2  # of what is smaller the least scale makes codes of zero
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,12 @@ class WeightScale:
         return int(2**self.bits - 1)
 
 
-def _finite(name: str, x: Array) -> None:
+def check_single(name: str, x: Array) -> None:
+    """Refuse, by name, numbers that are not finite or beyond float32; raises InputError."""
     if not np.isfinite(x).all():
         raise InputError(f"{name}: holds NaN or infinity")
+    if x.dtype.itemsize > 4 and (most := float(abs(x).max(initial=0))) > LARGEST:
+        raise InputError(f"{name}: reaches {most:.3g}, beyond float32")
 
 
 class Observer:
@@ -64,8 +69,8 @@ class Observer:
         self._count = 0
 
     def look(self, x: Array) -> None:
-        """Take in a batch (N, ...); raises InputError, with the tensor's name, if not finite."""
-        _finite(self.name, x)
+        """Take in a batch (N, ...); raises InputError as `check_single` does."""
+        check_single(self.name, x)
         if x.size == 0:
             return
         self.low = min(self.low, float(x.min()))
@@ -75,6 +80,11 @@ class Observer:
             taken = x[:missing].astype(np.float32)
             self._values.append(taken.reshape(-1))
             self._count += len(taken)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the least scale makes codes of zero of all that it has seen."""
+        return max(-self.low, self.high) < ZERO_BELOW
 
     def search(self, bits: int, search: str = "qdrop") -> tuple[float, int]:
         """Scale and zero point for codes 0..2^bits - 1; the zero point of a ReLU's tensor is 0.
@@ -167,7 +177,7 @@ def search_weight_scale(
 
     The range of each channel is forced to hold zero. Raises InputError if a weight is not finite.
     """
-    _finite(name, weight)
+    check_single(name, weight)
     rows = weight.astype(np.float64).reshape(len(weight) if per_channel else 1, -1)
     qmax = 2**bits - 1
     low = np.minimum(rows.min(axis=1), 0)

@@ -6,6 +6,7 @@ What must combine in integers is moved to the nearest value where it does, in th
 * scales of tensors and units of layers get float32's 24 bits, so that products stay exact;
 * where two terms meet in an add, one that is a layer has its unit moved, by less than 2^-16 of it,
   so that the ratio of the two is a 16-bit integer times a power of two;
+* what is zero has a free unit, which is chosen so that it fits (`free`);
 * the last layer's bias becomes an integer number of its unit, so that logits are integers;
 * borders become crossings, found by bisection to the last bit of float64; the polynomial is kept
   beside them for hardware that has no thresholds (AQ-SNAP-5).
@@ -23,6 +24,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor
 from aquant_ref.nn.windows import pair
+from aquant_ref.ptq.free import dead_channels, settle, settle_logits
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, every_row
 from aquant_ref.quant import border
 from aquant_ref.quant.qparams import code_range
@@ -31,11 +33,14 @@ from aquant_ref.quant.window import WindowBorder, row_borders, window_border
 Array = NDArray[Any]
 
 RATIO_BITS = 16
+LOGIT_BITS = 29  # of the bias of a logit, so that its product with a unit of 24 bits is exact
+FARTHEST = 30  # bits between the units of two terms, one of which has no weights
 
 
 def to_single(values: Any) -> Any:
-    """The nearest float32, as float64."""
-    return np.asarray(values, np.float32).astype(np.float64)
+    """The nearest float32, as float64; infinity beyond it."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32).astype(np.float64)
 
 
 def snap_ratio(values: Array, reference: Array) -> Array:
@@ -52,8 +57,8 @@ def snap_ratio(values: Array, reference: Array) -> Array:
 def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
     """The quantized model of `network`; `source` is stored with it.
 
-    Raises InputError, which names the tensor, where a border is not monotone or an add cannot be
-    brought to one unit.
+    Raises InputError, which names the tensor, where a border is not monotone, an add cannot be
+    brought to one unit, or a unit is outside float32.
     """
     graph = network.graph
     wide = network.read_in_windows()
@@ -76,6 +81,8 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
             to_single(scale.scale * draft.input_scale(name)),
             parameters[f"{name}.bias"].astype(np.float64),
         )
+    settle(draft, layers)
+    _check_units(layers)
     _snap_adds(draft, layers)
     layers[graph.output] = _snap_logits(graph.output, layers[graph.output])
     return QuantizedGraph(graph, layers, tensors, source, windows)
@@ -118,6 +125,14 @@ def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder
     return window_border(coefficients, learned.fusion, tensor.bits, kernel=kernel, **options)
 
 
+def _check_units(layers: dict[str, QuantizedLayer]) -> None:
+    for name, layer in layers.items():
+        if not bool((np.isfinite(layer.unit) & (layer.unit > 0)).all()):
+            raise InputError(
+                f"{name}: one step of its weights times one of what it reads is outside float32"
+            )
+
+
 def _snap_adds(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None:
     """Move the unit of a layer in each add of `draft` so that both terms are integers of one unit.
 
@@ -150,19 +165,37 @@ def _snap_adds(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None
                 "that no scale can be moved to fit the other"
             )
         if not stored:
-            layers[moved] = replace(layers[moved], unit=snap_ratio(layers[moved].unit, unit))
+            layers[moved] = _moved(layers[moved], unit)
         units[node.name] = unit
+
+
+def _moved(layer: QuantizedLayer, unit: Array) -> QuantizedLayer:
+    """`layer` with its units moved to fit those of the other term; a free one becomes that times a
+    power of two.
+    """
+    power = np.clip(np.rint(np.log2(layer.unit / unit)), 0, FARTHEST)
+    dead = dead_channels(layer)
+    return replace(
+        layer, unit=np.where(dead, np.ldexp(unit, power.astype(int)), snap_ratio(layer.unit, unit))
+    )
 
 
 def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
     """One unit for all logits, and a bias that is an integer number of it."""
+    layer = settle_logits(layer)
     if len(set(layer.unit)) != 1:
         raise InputError(f"{name}: the last layer needs one scale for all its outputs")
-    return replace(layer, bias=np.rint(layer.bias / layer.unit) * layer.unit)
+    counted = np.rint(layer.bias / layer.unit)
+    extra = np.maximum(np.frexp(counted)[1] - LOGIT_BITS, 0)
+    counted = np.ldexp(np.rint(np.ldexp(counted, -extra)), extra)
+    return replace(layer, bias=counted * layer.unit)
 
 
 def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
-    """The largest relative change that the snap made to a scale or a unit. Spec: AQ-SNAP-5."""
+    """The largest relative change that the snap made to a scale or a unit, free ones left out.
+
+    Spec: AQ-SNAP-5, AQ-SNAP-6.
+    """
     pairs: list[tuple[Any, Any]] = [
         (model.tensors[name].scale, each.scale) for name, each in network.tensors.items()
     ]
@@ -170,5 +203,7 @@ def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
         read = network.graph.node(name).inputs[0]
         while read not in network.tensors:  # what a concat puts together has one scale
             read = network.graph.node(read).inputs[0]
-        pairs.append((layer.unit, network.scales[name].scale * network.tensors[read].scale))
-    return max(float(np.max(abs(after / before - 1))) for after, before in pairs)
+        unit = network.scales[name].scale * network.tensors[read].scale
+        alive = ~dead_channels(layer)
+        pairs.append((layer.unit[alive], unit[alive]))
+    return max(float(np.max(abs(after / before - 1), initial=0)) for after, before in pairs)

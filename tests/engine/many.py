@@ -13,6 +13,7 @@ use_one_blas_thread()
 from tqdm import tqdm  # noqa: E402
 
 from tests.engine import graphs, networks  # noqa: E402
+from tests.engine.dead import dead_model  # noqa: E402
 from tests.engine.judge import assert_engine_equals_oracle  # noqa: E402
 
 
@@ -21,12 +22,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.engine.many", description=__doc__)
     parser.add_argument("--graphs", type=int, default=1000, metavar="N", help="default 1000")
     parser.add_argument("--images", type=int, default=3, metavar="N", help="of each, default 3")
+    parser.add_argument("--dead", action="store_true", help="graphs with dead parts")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the first, default 0")
     args = parser.parse_args()
     started, nodes, elements = time.monotonic(), 0, 0
     seeds = range(args.seed, args.seed + args.graphs)
     for seed in tqdm(seeds, "engine against oracle", disable=not sys.stderr.isatty()):
-        model = graphs.random_model(seed)
+        model = dead_model(seed) if args.dead else graphs.random_model(seed)
         try:
             images = networks.hard_images(model, args.images, seed)
             made = assert_engine_equals_oracle(model, images)

@@ -1,0 +1,92 @@
+"""What is zero has a free scale, which is chosen here so that it fits (AQ-AFFINE-6, AQ-SNAP-6).
+
+A channel without a weight but zeros gives its bias, whatever its unit is; a tensor that is zero on
+every calibration image has codes of zero, whatever its scale is. The least scale that there is
+would do in real numbers, but then a bias of 1/2 is 10^10 units, which no integer type of the
+engine holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aquant_ref.nn.graph import Graph
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.quantizers import QuantizedLayer, QuantizedTensor
+from aquant_ref.quant.qparams import SCALE_FLOOR
+
+Array = NDArray[Any]
+
+CUT_STEPS = 2**14  # of a zero tensor: what an activation cuts off is no more steps than these
+LOGIT_BITS = 30  # of the largest bias of a last layer without weights
+
+
+def dead_channels(layer: QuantizedLayer) -> Array:
+    """(O,) bool: the output channels whose weights are all zero."""
+    weights = layer.integers()
+    return np.asarray(~weights.reshape(len(weights), -1).any(axis=1))
+
+
+def scale_of_zeros(
+    graph: Graph, name: str, reach: Mapping[str, float], alive: Container[str], qmax: int
+) -> float:
+    """The scale of the stored tensor `name`, which is zero on every calibration image.
+
+    Spec: AQ-AFFINE-6. `reach` is the largest absolute value of each tensor, 1 of the image; `alive`
+    are the stored tensors that are not zero, the image among them.
+    """
+    made_of = graph.node(name).inputs
+    before = made_of[0]
+    while before not in alive:
+        before = graph.node(before).inputs[0]
+    cut = max(reach[read] for read in made_of)
+    return max(reach[before] / qmax, cut / CUT_STEPS, SCALE_FLOOR)
+
+
+def settle(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None:
+    """Give the dead channels of all `layers` but the last one a unit that fits, in place.
+
+    Spec: AQ-SNAP-6. It is a step of the quantizer that they are rounded by; a bias far beyond the
+    codes of all that read it becomes one just beyond, which has the same code.
+    """
+    for name, layer in layers.items():
+        dead = dead_channels(layer)
+        found = list(_rounded_into(draft, name))
+        if not found or not dead.any():  # the logits are rounded into nothing
+            continue
+        low, high = -np.inf, np.inf
+        if not any(summed for _, summed in found):  # else the other term may bring it back
+            low = min((tensor.low - 1) * tensor.scale for tensor, _ in found)
+            high = max((tensor.high + 1) * tensor.scale for tensor, _ in found)
+        layers[name] = replace(
+            layer,
+            unit=np.where(dead, found[0][0].scale, layer.unit),
+            bias=np.where(dead, np.clip(layer.bias, low, high), layer.bias),
+        )
+
+
+def _rounded_into(
+    draft: QuantizedGraph, name: str, summed: bool = False
+) -> Iterator[tuple[QuantizedTensor, bool]]:
+    """The quantizers that real tensor `name` goes on into, and whether an add comes before them."""
+    if name in draft.tensors:
+        yield draft.tensors[name], summed
+        return
+    for reader in draft.graph.consumers(name):
+        yield from _rounded_into(draft, reader.name, summed or reader.op == "add")
+
+
+def settle_logits(layer: QuantizedLayer) -> QuantizedLayer:
+    """A last layer whose weights are all zero gets a unit in which its largest bias has 30 bits.
+
+    Spec: AQ-SNAP-6.
+    """
+    if not dead_channels(layer).all():
+        return layer
+    exponent = int(np.frexp(abs(layer.bias).max())[1]) - LOGIT_BITS if layer.bias.any() else 0
+    return replace(layer, unit=np.full_like(layer.unit, np.ldexp(1.0, exponent)))

@@ -1,0 +1,58 @@
+"""Networks with dead parts, quantized from floating point as pruned networks are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aquant_ref.nn.graph import Graph
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.ptq import Config, quantize
+from aquant_ref.ptq.partition import layers
+from tests.engine import graphs
+
+BIASES = (0.0, 0.5, -0.5, 1e-12, 3.0, -1e3, 2000.0)
+
+
+def dead_model(seed: int) -> QuantizedGraph:
+    """A random graph of which channels, whole layers, and with them tensors and branches are dead.
+
+    A channel is dead by its weights, all zero, or by a bias far below what its ReLU lets through.
+    """
+    rng = np.random.default_rng(seed)
+    graph = graphs.random_graph(rng)
+    parameters = draw(rng, graph)
+    for name in layers(graph):
+        kind = rng.integers(5)
+        if kind < 4:
+            kill(rng, parameters, name, whole=kind == 0, weights=kind < 3)
+    images = rng.integers(0, 256, (2, *graph.shapes["image"])).astype(np.uint8)
+    bits = (int(rng.integers(1, 9)), int(rng.integers(1, 9)))
+    config = Config("rtn", *bits, signed=bool(rng.integers(2)))
+    return quantize(graph, parameters, images, config)
+
+
+def draw(rng: np.random.Generator, graph: Graph) -> dict[str, np.ndarray]:
+    """Weights that keep activations at about 1, and biases of tenths."""
+    parameters = {}
+    for name, shape in graph.parameter_shapes.items():
+        rows = np.prod(shape[1:]) if name.endswith("weight") else 100
+        parameters[name] = (rng.standard_normal(shape) / np.sqrt(rows)).astype(np.float32)
+    return parameters
+
+
+def kill(
+    rng: np.random.Generator,
+    parameters: dict[str, np.ndarray],
+    name: str,
+    *,
+    whole: bool,
+    weights: bool,
+) -> None:
+    """Make all or some channels of layer `name` zero, or, with their weights, very negative."""
+    weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
+    dead = np.full(len(weight), True) if whole else rng.random(len(weight)) < 0.5
+    if weights:
+        weight[dead] = 0 if rng.random() < 0.8 else 1e-12
+        bias[dead] = rng.choice(BIASES, dead.sum())
+    else:
+        bias[dead] = -1e3

@@ -1,0 +1,144 @@
+"""Dead channels, layers, tensors and branches: every lowering has them, and equals the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aquant_ref.engine import Engine, Lowering, lower
+from aquant_ref.engine.certificate import certify
+from aquant_ref.errors import InputError
+from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.ptq import Config, quantize
+from aquant_ref.ptq.free import dead_channels
+from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
+from aquant_ref.simulate.fixed_point import FixedPointSimulation
+from tests.engine import networks
+from tests.engine.dead import dead_model
+from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
+from tests.engine.test_fixed_point import assert_engine_equals_oracle as assert_fixed_equals_oracle
+from tests.ptq import small
+
+seeds = st.integers(0, 10**6)
+
+
+@settings(max_examples=10)
+@given(seed=seeds)
+@example(seed=61)  # a logit's bias of 31 bits times a unit of 24 was no float64
+def test_thresholds_equal_oracle_and_simulation_where_parts_are_dead(seed: int) -> None:
+    """`python -m tests.engine.many --dead` does it for more."""
+    model = dead_model(seed)
+    images = networks.hard_images(model, 3, seed)
+    assert_engine_equals_oracle(model, images)
+    assert_engine_equals_simulation(model, images)
+    certify(Lowering(model))
+
+
+@settings(max_examples=12)
+@given(seed=seeds, bits=st.sampled_from([0, 3, 8]), profile=st.sampled_from(PROFILES))
+def test_fixed_point_equals_oracle_and_simulation_where_parts_are_dead(
+    seed: int, bits: int, profile: str
+) -> None:
+    model = dead_model(seed)
+    images = networks.hard_images(model, 3, seed)
+    try:
+        program = lower(model, "fixed_point", fraction_bits=bits, profile=profile)
+    except InputError:  # of what is not dead; how few, the next test says
+        return
+    assert_fixed_equals_oracle(model, images, bits, profile)
+    simulated = FixedPointSimulation(model, FixedPoint(bits, profile)).run(images)
+    assert {n: t.tolist() for n, t in Engine(program).run(images).items()} == {
+        n: simulated[n].tolist() for n in program.recorded
+    }
+
+
+def test_networks_with_dead_parts_are_lowered() -> None:
+    """All but 23, of which a ReLU makes codes of 3*10^-6 from codes of 143."""
+    for seed in range(25):
+        model = dead_model(seed)
+        if seed != 23:
+            lower(model, "fixed_point")
+
+
+def test_the_dead_networks_have_dead_channels_layers_and_logits() -> None:
+    shares = [
+        (name == model.graph.output, float(dead_channels(layer).mean()))
+        for model in map(dead_model, range(12))
+        for name, layer in model.layers.items()
+    ]
+    assert {(last, share == 1) for last, share in shares if share} == {
+        (True, True),
+        (True, False),
+        (False, True),
+        (False, False),
+    }
+
+
+# A channel that is dead among others that are not
+
+
+def small_model(layer: str, bias: float, channel: int | slice = 1) -> QuantizedGraph:
+    parameters = small.parameters()
+    parameters[f"{layer}.weight"][channel] = 0
+    parameters[f"{layer}.bias"][channel] = bias
+    return quantize(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
+
+
+@pytest.mark.parametrize("layer", ["stem.conv", *small.INNER, "tail.conv"])
+def test_a_dead_channel_is_its_bias_in_steps_that_fit(layer: str) -> None:
+    """A bias beyond the codes becomes one just beyond; where an add reads it, it stays."""
+    for bias in (0.0, 0.5, -0.5, 1e-30, -1e30):
+        model = small_model(layer, bias)
+        unit, own = model.layers[layer].unit[1], model.layers[layer].bias[1]
+        tensor = model.tensors[model.rounded_into(layer)]
+        if layer == "body.conv2":
+            assert own == np.float32(bias)
+        else:
+            assert unit == tensor.scale
+            assert own == max(float(np.float32(bias)), (tensor.low - 1) * tensor.scale)
+        if (layer, bias) != ("body.conv2", -1e30):
+            for profile in PROFILES if bias == 0.5 else ("exact",):
+                lower(model, "fixed_point", profile=profile)
+        lower(model)
+
+
+def test_a_threshold_beyond_every_accumulator_is_written_as_2_to_the_62() -> None:
+    model = networks.residual_network(0)
+    layer = model.layers["stem.conv"]
+    bias = layer.bias.copy()
+    bias[:2] = 1e30, -1e30
+    far = replace(model, layers={**model.layers, "stem.conv": replace(layer, bias=bias)})
+    (each,) = (each for each in lower(far).instructions if each.name == "stem.relu")
+    thresholds = each.arrays["thresholds"]
+    assert set(thresholds[0].tolist()) == {-(2**62)}
+    assert set(thresholds[1].tolist()) == {2**62}
+    assert_engine_equals_oracle(far, networks.hard_images(far, 3))
+
+
+@pytest.mark.parametrize("bias", [(0.0, 0.0, 0.0), (0.5, -2.0, 1e-3), (1e30, -1e30, 1.0)])
+def test_a_classifier_of_zeros_gives_its_biases_to_30_bits(bias: tuple[float, ...]) -> None:
+    parameters = small.parameters()
+    parameters["head.linear.weight"][:] = 0
+    parameters["head.linear.bias"][:] = bias
+    model = quantize(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
+    unit = Fraction(model.layers["head.linear"].unit[0])
+    for lowering in ("threshold", "fixed_point"):
+        logits = Engine(lower(model, lowering)).run(small.images(2))["head.linear"]
+        for image in logits.tolist():
+            for logit, exact in zip(image, np.float32(bias).tolist(), strict=True):
+                assert abs(logit * unit - Fraction(exact)) * 2**28 <= max(map(abs, bias))
+    assert_engine_equals_oracle(model, small.images(2))
+
+
+def test_a_classifier_whose_biases_have_no_room_is_refused_with_the_reason() -> None:
+    model = networks.residual_network(0)
+    last = model.layers["head.linear"]
+    far = replace(last, bias=last.unit * 2.0**31)
+    other = replace(model, layers={**model.layers, "head.linear": far})
+    with pytest.raises(InputError, match=r"^head.linear: its bias is 2147483648 units, beyond int"):
+        lower(other)
