@@ -204,6 +204,34 @@ def test_one_file_reads_and_writes_arrays(path: Path) -> None:
     assert path == NATIVE or not names_read(tree_of(path)) & written
 
 
+def opened_without_formats(tree: ast.AST) -> list[str]:
+    """What opens images in whatever format their content says."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    found = []
+    for call in calls:
+        name = ast.unparse(call.func)
+        plain = name.endswith("Image.open") and not {"formats"} & {k.arg for k in call.keywords}
+        if plain or name.rpartition(".")[2] == "imread":
+            found.append(name)
+    return found
+
+
+def test_images_are_opened_in_named_formats_alone() -> None:
+    """Pillow goes by content, and starts Ghostscript for PostScript that is called x.png."""
+    tests = [path.relative_to(CLONE) for path in (CLONE / "tests").rglob("*.py")]
+    reading = ("PIL", "imread")
+    for path in (*SOURCES, *tests):
+        if any(word in (CLONE / path).read_text(encoding="utf-8") for word in reading):
+            assert not opened_without_formats(tree_of(path)), path
+            assert "PIL.Image.open" not in imports(path), path
+
+
+@pytest.mark.parametrize("call", ["Image.open(x)", "PIL.Image.open(x, 'r')", "plt.imread(x)"])
+def test_an_image_that_is_opened_in_any_format_is_seen(call: str) -> None:
+    assert opened_without_formats(ast.parse(call))
+    assert not opened_without_formats(ast.parse("Image.open(x, formats=FORMATS)"))
+
+
 @each(SOURCES)
 def test_no_file_is_named_after_nothing(path: Path) -> None:
     assert not {path.stem, *path.parts} & {"common", "helpers", "misc", "utils"}

@@ -28,13 +28,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from aquant_ref.errors import InputError
+from aquant_ref.formats.untrusted import MOST_PIXELS, MOST_PIXELS_IN_PYTHON, MOST_SIDES
 
 Array = NDArray[Any]
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-MOST_PIXELS = 50_000_000
-MOST_PIXELS_IN_PYTHON = 1_000_000  # of a PPM that Pillow decodes number by number
-MOST_RATIO = 32  # of the sides: a line of 40,000 pixels would be resized to 256 x 10 million
 SEVERAL = ("GIF", "PNG", "TIFF", "WEBP")  # a JPEG with previews (MPO) has one that is the image
 BITS, PHOTOMETRIC, ORIENTATION, SAMPLE_FORMAT = 258, 262, 274, 339  # tags of TIFF
 
@@ -70,13 +68,15 @@ def _check_size(image: Image.Image) -> None:
     in_python = image.format == "PPM" and any(tile[0] != "raw" for tile in tiles)
     if width * height > (MOST_PIXELS_IN_PYTHON if in_python else MOST_PIXELS):
         raise InputError(f"is too large an image, {size}")
-    if min(width, height) < 1 or max(width, height) > MOST_RATIO * min(width, height):
-        raise InputError(f"has {size}: a side is more than {MOST_RATIO} times the other")
+    if min(width, height) < 1 or max(width, height) > MOST_SIDES * min(width, height):
+        raise InputError(f"has {size}: a side is more than {MOST_SIDES} times the other")
 
 
 def _check_kind(image: Image.Image, data: bytes) -> None:
     """Raise InputError for pixels whose meaning is not known, or is lost by Pillow."""
-    if image.format == "PNG" and data[24:25] == b"\x10" and not _is_16_bit_grey(image):
+    if image.format == "PNG" and data[12:16] != b"IHDR":
+        raise InputError("is a damaged image (a PNG without its header)")
+    if image.format == "PNG" and data[24] == 16 and not _is_16_bit_grey(image):
         raise InputError("has colours or alpha of 16 bits, of which only 8 would be read")
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
@@ -106,15 +106,14 @@ def _check_single(image: Image.Image) -> None:
     raise InputError("holds more than one image: it is animated, or has pages")
 
 
-def as_rgb(name: str, image: Image.Image) -> Image.Image:
-    """An image of `open_image` in RGB, as the table says; raises InputError, which names it."""
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image of `open_image` in RGB, as the table says."""
     if _is_16_bit_grey(image):
-        wide = np.asarray(image).astype(np.int64)
+        wide = np.asarray(image).astype(np.uint32)
         return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a palette with transparency, which is dropped
         return image.convert("RGB")
-    except ValueError as error:
-        raise InputError(f"{name}: is of mode {image.mode}, which has no RGB ({error})") from error
 
 
 def rgb_exact(name: str, data: bytes, size: tuple[int, int]) -> Array:

@@ -22,6 +22,8 @@ from aquant_ref.errors import InputError
 SUFFIXES = (
     ".bmp",
     ".gif",
+    ".jfif",
+    ".jpe",
     ".jpeg",
     ".jpg",
     ".pbm",

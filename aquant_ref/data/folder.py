@@ -124,7 +124,7 @@ def _tested(class_name: str, names: Sequence[str]) -> set[str]:
 
 def read(path: str | Path) -> Array:
     """The image as uint8 (3, 224, 224); raises InputError, which names the file."""
-    image = as_rgb(str(path), open_image(str(path), read_file(path, most=MOST_BYTES)))
+    image = as_rgb(open_image(str(path), read_file(path, most=MOST_BYTES)))
     short = min(image.size)
     width, height = (int(RESIZED * side / short) for side in image.size)
     resized = image.resize((width, height), Image.Resampling.BILINEAR)

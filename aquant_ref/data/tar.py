@@ -105,6 +105,6 @@ def _long_name(kind: bytes, data: bytes) -> str:
     if kind != tarfile.XHDTYPE:
         return ""
     if b"GNU.sparse." in data or b" size=" in data:
-        raise InputError("has a sparse member, or one of more than 8 GiB")
+        raise InputError("has a member whose size is not in its own header")
     found = PATH.search(data)
     return found[1].decode("utf-8", "surrogateescape") if found else ""

@@ -42,6 +42,9 @@ MOST_DOTS = 100  # in a line of TOML: `tomllib` takes quadratic time for a key o
 RATIO = 100  # inflated bytes for each stored one: deflate reaches 1000, but on nothing but zeros
 ANY_RATIO = 64 << 20  # inflated bytes that any file may have: weights that are zeros are weights
 MOST_DIRECTORY = 8 << 20  # of a zip file's table of contents: an entry of 46 bytes takes 700
+MOST_PIXELS = 50_000_000  # of an image: in RGB they take 150 MB
+MOST_PIXELS_IN_PYTHON = 400_000  # of a PPM that Pillow decodes number by number, in a second
+MOST_SIDES = 32  # times the shorter side: 1x40000 pixels would be resized to 256 x 10 million
 
 _KINDS = {
     stat.S_IFDIR: "a directory",

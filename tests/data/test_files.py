@@ -109,11 +109,11 @@ def test_class_folders_and_zips_are_read_in_the_order_of_class_and_name(
     images = data.load(f"cifar10:{path}", split="test")
     assert images.labels.tolist() == [label for label in range(10) for _ in range(2)]
     if make is class_folders:
-        with Image.open(path / "test" / "cat" / "1.png") as image:
+        with Image.open(path / "test" / "cat" / "1.png", formats=["PNG"]) as image:
             expected = np.asarray(image).transpose(2, 0, 1)
     else:
         with zipfile.ZipFile(path / "small-test.zip") as z, z.open("top/cat/1.png") as stream:
-            expected = np.asarray(Image.open(stream)).transpose(2, 0, 1)
+            expected = np.asarray(Image.open(stream, formats=["PNG"])).transpose(2, 0, 1)
     assert images.batch([7])[0].tolist() == expected.tolist()
 
 
@@ -333,7 +333,7 @@ def test_an_image_folder_is_resized_and_its_centre_taken(tmp_path: Path) -> None
 def test_an_image_of_256_pixels_is_cropped_and_not_resampled(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     path.write_bytes(picture(size=(256, 300)))
-    with Image.open(path) as image:
+    with Image.open(path, formats=["PNG"]) as image:
         pixels = np.asarray(image)
     assert folder.read(path).tolist() == pixels[38:262, 16:240].transpose(2, 0, 1).tolist()
 
