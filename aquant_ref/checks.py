@@ -19,6 +19,8 @@ from aquant_ref.errors import InputError
 
 Array = NDArray[Any]
 
+MOST = 2**31 - 1  # of what is counted: iterations, images of a batch
+
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 60
 
@@ -39,15 +41,14 @@ def shown(value: Any) -> str:
         return f"a huge {type(value).__name__}"
 
 
-def integer(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+def integer(name: str, value: Any, least: int = 0, most: int = MOST) -> int:
     """`value` as an int, from `least` to `most`; a bool or a float is none."""
     try:
         whole = None if isinstance(value, bool) else index(value)
     except TypeError:  # among them numpy's booleans, and arrays
         whole = None
-    if whole is None or whole < least or (most is not None and whole > most):
-        upto = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name}: needs whole numbers {upto}, got {shown(value)}")
+    if whole is None or not least <= whole <= most:
+        raise InputError(f"{name}: needs whole numbers from {least} to {most}, got {shown(value)}")
     return whole
 
 
@@ -63,11 +64,12 @@ def number(
     itself. A whole number stays an int.
     """
     real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not least <= value <= most or (above and value == least):
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not real or not least <= plain <= most or (above and plain == least):
         span = f"above {least}" if above else f"{least} or more"
         upto = "" if most == sys.float_info.max else f", at most {most}"
         raise InputError(f"{name}: needs a finite number {span}{upto}, got {shown(value)}")
-    return value.item() if isinstance(value, np.generic) else value
+    return plain
 
 
 def flag(name: str, value: Any) -> bool:
@@ -81,7 +83,24 @@ def word(name: str, value: Any, known: Collection[str]) -> str:
     """`value` where it is one of the words `known`."""
     if not isinstance(value, str) or value not in known:
         raise InputError(f"{name}: no {shown(value)}; there are {', '.join(filter(None, known))}")
-    return value
+    return str(value)
+
+
+def float_dtype(name: str, value: Any) -> np.dtype[Any]:
+    """float32 or float64, whichever way `value` says it."""
+    try:
+        dtype = np.dtype(value)
+    except (TypeError, ValueError):
+        dtype = np.dtype(object)
+    if value is None or dtype not in (np.float32, np.float64):
+        raise InputError(f"{name}: needs float32 or float64, got {shown(value)}")
+    return dtype
+
+
+def settle(settings: Any, **values: Any) -> None:
+    """Give a frozen dataclass its fields as they were checked, from its `__post_init__`."""
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)
 
 
 def check_images(values: Any, shape: Sequence[int], name: str = "images") -> Array:

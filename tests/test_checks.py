@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from aquant_ref import nn
+from aquant_ref.engine.certificate import certify
 from aquant_ref.engine.compare import compare, compare_with_ideal
-from aquant_ref.engine.lowerings import lower
+from aquant_ref.engine.lowerings import lower, lowering_of
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.recording import Recording
 from aquant_ref.engine.run import Engine
@@ -224,3 +226,121 @@ def test_what_are_no_classes_is_refused(door: str, wrong: str) -> None:
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8])
 def test_labels_of_any_integer_type_are_accepted(door: str, dtype: Any) -> None:
     LABEL_DOORS[door](np.array([0, 1, 2], dtype))
+
+
+# Settings
+
+COUNTS = (-1, 1.0, 2.5, True, "1", None, [1], float("nan"), 2**31, 10**400, np.ones(1, int))
+NO_FLAG = (0, 1, "yes", None, np.ones(1, bool))
+NO_WORD = ("nonsense", 3, None, ["rtn"], b"rtn")
+NO_RATE = (-1e-3, "1", True, None, float("nan"), float("inf"), 1j, np.ones(1))
+NO_BITS = (0, -1, 17, 33, 2.0, True, "2", None, [2], 10**400)
+SETTINGS: dict[str, tuple[Any, dict[str, tuple[Any, ...]]]] = {
+    "Config": (
+        Config(),
+        {
+            "method": NO_WORD,
+            "weight_bits": NO_BITS,
+            "act_bits": (*NO_BITS, 32),
+            "iterations": COUNTS,
+            "batch": (0, *COUNTS),
+            "seed": (*COUNTS[:-3], 2**64, 10**400, np.ones(1, int)),
+            "border": (Border(), Border(granularity="row"), 3, None, ["row"], "nonsense"),
+            "search": NO_WORD,
+            "signed": NO_FLAG,
+        },
+    ),
+    "Border": (
+        Border(),
+        {
+            **dict.fromkeys(("family", "squash", "granularity", "fusion", "start"), NO_WORD),
+            "feedback": (*COUNTS, 2**30 + 1),
+        },
+    ),
+    "FixedPoint": (FixedPoint(), {"fraction_bits": (17, *COUNTS), "profile": NO_WORD}),
+    "Recipe": (
+        Recipe(1),
+        {
+            "epochs": COUNTS,
+            "batch": (0, *COUNTS),
+            "rate": (0, 0.0, *NO_RATE),
+            "warmup_epochs": NO_RATE,
+            "momentum": (1.5, *NO_RATE),
+            "decay": NO_RATE,
+            "crop": COUNTS,
+            "flip": NO_FLAG,
+        },
+    ),
+    "Pass": (
+        Pass("p", 1),
+        {
+            "iterations": COUNTS,
+            "batch": (0, *COUNTS),
+            **dict.fromkeys(("unit", "beta_schedule", "mask"), NO_WORD),
+            **dict.fromkeys(
+                ("activations", "weights", "dropping", "scales", "biases", "lsq_factor"), NO_FLAG
+            ),
+            **dict.fromkeys(
+                ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularization"), NO_RATE
+            ),
+            "border": ("row", 3, {}),
+        },
+    ),
+}
+
+
+def test_every_field_of_a_setting_is_looked_at() -> None:
+    for good, wrong in SETTINGS.values():
+        names = {field.name for field in fields(good)} - {"name"}  # of a pass, in its messages
+        assert wrong.keys() == names
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"), [(name, field) for name, (_, bad) in SETTINGS.items() for field in bad]
+)
+def test_a_setting_that_cannot_be_so_is_refused_where_it_is_given(
+    settings: str, field: str
+) -> None:
+    good, wrong = SETTINGS[settings]
+    for value in wrong[field]:
+        with pytest.raises(InputError, match=field.split("_")[-1].rstrip("s")) as caught:
+            replace(good, **{field: value})
+        assert len(str(caught.value)) < 300
+
+
+def test_numbers_of_numpy_become_python_s_so_that_they_can_be_written() -> None:
+    given = Config("rtn", np.int8(4), np.int64(3), np.uint8(1), np.int16(8), np.int32(5))
+    made = asdict(replace(given, signed=np.bool_(True)))
+    assert json.loads(json.dumps(made)) == asdict(Config("rtn", 4, 3, 1, 8, 5, signed=True))
+    assert type(Recipe(1, rate=np.float32(0.5)).rate) is float
+    assert type(FixedPoint(np.int64(3)).fraction_bits) is int
+
+
+def test_a_form_given_for_its_words_is_answered_with_them() -> None:
+    with pytest.raises(InputError, match="give 'quadratic/sigmoid/row/off'"):
+        Config(border=Border(granularity="row"))  # type: ignore[arg-type]
+
+
+NO_DTYPES = (np.int8, np.float16, "int64", complex, object, None, "nonsense", 3)
+DTYPES: dict[str, Callable[[Any], Any]] = {
+    "Simulation": lambda dtype: Simulation(model(), dtype=dtype),
+    "Graph.to_float": lambda dtype: graph().to_float(GOOD, dtype),
+    "compare": lambda dtype: compare(model(), program(), labelled(GOOD), dtype=dtype),
+    "certify": lambda dtype: certify(lowering_of(model(), None), dtype=dtype),
+}
+
+
+@pytest.mark.parametrize("door", DTYPES)
+def test_a_dtype_that_is_not_float32_or_float64_is_refused(door: str) -> None:
+    for dtype in NO_DTYPES:
+        with pytest.raises(InputError, match="^dtype: needs float32 or float64"):
+            DTYPES[door](dtype)
+    DTYPES[door]("float32")
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1.5, None])
+def test_a_batch_that_is_none_is_refused_by_every_loop(batch: Any) -> None:
+    with pytest.raises(InputError, match="^batch: needs"):
+        top1(Simulation(model()).logits, labelled(GOOD), batch=batch)
+    with pytest.raises(InputError, match="^batch: needs"):
+        Recording.of(Engine(program()).run, labelled(GOOD), {}, batch=batch)

@@ -181,7 +181,7 @@ def test_a_program_lowered_as_nothing_is_lowered_is_refused(
     meta, arrays = native.load(path, "program")
     for source, words in (
         ({"lowering": "magic"}, "no 'magic'"),
-        ({"lowering": "fixed_point", "fraction_bits": 99}, "fraction bits: needs 0 to 16"),
+        ({"lowering": "fixed_point", "fraction_bits": 99}, "needs whole numbers from 0 to 16"),
         ({"lowering": "fixed_point", "profile": ["exact"]}, "profile"),
         ({"lowering": ["threshold"]}, "lowering"),
     ):
@@ -213,8 +213,8 @@ def test_the_table_of_fraction_bits_is_printed_and_written(
     ("arguments", "words"),
     [
         (["--fraction-bits", "2,x"], "--fraction-bits: '2,x' is not a list of integers"),
-        (["--fraction-bits", "17"], "fraction bits: needs 0 to 16, got 17"),
-        (["--profiles", "exact,magic"], "profile: 'magic' is not one of exact"),
+        (["--fraction-bits", "17"], "fraction bits: needs whole numbers from 0 to 16, got 17"),
+        (["--profiles", "exact,magic"], "profile: no 'magic'; there are exact"),
         (["--bits", "W32A2"], "the weights stay in floating point"),
         (["--bits", "2"], "--bits: '2' is not of the form W2A2"),
         (["--out", "table.txt"], "does not end in .json"),

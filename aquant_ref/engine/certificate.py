@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import float_dtype
 from aquant_ref.engine.bounds import bounds, held_in, product_types
 from aquant_ref.engine.lower import Decisions, Lowering, Meaning
 
@@ -174,6 +175,6 @@ def _distance(n: int, d: int, least: int, largest: int) -> float:
 
 def _error(meaning: Meaning, dtype: Any) -> Array:
     """(C,) largest error of a simulated accumulator, in its steps."""
-    unit_roundoff = float(np.finfo(dtype).eps) / 2
+    unit_roundoff = float(np.finfo(float_dtype("dtype", dtype)).eps) / 2
     m = (meaning.terms + ROUNDINGS) * unit_roundoff
     return np.asarray(m / (1 - m) * meaning.size)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_labels
+from aquant_ref.checks import check_labels, float_dtype
 from aquant_ref.engine.differences import difference
 from aquant_ref.engine.lowerings import lower, lowered_as
 from aquant_ref.engine.program import Program
@@ -62,7 +62,7 @@ def simulation_of(
     options = lowered_as(program.source)
     if options is None:
         return Simulation(model, dtype=dtype)
-    if np.dtype(dtype) != np.float64:
+    if float_dtype("dtype", dtype) != np.float64:
         raise InputError(f"dtype: fixed point is simulated in float64, not in {np.dtype(dtype)}")
     return FixedPointSimulation(model, options)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import integer
 from aquant_ref.engine.instructions import IMAGE
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
@@ -58,6 +59,7 @@ class Recording:
 
         Raises InputError if there are none, or if that would not fit the memory.
         """
+        integer("batch", batch, 1)
         if len(images) == 0:
             raise InputError("recording: there are no images")
         parts: list[dict[str, Array]] = []

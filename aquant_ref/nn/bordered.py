@@ -122,11 +122,11 @@ def bordered_conv2d(
     error of the window so far to the border (AQ-FEEDBACK-1).
     """
     check_axes("bordered_conv2d", x, 4)
+    attributes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    layer = _layer(x, weight, {**attributes, "codes": codes, "feedback": feedback})
     check_shape("bordered_conv2d", "bias", bias, weight.shape[:1])
     for name, rows in (("coefficients", coefficients), ("fusion", fusion)):
         check_shape("bordered_conv2d", name, rows, (prod(weight.shape[1:]) * groups, 3))
-    attributes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    layer = _layer(x, weight, {**attributes, "codes": codes, "feedback": feedback})
     matrix = layer.matrix(weight)
     geometry = layer.geometry
     out = np.empty((len(x), *matrix.shape[:2], geometry.positions), np.result_type(x, weight))

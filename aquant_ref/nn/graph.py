@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from aquant_ref.checks import (
     check_images,
     check_real_images,
+    float_dtype,
     integer,
     shown,
 )
@@ -123,7 +124,7 @@ class Graph:
         Raises InputError for images of another dtype or shape, or if there are none.
         """
         check_images(codes, self.shapes[INPUT])
-        scale = np.dtype(dtype).type(PIXEL_SCALE)
+        scale = float_dtype("dtype", dtype).type(PIXEL_SCALE)
         if not any(self.zero):
             return codes * scale
         return (codes - np.array(self.zero, dtype)[:, None, None]) * scale

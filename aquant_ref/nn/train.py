@@ -16,7 +16,7 @@ import numpy as np
 from autograd import value_and_grad
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_images, check_labels
+from aquant_ref.checks import check_images, check_labels, flag, integer, number, settle
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.elementwise import softmax_cross_entropy
@@ -28,6 +28,7 @@ Array = NDArray[Any]
 Arrays = dict[str, Array]
 
 RUNNING_MOMENTUM = 0.1
+LARGEST_SEED = 2**64 - 1
 RUNNING = (".mean", ".variance")
 INITIAL_EPOCH = 2**32 - 1  # no epoch has this number: the seed of the initial weights
 
@@ -49,7 +50,10 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained; rates are per step, `crop` is in pixels on each side."""
+    """How a model is trained; rates are per step, `crop` is in pixels on each side.
+
+    Raises InputError, which names the setting, for one that cannot be so.
+    """
 
     epochs: int
     batch: int = 128
@@ -59,6 +63,19 @@ class Recipe:
     decay: float = 2e-4
     crop: int = 4
     flip: bool = True
+
+    def __post_init__(self) -> None:
+        settle(
+            self,
+            epochs=integer("epochs", self.epochs),
+            batch=integer("batch", self.batch, 1),
+            rate=number("rate", self.rate, above=True),
+            warmup_epochs=number("warm-up epochs", self.warmup_epochs),
+            momentum=number("momentum", self.momentum, most=1),
+            decay=number("decay", self.decay),
+            crop=integer("crop", self.crop),
+            flip=flag("flip", self.flip),
+        )
 
 
 def initial_parameters(graph: Graph, seed: int) -> Arrays:
@@ -105,6 +122,7 @@ def top1(
 
     Raises InputError if there are no images, or labels that are no classes of theirs.
     """
+    integer("batch", batch, 1)
     if len(images) == 0:
         raise InputError("accuracy: there are no images to measure on")
     right = 0
@@ -144,8 +162,10 @@ def train(
     `progress(steps, label)` may wrap the steps of an epoch in a progress bar; `report` gets a
     dictionary after each epoch: epoch, loss and, with `test` images, top1. `origin` says by content
     what the images are. Raises InputError for fewer images than a batch, images or labels that do
-    not fit the network, or a checkpoint that is damaged or of another recipe, seed, graph or origin.
+    not fit the network, or a checkpoint that is damaged or of another recipe, seed, graph or
+    origin.
     """
+    integer("seed", seed, 0, LARGEST_SEED)
     if len(images) < recipe.batch:
         raise InputError(f"training: {len(images)} images are fewer than a batch of {recipe.batch}")
     for each in (images, test):

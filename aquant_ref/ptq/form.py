@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from aquant_ref.checks import integer, settle, shown, word
 from aquant_ref.errors import InputError
 
 FAMILIES = ("constant", "linear", "quadratic")  # of one, two and three coefficients
@@ -50,15 +51,20 @@ class Border:
     @classmethod
     def parse(cls, text: str, default: Border | None = None) -> Border:
         """The form that `text` writes; raises InputError for an unknown or a contradicting word."""
+        if not isinstance(text, str):
+            raise InputError(f"border: is written in words, such as 'row', got {shown(text)}")
         chosen: dict[str, Any] = {}
-        for word in filter(None, text.split("/")):
-            key, value = _meaning(word)
+        for part in filter(None, text.split("/")):
+            key, value = _meaning(part)
             if key in chosen:
-                raise InputError(f"border {text!r}: {word!r} contradicts a word before it")
+                raise InputError(f"border {text!r}: {part!r} contradicts a word before it")
             chosen[key] = value
         return replace(default or cls(), **chosen)
 
     def __post_init__(self) -> None:
+        words = {key: word(key, getattr(self, key), known) for key, known in CHOICES.items()}
+        directions = integer("feedback", self.feedback, 0, ALL_DIRECTIONS)
+        settle(self, **words, feedback=directions)
         if self.fused and self.feedback:
             raise InputError("border: has window fusion or feedback, not both")
 
@@ -91,12 +97,12 @@ class Border:
         return self.granularity == "row" or self.fused or self.feedback > 0
 
 
-def _meaning(word: str) -> tuple[str, Any]:
+def _meaning(text: str) -> tuple[str, Any]:
     for key, words in CHOICES.items():
-        if word in words:
-            return key, word
-    rank = word.removeprefix("feedback")
-    if rank != word and (not rank or rank.isdecimal() and len(rank) < 10 and int(rank) > 0):
+        if text in words:
+            return key, text
+    rank = text.removeprefix("feedback")
+    if rank != text and (not rank or rank.isdecimal() and len(rank) < 10 and int(rank) > 0):
         return "feedback", int(rank) if rank else ALL_DIRECTIONS
     known = ", ".join(word for words in CHOICES.values() for word in words)
-    raise InputError(f"border: there is no word {word!r}; there are {known}, feedback<r>")
+    raise InputError(f"border: there is no word {shown(text)}; there are {known}, feedback<r>")

@@ -32,10 +32,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_images, check_real_images
+from aquant_ref.checks import (
+    check_images,
+    check_real_images,
+    flag,
+    integer,
+    settle,
+    shown,
+    word,
+)
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.train import LARGEST_SEED
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.closed_form import closed_form
@@ -138,19 +147,20 @@ class Config:
     signed: bool = False
 
     def __post_init__(self) -> None:
-        if self.weight_bits != FLOAT_BITS:
-            check_bits("weight bits", self.weight_bits)
-        check_bits("activation bits", self.act_bits)
-        if self.method not in METHODS:
-            raise InputError(f"method: no {self.method!r}; there are {', '.join(METHODS)}")
-        if self.iterations < 0:
-            raise InputError(f"iterations: needs 0 or more, got {self.iterations}")
-        if self.batch < 1:
-            raise InputError(f"batch: needs 1 or more, got {self.batch}")
-        if self.seed < 0:
-            raise InputError(f"seed: needs 0 or more, got {self.seed}")
-        if self.search not in ("", *SEARCHES):
-            raise InputError(f"search: no {self.search!r}; there are {', '.join(SEARCHES)}")
+        settle(
+            self,
+            method=word("method", self.method, METHODS),
+            weight_bits=_weight_bits(self.weight_bits),
+            act_bits=check_bits("activation bits", self.act_bits),
+            iterations=integer("iterations", self.iterations),
+            batch=integer("batch", self.batch, 1),
+            seed=integer("seed", self.seed, 0, LARGEST_SEED),
+            search=word("search", self.search, ("", *SEARCHES)),
+            signed=flag("signed", self.signed),
+        )
+        if not isinstance(self.border, str):
+            written = f"; give {str(self.border)!r}" if isinstance(self.border, Border) else ""
+            raise InputError(f"border: is written in words, got {shown(self.border)}{written}")
         if self.border and not self.has_border:
             raise InputError(f"border: method {self.method!r} has none")
         if self.has_border and self.form.windowed:
@@ -207,6 +217,13 @@ class Config:
             else each
             for each in METHODS[self.method](self)
         )
+
+
+def _weight_bits(bits: Any) -> int:
+    """1 to 16, or 32; raises InputError."""
+    if isinstance(bits, int | np.integer) and bits == FLOAT_BITS:
+        return FLOAT_BITS
+    return check_bits("weight bits", bits)
 
 
 def observe(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+from aquant_ref.checks import flag, integer, number, settle, shown, word
 from aquant_ref.errors import InputError
 from aquant_ref.nn.ste import MASKS
 from aquant_ref.ptq.adaround import BETA_SCHEDULES
 from aquant_ref.ptq.form import Border
 from aquant_ref.ptq.partition import UNITS
+
+FLAGS = ("activations", "weights", "dropping", "scales", "biases", "lsq_factor")
+RATES = ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularization")
 
 
 @dataclass(frozen=True)
@@ -51,13 +58,18 @@ class Pass:
     mask: str = "rounded"
 
     def __post_init__(self) -> None:
-        for key, known in (
-            ("unit", UNITS),
-            ("beta_schedule", BETA_SCHEDULES),
-            ("mask", MASKS),
-        ):
-            if getattr(self, key) not in known:
-                raise InputError(f"{key}: no {getattr(self, key)!r}; there are {', '.join(known)}")
+        checks: dict[str, Callable[[str, Any], Any]] = {
+            "iterations": integer,
+            "batch": partial(integer, least=1),
+            "unit": partial(word, known=UNITS),
+            "beta_schedule": partial(word, known=BETA_SCHEDULES),
+            "mask": partial(word, known=MASKS),
+            **dict.fromkeys(FLAGS, flag),
+            **dict.fromkeys(RATES, number),
+        }
+        settle(self, **{key: check(key, getattr(self, key)) for key, check in checks.items()})
+        if not isinstance(self.border, Border | None):
+            raise InputError(f"border: needs a Border, got {shown(self.border)}")
         if self.border is not None and self.border.windowed and self.dropping:
             raise InputError(
                 f"border: the pass {self.name!r} drops quantization at random and learns no border "

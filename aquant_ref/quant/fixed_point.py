@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import integer, settle, word
 from aquant_ref.errors import InputError
 from aquant_ref.integer import PROFILES as INTEGER_PROFILES
 from aquant_ref.integer.saturate import INT32_MAX
@@ -54,11 +55,11 @@ class FixedPoint:
     profile: str = "exact"
 
     def __post_init__(self) -> None:
-        bits = self.fraction_bits
-        if type(bits) is not int or not 0 <= bits <= MAX_FRACTION_BITS:
-            raise InputError(f"fraction bits: needs 0 to {MAX_FRACTION_BITS}, got {bits}")
-        if self.profile not in PROFILES:
-            raise InputError(f"profile: {self.profile!r} is not one of {', '.join(PROFILES)}")
+        settle(
+            self,
+            fraction_bits=integer("fraction bits", self.fraction_bits, 0, MAX_FRACTION_BITS),
+            profile=word("profile", self.profile, PROFILES),
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aquant_ref.checks import shown
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import half_even
 
@@ -23,7 +24,7 @@ def check_bits(name: str, bits: int) -> int:
     Spec: AQ-AFFINE-1.
     """
     if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits not in BITS:
-        raise InputError(f"{name}: needs 1 to 16 bits, got {bits}")
+        raise InputError(f"{name}: needs 1 to 16 bits, got {shown(bits)}")
     return int(bits)
 
 

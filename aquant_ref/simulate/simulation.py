@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_codes, check_images
+from aquant_ref.checks import check_codes, check_images, float_dtype
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
@@ -27,10 +27,13 @@ Array = NDArray[Any]
 
 
 class Simulation:
-    """A quantized network ready to run in `dtype` (float64 or float32)."""
+    """A quantized network ready to run in `dtype`, float64 or float32.
+
+    Raises InputError for another dtype.
+    """
 
     def __init__(self, model: QuantizedGraph, *, dtype: Any = np.float64) -> None:
-        self.model, self.dtype = model, np.dtype(dtype)
+        self.model, self.dtype = model, float_dtype("dtype", dtype)
         self.parameters: dict[str, Array] = {
             name: values.astype(self.dtype) for name, values in model.floats.items()
         }
