@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
 from aquant_ref.conformance.adapters.base import RAISED, Adapter, Capabilities, said
@@ -30,9 +31,9 @@ def one_line(what: str) -> Iterator[None]:
 
 
 class Asked:
-    """An adapter, started. What it says of itself is read once.
+    """An adapter. What it says of itself is read once.
 
-    Raises InputError for what is no adapter, or says nothing sensible of itself.
+    Raises InputError for what is no adapter, and so do methods where it says nothing sensible.
     """
 
     def __init__(self, adapter: Adapter) -> None:
@@ -46,18 +47,26 @@ class Asked:
             got = type(self.problems).__name__
             raise InputError(f"adapter: problems is {got}, not Problems")
 
-    def start(self) -> None:
-        """Start it, and read its name and capabilities."""
-        with one_line("start()"):
-            self._adapter.start()
+    @cached_property
+    def name(self) -> str:
+        """What it is called."""
         with one_line("name"):
-            self.name = str(self._adapter.name or type(self._adapter).__name__)
+            return str(self._adapter.name or type(self._adapter).__name__)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What it says that it can do."""
         with one_line("capabilities()"):
             capabilities = self._adapter.capabilities()
         if not isinstance(capabilities, Capabilities):
             got = type(capabilities).__name__
             raise InputError(f"adapter: capabilities() returns {got}, not Capabilities")
-        self.capabilities = capabilities
+        return capabilities
+
+    def start(self) -> None:
+        """Start it; raises InputError where it makes no sense to ask anything."""
+        with one_line("start()"):
+            self._adapter.start()
 
     def reaches(self, operation: Operation) -> bool:
         """Whether this way of asking can ask for it."""

@@ -58,8 +58,8 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     except deviations.StaleDeviation as error:
         show(str(error))
         return EXIT_STALE
-    if args.shrink and (args.pipe or args.exec):
-        raise InputError("shrink: asks too often for a kernel that is started each time")
+    if args.shrink:
+        _check_shrink(args)
     adapter = _adapter(args)
     report = verify(
         adapter,
@@ -85,16 +85,24 @@ def _again(args: argparse.Namespace) -> str:
     return shlex.join(words + ["--rejects"] * args.rejects)
 
 
-def _shrink(report: Report, adapter: Adapter) -> None:
-    """Look for the simplest failing inputs of every operation that fails."""
+def _check_shrink(args: argparse.Namespace) -> None:
+    if args.pipe or args.exec:
+        raise InputError("shrink: asks too often for a kernel that is started each time")
     try:
-        from aquant_ref.conformance import strategies
+        from aquant_ref.conformance import strategies  # noqa: F401
     except ImportError as error:
         raise InputError(
             f"shrink: needs pip install 'aquant-ref[conformance]' ({error})"
         ) from error
+
+
+def _shrink(report: Report, adapter: Adapter) -> None:
+    """Look for the simplest failing inputs of every operation that fails."""
+    from aquant_ref.conformance import strategies
+    from aquant_ref.conformance.asking import Asked
+
     for name in dict.fromkeys(failure.operation for failure in report.failures):
-        for selection in adapter.capabilities().selections(name, seed=0):
+        for selection in Asked(adapter).capabilities.selections(name, seed=0):
             found = strategies.smallest_failure(adapter, selection)
             if found is not None:
                 report.smallest[f"{name} {selection.profile}"] = found
@@ -175,6 +183,8 @@ def _check_outputs(args: argparse.Namespace) -> None:
     check_timeout(args.timeout)
     for path in filter(None, (args.junit, args.html)):
         check_writable_file(path)
+    if args.junit and args.html and Path(args.junit).resolve() == Path(args.html).resolve():
+        raise InputError(f"html: {args.html} is the file of --junit")
 
 
 def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
@@ -293,6 +303,6 @@ def _outputs() -> argparse.ArgumentParser:
         type=float,
         default=TIMEOUT,
         metavar="S",
-        help=f"seconds without an answer that count as hanging, default {TIMEOUT:g}",
+        help=f"seconds without an answer of a kernel that count as hanging, default {TIMEOUT:g}",
     )
     return parent

@@ -33,7 +33,9 @@ def _run(config: pytest.Config, adapter: Adapter, **chosen: Any) -> Report:
     from aquant_ref.conformance.verification import verify
 
     path = config.getoption("--aquant-deviations")
-    return verify(adapter, deviations=load(path) if path else None, **chosen)
+    if path:
+        chosen.setdefault("deviations", load(path))
+    return verify(adapter, **chosen)
 
 
 @pytest.fixture

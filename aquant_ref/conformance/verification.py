@@ -39,9 +39,7 @@ def verify(
     without one a failure names the call. Raises InputError for an unknown operation or id, one that
     cannot be asked for, or where the adapter cannot start or says nothing sensible of itself.
     """
-    for name, given in (("operations", operations), ("case", only)):
-        if isinstance(given, str):  # its characters are not meant
-            raise InputError(f"{name}: needs a list of names, got the text {given!r}")
+    _check(operations, generated, only)
     asked, known = Asked(adapter), deviations or Deviations()
     names = _names(asked, operations)
     asked.start()
@@ -57,15 +55,15 @@ def verify(
     def again(case: str) -> str:
         return f"{command} --case {case}" if command else f"verify(adapter, only=[{case!r}]{more})"
 
-    ran = False
+    left = set(only)
     for name in names:
         supported = asked.supports(name)
         for group in _groups(asked.capabilities, name, generated if supported else 0, seed):
             part = _only(group, only)
             if part is None:
                 continue
-            ran = True
             cases, right = part.cases, part.expected
+            left -= set(cases.ids)
             declared = supported and asked.capabilities.cover(part.selection)
             answers = (
                 asked.answer(part.selection, cases)
@@ -74,17 +72,25 @@ def verify(
             )
             status = known.apply(cases, verdicts(right, answers))
             report.add(cases, right, answers, status, again, declared=declared)
-    if only and not ran:
-        raise InputError(f"case: there is no {only[0]!r}")
+    if left:
+        raise InputError(f"case: there is no {min(left)!r}")
     if not only:
         report.stale = list(map(printable, known.stale()))
     return report
 
 
+def _check(operations: Iterable[str] | None, generated: int, only: Sequence[str]) -> None:
+    for name, given in (("operations", operations), ("case", only)):
+        if isinstance(given, str):  # its characters are not meant
+            raise InputError(f"{name}: needs a list of names, got the text {given!r}")
+    if not isinstance(generated, int) or generated < 0:
+        raise InputError(f"generated: needs how many, 0 or more, got {generated!r}")
+
+
 def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
     if operations is None:
         return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
-    chosen = [contract.get(name) for name in operations]
+    chosen = [contract.get(name) for name in dict.fromkeys(operations)]
     for each in chosen:
         if not adapter.reaches(each):
             scalar, tensors = "is scalar; ask by --pipe", "a stream has no tensors; ask by --exec"

@@ -172,6 +172,46 @@ def test_silence_is_told_from_an_end(capsys: pytest.CaptureFixture[str]) -> None
             os.close(write)
 
 
+def test_comments_are_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past bug: whatever came was waited for."""
+    import os
+    from threading import Event, Thread
+
+    read, write = os.pipe()
+    done = Event()
+
+    def chat() -> None:
+        while not done.wait(0.02):
+            os.write(write, b"# in a moment\n")
+        os.close(write)
+
+    talking = Thread(target=chat)
+    talking.start()
+    with os.fdopen(read, "rb") as stream:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        assert cli.main(["check", "clip", "--n", "5", "--timeout", "0.2"]) == 2
+        done.set()
+        talking.join()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no descriptor of a directory")
+def test_answers_that_cannot_be_read_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import os
+
+    class OfADirectory(io.BytesIO):
+        def fileno(self) -> int:
+            return descriptor
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for stream in (OfADirectory(), io.BytesIO()):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        assert cli.main(["check", "clip", "--n", "5"]) == 2
+        assert "error: the answers cannot be read (" in capsys.readouterr().err
+    os.close(descriptor)
+
+
 def test_the_oracle_alone_gives_the_same_report(
     check: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,6 +294,8 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["verify", "--exec", "./k {case}", "--keep", __file__], [__file__, "not a directory"]),
         (["gen", "conv2d"], ["conv2d", "tensors", "verify --exec"]),
         (["verify", "clip", "--case", "clip/x/1"], ["clip/x/1"]),
+        (["verify", "clip", "--case", "clip/inside/1", "--case", "clip/x"], ["clip/x"]),
+        (["verify", "clip", "--junit", "x", "--html", "./x"], ["./x is the file of --junit"]),
         (["verify", "--pipe", "./k", "--profile", "fast"], ["profile", "fast", "tflite_up"]),
         (["verify", "--pipe", "./k", "--bits", "17"], ["bits", "1 to 16"]),
         (["verify", "--pipe", "./k", "--signs", "both"], ["signs", "both", "unsigned"]),

@@ -169,6 +169,19 @@ def test_texts_in_place_of_lists_are_one_line() -> None:
         verify(EngineAdapter(), operations="clip")
     with pytest.raises(InputError, match="case: needs a list of names"):
         verify(EngineAdapter(), only="clip/inside/3")
+    with pytest.raises(InputError, match="generated: needs how many"):
+        verify(EngineAdapter(), generated=-1)
+
+
+def test_each_case_that_is_asked_for_has_to_be_there() -> None:
+    """Past bug: one that is there was enough."""
+    with pytest.raises(InputError, match="case: there is no 'clip/inside/x'"):
+        verify(EngineAdapter(), operations=["clip"], only=["clip/inside/3", "clip/inside/x"])
+
+
+def test_an_operation_that_is_named_twice_counts_once() -> None:
+    report = verify(EngineAdapter(), operations=["clip", "clip"], generated=0)
+    assert report.total()["total"] == 144
 
 
 MODULE = """

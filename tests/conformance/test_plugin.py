@@ -22,6 +22,21 @@ class Right(Adapter):
 class Wrong(Adapter):
     def clip(self, *, v, low, high):
         return np.clip(v, low, high + 1)
+
+
+class Unsigned(Adapter):
+    def clip(self, *, v, low, high):
+        return np.clip(v, low, high).astype(np.uint64)
+
+
+class Exits(Adapter):
+    def __init__(self):
+        raise SystemExit(0)
+
+
+class Vague(Adapter):
+    def capabilities(self):
+        return None
 """
 
 TEST = """
@@ -70,6 +85,17 @@ def test_the_option_adds_a_test_for_each_operation_and_flag(folder: pytest.Pytes
     wrong = pytest_in(folder, "--aquant-adapter", "mine:Wrong", "-k", "aquant_ref")
     assert "aquant_ref/clip/core-int/range_end" in wrong
     assert "again: aquant-ref verify --adapter mine:Wrong --case clip/range_end/" in wrong
+    unsigned = pytest_in(folder, "--aquant-adapter", "mine:Unsigned", "-k", "aquant_ref")
+    assert "which no int64 is" in unsigned
+
+
+def test_what_is_no_adapter_fails_the_test_with_one_line(folder: pytest.Pytester) -> None:
+    (folder.path / "test_mine.py").write_text(
+        "import mine\ndef test_class(aquant_verify):\n    aquant_verify(mine.Right)\n"
+    )
+    out = pytest_in(folder)
+    assert "adapter: needs an instance of Adapter, got the class Right" in out
+    assert "Traceback" not in out
 
 
 def test_what_cannot_be_used_is_one_line(folder: pytest.Pytester) -> None:
@@ -80,6 +106,8 @@ def test_what_cannot_be_used_is_one_line(folder: pytest.Pytester) -> None:
     for more, line in (
         (deviations + ["--aquant-adapter", "mine:Right"], words),
         (["--aquant-adapter", "mine:Other"], "adapter: 'mine:Other' cannot be made"),
+        (["--aquant-adapter", "mine:Exits"], "adapter: 'mine:Exits' cannot be made (SystemExit"),
+        (["--aquant-adapter", "mine:Vague"], "adapter: capabilities() returns NoneType, not Cap"),
     ):
         done = folder.runpytest_inprocess(*OPTIONS, *more)
         assert done.ret == pytest.ExitCode.USAGE_ERROR
