@@ -15,7 +15,8 @@ becomes of an image of each kind, `data.folder` how a folder without train/ and 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,22 @@ def _parts(spec: str) -> tuple[str, Path | None]:
     raise InputError(f"--data {spec}: is not a set; there are {known}")
 
 
-def _loader(spec: str) -> tuple[Any, Path]:
-    """The module for a set with a path, and the path, which exists.
+@contextmanager
+def _loader(spec: str) -> Iterator[tuple[Any, Path]]:
+    """Yield the module for a set with a path, and the path, which exists.
 
-    It is imported on use: the built-in set needs none of them.
+    It is imported on use: the built-in set needs none of them. What the system refuses in the block
+    becomes InputError, which names the file.
     """
     kind, path = _parts(spec)
     assert path is not None
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    return import_module(f"aquant_ref.data.{kind}"), path
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        yield import_module(f"aquant_ref.data.{kind}"), path
+    except OSError as error:
+        where = error.filename or path
+        raise InputError(f"{where}: cannot be read ({error.strerror or error})") from error
 
 
 def name(spec: str) -> str:
@@ -83,13 +90,8 @@ def check(spec: str, splits: Sequence[str] = SPLITS) -> None:
     Nothing is decoded, so this comes before anything else is read.
     """
     if _parts(spec)[1] is not None:
-        _files(spec, splits)
-
-
-def _files(spec: str, splits: Sequence[str]) -> dict[str, str]:
-    module, path = _loader(spec)
-    files: dict[str, str] = module.files(path, splits)
-    return files
+        with _loader(spec) as (module, path):
+            module.files(path, splits)
 
 
 def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
@@ -104,15 +106,16 @@ def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
         return shapes.identity()
     from aquant_ref.data.digest import of_files
 
-    return of_files(name(spec), _files(spec, splits))
+    with _loader(spec) as (module, path):
+        return of_files(name(spec), module.files(path, splits))
 
 
 def division(spec: str) -> str:
     """How a set that comes undivided is divided into training and test images; "" for others."""
     if _parts(spec)[0] != "folder":
         return ""
-    module, path = _loader(spec)
-    text: str = module.division(path)
+    with _loader(spec) as (module, path):
+        text: str = module.division(path)
     return text
 
 
@@ -133,6 +136,6 @@ def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
         from aquant_ref.data import shapes
 
         return shapes.load(split, progress=progress)
-    module, path = _loader(spec)
-    images: Images = module.load(path, split, progress=progress)
+    with _loader(spec) as (module, path):
+        images: Images = module.load(path, split, progress=progress)
     return images

@@ -10,7 +10,6 @@ import hashlib
 import os
 from collections.abc import Mapping
 
-from aquant_ref.errors import InputError
 from aquant_ref.formats.untrusted import open_file
 
 MOST_FILES = 1024
@@ -22,11 +21,11 @@ DIGITS = 16
 def of_files(kind: str, files: Mapping[str, str]) -> str:
     """The identity of the `files` by their names in the set, as in "folder-0123456789abcdef".
 
-    Raises InputError, which names the file, for one that is missing or cannot be read.
+    Raises InputError, which names it, for one of them that is no regular file, and OSError.
     """
     names = sorted(files)
     digest = hashlib.sha256()
-    sizes = {name: _size(files[name]) for name in names}
+    sizes = {name: os.stat(files[name]).st_size for name in names}
     for name in names:
         digest.update(b"%s\0%d\0" % (os.fsencode(name), sizes[name]))
     total = sum(sizes.values())
@@ -40,13 +39,6 @@ def of_files(kind: str, files: Mapping[str, str]) -> str:
                 stream.seek(start)
                 digest.update(stream.read(length))
     return f"{kind}-{digest.hexdigest()[:DIGITS]}"
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _spans(size: int, most: int) -> list[tuple[int, int]]:

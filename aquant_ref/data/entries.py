@@ -59,12 +59,9 @@ def is_image(name: str) -> bool:
 
 
 def listed(folder: Path) -> list[os.DirEntry[str]]:
-    """The entries of a folder without litter, by name; raises InputError if it cannot be read."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((e for e in entries if not is_litter(e.name)), key=lambda e: e.name)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    """The entries of a folder without litter, by name."""
+    with os.scandir(folder) as entries:
+        return sorted((e for e in entries if not is_litter(e.name)), key=lambda e: e.name)
 
 
 def class_folders(root: Path) -> dict[str, list[str]]:

@@ -31,10 +31,9 @@ def picture(
 
 
 def records(seed: int = 0) -> bytes:
-    """A binary file of CIFAR-10 with as many images as `cifar10.IMAGES_PER_FILE` says."""
-    count = cifar10.IMAGES_PER_FILE
-    rows = np.random.default_rng(seed).integers(0, 256, (count, cifar10.RECORD)).astype(np.uint8)
-    rows[:, 0] = np.arange(count) % 10
+    """A binary file of CIFAR-10 with RECORDS images."""
+    rows = np.random.default_rng(seed).integers(0, 256, (RECORDS, cifar10.RECORD), np.uint8)
+    rows[:, 0] = np.arange(RECORDS) % 10
     return rows.tobytes()
 
 
