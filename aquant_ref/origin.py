@@ -30,7 +30,7 @@ PART = 1 << 20  # bytes read at a time
 class Origin:
     """A model with certain weights, and a data set with certain images.
 
-    `data_set` and `weights` say where they lie; `data`, the name of the set, `data_identity` (see
+    `data_set` and `weights` say where they lie; `data`, the title of the set, `data_identity` (see
     `data.identity`) and `weights_sha256` say what they are.
     """
 
@@ -49,9 +49,9 @@ class Origin:
         """
         definition = reference_models.get(model)
         identity = data.identity(data_set)
-        name = data.name(data_set)
-        path = definition.weights_path(name) if weights is None else Path(weights)
-        return cls(model, data_set, name, path, sha256_of(path), identity)
+        shipped = definition.weights_path(data.name(data_set)) if weights is None else weights
+        path = Path(shipped)
+        return cls(model, data_set, data.title(data_set), path, sha256_of(path), identity)
 
     def load(
         self, *, images: int, seed: int, progress: Progress = quiet, say: Say = silent

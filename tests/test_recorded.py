@@ -22,6 +22,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.evidence import claims
 from aquant_ref.formats import native
 from aquant_ref.nn.train import Recipe, initial_parameters
+from aquant_ref.origin import Origin
 from aquant_ref.ptq import observers
 from tests.data import sets
 
@@ -170,7 +171,8 @@ def test_a_set_that_is_divided_here_says_so_in_every_output(
     monkeypatch.setattr(claims.Inputs, "load", lambda *_, **__: None)
     assert cli.main(["claim", "2", *setting]) == 0
     assert f"{spec}: {how}\n" in capsys.readouterr().out
-    assert data.title(spec) == f"folder, {how}"
+    row = Origin.find("resnet8", spec, str(tmp_path / "w.npz")).row()  # of every other table
+    assert row["data"] == f"folder, {how}"
 
 
 COMMANDS: dict[str, list[str]] = {
