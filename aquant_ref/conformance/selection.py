@@ -15,6 +15,7 @@ BITS = (2, 4, 8, 16)
 SIGNS = ("unsigned", "signed")
 ROUNDINGS = tuple(oracle.ROUNDINGS)
 GRANULARITIES = ("tensor", "channel")
+LISTS = ("bits", "signs", "rounding", "granularity")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Selection:
     edition: int = 0
 
     def __post_init__(self) -> None:
+        for name in LISTS:
+            object.__setattr__(self, name, several(name, getattr(self, name)))
         choices = contract.get(self.operation).choices
         if not self.profile:
             object.__setattr__(self, "profile", choices[0])
@@ -83,6 +86,15 @@ class Selection:
             elif value != usual.get(name):
                 words += [f"--{name}", value]
         return " ".join(words)
+
+
+def several(name: str, given: Iterable[Any]) -> tuple[Any, ...]:
+    """Return what was given as a tuple; raises InputError, which names the argument, for one alone,
+    and for text, the characters of which are not meant.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"{name}: needs a list, got {given!r}")
+    return tuple(given)
 
 
 def check_words(name: str, given: Iterable[Any], known: Sequence[Any]) -> None:

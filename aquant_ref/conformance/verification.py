@@ -12,7 +12,7 @@ from aquant_ref.conformance.asking import Asked
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
 from aquant_ref.conformance.deviations import Deviations
 from aquant_ref.conformance.report import Report
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.selection import Selection, several
 from aquant_ref.conformance.vectors import Group
 from aquant_ref.conformance.verdict import expected, verdicts, without
 from aquant_ref.errors import InputError, printable
@@ -39,7 +39,9 @@ def verify(
     without one a failure names the call. Raises InputError for an unknown operation or id, one that
     cannot be asked for, or where the adapter cannot start or says nothing sensible of itself.
     """
-    _check(operations, generated, only)
+    if not isinstance(generated, int) or generated < 0:
+        raise InputError(f"generated: needs how many, 0 or more, got {generated!r}")
+    only = several("case", only)
     asked, known = Asked(adapter), deviations or Deviations()
     names = _names(asked, operations)
     asked.start()
@@ -79,18 +81,10 @@ def verify(
     return report
 
 
-def _check(operations: Iterable[str] | None, generated: int, only: Sequence[str]) -> None:
-    for name, given in (("operations", operations), ("case", only)):
-        if isinstance(given, str):  # its characters are not meant
-            raise InputError(f"{name}: needs a list of names, got the text {given!r}")
-    if not isinstance(generated, int) or generated < 0:
-        raise InputError(f"generated: needs how many, 0 or more, got {generated!r}")
-
-
 def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
     if operations is None:
         return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
-    chosen = [contract.get(name) for name in dict.fromkeys(operations)]
+    chosen = [contract.get(name) for name in dict.fromkeys(several("operations", operations))]
     for each in chosen:
         if not adapter.reaches(each):
             scalar, tensors = "is scalar; ask by --pipe", "a stream has no tensors; ask by --exec"

@@ -136,9 +136,10 @@ def raises(*_: Any) -> Any:
         ("capabilities", raises, "adapter: capabilities() raises SystemExit: 0"),
         ("capabilities", lambda self: None, "adapter: capabilities() returns NoneType, not Cap"),
         ("capabilities", lambda self: {"bits": 8}, "adapter: capabilities() returns dict, not"),
-        ("capabilities", lambda self: Capabilities(bits=8), "adapter: capabilities() raises Type"),  # type: ignore[arg-type]
+        ("capabilities", lambda self: Capabilities(bits=8), "bits: needs a list, got 8"),  # type: ignore[arg-type]
+        ("capabilities", lambda self: Capabilities(rejects="no"), "rejects: needs True or False"),  # type: ignore[arg-type]
         ("capabilities", lambda self: Capabilities(bits=("8",)), "bits: "),  # type: ignore[arg-type]
-        ("capabilities", lambda self: Capabilities(signs="signed"), "signs: 's'"),  # type: ignore[arg-type]
+        ("capabilities", lambda self: Capabilities(signs="signed"), "signs: needs a list, got 's"),  # type: ignore[arg-type]
         ("capabilities", lambda self: 1 / 0, "adapter: capabilities() raises ZeroDivisionError"),
         ("supports", raises, "adapter: supports('clip') raises SystemExit: 0"),
         ("reaches", raises, "adapter: reaches('clip') raises SystemExit: 0"),
@@ -165,9 +166,9 @@ def test_what_is_no_adapter_is_one_line(adapter: Any) -> None:
 
 
 def test_texts_in_place_of_lists_are_one_line() -> None:
-    with pytest.raises(InputError, match="operations: needs a list of names, got the text 'clip'"):
+    with pytest.raises(InputError, match="operations: needs a list, got 'clip'"):
         verify(EngineAdapter(), operations="clip")
-    with pytest.raises(InputError, match="case: needs a list of names"):
+    with pytest.raises(InputError, match="case: needs a list, got"):
         verify(EngineAdapter(), only="clip/inside/3")
     with pytest.raises(InputError, match="generated: needs how many"):
         verify(EngineAdapter(), generated=-1)

@@ -21,10 +21,12 @@ from aquant_ref.conformance.replies import Problems
 from aquant_ref.conformance.selection import (
     BITS,
     GRANULARITIES,
+    LISTS,
     ROUNDINGS,
     SIGNS,
     Selection,
     check_words,
+    several,
 )
 from aquant_ref.conformance.verdict import Answers, values
 from aquant_ref.errors import InputError
@@ -52,6 +54,10 @@ class Capabilities:
     rejects: bool = False
 
     def __post_init__(self) -> None:
+        for name in (*LISTS, "requantization"):
+            object.__setattr__(self, name, several(name, getattr(self, name)))
+        if not isinstance(self.rejects, bool):
+            raise InputError(f"rejects: needs True or False, got {self.rejects!r}")
         variations = dict.fromkeys(
             each for name in contract.OPERATIONS for each in contract.get(name).variations
         )
@@ -90,8 +96,7 @@ class Capabilities:
         """Sequences of cases that together ask for everything that is declared."""
         variations = contract.get(operation).variations
         profiles = [p for p in variations if p in self.requantization] if variations else [""]
-        names = ("bits", "signs", "rounding", "granularity")
-        chosen: dict[str, Any] = {name: getattr(self, name) for name in names}
+        chosen: dict[str, Any] = {name: getattr(self, name) for name in LISTS}
         return [
             Selection(operation, profile, **chosen, seed=seed, rejects=rejects, edition=edition)
             for profile in profiles
