@@ -7,29 +7,42 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from aquant_ref import __version__
 from aquant_ref.conformance import commands as kit
+from aquant_ref.errors import InputError
+from aquant_ref.given import integer
 
 Command = Callable[[argparse.Namespace], int]
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are InputError, one line as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError; in the place of several lines and an end."""
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
 def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     """The command line; `functions` has that of each command, whose first line is its help."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="aquant-ref",
         description="AQuant in numpy: learned rounding borders, and an integer-only engine.",
     )
     top.add_argument("--version", action="version", version=f"aquant-ref {__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    commands: Any = top.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for each in (top, common):  # before the command, or after it
         each.add_argument("--debug", action="store_true", help="show where an error came from")
-        each.add_argument("--threads", type=int, metavar="N", help="default: one per core")
+        each.add_argument("--threads", type=integer, metavar="N", help="default: one per core")
 
     def command(name: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         text = (functions[name].__doc__ or "").partition("\n")[0]
-        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents])
+        added: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=text, parents=[common, *parents]
+        )
         added.set_defaults(function=functions[name])
         return added
 
@@ -38,7 +51,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
         "--lowering", default="threshold", help="threshold (default) or fixed_point"
     )
     quantize.add_argument(
-        "--fraction-bits", type=int, metavar="N", help="of fixed_point: 0 to 16, default 8"
+        "--fraction-bits", type=integer, metavar="N", help="of fixed_point: 0 to 16, default 8"
     )
     quantize.add_argument(
         "--profile",
@@ -54,7 +67,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
 
     run = command("run", _data("that which DIR was quantized on", None), _dtype(), _json())
     run.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
-    run.add_argument("--images", type=int, metavar="N", help="the first N only")
+    run.add_argument("--images", type=integer, metavar="N", help="the first N only")
     run.add_argument("--record", metavar="FILE", help="write every tensor of the run, .npz")
     run.add_argument(
         "--simulate", action="store_true", help="record the simulation, not the engine"
@@ -65,8 +78,8 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
 
     train = command("train", _data())
     train.add_argument("model", metavar="MODEL")
-    train.add_argument("--epochs", type=int, metavar="N", help="default: as on the card")
-    train.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    train.add_argument("--epochs", type=integer, metavar="N", help="default: as on the card")
+    train.add_argument("--seed", type=integer, default=0, metavar="N", help="default 0")
     train.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
 
     table = command("table", _data(), _inputs())
@@ -82,7 +95,9 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
 
     claim = command("claim", _data(), _inputs(by_command=True), _setting(), _json())
-    claim.add_argument("number", type=int, metavar="NUMBER", help="1 to 6, as SPEC.md counts them")
+    claim.add_argument(
+        "number", type=integer, metavar="NUMBER", help="1 to 6, as SPEC.md counts them"
+    )
     claim.add_argument(
         "--out", metavar="FILE", help="write the picture (.png), the table (.txt) or JSON (.json)"
     )
@@ -99,7 +114,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     fixed.add_argument(
         "--profiles", default="exact", metavar="LIST", help="of requantization, default exact"
     )
-    fixed.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    fixed.add_argument("--seed", type=integer, default=0, metavar="N", help="default 0")
     fixed.add_argument("--out", metavar="FILE", help="the table, JSON; Markdown goes beside it")
 
     exact = command("exact", _data(), _inputs())
@@ -153,7 +168,7 @@ def _inputs(*, by_command: bool = False) -> argparse.ArgumentParser:
     ):
         parent.add_argument(
             name,
-            type=int,
+            type=integer,
             default=None if by_command else default,
             metavar="N",
             help=f"{text}, default {'as the claim needs' if by_command else default}",
@@ -177,13 +192,15 @@ def _setting() -> argparse.ArgumentParser:
     )
     parent.add_argument(
         "--weight-bits",
-        type=int,
+        type=integer,
         default=2,
         metavar="N",
         help="1 to 16, or 32 for floating point; default 2",
     )
-    parent.add_argument("--act-bits", type=int, default=2, metavar="N", help="1 to 16, default 2")
-    parent.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    parent.add_argument(
+        "--act-bits", type=integer, default=2, metavar="N", help="1 to 16, default 2"
+    )
+    parent.add_argument("--seed", type=integer, default=0, metavar="N", help="default 0")
     return parent
 
 

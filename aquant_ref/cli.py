@@ -1,7 +1,8 @@
-"""The command `aquant-ref`: the only place that prints.
+"""The command `aquant-ref`: with `terminal.py` the only place that prints.
 
 Tables go to standard output, progress and errors to standard error. Bad input is one line and exit
-code 2; `--debug` shows where it came from. numpy is imported only after `use_one_blas_thread`.
+code 2; `--debug` shows where it came from. A defect of ours is a traceback and exit code 70, since
+1 means that something differs. numpy is imported only after `use_one_blas_thread`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from aquant_ref import arguments
+from aquant_ref import __version__, arguments
 from aquant_ref.conformance import commands as kit
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, printable
+from aquant_ref.given import integers, words
+from aquant_ref.terminal import ReaderGone, end_output, open_streams, say, show
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
 # the arguments that name a file or a folder
@@ -35,6 +39,9 @@ PATHS = (
     "a",
     "b",
 )
+MOST = {"threads": 1024, "iters": 1_000_000, "epochs": 1_000_000}  # beyond is a slip
+BAD_INPUT = 2
+DEFECT = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 
@@ -46,28 +53,6 @@ def progress(steps: Iterable[int], label: str) -> Iterable[int]:
         steps, desc=f"{label:<28}", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr
     )
     return bar
-
-
-def say(text: str) -> None:
-    """A line of progress on standard error."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def show(text: str) -> None:
-    """A result on standard output; raises InputError where that cannot be written.
-
-    BrokenPipeError is left as it is: the reader, such as `head`, has gone.
-    """
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        # what is left in the buffer would fail again when the interpreter ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise InputError(
-            f"standard output: cannot be written ({error.strerror or error})"
-        ) from error
 
 
 def quantize(args: argparse.Namespace) -> int:
@@ -146,9 +131,9 @@ def table(args: argparse.Namespace) -> int:
 
     configs = tuple(
         grid.parse(method, bits, iterations=args.iters, seed=seed)
-        for bits in args.bits.split(",")
-        for method in args.methods.split(",")
-        for seed in _integers("--seeds", args.seeds)
+        for bits in words("--bits", args.bits)
+        for method in words("--methods", args.methods)
+        for seed in integers("--seeds", args.seeds)
     )
     work = cell.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
     out = Path(args.out)
@@ -159,13 +144,6 @@ def table(args: argparse.Namespace) -> int:
         raise
     show(results.markdown(results.arrange(rows)).removesuffix("\n"))
     return 0
-
-
-def _integers(name: str, text: str) -> list[int]:
-    try:
-        return [int(each) for each in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"{name}: {text!r} is not a list of integers such as 0,1,2") from error
 
 
 def models(args: argparse.Namespace) -> int:
@@ -245,10 +223,13 @@ def fixed_point(args: argparse.Namespace) -> int:
 
     configs = [
         grid.parse(args.method, bits, iterations=args.iters, seed=args.seed)
-        for bits in args.bits.split(",")
+        for bits in words("--bits", args.bits)
     ]
-    bits = _integers("--fraction-bits", args.fraction_bits)
-    options = [FixedPoint(each, profile) for profile in args.profiles.split(",") for each in bits]
+    options = [
+        FixedPoint(bits, profile)
+        for profile in words("--profiles", args.profiles)
+        for bits in integers("--fraction-bits", args.fraction_bits)
+    ]
     rows = table(
         args.model,
         args.data,
@@ -272,8 +253,11 @@ def exact(args: argparse.Namespace) -> int:
     rows = table(
         args.model,
         args.data,
-        [grid.parse("aquant", bits, iterations=args.iters) for bits in args.bits.split(",")],
-        args.lowerings.split(","),
+        [
+            grid.parse("aquant", bits, iterations=args.iters)
+            for bits in words("--bits", args.bits)
+        ],
+        words("--lowerings", args.lowerings),
         images=args.images,
         weights=args.weights,
         out=Path(args.out),
@@ -332,43 +316,81 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; returns the exit code. With --debug what ends it is raised."""
     use_one_blas_thread()
-    args = parser().parse_args(given)
+    debug = False
     try:
+        args = parser().parse_args(given)
+        debug = args.debug
+        _check(args)
         if args.threads is not None:
-            if args.threads < 1:
-                raise InputError(f"threads: needs at least 1, got {args.threads}")
             set_threads(args.threads)
-        for name in PATHS:
-            if getattr(args, name, None) == "":  # as an unset variable of the shell gives it
-                raise InputError(f"{name}: is an empty name")
         code: int = args.function(args)
         return code
-    except InputError as error:
-        if args.debug:
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
             raise
+        return _end_with(error)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Before any work: raises InputError for what no command takes."""
+    if args.threads is not None and args.threads < 1:
+        raise InputError(f"--threads: needs at least 1, got {args.threads}")
+    for name, most in MOST.items():
+        if (getattr(args, name, None) or 0) > most:
+            raise InputError(f"--{name}: needs {most} at most, got {getattr(args, name)}")
+    for name in PATHS:
+        if getattr(args, name, None) == "":  # as an unset variable of the shell gives it
+            raise InputError(f"{name}: is an empty name")
+
+
+def _end_with(error: BaseException) -> int:
+    """Say what has ended the command; returns its exit code."""
+    if isinstance(error, InputError):
         say(f"aquant-ref: error: {error}")
-        return 2
-    except BrokenPipeError:
+        return BAD_INPUT
+    if isinstance(error, MemoryError):
+        what = printable(str(error) or "of the machine, or of its limit")
+        say(f"aquant-ref: error: there is not enough memory ({what})")
+        return BAD_INPUT
+    if isinstance(error, ReaderGone):
         return 0
-    except KeyboardInterrupt:
-        if args.debug:
-            raise
+    if isinstance(error, KeyboardInterrupt):
         say("aquant-ref: interrupted; no half-written file is left")
         return INTERRUPTED
+    say("".join(traceback.format_exception(error)).rstrip())
+    say(
+        "aquant-ref: this is a defect of aquant_ref; please report it, with the command and the "
+        f"lines above (aquant_ref {__version__}, exit code {DEFECT})"
+    )
+    return DEFECT
 
 
 def command() -> None:
     """The command itself: `main`, and its exit code for the shell."""
-    code = main()
+    open_streams()
+    try:
+        code = _code_of_main()
+        end_output()
+    except (Exception, KeyboardInterrupt) as error:
+        code = _end_with(error)
     if code == INTERRUPTED:
         # without a wait for our threads: one may be at a lock that the main thread left locked
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _code_of_main() -> int:
+    try:
+        return main()
+    except SystemExit as end:  # of --help and --version
+        return int(end.code or 0)
+    except (Exception, KeyboardInterrupt) as error:  # with --debug
+        if isinstance(error, InputError | KeyboardInterrupt):
+            say("".join(traceback.format_exception(error)).rstrip())
+        return _end_with(error)
 
 
 if __name__ == "__main__":

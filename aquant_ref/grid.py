@@ -8,6 +8,7 @@ computes the rest; then it writes the table (`results`).
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -23,7 +24,7 @@ from aquant_ref.cell import (
     first_pass,
     start_process,
 )
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
@@ -33,10 +34,10 @@ from aquant_ref.threads import available_cores
 def parse(method: str, bits: str, **rest: Any) -> Config:
     """A cell's configuration from "METHOD" or "METHOD@FORM" and "W2A2"; raises InputError."""
     name, _, form = method.partition("@")
-    weight, a, act = bits.removeprefix("W").partition("A")
-    if not (bits.startswith("W") and a and weight.isdecimal() and act.isdecimal()):
-        raise InputError(f"--bits: {bits!r} is not of the form W2A2")
-    return Config(name, int(weight), int(act), border=form, **rest)
+    found = re.fullmatch("W([0-9]{1,9})A([0-9]{1,9})", bits)
+    if found is None:
+        raise InputError(f"--bits: {printable(repr(bits), 60)} is not of the form W2A2")
+    return Config(name, int(found[1]), int(found[2]), border=form, **rest)
 
 
 def run(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import reference_models
 from aquant_ref import cell, cli, grid, job
 from aquant_ref.evidence import exactness, fixed_point
 from aquant_ref.formats import measured
@@ -85,6 +86,7 @@ def place(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     folder = Path(shutil.copytree(written, tmp_path / "place"))
     loads: list[Any] = []
     load = Origin.load
+    monkeypatch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
     monkeypatch.setattr(
         Origin, "load", lambda self, **more: (loads.append(self), load(self, **more))[1]
     )
@@ -225,8 +227,7 @@ def test_a_network_that_was_quantized_is_not_quantized_again(
         place.out.unlink(missing_ok=True)
         with monkeypatch.context() as patch:
             patch.setattr(module, compare, lambda *given, **options: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                place.run(name, *more[name])
+            assert place.run(name, *more[name]) == 70
         cells = place.folder / "rows.cells"
         (kept,) = cells.iterdir()
         with monkeypatch.context() as patch:
@@ -240,7 +241,7 @@ AT_ONCE = """
 import sys, time
 from pathlib import Path
 from aquant_ref.origin import Origin
-from tests.tiny import cli
+from tests import tiny
 
 load = Origin.load
 mine, other = map(Path, sys.argv[1:3])
@@ -252,7 +253,8 @@ def together(self, **options):
     return load(self, **options)
 
 Origin.load = together
-sys.exit(cli.main(sys.argv[3:]))
+tiny.register()
+sys.exit(tiny.cli.main(sys.argv[3:]))
 """
 
 

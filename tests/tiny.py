@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,11 @@ def build(classes: int) -> Graph:
 TINY = reference_models.ReferenceModel(
     "tiny", "for tests", build, {"idx": Recipe(3, batch=8, crop=0)}
 )
-reference_models.MODELS["tiny"] = TINY
+
+
+def register() -> None:
+    """Make it one of the models of this process."""
+    reference_models.MODELS["tiny"] = TINY
 
 
 def write_set(folder: Path, seed: int, *, train: int = 40, test: int = 10) -> str:
@@ -61,5 +64,7 @@ def write_weights(path: Path, seed: int) -> Path:
     return path
 
 
+if __name__ in ("__main__", "__mp_main__"):  # the second: a worker of `table`
+    register()
 if __name__ == "__main__":
-    sys.exit(cli.main())
+    cli.command()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aquant_ref.errors import InputError
+from aquant_ref.given import integer, integers, number, words
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters import Adapter, Capabilities
@@ -77,12 +78,12 @@ def verify(args: argparse.Namespace, show: Show) -> int:
 
 def _again(args: argparse.Namespace) -> str:
     """The command that verifies the same implementation in the same way."""
-    words = ["aquant-ref", "verify"]
+    command = ["aquant-ref", "verify"]
     names = ("adapter", "pipe", "exec", "profile", "bits", "signs", "rounding", "granularity")
     for name in (*names, "n", "seed"):
         if getattr(args, name) is not None:
-            words += [f"--{name}", str(getattr(args, name))]
-    return shlex.join(words + ["--rejects"] * args.rejects)
+            command += [f"--{name}", str(getattr(args, name))]
+    return shlex.join(command + ["--rejects"] * args.rejects)
 
 
 def _check_shrink(args: argparse.Namespace) -> None:
@@ -130,9 +131,9 @@ def _selection(args: argparse.Namespace) -> Selection:
     return Selection(
         args.operation,
         args.profile or "",
-        bits=BITS if args.bits is None else _integers("bits", args.bits),
-        signs=SIGNS if args.signs is None else _words(args.signs),
-        rounding=ROUNDINGS if args.rounding is None else _words(args.rounding),
+        bits=BITS if args.bits is None else integers("bits", args.bits),
+        signs=SIGNS if args.signs is None else words("signs", args.signs),
+        rounding=ROUNDINGS if args.rounding is None else words("rounding", args.rounding),
         seed=args.seed,
         rejects=args.rejects,
         edition=_count("edition", args.edition),
@@ -142,7 +143,7 @@ def _selection(args: argparse.Namespace) -> Selection:
 def _places(args: argparse.Namespace) -> Sequence[int]:
     if args.only is None:
         return range(_count("n", args.n))
-    places = _integers("only", args.only)
+    places = integers("only", args.only)
     if not 0 <= min(places) <= max(places) <= MOST or len(set(places)) < len(places):
         raise InputError(f"only: needs different numbers from 0 to {MOST}, got {args.only}")
     return places
@@ -166,11 +167,15 @@ def _capabilities(args: argparse.Namespace) -> Capabilities:
 
     usual = Capabilities(rejects=args.rejects)
     return Capabilities(
-        bits=usual.bits if args.bits is None else _integers("bits", args.bits),
-        signs=usual.signs if args.signs is None else _words(args.signs),
-        rounding=usual.rounding if args.rounding is None else _words(args.rounding),
-        granularity=usual.granularity if args.granularity is None else _words(args.granularity),
-        requantization=_words(args.profile or "exact"),
+        bits=usual.bits if args.bits is None else integers("bits", args.bits),
+        signs=usual.signs if args.signs is None else words("signs", args.signs),
+        rounding=usual.rounding if args.rounding is None else words("rounding", args.rounding),
+        granularity=(
+            usual.granularity
+            if args.granularity is None
+            else words("granularity", args.granularity)
+        ),
+        requantization=words("profile", args.profile or "exact"),
         rejects=args.rejects,
     )
 
@@ -205,17 +210,6 @@ def _count(name: str, value: int) -> int:
     return value
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
-
-
-def _integers(name: str, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(each) for each in text.split(","))
-    except ValueError as error:
-        raise InputError(f"{name}: {text!r} is not a list of integers such as 2,4,8") from error
-
-
 # Arguments: parsers to inherit from
 
 
@@ -223,12 +217,12 @@ def case_arguments() -> argparse.ArgumentParser:
     """Which cases: what `gen` and `check` have to be given alike."""
     parent = _choices()
     parent.add_argument("operation", metavar="OP", help="round, quantize, requantize, ...")
-    parent.add_argument("--n", type=int, default=COUNT, metavar="N", help=f"default {COUNT}")
-    parent.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    parent.add_argument("--n", type=integer, default=COUNT, metavar="N", help=f"default {COUNT}")
+    parent.add_argument("--seed", type=integer, default=0, metavar="S", help="default 0")
     parent.add_argument("--only", metavar="IDS", help="these cases alone, such as 3,17")
     parent.add_argument(
         "--edition",
-        type=int,
+        type=integer,
         default=0,
         metavar="E",
         help="kinds of cases that came with vectors 1.E, of multiplier and requantize 1",
@@ -258,11 +252,11 @@ def verify_arguments() -> argparse.ArgumentParser:
     parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
     parent.add_argument(
         "--n",
-        type=int,
+        type=integer,
         metavar="N",
         help="generated cases besides the vectors, default 1000; of tensors a tenth",
     )
-    parent.add_argument("--seed", type=int, metavar="S", help="of generated cases, default 1")
+    parent.add_argument("--seed", type=integer, metavar="S", help="of generated cases, default 1")
     parent.add_argument("--deviations", metavar="FILE", help="deviations.toml: what you know of")
     parent.add_argument(
         "--shrink", action="store_true", help="look for the simplest failing inputs (Hypothesis)"
@@ -300,7 +294,7 @@ def _outputs() -> argparse.ArgumentParser:
     parent.add_argument("--html", metavar="FILE", help="write a page there")
     parent.add_argument(
         "--timeout",
-        type=float,
+        type=number,
         default=TIMEOUT,
         metavar="S",
         help=f"seconds without an answer of a kernel that count as hanging, default {TIMEOUT:g}",

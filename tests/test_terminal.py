@@ -1,0 +1,122 @@
+"""The command where its standard streams are closed, full or in ASCII, and where it fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aquant_ref import cli
+
+COMMAND = [sys.executable, "-m", "aquant_ref.cli"]
+STREAMS = ("stdin", "stdout", "stderr")
+CLOSED = [(0,), (1,), (2,), (0, 1, 2)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such streams")
+@pytest.mark.parametrize("closed", CLOSED, ids=lambda each: "-".join(STREAMS[i] for i in each))
+def test_a_command_works_where_standard_streams_are_closed(
+    closed: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Past bug: a traceback; and a file that is opened then gets the number of a stream."""
+    out = tmp_path / "junit.xml"
+    words = ["verify", "clip", "--n", "0", "--junit", str(out)] if len(closed) > 1 else ["models"]
+    redirected = " ".join(f"{each}{'<>'[each > 0]}&-" for each in closed)
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirected}', "-", *COMMAND, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (1 not in closed)
+    assert len(closed) == 1 or out.read_text().endswith("</testsuite>\n")
+
+
+FAULTS = """
+import sys
+from aquant_ref import cli
+
+def faulty(args, statement=sys.argv[1]):
+    exec(statement)
+
+cli.COMMANDS["models"] = faulty
+sys.argv[1:] = ["models", *sys.argv[2:]]
+cli.command()
+"""
+
+
+def fails(statement: str, *more: str, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", FAULTS, statement, *more]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+
+
+def test_a_defect_ends_with_70_and_says_how_to_report_it() -> None:
+    """Past bug: it ended with 1, which means a wrong value."""
+    for more in ([], ["--debug"]):
+        done = fails("{}['key']", *more)
+        *lines, last = done.stderr.splitlines()
+        assert done.returncode == 70
+        assert lines[0].startswith("Traceback")
+        assert lines[-1] == "KeyError: 'key'"
+        assert "defect of aquant_ref; please report it" in last
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "line"),
+    [
+        ("raise MemoryError", 2, "aquant-ref: error: there is not enough memory ("),
+        ("raise cli.InputError('é\\udc80\\x1b')", 2, "aquant-ref: error: \\xe9\\udc80\\x1b"),
+        ("cli.show('é\\udc80')", 1, None),
+        ("raise KeyboardInterrupt", 130, "aquant-ref: interrupted"),
+    ],
+)
+def test_what_ends_a_command_is_one_line_in_any_encoding(
+    statement: str, code: int, line: str | None
+) -> None:
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    done = fails(statement + "; sys.exit(1)", env=plain)
+    assert done.returncode == code
+    if line is None:
+        assert (done.stdout, done.stderr) == ("\\xe9\\udc80\n", "")
+    else:
+        assert done.stderr.startswith(line)
+        assert done.stderr.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_came_from_and_changes_no_exit_code() -> None:
+    """Past bug: with --debug bad input ended with 1, which means that something differs."""
+    done = fails("raise cli.InputError('bad')", "--debug")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.endswith("\naquant-ref: error: bad\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("words", [["models"], ["--help"], ["--version"]])
+def test_a_full_disk_at_standard_output_is_one_line(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith("aquant-ref: error: standard output: cannot be written (")
+        assert done.stderr.count("\n") == 1
+        code = subprocess.run([*COMMAND, "models", "none"], stderr=full, timeout=60).returncode
+        assert code == 2
+
+
+def test_a_broken_pipe_elsewhere_is_no_reader_that_has_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Past bug: any broken pipe of the work itself ended the command with 0."""
+
+    def broken(args: object) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setitem(cli.COMMANDS, "models", broken)
+    assert cli.main(["models"]) == 70
+    assert "BrokenPipeError" in capsys.readouterr().err
