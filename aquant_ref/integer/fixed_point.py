@@ -20,8 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aquant_ref.errors import InputError
-from aquant_ref.integer.saturate import check_inside, check_int32, saturate
+from aquant_ref.integer.saturate import (
+    check_inside,
+    check_int32,
+    check_meet,
+    check_name,
+    saturate,
+)
 from aquant_ref.integer.shift import check_shift, shift_right
 
 Array = NDArray[Any]
@@ -43,10 +48,10 @@ def scale_accumulator(
     >>> [int(scale_accumulator(tie, 2**30, 35, profile=p)) for p in ("exact", "tflite_away")]
     [0, -1]
     """
-    if profile not in PROFILES:
-        raise InputError(f"profile: {profile!r} is not one of {', '.join(PROFILES)}")
+    check_name("profile", profile, PROFILES)
     m = check_inside("multiplier", multiplier, MULTIPLIER_MIN, MULTIPLIER_END - 1)
     n, wide = check_shift(shift), check_int32("accumulator", acc)
+    check_meet("accumulator, multiplier and shift", wide, m, n)
     if profile in ("exact", "tflite_single"):
         return shift_right(wide * m, n, rounding="half_up")  # below 2^62, which int64 holds
     shifted = check_int32("accumulator << (31 - shift)", wide << np.maximum(31 - n, 0))
@@ -74,4 +79,6 @@ def requantize(
     [-1, 0, 1, 2]
     """
     scaled = scale_accumulator(acc, multiplier, shift, profile=profile)
-    return saturate(scaled + check_int32("zero point", zero_point), qmin, qmax)
+    zero = check_int32("zero point", zero_point)
+    check_meet("zero point", scaled, zero)
+    return saturate(scaled + zero, qmin, qmax)

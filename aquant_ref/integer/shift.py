@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aquant_ref.errors import InputError
-from aquant_ref.integer.saturate import check_inside, check_integers
+from aquant_ref.integer.saturate import check_inside, check_integers, check_meet, check_name
 
 Array = NDArray[Any]
 
@@ -38,9 +37,9 @@ def shift_right(values: ArrayLike, shift: ArrayLike, *, rounding: str) -> Array:
     >>> shift_right([-3, -1, 1, 3], 1, rounding="half_away").tolist()
     [-2, -1, 1, 2]
     """
-    if rounding not in ROUNDINGS:
-        raise InputError(f"rounding: there is no {rounding!r}; there are {', '.join(ROUNDINGS)}")
+    check_name("rounding", rounding, ROUNDINGS)
     wide, n = check_integers("shifted", values), check_shift(shift)
+    check_meet("shift", wide, n)
     quotient = wide >> n  # floor
     remainder = wide - (quotient << n)  # 0 .. 2^n - 1
     if rounding == "floor":

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.errors import InputError
+from aquant_ref.integer.saturate import check_integers
 from aquant_ref.quant.qparams import QParams
+from aquant_ref.quant.reals import check_float64
 from aquant_ref.quant.rounding import rule
 
 Array = NDArray[Any]
@@ -29,7 +31,7 @@ def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Ar
     >>> quantize([0.5, -0.5, 9.0], QParams(1.0, 3, 3)).tolist()
     [4, 3, 7]
     """
-    values = np.asarray(r, np.float64)
+    values = check_float64("quantize", r)
     if bool(np.isnan(values).any()):
         raise InputError("quantize: NaN has no code")
     scale, zero_point = qparams.broadcast(values.shape)
@@ -49,13 +51,11 @@ def dequantize(q: ArrayLike, qparams: QParams) -> Array:
     >>> dequantize([0, 3, 7], QParams(0.5, 3, 3)).tolist()
     [-1.5, 0.0, 2.0]
     """
-    codes = np.asarray(q)
-    if codes.dtype.kind not in "iu":
-        raise InputError(f"dequantize: needs integer codes, got {codes.dtype}")
+    codes = check_integers("dequantize", q)
     if codes.size and (codes.min() < qparams.qmin or codes.max() > qparams.qmax):
         raise InputError(f"dequantize: needs codes in {qparams.qmin}..{qparams.qmax}")
     scale, zero_point = qparams.broadcast(codes.shape)
-    return np.asarray((codes.astype(np.int64) - zero_point) * scale)
+    return np.asarray((codes - zero_point) * scale)
 
 
 def fake_quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Array:

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.integer.saturate import check_int32
+from aquant_ref.integer.saturate import check_ends, check_int32, check_meet, check_name
 from aquant_ref.integer.shift import MAX_SHIFT
+from aquant_ref.quant.reals import check_float64, check_fraction
 from aquant_ref.quant.rounding import half_away, half_even
 
 Array = NDArray[Any]
@@ -39,9 +40,9 @@ def multiplier(m: float | Fraction) -> tuple[int, int]:
     >>> multiplier(0.75), multiplier(1.0), multiplier(1 - 2.0**-40)
     ((1610612736, 31), (1073741824, 30), (1073741824, 30))
     """
-    if not 0 < m < float("inf"):
-        raise InputError(f"multiplier: needs a finite number above 0, got {m}")
-    exact = Fraction(m if isinstance(m, int | Fraction) else float(m))
+    exact = check_fraction("multiplier", m)
+    if exact <= 0:
+        raise InputError(f"multiplier: needs a number above 0, got {m}")
     # with this shift M * 2^shift is between 2^29 and 2^31
     shift = 30 + exact.denominator.bit_length() - exact.numerator.bit_length()
     if exact * Fraction(2) ** shift < 2**30:
@@ -66,7 +67,7 @@ def requantize_real(
     """Codes (int32) of int32 accumulators by a floating-point product with the real multiplier M.
 
     Spec: AQ-FIXED-5 to AQ-FIXED-7. `acc`, `m` and `zero_point` broadcast. Raises InputError for an
-    unknown profile, accumulators that are not int32 integers, or M not finite and above 0.
+    unknown profile, accumulators or ends that are not int32 integers, or M not finite and above 0.
 
     >>> [
     ...     requantize_real([5], 0.5, zero_point=1, qmin=0, qmax=9, profile=profile).tolist()
@@ -74,10 +75,10 @@ def requantize_real(
     ... ]
     [[3], [4], [4]]
     """
-    if profile not in REAL_PROFILES:
-        raise InputError(f"profile: {profile!r} is not one of {', '.join(REAL_PROFILES)}")
+    check_name("profile", profile, REAL_PROFILES)
     values, z = check_int32("accumulator", acc), check_int32("zero point", zero_point)
-    real = np.asarray(m, np.float64)
+    real, (low, high) = check_float64("multiplier", m), check_ends(qmin, qmax)
+    check_meet("accumulator, multiplier, zero point and ends", values, real, z, low, high)
     if not bool((np.isfinite(real) & (real > 0)).all()):
         raise InputError("multiplier: needs finite numbers above 0")
     dtype = np.float32 if profile == "float32" else np.float64
@@ -89,4 +90,4 @@ def requantize_real(
     else:
         rounded = half_even(product) if profile == "float32" else half_away(product)
         steps = rounded.astype(np.float64) + z
-    return np.asarray(np.clip(steps, qmin, qmax).astype(np.int32))
+    return np.asarray(np.clip(steps, low, high).astype(np.int32))

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.checks import shown
 from aquant_ref.errors import InputError
+from aquant_ref.integer.saturate import check_inside, check_meet
+from aquant_ref.quant.reals import check_float64
 from aquant_ref.quant.rounding import half_even
 
 Array = NDArray[Any]
@@ -53,16 +55,14 @@ class QParams:
     axis: int = 1
 
     def __post_init__(self) -> None:
-        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
         check_bits("bits", self.bits)
-        if scale.dtype.kind not in "fiu":
-            raise InputError(f"scale: needs numbers, got {scale.dtype}")
-        if zero_point.dtype.kind not in "iu":
-            raise InputError(f"zero point: needs integers, got {zero_point.dtype}")
-        if not bool(((zero_point >= self.qmin) & (zero_point <= self.qmax)).all()):
-            raise InputError(f"zero point: needs values in {self.qmin}..{self.qmax}")
-        object.__setattr__(self, "scale", scale.astype(np.float64))
-        object.__setattr__(self, "zero_point", zero_point.astype(np.int64))
+        if not isinstance(self.signed, bool | np.bool_):
+            raise InputError(f"signed: needs True or False, got {self.signed!r}")
+        if type(self.axis) is not int:
+            raise InputError(f"axis: needs a whole number, got {self.axis!r}")
+        zero_point = check_inside("zero point", self.zero_point, self.qmin, self.qmax)
+        object.__setattr__(self, "scale", check_float64("scale", self.scale))
+        object.__setattr__(self, "zero_point", zero_point)
         self._check()
 
     def _check(self) -> None:
@@ -117,7 +117,8 @@ def from_range(
     >>> float(qparams.scale), int(qparams.zero_point)
     (1.0, 1)
     """
-    least, largest = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    least, largest = check_float64("low", low), check_float64("high", high)
+    check_meet("range", least, largest)
     if not bool((np.isfinite(least) & np.isfinite(largest) & (least <= largest)).all()):
         raise InputError("range: needs finite low <= high")
     qmin, qmax = code_range(bits, signed=signed)

@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aquant_ref.errors import InputError
+from aquant_ref.integer.saturate import check_meet, check_name
+from aquant_ref.quant.reals import check_reals
 
 Array = NDArray[Any]
 
@@ -34,7 +36,7 @@ def half_up(t: ArrayLike) -> Array:
     >>> half_up([-2.5, -0.5, 0.5, 1.5, 0.49999999999999994]).tolist()
     [-2.0, 0.0, 1.0, 2.0, 0.0]
     """
-    values = np.asarray(t, _float(t))
+    values = check_reals("rounded", t)
     return border_round(values, values.dtype.type(0.5))
 
 
@@ -43,7 +45,7 @@ def half_even(t: ArrayLike) -> Array:
 
     Spec: AQ-ROUND-1.
     """
-    return np.asarray(np.rint(np.asarray(t, _float(t))))
+    return np.asarray(np.rint(check_reals("rounded", t)))
 
 
 def half_away(t: ArrayLike) -> Array:
@@ -54,23 +56,23 @@ def half_away(t: ArrayLike) -> Array:
     >>> half_away([-2.5, -0.5, 0.5, 2.5]).tolist()
     [-3.0, -1.0, 1.0, 3.0]
     """
-    values = np.asarray(t, _float(t))
+    values = check_reals("rounded", t)
     return np.asarray(np.copysign(half_up(np.abs(values)), values))
 
 
 def floor(t: ArrayLike) -> Array:
     """Toward -infinity. Spec: AQ-ROUND-1."""
-    return np.asarray(np.floor(np.asarray(t, _float(t))))
+    return np.asarray(np.floor(check_reals("rounded", t)))
 
 
 def ceil(t: ArrayLike) -> Array:
     """Toward +infinity. Spec: AQ-ROUND-1."""
-    return np.asarray(np.ceil(np.asarray(t, _float(t))))
+    return np.asarray(np.ceil(check_reals("rounded", t)))
 
 
 def trunc(t: ArrayLike) -> Array:
     """Toward zero. Spec: AQ-ROUND-1."""
-    return np.asarray(np.trunc(np.asarray(t, _float(t))))
+    return np.asarray(np.trunc(check_reals("rounded", t)))
 
 
 def border_round(t: ArrayLike, border: ArrayLike) -> Array:
@@ -82,7 +84,8 @@ def border_round(t: ArrayLike, border: ArrayLike) -> Array:
     >>> border_round([2.0, 2.25, 2.75, -0.25], 0.75).tolist()
     [2.0, 2.0, 3.0, 0.0]
     """
-    values, b = np.asarray(t, _float(t)), np.asarray(border)
+    values, b = check_reals("rounded", t), check_reals("border", border)
+    check_meet("border", values, b)
     if not bool(((b > 0) & (b <= 1)).all()):
         raise InputError("border: needs values in (0, 1]")
     wide = values.astype(np.result_type(values.dtype, b.dtype))
@@ -94,11 +97,6 @@ def border_round(t: ArrayLike, border: ArrayLike) -> Array:
         lost = wide - (low + fraction)
         up = (fraction > b) | ((fraction == b) & (lost >= 0))
     return np.asarray((low + up).astype(values.dtype))
-
-
-def _float(t: ArrayLike) -> Any:
-    dtype = np.asarray(t).dtype
-    return dtype if dtype.kind == "f" else np.float64
 
 
 RULES: dict[str, Callable[[ArrayLike], Array]] = {
@@ -113,6 +111,5 @@ RULES: dict[str, Callable[[ArrayLike], Array]] = {
 
 def rule(name: str) -> Callable[[ArrayLike], Array]:
     """The rounding called `name`. Spec: AQ-ROUND-1. Raises InputError, which lists the names."""
-    if name not in RULES:
-        raise InputError(f"rounding: there is no {name!r}; there are {', '.join(RULES)}")
+    check_name("rounding", name, RULES)
     return RULES[name]
