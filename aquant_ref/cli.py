@@ -18,7 +18,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from aquant_ref import __version__, arguments
+from aquant_ref import __version__, arguments, outputs
 from aquant_ref.conformance import commands as kit
 from aquant_ref.errors import InputError, printable
 from aquant_ref.given import integers, words
@@ -343,6 +343,7 @@ def _check(args: argparse.Namespace) -> None:
     for name in PATHS:
         if getattr(args, name, None) == "":  # as an unset variable of the shell gives it
             raise InputError(f"{name}: is an empty name")
+    outputs.check(args)
 
 
 def _end_with(error: BaseException) -> int:

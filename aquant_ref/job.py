@@ -33,12 +33,13 @@ from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.train import top1
 from aquant_ref.nn.train import train as train_graph
 from aquant_ref.origin import EDITION
+from aquant_ref.outputs import FILES, checkpoint_of
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config, learned, nearest
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.recorded import record
-from aquant_ref.saved import FILES, bit_exact
+from aquant_ref.saved import bit_exact
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
 
@@ -225,7 +226,7 @@ def train(
             raise InputError(f"--epochs: needs at least 1, got {epochs}")
         recipe = replace(recipe, epochs=epochs)
     path = check_writable_file(f"{model}-{name}.npz" if out is None else out)
-    checkpoint = check_writable_file(path.with_name(f"{path.stem}.checkpoint.npz"))
+    checkpoint = check_writable_file(checkpoint_of(path))
     images = data.load(data_set, split="train", progress=progress)
     test = data.load(data_set, split="test", progress=progress)
     graph = definition.build(len(images.classes))

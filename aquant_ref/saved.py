@@ -29,12 +29,11 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import check_writable_file
 from aquant_ref.inputs import check_classes, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.outputs import FILES
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.recorded import set_to_run
 from aquant_ref.versions import versions
-
-FILES = ("model.npz", "program.npz", "result.json")
 
 
 @dataclass(frozen=True)

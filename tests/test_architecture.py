@@ -25,7 +25,7 @@ ORACLE = Path("aquant_ref/oracle.py")
 FLOORS = [
     {"errors", "oracle", "progress", "threads"},
     {"checks"},
-    {"formats", "given", "integer", "terminal"},
+    {"formats", "given", "integer", "outputs", "terminal"},
     {"data"},
     {"quant"},
     {"nn"},

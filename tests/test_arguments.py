@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,3 +149,68 @@ def test_numbers_that_mean_nothing_and_lists_with_holes_are_one_line(
         for word in words:
             refused(given(command, action, word), capsys)
     assert sorted(place.rglob("*")) == before
+
+
+ONE_FILE = [
+    ["verify", "--junit", "x", "--html", "./x"],
+    ["check", "round", "--junit", "x", "--html", "x"],
+    ["verify", "--deviations", "w.npz", "--junit", "w.npz"],
+    ["train", "tiny", "--data", "idx:set", "--out", "set/train-images-idx3-ubyte"],
+    ["train", "tiny", "--data", "cifar10:w.npz", "--out", "link.npz"],
+    ["quantize", "--weights", "saved/model.npz", "--out", "saved"],
+    ["quantize", "--weights", "saved/model.npz", "--out", "linked"],
+    ["run", "saved", "--record", "saved/program.npz"],
+    ["run", "linked", "--record", "saved/model.npz"],
+    ["table", "--weights", "rows.json", "--out", "rows.json"],
+    ["exact", "--weights", "rows.md", "--out", "rows.json"],
+    ["fixed-point", "--weights", "hard.json", "--out", "rows.json"],
+    ["claim", "2", "--weights", "w.npz", "--out", "w.npz"],
+    ["claim", "2", "--data", "folder:set", "--out", "set/0.png"],
+    ["compare", "A", "B", "--threads", "0"],
+]
+
+
+@pytest.mark.parametrize("words", ONE_FILE, ids=" ".join)
+def test_a_file_that_is_read_is_not_written_and_none_is_written_twice(
+    words: list[str], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Past bug: `--out` replaced the weights that the command had read."""
+    (place / "saved").mkdir()
+    for name in ("saved/model.npz", "saved/program.npz", "rows.json", "rows.md", "set/0.png"):
+        (place / name).write_text("as it was")
+    (place / "link.npz").symlink_to("w.npz")
+    (place / "linked").symlink_to("saved")
+    (place / "hard.json").hardlink_to(place / "rows.json")
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    line = refused(words, capsys)
+    assert any(each in line for each in ("names, too", "of the data set", "threads")), line
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+OUTPUTS = [
+    (command, action)
+    for command, action in options()
+    if action.dest in ("out", "record", "junit", "html")
+]
+SUFFIXES = {"claim": ".txt", "table": ".json", "exact": ".json", "fixed-point": ".json"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize(
+    ("command", "action"), OUTPUTS, ids=lambda each: each if isinstance(each, str) else each.dest
+)
+def test_what_cannot_be_a_file_is_refused_before_the_work(
+    command: str, action: argparse.Action, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suffix = SUFFIXES.get(command, ".npz")
+    (place / f"folder{suffix}").mkdir()
+    os.mkfifo(place / f"pipe{suffix}")
+    (place / f"full{suffix}").symlink_to("/dev/full")
+    for kind in ("folder", "pipe", "full", "w.npz/x", "none/x"):
+        name = f"{kind}{suffix}"
+        if command == "quantize":
+            name = {"folder": "", "none/x": ""}.get(kind, kind if "/" in kind else name)
+        if name:
+            line = refused(given(command, action, name), capsys)
+            assert kind.partition("/")[0] in line
+    assert not (place / "none").exists()
