@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from aquant_ref.conformance.adapters.base import RAISED, Adapter, Capabilities, said
 from aquant_ref.conformance.admission import Inadmissible, admit
@@ -81,9 +85,13 @@ class Asked:
     def answer(self, selection: Selection, cases: Cases) -> Answers:
         """Ask for all cases; what is no answer is a verdict. Raises InputError as the adapter does,
         where it cannot ask.
+
+        The adapter gets copies, to do with as it likes.
         """
+        copied = replace(cases, columns=deepcopy(cases.columns))
         try:
-            answers = self._adapter.answer(selection, cases)
+            with np.errstate():  # it may set another one
+                answers = self._adapter.answer(selection, copied)
         except InputError:
             raise
         except RAISED as error:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aquant_ref.conformance import Capabilities, strategies, vectors, verify
+from aquant_ref.conformance import Capabilities, strategies, streams, vectors, verify
 from aquant_ref.conformance.adapters import CommandAdapter, EngineAdapter, PipeAdapter
 from aquant_ref.conformance.admission import Inadmissible, admit
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.check import check
 from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.replies import Replies
 from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PROTOCOL, Report
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import Answers
@@ -217,7 +221,66 @@ def test_what_a_float64_would_round_is_no_real(value: Any) -> None:
         admit(REAL, value)
 
 
+DTYPES = tuple("?befdgFD") + (
+    "u1",
+    *["<i2", ">u2", "<i4", ">i4", "<u4", "<i8", ">i8", "<u8", ">u8"],
+    *["M8[s]", "m8[s]", "S8", "U2", "V4"],
+)
+
+
+@given(
+    field=st.sampled_from([Field("q", "i32"), Field("q", "i64"), REAL]),
+    dtype=st.sampled_from(DTYPES),
+    data=st.sampled_from([bytes(32), b"\xff" * 32]) | st.binary(min_size=32, max_size=32),
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # of long doubles that are none
+def test_what_is_admitted_is_what_came(field: Field, dtype: str, data: bytes) -> None:
+    """Compared as Python's own numbers, which are exact."""
+    value = np.frombuffer(data, dtype)
+    with suppress(Inadmissible):
+        same(field, admit(field, value), value)
+
+
+def same(field: Field, admitted: Array, value: Array) -> None:
+    assert admitted.shape == value.shape
+    kinds = (int, float) if field.type == "f64" else (int,)
+    for got, came in zip(admitted.ravel().tolist(), value.ravel().tolist(), strict=True):
+        exact = float(came) if isinstance(came, np.longdouble) else came
+        assert type(exact) in kinds
+        assert got == came or (got != got and came != came)
+
+
 # Lines of a stream
+
+
+@given(
+    data=st.lists(st.sampled_from(["é", "\n", "\r", "\x0b", "\u2028", "0 1", "😀"])),
+    k=st.integers(),
+)
+def test_lines_are_the_same_in_whatever_pieces_they_arrive(data: list[str], k: int) -> None:
+    """Past bugs: half a character at the end of a piece, and other ends of lines than "\\n"."""
+    whole = "".join(data).encode()
+    size = k % 5 + 1
+    pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+    lines = [line for some in streams.split(pieces) for line in some]
+    assert "".join(lines).encode() == whole
+    assert all(line.index("\n") == len(line) - 1 for line in lines[:-1])
+
+
+@given(
+    reply=st.lists(
+        st.sampled_from([b"0 ", b"1 ", b"error ", b"-128", b"\n", b"\r", b"\0"]) | st.binary()
+    )
+)
+def test_any_reply_has_a_verdict(reply: list[bytes]) -> None:
+    replies = Replies(["0", "1"], (Field("q", "i32"),), "# aquant-ref")
+    for lines in streams.split([b"".join(reply)]):
+        replies.read(lines)
+    replies.finish()
+    answers = replies.answers(0, 2)
+    answered = replies.answered - sum(what != "missing" for what, _ in answers.other.values())
+    assert answered + len(answers.other) == 2
+    assert all("\n" not in text and text.isprintable() for text in replies.problems.first)
 
 
 def spoken(tmp_path: Path, reply: bytes, operation: str) -> Report:
@@ -289,6 +352,14 @@ def test_a_real_is_read_as_it_is_written(word: str, status: str, tmp_path: Path)
     report = spoken(tmp_path, f"0 {word}\n".encode(), "dequantize")
     assert report.total()[status] == 1
     assert bool(report.problems) == (status == "error")
+
+
+def test_only_a_line_feed_ends_a_reason(tmp_path: Path) -> None:
+    """Past bug: each of these did, and the rest was a line that answers nothing."""
+    odd = "a\vb\fc\rd\x1ce\x1df\x1eg\x85h\u2028i\u2029j"
+    report = spoken(tmp_path, f"0 error {odd}\n".encode(), "clip")
+    assert not report.problems
+    assert report.failures[0].got == r"error: a\x0bb\x0cc\rd\x1ce\x1df\x1eg\x85h\u2028i\u2029j"
 
 
 def test_a_garbled_line_or_a_wrong_type_is_no_refusal() -> None:

@@ -290,6 +290,17 @@ def test_a_method_may_do_with_its_inputs_as_it_likes(operation: str) -> None:
         assert failure.inputs == given[failure.case]
 
 
+def test_a_method_may_set_how_numpy_errs() -> None:
+    class Strict(EngineAdapter):
+        def clip(self, **fields: Any) -> Any:
+            np.seterr(all="raise")
+            return super().clip(**fields)
+
+    before = np.geterr()
+    assert verify(Strict(), operations=["clip", "quantize"], generated=50).exit_code == 0
+    assert np.geterr() == before
+
+
 def test_a_method_may_return_its_inputs_or_one_buffer_for_all_cases() -> None:
     class Same(EngineAdapter):
         buffer = np.zeros((64, 64, 64), np.int64)

@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -204,10 +203,7 @@ def _words_of(error: BaseException) -> str:
 
 
 def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array]:
-    """The results for these cases, one array each; raises Inadmissible for other shapes and types.
-
-    The method gets copies: it may work in place.
-    """
+    """The results for these cases, one array each; raises Inadmissible for what is no answer."""
     scalar = cases.operation.scalar
     fields = {
         f.name: (column[0].item() if f.type == "str" else column) if scalar else given(f, column[0])
@@ -241,8 +237,8 @@ def words(name: str, command: str) -> list[str]:
 
 
 def given(field: Field, value: Any) -> Any:
-    """A field of a case on tensors as a method gets it, to do with as it likes."""
-    return tuple(value.tolist()) if field.axes and not field.tensor else deepcopy(value)
+    """A field of a case on tensors as a method gets it."""
+    return tuple(value.tolist()) if field.axes and not field.tensor else value
 
 
 def load(name: str) -> Adapter:
