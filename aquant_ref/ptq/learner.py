@@ -68,7 +68,8 @@ class Learner:
                 self._add_scale(name)
         if settings.border is not None and settings.border.windowed:
             for node in self._layers:
-                if node.op == "conv2d" and self.network.source(node.inputs[0]) is not None:
+                # the image is exactly its codes
+                if node.op == "conv2d" and self.network.source(node.inputs[0]) not in (None, INPUT):
                     self._add_window(node, settings.border)
         elif settings.border is not None:
             for name in self._tensors:

@@ -43,7 +43,8 @@ from aquant_ref.checks import (
 )
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.nn.quantized import QuantizedGraph, stored_as
+from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.train import LARGEST_SEED
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
@@ -52,13 +53,13 @@ from aquant_ref.ptq.form import ALL_DIRECTIONS, Border
 from aquant_ref.ptq.free import scale_of_zeros
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import SEARCHES, Observer, check_single, search_weight_scale
-from aquant_ref.ptq.partition import boundary_layers, layer_bits, tensor_bits
+from aquant_ref.ptq.partition import boundary_layers, check_blocks, layer_bits, tensor_bits
 from aquant_ref.ptq.passes import Pass
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.ptq.watch import Watch
 from aquant_ref.quant.qparams import check_bits
-from aquant_ref.quant.window import fraction_bits
+from aquant_ref.quant.window import WIDE_BITS, fraction_bits
 
 Array = NDArray[Any]
 
@@ -231,14 +232,17 @@ def observe(
 ) -> LearnedNetwork:
     """Nearest rounding with searched scales: where every method starts.
 
-    `graph` without batch norm, `images` (N, C, H, W) real. Raises InputError where they do
-    not fit, if there are none, and for a parameter or a tensor that leaves float32.
+    `graph` without batch norm, `images` (N, C, H, W) real. Raises InputError, which names the node,
+    for a graph that cannot be quantized so; for images that do not fit, or if there are none; for a
+    parameter or a tensor that leaves float32.
     """
+    check_structure(graph)
+    bits = tensor_bits(graph, config.act_bits)
+    _check_stages(graph, config, bits)
     check_real_images(images, graph.shapes[INPUT], "calibration")
     graph.check_parameters(parameters)
     for name, values in parameters.items():
         check_single(name, values)
-    bits = tensor_bits(graph, config.act_bits)
     observers = {name: Observer(name) for name in bits if name != INPUT}
 
     reach = dict.fromkeys(graph.shapes, 0.0) | {INPUT: 1.0}
@@ -276,7 +280,29 @@ def observe(
             for name, bits in layer_bits(graph, config.weight_bits).items()
         }
     codes = {name: nearest_codes(parameters[f"{name}.weight"], s) for name, s in scales.items()}
-    return LearnedNetwork(graph, dict(parameters), scales, codes, tensors)
+    network = LearnedNetwork(graph, dict(parameters), scales, codes, tensors)
+    snap(network, {})  # what would be refused after learning is refused now
+    return network
+
+
+def _check_stages(graph: Graph, config: Config, bits: Mapping[str, int]) -> None:
+    """Raise InputError where a block has several outputs, or where a border would round in windows
+    what has too many bits.
+    """
+    if config.stages():
+        check_blocks(graph)
+    if not (config.has_border and config.form.windowed):
+        return
+    boundary = boundary_layers(graph)
+    for node in graph.nodes:
+        source = stored_as(graph, bits, node.inputs[0])
+        if node.op != "conv2d" or node.name in boundary or source in (None, INPUT):
+            continue
+        if source is not None and bits[source] >= WIDE_BITS:
+            raise InputError(
+                f"{node.name}: reads {source}, which leads to the last layer and so has "
+                f"{bits[source]} bits; a border that rounds in windows needs fewer than {WIDE_BITS}"
+            )
 
 
 def feed_back(network: LearnedNetwork, rank: int) -> None:
@@ -285,7 +311,7 @@ def feed_back(network: LearnedNetwork, rank: int) -> None:
     for node in network.graph.nodes:
         if node.op != "conv2d" or node.name in boundary:
             continue
-        if network.source(node.inputs[0]) is None:
+        if network.source(node.inputs[0]) in (None, INPUT):
             continue
         window = network.windows.get(node.name, LearnedWindow(np.zeros((1, 3), np.float32)))
         network.windows[node.name] = replace(window, feedback=rank)
@@ -334,6 +360,7 @@ def learned(
     fewer than a batch, or learning that diverges.
     """
     check_images(codes, graph.shapes[INPUT], "calibration")
+    config.check_images(len(codes))
     images = graph.to_float(codes)
     network = observe(graph, parameters, images, config)
     errors = learn(network, images, config, progress=progress, watch=watch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.quantized import PASSES_CODES
@@ -83,14 +84,24 @@ def units(graph: Graph, kind: str) -> tuple[Block, ...]:
         return graph.blocks()
     groups: list[list[Node]] = []
     for node in graph.nodes:
-        if node.op in ACTIVATIONS and groups and groups[-1][-1].name == node.inputs[0]:
+        before = groups[-1][-1].name if groups else ""
+        alone = node.inputs == (before,) and graph.consumers(before) == (node,)
+        if node.op in ACTIVATIONS and alone:
             groups[-1].append(node)
         else:
             groups.append([node])
-    return tuple(_unit(group) for group in groups)
+    return tuple(Block.of(group[0].name, group) for group in groups)
 
 
-def _unit(nodes: list[Node]) -> Block:
-    made = {node.name for node in nodes}
-    read = dict.fromkeys(name for node in nodes for name in node.inputs if name not in made)
-    return Block(nodes[0].name, tuple(nodes), tuple(read), nodes[-1].name)
+def check_blocks(graph: Graph) -> None:
+    """Raise InputError, which names the block, where a later one reads a tensor inside of it: what
+    is learned together has one output, its last tensor.
+    """
+    for block in graph.blocks():
+        own = {node.name for node in block.nodes}
+        for node in block.nodes[:-1]:
+            if not own >= {reader.name for reader in graph.consumers(node.name)}:
+                raise InputError(
+                    f"block {block.name!r}: its tensor {node.name} is read outside of it; only its "
+                    f"last one, {block.output}, can be"
+                )

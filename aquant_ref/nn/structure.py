@@ -1,0 +1,28 @@
+"""What a graph must be so that it can be quantized, saved and lowered, whatever its weights are.
+
+`ptq` looks before it starts, and a quantized network where it is saved, loaded and lowered.
+"""
+
+from __future__ import annotations
+
+from aquant_ref.errors import InputError
+from aquant_ref.nn.graph import Graph
+
+
+def check_structure(graph: Graph) -> None:
+    """Raise InputError, which names the node, unless this is a network of one output, the logits of
+    a linear layer, whose batch norm is folded and whose layers all have a bias.
+    """
+    last = graph.node(graph.output)
+    for node in graph.nodes:
+        if node.op == "batch_norm":
+            raise InputError(f"{node.name}: batch norm is not folded; nn.fold_batch_norm does that")
+        if node.op == "conv2d" and not node["bias"]:
+            raise InputError(
+                f"{node.name}: has no bias; nn.fold_batch_norm gives every convolution one"
+            )
+    if last.op != "linear":
+        raise InputError(f"{last.name}: is {last.op}; the last node must be linear")
+    for node in graph.nodes[:-1]:
+        if not graph.consumers(node.name):
+            raise InputError(f"{node.name}: nothing reads it; the one output is the last node")
