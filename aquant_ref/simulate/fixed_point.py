@@ -173,7 +173,7 @@ def rescaled(x: Array, found: Rescaling, profile: str) -> Array:
     acc = np.ldexp(x, found.left.reshape(-1, *(1,) * (x.ndim - 2))) + _per_channel(found.bias, x)
     m = _per_channel(found.multiplier, x)
     if profile in FLOAT_PROFILES:
-        ends = {"qmin": INT32_MIN, "qmax": INT32_MAX}
+        ends = {"qmin": int(INT32_MIN), "qmax": int(INT32_MAX)}
         return requantize_real(acc.astype(np.int64), m, profile=profile, **ends).astype(np.float64)
     assert found.shift is not None
     t = requantized(acc, m, _per_channel(found.shift, x), profile)
