@@ -40,7 +40,7 @@ Worth = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]  # unit and bias of ea
 
 MEANS = ("avg_pool", "global_avg_pool")
 HALF_BITS = 16  # of a multiplier's lower half
-INT32_MIN, INT32_MAX = -(2.0**31), 2.0**31 - 1
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
 class FixedPointSimulation(Simulation):
