@@ -188,8 +188,6 @@ def _check_outputs(args: argparse.Namespace) -> None:
     check_timeout(args.timeout)
     for path in filter(None, (args.junit, args.html)):
         check_writable_file(path)
-    if args.junit and args.html and Path(args.junit).resolve() == Path(args.html).resolve():
-        raise InputError(f"html: {args.html} is the file of --junit")
 
 
 def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:

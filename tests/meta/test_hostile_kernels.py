@@ -48,7 +48,9 @@ def soon(adapter: ProcessAdapter) -> Iterator[None]:
     started = time.monotonic()
     yield
     assert time.monotonic() - started < 5
-    assert not processes_of(adapter)
+    while processes_of(adapter):  # what was killed may take a moment to be gone
+        assert time.monotonic() - started < 6
+        time.sleep(0.01)
 
 
 HANGING = {
@@ -93,7 +95,7 @@ def test_an_operation_that_hangs_is_not_asked_again_and_others_are() -> None:
     """Past bug: each of the 7 variations cost a timeout, and of a command each case."""
     script = "read head; case $head in *op=requantize*) sleep 45;; esac"
     every = Capabilities(requantization=("exact", "tflite_up", "tflite_away", "float32"))
-    adapter = PipeAdapter(shell(script), timeout=TIMEOUT, capabilities=every)
+    adapter = PipeAdapter(shell(script), timeout=0.4, capabilities=every)
     report = verify(adapter, operations=["requantize", "round"], generated=20)
     assert report.problems.counts["hang"] == 1
     (line,) = (text for text in report.problems.first if text.startswith("hang"))

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -113,6 +114,7 @@ def sweep(mark: str) -> None:
                     found += 1
         if not found:
             return
+        time.sleep(0.01)
 
 
 class ProcessAdapter(Adapter):
