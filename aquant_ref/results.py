@@ -9,6 +9,7 @@ from typing import Any
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import measured
+from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.ptq.methods import METHODS
 
 Row = measured.Row
@@ -22,11 +23,11 @@ NEEDED: dict[str, Any] = {
     "act_bits": int,
     "border": str,
     "seed": int,
-    "top1": measured.NUMBER,
-    "float_top1": measured.NUMBER,
-    "block_error": (*measured.NUMBER, type(None)),
+    "top1": NUMBER,
+    "float_top1": NUMBER,
+    "block_error": (*NUMBER, type(None)),
     "tested": int,
-    "seconds": measured.NUMBER,
+    "seconds": NUMBER,
     "iterations": int,
     "images": int,
     "versions": measured.VERSIONS,

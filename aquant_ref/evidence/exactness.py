@@ -18,6 +18,7 @@ from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.quantized import Workshop
 from aquant_ref.formats import measured
+from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.origin import Origin
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
@@ -47,8 +48,8 @@ NEEDED: dict[str, Any] = {
     "tensors": int,
     "elements": int,
     "mismatches": int,
-    "top1": {"engine": measured.NUMBER},
-    "seconds": measured.NUMBER,
+    "top1": {"engine": NUMBER},
+    "seconds": NUMBER,
     "versions": measured.VERSIONS,
 }
 

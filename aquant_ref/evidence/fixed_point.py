@@ -16,6 +16,7 @@ from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.quantized import Workshop
 from aquant_ref.formats import measured
+from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.inputs import Inputs
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.origin import Origin
@@ -44,9 +45,9 @@ NEEDED: dict[str, Any] = {
     "versions": measured.VERSIONS,
 }
 NEEDED_UNLESS_REFUSED: dict[str, Any] = {
-    "codes_differ": measured.NUMBER,
-    "logits_equal": measured.NUMBER,
-    "top1": {"engine": measured.NUMBER, "ideal": measured.NUMBER},
+    "codes_differ": NUMBER,
+    "logits_equal": NUMBER,
+    "top1": {"engine": NUMBER, "ideal": NUMBER},
 }
 
 

@@ -8,28 +8,19 @@ processes may add to one table at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import check_writable_file, write_json_atomic, write_text_atomic
+from aquant_ref.formats.kinds import Each, fits
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.untrusted import read_json
 
 Row = dict[str, Any]
-Needed = Mapping[str, Any]  # the keys of a row, each with its kind, as `_fits` says
-
-
-@dataclass(frozen=True)
-class Each:
-    """The kind of an object that has values, all of one kind."""
-
-    kind: Any
-
+Needed = Mapping[str, Any]  # the keys of a row, each with its kind
 
 FORMAT = 1
-NUMBER = (int, float)
 PLAIN = (str, int, type(None))
 VERSIONS = Each(str)
 ORIGIN = ("model", "data", "weights_sha256", "data_identity", "edition")
@@ -82,25 +73,8 @@ def check(path: Path, row: Any, needed: Needed) -> None:
     for key, kind in {**origin, **needed}.items():
         if not isinstance(row, dict) or key not in row:
             raise InputError(f"{path}: holds a row without {key!r}; {AGAIN}")
-        if not _fits(row[key], kind):
+        if not fits(row[key], kind):
             raise InputError(f"{path}: holds a row whose {key!r} is {row[key]!r}; {AGAIN}")
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Whether the value is of a type or of one of several, has what a mapping needs, or is as an
-    Each says.
-
-    A boolean is no integer, and text is what a table can show.
-    """
-    if isinstance(kind, Each):
-        has = isinstance(value, dict) and value != {} and all(map(str.isprintable, value))
-        return has and all(_fits(each, kind.kind) for each in value.values())
-    if isinstance(kind, Mapping):
-        has = isinstance(value, dict) and value.keys() >= kind.keys()
-        return has and all(_fits(value[key], each) for key, each in kind.items())
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, kind) and not (isinstance(value, str) and not value.isprintable())
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

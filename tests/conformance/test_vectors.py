@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +171,42 @@ def test_lint_finds_a_file_that_is_missing_or_of_nothing(tmp_path: Path) -> None
     (tmp_path / "v1" / "clip.json").rename(tmp_path / "v1" / "snip.json")
     wrong = lint(tmp_path / "v1")
     assert any("snip.json: is of no operation" in line for line in wrong)
-    assert any("clip.json: cannot be read" in line for line in wrong)
+    assert any("clip.json: no such file" in line for line in wrong)
 
 
 def test_a_file_that_is_none_of_ours_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "clip.json").write_text("{}")
     with pytest.raises(InputError, match=r"clip.json: is no file of the format"):
         load("clip", tmp_path)
+
+
+ODD = ["null", "true", "-1", "0.5", "1e999", "9" * 30, "4398046511104", '"x"', '"a\\nb"', "[]",
+       "{}", "[[1]]", '"0x1p1000"', r'"\ud800"', "[" * 2000 + "]" * 2000]  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something is in a file of vectors: of each list its first."""
+    yield path
+    inner = enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, each in value.items() if isinstance(value, dict) else inner:
+        yield from places(each, (*path, key))
+
+
+@pytest.mark.parametrize("operation", ["clip", "program"])
+def test_lint_says_what_is_wrong_with_anything_in_the_place_of_anything(
+    tmp_path: Path, operation: str
+) -> None:
+    """Past bugs: a list as a flag and a padding of 2^42 were a traceback, and no end."""
+    stored = json.loads((VECTORS / f"{operation}.json").read_text(encoding="utf-8"))
+    stored["groups"] = stored["groups"][:1]
+    stored["groups"][0]["tests"] = stored["groups"][0]["tests"][:1]
+    path = tmp_path / f"{operation}.json"
+    for place in list(places(stored))[1:]:
+        damaged = copy.deepcopy(stored)
+        reduce(getitem, place[:-1], damaged)[place[-1]] = "HERE"
+        text = json.dumps(damaged)
+        for odd in ODD:
+            path.write_text(text.replace('"HERE"', odd), encoding="utf-8")
+            for line in lint(tmp_path, [operation]):
+                assert line.isprintable()
+                assert path.name in line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import Expected
 from aquant_ref.errors import InputError
+from aquant_ref.formats.kinds import Each, ListOf, fits
+from aquant_ref.formats.untrusted import read_json
 
 MAJOR = 1
 VERSION = f"{MAJOR}.1"
@@ -32,19 +33,37 @@ class Group:
     expected: Expected
 
 
+# A form that nothing stumbles on; `lint` looks at what is in it.
+FORM: dict[str, Any] = {
+    "fields": dict,
+    "source": Each((str, int)),
+    "notes": Each({"description": str, "catches": ListOf(str)}),
+    "groups": ListOf(
+        {
+            "params": dict,
+            "tests": ListOf({"id": str, "flags": ListOf(str), "in": dict, "result": str}),
+        }
+    ),
+}
+MOST_PADDING = 64  # the oracle visits every place of a window
+
+
 def path_of(directory: Path, operation: str) -> Path:
     """The file of an operation."""
     return directory / f"{operation}.json"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The file as it is; raises InputError, which names it, if it is no file of vectors."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+    """The file as it is, what it has of FORM in this form.
+
+    Raises InputError, which names it, if it is no file of vectors.
+    """
+    stored = read_json(path)
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         raise InputError(f"{path}: is no file of the format {FORMAT!r}")
+    for key, kind in FORM.items():
+        if key in stored and not fits(stored[key], kind):
+            raise InputError(f"{path}: is not whole (its {key!r} are not in the form of vectors)")
     return stored
 
 
@@ -57,13 +76,15 @@ def load(operation: str, directory: Path = VECTORS) -> list[Group]:
     stored = read(path)
     try:
         return [_group(operation, each) for each in stored["groups"]]
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is not whole ({type(error).__name__}: {error})") from error
 
 
 def _group(name: str, group: Mapping[str, Any]) -> Group:
     operation = contract.get(name)
     tests = group["tests"]
+    for test in tests:
+        _check_padding(test["in"])
     params: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in group["params"].items()
     }
@@ -83,7 +104,7 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
         [_column(operation, f, [_bounds(test, f)[end] for test in tests]) for f in operation.result]
         for end in (0, 1)
     ]
-    refused = np.array([test["result"] == "must_reject" for test in tests])
+    refused = np.array([test["result"] == "must_reject" for test in tests], bool)
     return Group(Selection(name, **params), cases, Expected(bounds[0], bounds[1], refused))
 
 
@@ -93,28 +114,49 @@ def _bounds(test: Mapping[str, Any], field: Field) -> Sequence[Any]:
             return [None, None]
         return [0, 0] if field.type != "f64" else ["0x0p+0", "0x0p+0"]
     out = test["out"][field.name]
-    return out if test["result"] == "bounded" else [out, out]
+    ends: Sequence[Any] = out if test["result"] == "bounded" else [out, out]
+    if any(end is None for end in ends):
+        raise TypeError(f"{field.name} is None")
+    return ends
 
 
 def _column(operation: Operation, field: Field, values: Sequence[Any]) -> Array:
     if not operation.scalar:
         return objects([_tensor(field, value) for value in values])
     if field.type == "str":
-        return np.array(values)
-    return np.array(_numbers(field, values), DTYPES[field.type])
+        return np.array([_number(field, value) for value in values], str)
+    return np.array(_numbers(field, values, 1), DTYPES[field.type])
 
 
 def _tensor(field: Field, value: Any) -> Any:
     if field.type == "json" or value is None:
         return value
-    numbers = _numbers(field, value)
+    numbers = _numbers(field, value, len(field.axes))
     return np.array(numbers, DTYPES[field.type]) if field.axes else numbers
 
 
-def _numbers(field: Field, value: Any) -> Any:
-    """Reals from their hexadecimal, in lists of any depth."""
-    if field.type != "f64":
-        return value
-    if isinstance(value, list | tuple):
-        return [_numbers(field, each) for each in value]
-    return float.fromhex(value)
+def _numbers(field: Field, value: Any, axes: int) -> Any:
+    """The numbers of a field in lists of `axes` levels; raises TypeError for any other value."""
+    if axes:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"{field.name} is {value!r}, not a list")
+        return [_numbers(field, inner, axes - 1) for inner in value]
+    return _number(field, value)
+
+
+def _number(field: Field, value: Any) -> Any:
+    if not fits(value, int if field.type in ("i32", "i64") else str):
+        raise TypeError(f"{field.name} is {value!r}, which is no {field.type}")
+    return float.fromhex(value) if field.type == "f64" else value
+
+
+def _check_padding(value: Any, key: str = "") -> None:
+    """Raise ValueError where a field, or an attribute of a program, pads more than any vector."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_padding(inner, name)
+    elif isinstance(value, list) and key in ("padding", "program"):
+        for inner in value:
+            _check_padding(inner, key)
+    elif key == "padding" and isinstance(value, int) and abs(value) > MOST_PADDING:
+        raise ValueError(f"padding is {value}")
