@@ -10,8 +10,10 @@ PostScript, whatever the name. What becomes of an image of each kind:
 | 16 bits, grey (PNG, PGM, TIFF) | the value times 255/65535, rounded |
 | 16 bits a channel, in colour (PNG, TIFF) | refused: Pillow keeps the upper 8 bits alone |
 | 12 or 32 bits, signed or floating point, Lab | refused: no range says what is white |
+| colours that are multiplied by alpha (TIFF) | refused: they are not those that are seen |
 | animated or of many pages (GIF, PNG, TIFF, WEBP) | refused: there is more than one image |
 | turned by EXIF | as it is stored, not turned; a TIFF that is turned is refused |
+| TIFF, compressed | refused: libtiff passes over some damage, and writes to standard error |
 
 Where there is a choice, it is that of torchvision, whose `ImageFolder` gives `convert("RGB")` of
 what Pillow opens. `rgb_exact` takes none but RGB of 8 bits.
@@ -20,6 +22,7 @@ what Pillow opens. `rgb_exact` takes none but RGB of 8 bits.
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from typing import Any
 
@@ -32,7 +35,11 @@ from aquant_ref.formats.untrusted import MOST_PIXELS, MOST_PIXELS_IN_PYTHON, MOS
 
 Array = NDArray[Any]
 
+# what Pillow has to say is in the one line of the refusal, or nobody's business
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 SEVERAL = ("GIF", "PNG", "TIFF", "WEBP")  # a JPEG with previews (MPO) has one that is the image
 BITS, PHOTOMETRIC, ORIENTATION, SAMPLE_FORMAT = 258, 262, 274, 339  # tags of TIFF
 
@@ -81,14 +88,16 @@ def _check_kind(image: Image.Image, data: bytes) -> None:
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
         bits, samples = set(tags.get(BITS, (1,))), set(tags.get(SAMPLE_FORMAT, (1,)))
+        if any(tile[0] != "raw" for tile in image.tile):  # type: ignore[attr-defined]
+            raise InputError("is a compressed TIFF; needs one that is not, or a PNG")
         if tags.get(ORIENTATION, 1) != 1:
             raise InputError("is a TIFF to be turned, which some versions of Pillow do")
         if samples != {1} or not bits <= {1, 2, 4, 8, 16}:
             raise InputError("is a TIFF of samples other than unsigned integers of 8 or 16 bits")
         if bits == {16} and (tags.get(PHOTOMETRIC) != 1 or len(tags.get(BITS)) > 1):
             raise InputError("is a TIFF of 16 bits that is not grey with black as 0")
-    if image.mode in ("F", "LAB", "HSV") or (image.mode[:1] == "I" and not _is_16_bit_grey(image)):
-        raise InputError(f"is an image of mode {image.mode}, whose range is not known")
+    if image.mode not in MODES and not _is_16_bit_grey(image):
+        raise InputError(f"is an image of mode {image.mode}, which is none of {', '.join(MODES)}")
 
 
 def _is_16_bit_grey(image: Image.Image) -> bool:

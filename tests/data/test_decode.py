@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 import stat
 import struct
@@ -44,7 +45,7 @@ def tiff(**changed: int) -> bytes:
     """A grey TIFF of 4x2 pixels with 16 bits, and changed tags."""
     pixels = WIDE.astype("<u2").tobytes() * 4
     tags = {"width": 4, "height": 2, "bits": 16, "compression": 1, "photometric": 1} | changed
-    tags = {"strip": 8} | tags | {"samples": 1, "rows": tags["height"], "size": len(pixels)}
+    tags = {"strip": 8, "samples": 1, "rows": tags["height"], "size": len(pixels)} | tags
     numbers = {"width": 256, "height": 257, "bits": 258, "compression": 259, "photometric": 262}
     numbers |= {"strip": 273, "orientation": 274, "samples": 277, "rows": 278, "size": 279}
     numbers |= {"format": 339}
@@ -136,6 +137,14 @@ def png16(colour: int, channels: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
 
 
+def premultiplied() -> bytes:
+    """A TIFF whose fourth channel is alpha that the colours have been multiplied by."""
+    content = encoded(Image.new("RGBA", (2, 2)), "TIFF")
+    plain, multiplied = (struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 1))
+    assert plain in content
+    return content.replace(plain, multiplied)
+
+
 SEVERAL = {"save_all": True, "append_images": [Image.fromarray(255 - FOUR)]}
 REFUSED = {
     "16 bits of colour": (png16(2, 3), "16 bits"),
@@ -146,8 +155,13 @@ REFUSED = {
     "signed 16 bits": (tiff(format=2), "unsigned integers"),
     "12 bits": (tiff(bits=12), "unsigned integers"),
     "16 bits with white as 0": (tiff(photometric=0), "not grey with black as 0"),
-    "floating point, PFM": (b"Pf 2 2 -1.0\n" + bytes(16), "range is not known"),
-    "Lab": (encoded(Image.new("LAB", (2, 2)), "TIFF"), "range is not known"),
+    "floating point, PFM": (b"Pf 2 2 -1.0\n" + bytes(16), "mode F"),
+    "Lab": (encoded(Image.new("LAB", (2, 2)), "TIFF"), "mode LAB"),
+    "multiplied by alpha": (premultiplied(), "mode RGBa"),
+    **{
+        f"TIFF by {how}": (encoded(Image.fromarray(FOUR), "TIFF", compression=how), "compressed")
+        for how in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+    },
     "turned TIFF": (tiff(orientation=6), "turned"),
     **{
         f"two in one {form}": (encoded(Image.fromarray(FOUR), form, **SEVERAL), "more than one")
@@ -186,6 +200,18 @@ def test_a_truncated_image_of_every_format_is_refused_or_never_opened() -> None:
         for length in range(0, len(content) * 3 // 4, max(len(content) // 9, 1)):
             with pytest.raises(InputError, match=r"^x: "):
                 as_rgb(open_image("x", content[:length]))
+
+
+def test_a_damaged_image_is_one_line_and_nothing_beside_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Past bug: libtiff and Pillow's log wrote to standard error."""
+    monkeypatch.setattr(logging.root, "handlers", [])  # as outside of pytest
+    squeezed = encoded(Image.fromarray(FOUR), "TIFF", compression="tiff_adobe_deflate")
+    for content in (tiff(samples=2048), squeezed[:8] + b"\xff\xff" + squeezed[10:]):
+        with pytest.raises(InputError):
+            open_image("x", content)
+    assert capfd.readouterr().err == ""
 
 
 def test_postscript_called_png_starts_no_program(
