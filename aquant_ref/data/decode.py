@@ -10,7 +10,7 @@ PostScript, whatever the name. What becomes of an image of each kind:
 | 16 bits, grey (PNG, PGM, TIFF) | the value times 255/65535, rounded |
 | 16 bits a channel, in colour (PNG, TIFF) | refused: Pillow keeps the upper 8 bits alone |
 | 12 or 32 bits, signed or floating point, Lab | refused: no range says what is white |
-| colours that are multiplied by alpha (TIFF) | refused: they are not those that are seen |
+| grey that has been multiplied by alpha (TIFF) | refused: Pillow has no conversion of it |
 | animated or of many pages (GIF, PNG, TIFF, WEBP) | refused: there is more than one image |
 | turned by EXIF | as it is stored, not turned; a TIFF that is turned is refused |
 | TIFF, compressed | refused: libtiff passes over some damage, and writes to standard error |

@@ -138,8 +138,8 @@ def png16(colour: int, channels: int) -> bytes:
 
 
 def premultiplied() -> bytes:
-    """A TIFF whose fourth channel is alpha that the colours have been multiplied by."""
-    content = encoded(Image.new("RGBA", (2, 2)), "TIFF")
+    """A TIFF whose second channel is alpha that the grey has been multiplied by."""
+    content = encoded(Image.new("LA", (2, 2)), "TIFF")
     plain, multiplied = (struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 1))
     assert plain in content
     return content.replace(plain, multiplied)
@@ -157,7 +157,7 @@ REFUSED = {
     "16 bits with white as 0": (tiff(photometric=0), "not grey with black as 0"),
     "floating point, PFM": (b"Pf 2 2 -1.0\n" + bytes(16), "mode F"),
     "Lab": (encoded(Image.new("LAB", (2, 2)), "TIFF"), "mode LAB"),
-    "multiplied by alpha": (premultiplied(), "mode RGBa"),
+    "multiplied by alpha": (premultiplied(), "mode La"),
     **{
         f"TIFF by {how}": (encoded(Image.fromarray(FOUR), "TIFF", compression=how), "compressed")
         for how in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
