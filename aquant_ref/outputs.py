@@ -21,7 +21,7 @@ def check(args: argparse.Namespace) -> None:
     for option, path in _written(args):
         for other, another in used:
             if _same(path, another):
-                raise InputError(f"{option}: {path} is what {other} names, too")
+                raise InputError(f"{option}: {path} is the file of {other}")
         used.append((option, path))
         data = _data(args)
         taken = os.path.exists(path) and not path.endswith(NO_IMAGES)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -106,9 +107,9 @@ def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) 
 
     They are renamed in the order of `names`, while no other process does the same; one of them that
     the block did not write is removed, so that no file of an earlier set stays among the new ones.
-    On any exception in the block `directory` stays as it was. Renames are not one step: whoever
-    must not mistake a set that a power cut divided gives its files a common mark. Raises
-    InputError, which names the file.
+    On any exception `directory` stays as it was. Renames are not one step: whoever must not mistake
+    a set that a power cut divided gives its files a common mark. Raises InputError, which names the
+    file.
     """
     directory = Path(directory)
     for name in names:
@@ -119,18 +120,43 @@ def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) 
     try:
         with temporary_folder(directory) as folder:
             yield folder
-            with locked(directory / names[0]):
-                for name in names:
-                    target = Path(os.path.realpath(directory / name))
-                    if (folder / name).exists():
-                        os.replace(folder / name, target)
-                    else:
-                        target.unlink(missing_ok=True)
-                _sync_directory(directory)
+            with locked(directory / names[0]), temporary_folder(directory) as old:
+                before: dict[Path, Path] = {}  # where a copy of each changed file is
+                try:
+                    for name in names:
+                        before[directory / name] = _copied(directory / name, old / name)
+                        _put(folder / name, directory / name)
+                    _sync_directory(directory)
+                except BaseException:
+                    for path, copy in before.items():
+                        with suppress(OSError, InputError):
+                            _put(copy, path)
+                    raise
     except InputError as error:  # of a file in the folder, which the user knows by another name
         raise InputError(str(error).replace(str(folder), str(directory))) from error.__cause__
     except OSError as error:
         raise InputError(f"{directory}: cannot be written ({error.strerror or error})") from error
+
+
+def _copied(path: Path, copy: Path) -> Path:
+    """Make `copy` another name of the file `path`, or a copy where that cannot be, if it exists."""
+    if path.exists():
+        try:
+            os.link(os.path.realpath(path), copy)
+        except OSError:
+            shutil.copy2(path, copy)
+    return copy
+
+
+def _put(new: Path, path: Path) -> None:
+    """Put the file `new` in the place of `path`, or nothing if it is not there."""
+    if not new.exists():
+        path.unlink(missing_ok=True)
+    elif path.is_symlink():  # perhaps to another file system, to which nothing is renamed
+        with replacing(path) as stream:
+            stream.write(new.read_bytes())
+    else:
+        os.replace(new, path)
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:

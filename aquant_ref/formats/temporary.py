@@ -38,16 +38,14 @@ def temporary_file(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """Yield a new file, its name and a binary stream; remove it at the end if it is still there."""
     while True:
         path = temporary_name(directory)
-        stream = open(path, "xb")  # noqa: SIM115 - closed below
-        if _lock(stream.fileno(), path):
-            break
-        stream.close()
-    try:
-        with stream:
-            yield path, stream
-    finally:
-        with suppress(OSError):
-            path.unlink()
+        try:
+            with open(path, "xb") as stream:
+                if _lock(stream.fileno(), path):
+                    yield path, stream
+                    return
+        finally:
+            with suppress(OSError):
+                path.unlink()
 
 
 @contextmanager
@@ -56,16 +54,25 @@ def temporary_folder(directory: Path) -> Iterator[Path]:
     while True:
         path = temporary_name(directory)
         path.mkdir()
-        descriptor = None if os.name == "nt" else os.open(path, os.O_RDONLY)
-        if descriptor is None or _lock(descriptor, path):
-            break
-        os.close(descriptor)
+        try:
+            with _opened(path) as descriptor:
+                if descriptor is None or _lock(descriptor, path):
+                    yield path
+                    return
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    if os.name == "nt":  # which opens no folder
+        yield None
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield path
+        yield descriptor
     finally:
-        shutil.rmtree(path, ignore_errors=True)
-        if descriptor is not None:
-            os.close(descriptor)
+        os.close(descriptor)
 
 
 def _lock(descriptor: int, path: Path) -> bool:
