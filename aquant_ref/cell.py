@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.evaluate import evaluate, float_accuracy, tested
+from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import write_json_atomic
 from aquant_ref.inputs import Inputs
 from aquant_ref.origin import Origin
@@ -140,7 +141,9 @@ def compute(config: Config) -> None:
     errors: list[dict[str, Any]] = []
     start, first_seconds = 0, 0.0
     if begins_with_qdrop(config):
-        stored = checkpoint.load(_first_path(config), network)
+        path = _first_path(config)
+        stored = checkpoint.load(path, network)
+        measured.check(path, stored, {"block_errors": list, "seconds": measured.NUMBER})
         start, errors, first_seconds = 1, stored["block_errors"], stored["seconds"]
     errors = errors + learn(network, images, config, start=start)
     learned = time.monotonic() - started

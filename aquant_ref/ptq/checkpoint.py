@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.observers import WeightScale
+from aquant_ref.nn.quantizers import QuantizedLayer
+from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
+from aquant_ref.ptq.observers import WeightScale, check_single
+
+Array = NDArray[Any]
 
 
 def save(path: Path, network: LearnedNetwork, meta: dict[str, Any]) -> None:
@@ -39,20 +43,57 @@ def save(path: Path, network: LearnedNetwork, meta: dict[str, Any]) -> None:
 def load(path: Path, network: LearnedNetwork) -> dict[str, Any]:
     """Read what `save` wrote into `network`, as `methods.observe` makes it; returns the meta.
 
-    Raises InputError, which names the file, if it is damaged or of another network.
+    Raises InputError, which names the file, if it is damaged or of another network, which then
+    stays as it was.
     """
     meta, arrays = native.load(path, "checkpoint")
     try:
-        for name, bits in meta["bits"].items():
-            network.scales[name] = WeightScale(
-                arrays[f"scale/{name}"], arrays[f"zero_point/{name}"], bits
-            )
-            network.codes[name] = arrays[f"codes/{name}"]
-        for name, (bits, zero_point) in meta["tensors"].items():
-            scale = float(arrays[f"tensor/{name}"])
-            network.tensors[name] = replace(
-                network.tensors[name], scale=scale, bits=bits, zero_point=zero_point
-            )
-    except KeyError as error:
+        bits, numbers = dict(meta["bits"]), dict(meta["tensors"])
+        for given, own in ((bits, network.scales), (numbers, network.tensors)):
+            for name in sorted(given.keys() ^ own.keys()):
+                raise ValueError(f"{name} is {'unexpected' if name in given else 'missing'}")
+        layers = {name: _layer(name, network, arrays, each) for name, each in bits.items()}
+        tensors = {name: _tensor(name, network, arrays, each) for name, each in numbers.items()}
+        if arrays:
+            raise ValueError(f"nothing has the array {min(arrays)!r}")
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is not the first pass of a network ({error})") from error
+    for name, (scale, codes) in layers.items():
+        network.scales[name], network.codes[name] = scale, codes
+    network.tensors.update(tensors)
     return meta
+
+
+def _layer(
+    name: str, network: LearnedNetwork, arrays: dict[str, Array], bits: Any
+) -> tuple[WeightScale, Array]:
+    """The scale and the codes of a layer, taken out of `arrays`; raises KeyError or ValueError."""
+    codes, scale, zero_point = (
+        arrays.pop(f"{part}/{name}") for part in ("codes", "scale", "zero_point")
+    )
+    _check_bits(name, bits, network.scales[name].bits)
+    QuantizedLayer(codes, zero_point, bits, scale, scale).check(network.codes[name].shape)
+    found = WeightScale(scale, zero_point, bits)
+    check_single(name, scale * found.qmax)
+    return found, codes
+
+
+def _tensor(
+    name: str, network: LearnedNetwork, arrays: dict[str, Array], numbers: Any
+) -> LearnedTensor:
+    """The quantizer of a tensor; `numbers` are its bits and zero point."""
+    bits, zero_point = numbers
+    stored = arrays.pop(f"tensor/{name}")
+    own = network.tensors[name]
+    _check_bits(name, bits, own.bits)
+    if type(zero_point) is not int or not 0 <= zero_point <= own.qmax:
+        raise ValueError(f"{name}: zero point {zero_point} is no code of {bits} bits")
+    if stored.shape != () or stored.dtype != np.float64 or not stored > 0:
+        raise ValueError(f"{name}: its scale is not a float64 above 0")
+    check_single(name, stored * own.qmax)
+    return replace(own, scale=float(stored), bits=bits, zero_point=zero_point)
+
+
+def _check_bits(name: str, bits: Any, needed: int) -> None:
+    if type(bits) is not int or bits != needed:
+        raise ValueError(f"{name}: has {bits!r} bits, needs {needed}")

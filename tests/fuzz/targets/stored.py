@@ -341,5 +341,5 @@ TARGETS = (
         "recording", lambda: {"engine": saved(_run().save)}, OWN, load_recording, ".npz", quick=15
     ),
     Target("checkpoint-train", _training, OWN, resume, ".npz", quick=10),
-    Target("checkpoint-ptq", _first_pass, OWN, load_first_pass, ".npz", quick=0),
+    Target("checkpoint-ptq", _first_pass, OWN, load_first_pass, ".npz", quick=15),
 )
