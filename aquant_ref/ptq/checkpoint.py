@@ -74,7 +74,7 @@ def _layer(
     _check_bits(name, bits, network.scales[name].bits)
     QuantizedLayer(codes, zero_point, bits, scale, scale).check(network.codes[name].shape)
     found = WeightScale(scale, zero_point, bits)
-    check_single(name, scale * found.qmax)
+    _check_scale(name, scale, found.qmax)
     return found, codes
 
 
@@ -90,10 +90,16 @@ def _tensor(
         raise ValueError(f"{name}: zero point {zero_point} is no code of {bits} bits")
     if stored.shape != () or stored.dtype != np.float64 or not stored > 0:
         raise ValueError(f"{name}: its scale is not a float64 above 0")
-    check_single(name, stored * own.qmax)
+    _check_scale(name, stored, own.qmax)
     return replace(own, scale=float(stored), bits=bits, zero_point=zero_point)
 
 
 def _check_bits(name: str, bits: Any, needed: int) -> None:
     if type(bits) is not int or bits != needed:
         raise ValueError(f"{name}: has {bits!r} bits, needs {needed}")
+
+
+def _check_scale(name: str, scale: Array, qmax: int) -> None:
+    """Neither the scale nor what it makes of the largest code is beyond float32."""
+    check_single(name, scale)
+    check_single(name, scale * qmax)

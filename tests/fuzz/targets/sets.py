@@ -350,5 +350,5 @@ TARGETS = (
         quick=15,
     ),
     Target("folder-image", _images, PICTURES, load_image, quick=15),
-    Target("folder-tree", _trees, (rename,), load_tree, quick=0),
+    Target("folder-tree", _trees, (rename,), load_tree, quick=10),
 )
