@@ -19,6 +19,7 @@ import numpy as np
 from aquant_ref.evaluate import evaluate, float_accuracy, tested
 from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import write_json_atomic
+from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.inputs import Inputs
 from aquant_ref.origin import Origin
 from aquant_ref.ptq import checkpoint
@@ -143,7 +144,7 @@ def compute(config: Config) -> None:
     if begins_with_qdrop(config):
         path = _first_path(config)
         stored = checkpoint.load(path, network)
-        measured.check(path, stored, {"block_errors": list, "seconds": measured.NUMBER})
+        measured.check(path, stored, {"block_errors": list, "seconds": NUMBER})
         start, errors, first_seconds = 1, stored["block_errors"], stored["seconds"]
     errors = errors + learn(network, images, config, start=start)
     learned = time.monotonic() - started

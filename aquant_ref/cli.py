@@ -343,6 +343,11 @@ def _check(args: argparse.Namespace) -> None:
     for name in PATHS:
         if getattr(args, name, None) == "":  # as an unset variable of the shell gives it
             raise InputError(f"{name}: is an empty name")
+    for name, value in vars(args).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and text != text.encode("utf-8", "replace").decode("utf-8"):
+                # results name what they were given, and JSON and tables are in UTF-8
+                raise InputError(f"{name}: {text!r} is not in UTF-8")
     outputs.check(args)
 
 

@@ -307,6 +307,73 @@ def test_a_directory_in_the_place_of_a_file_is_refused_before_the_work(
     assert names == ["model.npz", "taken.json", "taken.npz"]
 
 
+NOT_UTF8 = "caf\udce9"  # what Python makes of the byte E9 in a name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["quantize", "--out", NOT_UTF8],
+        ["quantize", "--weights", NOT_UTF8],
+        ["quantize", "--data", f"folder:{NOT_UTF8}"],
+        ["table", "--out", f"{NOT_UTF8}.json"],
+        ["exact", "--out", f"{NOT_UTF8}.json"],
+        ["fixed-point", "--out", f"{NOT_UTF8}.json"],
+        ["train", "resnet8", "--out", f"{NOT_UTF8}.npz"],
+        ["claim", "2", "--out", f"{NOT_UTF8}.png"],
+        ["run", NOT_UTF8],
+        ["run", "folder", "--record", f"{NOT_UTF8}.npz"],
+        ["certify", NOT_UTF8],
+        ["compare", NOT_UTF8, "b.npz"],
+        ["verify", "--html", NOT_UTF8],
+        ["verify", "--junit", NOT_UTF8],
+        ["verify", "--keep", NOT_UTF8],
+        ["verify", "--case", NOT_UTF8],
+        ["vectors", "generate", "--dir", NOT_UTF8],
+        ["vectors", "lint", "--dir", NOT_UTF8],
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_no_result_can_hold_is_refused_before_the_work(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Past bug: a traceback after the work, where result.json names what it was given."""
+    monkeypatch.chdir(tmp_path)
+    assert "is not in UTF-8" in refused(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["claim", "2", "--out", "new/border.txt"],
+        ["exact", "--out", "new/rows.json"],
+        ["fixed-point", "--out", "new/rows.json"],
+        ["table", "--out", "new/rows.json"],
+        ["train", "resnet8", "--out", "new/weights.npz"],
+        ["run", "folder", "--record", "new/run.npz"],
+        ["verify", "clip", "--html", "new/report.html"],
+        ["verify", "clip", "--junit", "new/report.xml"],
+    ],
+    ids=" ".join,
+)
+def test_the_folder_of_an_output_file_has_to_be_there(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Past bug: `claim --out` made the folders of a misspelt path, without a word."""
+    monkeypatch.chdir(tmp_path)
+    assert f"{arguments[-1]}: cannot be written (there is no folder new)" in refused(
+        capsys, *arguments
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -16,7 +16,7 @@ NUMBER = (int, float)
 
 @dataclass(frozen=True)
 class Each:
-    """An object with any keys, but at least one, and values of one kind."""
+    """An object with any keys and values of one kind."""
 
     kind: Any
 
@@ -35,7 +35,7 @@ def fits(value: Any, kind: Any) -> bool:
     (True, False)
     """
     if isinstance(kind, Each):
-        has = isinstance(value, dict) and value != {} and all(map(str.isprintable, value))
+        has = isinstance(value, dict) and all(map(str.isprintable, value))
         return has and all(fits(inner, kind.kind) for inner in value.values())
     if isinstance(kind, ListOf):
         return isinstance(value, list) and all(fits(inner, kind.kind) for inner in value)
