@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import RAISED, Adapter, Capabilities, said
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities, said, theirs
 from aquant_ref.conformance.admission import Inadmissible, admit
 from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.contract import Field, Operation
@@ -23,15 +23,13 @@ from aquant_ref.errors import InputError
 
 @contextmanager
 def one_line(what: str) -> Iterator[None]:
-    """Turn what the block raises into an InputError; KeyboardInterrupt, and how a test framework
-    ends a test, pass through.
-    """
+    """Turn what an adapter raises in the block into an InputError."""
     try:
         yield
     except InputError:
         raise
-    except RAISED as error:
-        raise InputError(f"adapter: {what} raises {said(error)}") from error
+    except BaseException as error:
+        raise InputError(f"adapter: {what} raises {said(theirs(error))}") from error
 
 
 class Asked:
@@ -94,12 +92,12 @@ class Asked:
                 answers = self._adapter.answer(selection, copied)
         except InputError:
             raise
-        except RAISED as error:
-            return without(cases, "crash", said(error))
+        except BaseException as error:
+            return without(cases, "crash", said(theirs(error)))
         try:
             return _admitted(cases, answers)
-        except RAISED as error:  # of what only looks like an array, among others
-            return without(cases, "invalid", said(error))
+        except BaseException as error:  # of what only looks like an array, among others
+            return without(cases, "invalid", said(theirs(error)))
 
 
 def _admitted(cases: Cases, answers: Answers) -> Answers:

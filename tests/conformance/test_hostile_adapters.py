@@ -35,6 +35,10 @@ def clip_that(raises: BaseException) -> Adapter:
     return Raising()
 
 
+class Base(BaseException):
+    pass
+
+
 class Speechless(Exception):
     def __str__(self) -> str:
         raise ValueError("no words")
@@ -45,6 +49,7 @@ class Speechless(Exception):
     [
         (SystemExit(0), "crash: SystemExit: 0", False),
         (GeneratorExit(), "crash: GeneratorExit", False),
+        (Base("x"), "crash: Base: x", False),
         (MemoryError("too much"), "crash: MemoryError: too much", False),
         (RecursionError("deep"), "crash: RecursionError: deep", False),
         (ValueError("a\nb"), "error: ValueError: a", True),

@@ -31,8 +31,7 @@ from aquant_ref.conformance.verdict import Answers, values
 from aquant_ref.errors import InputError
 from aquant_ref.quant import check_bits
 
-CRASHES = (SystemExit, GeneratorExit, MemoryError, RecursionError)  # never a refusal
-RAISED = (Exception, *CRASHES[:2])  # not KeyboardInterrupt, nor how a test framework ends a test
+LACKING = (MemoryError, RecursionError)  # never a refusal
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Adapter:
     tensors it takes one case: arrays with the axes of the table, Python's own numbers, and tuples
     for pairs such as a stride. It returns one array, or one for each result: integers, for
     an f64 also floats. A method that is not there, or raises NotImplementedError, is *unsupported*;
-    any other exception is how to refuse an input, but for MemoryError, RecursionError, SystemExit.
+    any other Exception is how to refuse an input, but for MemoryError and RecursionError.
 
     >>> class Mine(Adapter):
     ...     def clip(self, *, v, low, high):
@@ -154,8 +153,8 @@ class Adapter:
             chosen = waiting.pop()
             try:
                 parts = _call(method, cases, chosen)
-            except RAISED as error:
-                what = _what(error)
+            except BaseException as error:
+                what = _what(theirs(error))
                 if what == "skip":
                     other |= dict.fromkeys(chosen.tolist(), (what, _words_of(error)))
                 elif len(chosen) > 1:
@@ -187,7 +186,18 @@ def _what(error: BaseException) -> str:
         return "skip"
     if isinstance(error, Inadmissible):
         return "invalid"
-    return "crash" if isinstance(error, CRASHES) else "error"
+    refuses = isinstance(error, Exception) and not isinstance(error, LACKING)
+    return "error" if refuses else "crash"
+
+
+def theirs(error: BaseException) -> BaseException:
+    """Return what an implementation raised; raise again what did not come from it: the user's
+    interrupt, and pytest's end of a test, such as one for a timeout.
+    """
+    of_pytest = any(kind.__name__ == "OutcomeException" for kind in type(error).__mro__)
+    if isinstance(error, KeyboardInterrupt) or of_pytest:
+        raise error
+    return error
 
 
 def said(error: BaseException) -> str:
@@ -252,8 +262,8 @@ def load(name: str) -> Adapter:
         sys.path.append("")  # last: no file there comes before an installed module
     try:
         made = getattr(import_module(module), attribute)()
-    except RAISED as error:
-        raise InputError(f"adapter: {name!r} cannot be made ({said(error)})") from error
+    except BaseException as error:
+        raise InputError(f"adapter: {name!r} cannot be made ({said(theirs(error))})") from error
     if not isinstance(made, Adapter):
         raise InputError(f"adapter: {name!r} is no aquant_ref.conformance.Adapter")
     return made
