@@ -48,8 +48,8 @@ def admit(field: Field, value: Any) -> Array:
 def _check_range(field: Field, least: int, most: int) -> None:
     low, high = (-EXACT, EXACT) if field.type == "f64" else (INT64.min, INT64.max)
     if least < low or most > high:
-        kind = "float64" if field.type == "f64" else "int64"
-        raise Inadmissible(f"returned {least if least < low else most}, which no {kind} is")
+        beyond = "2^53, up to where a float64 is exact" if field.type == "f64" else "int64"
+        raise Inadmissible(f"returned {least if least < low else most}, beyond {beyond}")
 
 
 def _array(value: Any) -> Array:
@@ -68,15 +68,16 @@ def _listed(field: Field, value: Any) -> Array:
     """
     try:
         numbers = np.array(value, object)
-    except ValueError:
-        raise Inadmissible("returned lists of different lengths") from None
-    each = list(numbers.flat)
+        each = numbers.ravel().tolist()
+    except (ValueError, RuntimeError) as error:  # of different lengths, or nested too deeply
+        raise Inadmissible("returned lists that are no array") from error
     whole = [int(n) for n in each if isinstance(n, int | np.integer) and not isinstance(n, bool)]
     if whole:
         _check_range(field, min(whole), max(whole))
     if len(whole) == len(each):
         return numbers.astype(np.int64)
-    if len(whole) + sum(isinstance(n, float | np.floating) for n in each) == len(each):
+    reals = sum(isinstance(n, float | np.floating) for n in each)
+    if field.type == "f64" and len(whole) + reals == len(each):
         return numbers.astype(np.longdouble)
     names = ", ".join(sorted({type(n).__name__ for n in each}))
-    raise Inadmissible(f"returned a list of {names}")
+    raise Inadmissible(f"returned {names}")

@@ -32,6 +32,18 @@ class Raises:
         raise RuntimeError("no array of me")
 
 
+def nested(value: Any, times: int) -> Any:
+    for _ in range(times):
+        value = [value]
+    return value
+
+
+def in_itself() -> Any:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
 def masked(q: Array) -> Any:
     return np.ma.MaskedArray(q, mask=np.ones(q.shape, bool))
 
@@ -62,6 +74,9 @@ ODD: dict[str, Callable[[Array], Any]] = {
     "an axis more": lambda q: q[None],
     "too few": lambda q: q[..., :0],
     "ragged": lambda q: [q.tolist(), [1, [2]]],
+    "nested deeply": lambda q: nested(q.tolist(), 5000),
+    "nested too deeply": lambda q: nested(q.tolist(), 40),
+    "nested in itself": lambda q: in_itself(),
     "None": lambda q: None,
     "generator": lambda q: (each for each in q),
     "dictionary": lambda q: dict(enumerate(q.ravel())),
