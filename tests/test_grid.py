@@ -1,11 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,28 +104,6 @@ def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
     errors = learn(network, images, config)
     assert row["block_errors"] == errors
     assert row["block_error"] == pytest.approx(network_error(network, images), rel=1e-6)
-
-
-def test_a_grid_that_was_killed_goes_on_where_it_was(few: str, tmp_path: Path) -> None:
-    out = tmp_path / "killed.json"
-    command = [sys.executable, "-m", "aquant_ref.cli", *table(few, out, "--methods", METHODS)]
-    folder = tmp_path / "killed.cells"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 120
-    while not list(folder.glob("*.json")) and process.poll() is None:
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    for _ in range(100):  # the workers see that they are alone
-        time.sleep(0.05)
-        before = stamps(folder)
-    finished = {n: t for n, t in before.items() if not n.startswith(".")}
-    assert not out.exists()
-    assert cli.main(table(few, out, "--methods", METHODS)) == 0
-    after = stamps(folder)
-    assert {name: after[name] for name in finished} == finished
-    assert len(json.loads(out.read_text())["rows"]) == 4
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from aquant_ref.cli import INTERRUPTED, progress
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.pictures import needs_matplotlib
 from aquant_ref.formats.atomic import check_writable_file, make_directory, write_json_atomic
+from aquant_ref.formats.lock import locked
 from aquant_ref.formats.measured import AGAIN, check, read_object
 from aquant_ref.progress import Progress
 from tests.bench import engine, growth, jobs, learning
@@ -86,20 +87,33 @@ def _run(args: argparse.Namespace) -> int:
         print(growth.markdown(grown, str(args.growth)))
         _print(where)
         return 0
-    content = {} if args.json is None else _stored(args.json, where, "rows", list)
-    rows: dict[str, list[dict[str, Any]]] = dict.fromkeys(BENCHMARKS, [])
-    for row in content.get("rows", ()):
-        check(args.json, row, NEEDED)
-        rows[row["name"]] = [*rows.get(row["name"], ()), row]
+    if args.json is not None:
+        _rows(args.json, where)  # refused before the work
+    measured: list[dict[str, Any]] = []
     for name in names:
-        rows[name] = [row.result() for row in BENCHMARKS[name](args.rounds, progress)]
+        new = [row.result() for row in BENCHMARKS[name](args.rounds, progress)]
+        measured += new
         if args.json is not None:
-            ordered = [row for each in rows.values() for row in each]
-            write_json_atomic(args.json, {**content, **where, "rows": ordered})
-    measured = [row for name in names for row in rows[name]]
+            with locked(args.json):  # another process may have added rows
+                content, rows = _rows(args.json, where)
+                rows[name] = new
+                ordered = [row for each in rows.values() for row in each]
+                write_json_atomic(args.json, {**content, **where, "rows": ordered})
     print(markdown(measured))
     _print(where)
     return 1 if any(row["ok"] is False for row in measured) else 0
+
+
+def _rows(
+    path: Path, where: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """What the file holds, and its rows by benchmark."""
+    content = _stored(path, where, "rows", list)
+    rows: dict[str, list[dict[str, Any]]] = dict.fromkeys(BENCHMARKS, [])
+    for row in content.get("rows", ()):
+        check(path, row, NEEDED)
+        rows[row["name"]] = [*rows.get(row["name"], ()), row]
+    return content, rows
 
 
 def _print(where: Mapping[str, Any]) -> None:

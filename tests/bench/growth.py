@@ -21,6 +21,8 @@ import numpy as np
 from aquant_ref import data
 from aquant_ref.engine import Engine, lower
 from aquant_ref.formats.atomic import replacing, write_json_atomic
+from aquant_ref.formats.lock import locked
+from aquant_ref.formats.measured import read_object
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.train import initial_parameters
 from aquant_ref.progress import Progress
@@ -144,12 +146,15 @@ def grow(
     """
     points = dict(content["growth"])
     for name in names:
-        points[name] = measure(name, rounds, progress)
-        ordered = {each: points[each] for each in (*GROWING, *points) if each in points}
-        content = {**content, "growth": ordered}
-        with replacing(directory / f"{name}.png") as stream:
-            stream.write(growth_picture(name, points[name]))
-        write_json_atomic(directory / FILE, content)
+        new = measure(name, rounds, progress)
+        with locked(directory / FILE):  # another process may have added points
+            stored = read_object(directory / FILE) if (directory / FILE).exists() else content
+            points = {**points, **stored["growth"], name: new}
+            ordered = {each: points[each] for each in (*GROWING, *points) if each in points}
+            content = {**content, "growth": ordered}
+            with replacing(directory / f"{name}.png") as stream:
+                stream.write(growth_picture(name, points[name]))
+            write_json_atomic(directory / FILE, content)
     return dict(content)
 
 
