@@ -20,7 +20,7 @@ from typing import Any
 
 from aquant_ref import __version__, arguments, outputs
 from aquant_ref.conformance import commands as kit
-from aquant_ref.errors import InputError, printable
+from aquant_ref.errors import InputError, check_text, printable
 from aquant_ref.given import integers, words
 from aquant_ref.terminal import ReaderGone, end_output, open_streams, say, show
 from aquant_ref.threads import set_threads, use_one_blas_thread
@@ -345,9 +345,8 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"{name}: is an empty name")
     for name, value in vars(args).items():
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and text != text.encode("utf-8", "replace").decode("utf-8"):
-                # results name what they were given, and JSON and tables are in UTF-8
-                raise InputError(f"{name}: {text!r} is not in UTF-8")
+            if isinstance(text, str):
+                check_text(name, text)
     outputs.check(args)
 
 

@@ -38,5 +38,22 @@ class InputError(ValueError):
         super().__init__(printable(" ".join(message.split("\n")), LONGEST))
 
 
+def check_text(what: str, text: str) -> None:
+    """Raise InputError, which begins with `what`, unless the text is a name that results can hold.
+
+    Results name what they were given, in JSON and tables, which are in UTF-8.
+
+    >>> check_text("weights", "caf\\udce9.npz")
+    Traceback (most recent call last):
+    aquant_ref.errors.InputError: weights: 'caf\\udce9.npz' is not in UTF-8
+    """
+    if "\0" in text:
+        raise InputError(f"{what}: {text!r} holds a null character")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"{what}: {text!r} is not in UTF-8") from error
+
+
 class AccumulatorOverflow(InputError, OverflowError):
     """An accumulator can leave its integer type; the message names the layer and the bound."""

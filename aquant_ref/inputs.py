@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import reference_models
 from aquant_ref import data
 from aquant_ref.data import Images
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, check_text
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.train import float_logits
@@ -54,6 +54,8 @@ class Inputs:
         for an unknown model or set, damaged files, images that do not fit the network or are too
         few.
         """
+        check_text("data", data_set)
+        check_text("weights", str(weights))
         definition = reference_models.get(model)
         data.check(data_set)  # first, or the weights are blamed for what is not there
         name = data.name(data_set)

@@ -45,3 +45,9 @@ def test_names_that_a_wrapper_has_changed_are_told_by_whoever_loads_them(
     said: list[str] = []
     Inputs.load("resnet8", "shapes", images=8, seed=0, weights=str(path), say=said.append)
     assert said == [f"{path}: every tensor name begins with 'module.', which is left out"]
+
+
+def test_names_that_no_result_can_hold_are_refused() -> None:
+    for given in ({"data_set": "folder:caf\udce9"}, {"weights": "caf\udce9.npz"}):
+        with pytest.raises(InputError, match="is not in UTF-8"):
+            Inputs.load(**{"model": "resnet8", "data_set": "shapes", **given}, images=8, seed=0)

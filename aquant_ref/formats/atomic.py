@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, check_text
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.temporary import (
     is_temporary,
@@ -29,16 +29,6 @@ from aquant_ref.formats.temporary import (
     temporary_folder,
     temporary_name,
 )
-
-
-def _check_name(path: Path) -> None:
-    """Raise InputError unless messages, tables and JSON can say the name of `path`."""
-    try:
-        named = "\0" not in str(path) and str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        named = False
-    if not named:
-        raise InputError(f"{path}: is a name that is not in UTF-8")
 
 
 def _check_parent(path: Path) -> None:
@@ -202,7 +192,7 @@ def check_writable_directory(path: str | os.PathLike[str]) -> Path:
     Call it before the long work whose result goes there. Raises InputError, which names `path`.
     """
     path = Path(path)
-    _check_name(path)
+    check_text("output", str(path))
     missing = [each for each in (path, *path.parents) if not os.path.exists(each)]
     probe = temporary_name(path)
     try:
@@ -229,7 +219,7 @@ def check_writable_file(path: str | os.PathLike[str]) -> Path:
     Raises InputError, which names what is in the way.
     """
     path = Path(path)
-    _check_name(path)
+    check_text("output", str(path))
     _check_parent(path)
     check_writable_directory(path.parent)
     _check_regular(path)
