@@ -119,6 +119,8 @@ def check_codes(given: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -
     """Raise InputError, which names the tensor, unless these are integers (N, ...) of the `shapes`
     by name, or pixels where the tensor is the image.
     """
+    if not given:
+        raise InputError("tensors: none are given")
     for name, values in given.items():
         if name not in shapes:
             raise InputError(f"{name}: there is no such tensor")

@@ -653,16 +653,17 @@ def _fixed_narrowed(x: Steps, stored: Mapping[str, Any]) -> Steps:
 def _rounded_into(nodes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     """The node whose quantizer tensor `name` reaches first."""
     (node,) = [node for node in nodes if node["name"] == name]
-    if "crossings" in node:
-        return node
-    return _rounded_into(nodes, next(n for n in nodes[1:] if name in n["inputs"])["name"])
+    while "crossings" not in node:
+        node = next(n for n in nodes[1:] if node["name"] in n["inputs"])
+    return node
 
 
 def _is_sum(nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any]) -> bool:
     """Whether what is rounded there is the sum of an add, as it is or after a ReLU."""
-    if node["op"] in ("relu", "relu6", "requantize"):
-        (read,) = [each for each in nodes if each["name"] == node["inputs"][0]]
-        return "crossings" not in read and _is_sum(nodes, read)
+    while node["op"] in ("relu", "relu6", "requantize"):
+        (node,) = [each for each in nodes if each["name"] == node["inputs"][0]]
+        if "crossings" in node:
+            return False
     return bool(node["op"] == "add")
 
 

@@ -43,6 +43,11 @@ class Program:
         """The shapes of all tensors, the batch axis left out; raises ValueError as `check` does."""
         return check(self.input_shape, self.instructions)
 
+    @cached_property
+    def makers(self) -> dict[str, Instruction]:
+        """The instruction that makes each tensor, in order."""
+        return {each.name: each for each in self.instructions}
+
     @property
     def recorded(self) -> tuple[str, ...]:
         """The tensors worth comparing: every code tensor and the logits."""
@@ -51,12 +56,18 @@ class Program:
 
     def sources(self, name: str, ops: Container[str] = MAKES_CODES) -> tuple[str, ...]:
         """The nearest tensors made by one of `ops`, or the image, that tensor `name` is made of."""
-        makers = {each.name: each for each in self.instructions}
-        found: list[str] = []
-        for read in makers[name].inputs:
-            near = read == IMAGE or makers[read].op in ops
-            found += (read,) if near else self.sources(read, ops)
-        return tuple(dict.fromkeys(found))
+        found, seen = list[str](), set[str]()
+        waiting = [*reversed(self.makers[name].inputs)]
+        while waiting:
+            read = waiting.pop()
+            if read in seen:
+                continue
+            seen.add(read)
+            if read == IMAGE or self.makers[read].op in ops:
+                found.append(read)
+            else:
+                waiting += reversed(self.makers[read].inputs)
+        return tuple(found)
 
     def save(self, path: str | Path) -> None:
         """Write the program file; raises InputError if `path` cannot be written."""

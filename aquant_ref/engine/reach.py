@@ -41,17 +41,59 @@ class Reach:
         self.program = program
         self.shapes = program.shapes
         self.bounds = bounds(program)
-        self._makers = {each.name: each for each in program.instructions}
+        self._makers = program.makers
 
     def terms(self, name: str, index: Index) -> Terms:
         """The terms of one element of tensor `name`.
 
         Raises NotImplementedError for an instruction that is no sum of a table for each code.
         """
+        known: dict[tuple[str, Index], Terms] = {}
+        waiting = [(name, index)]
+        while waiting:
+            element = waiting[-1]
+            parts = self._elements(*element)
+            if missing := [each for each in parts if each not in known]:
+                waiting += missing
+            else:
+                known[element] = self._made(*element, [known[each] for each in parts])
+                waiting.pop()
+        return known[name, index]
+
+    def _elements(self, name: str, index: Index) -> list[tuple[str, Index]]:
+        """The elements that one of an add, or of what only moves or looks up, is made of."""
+        each = self._makers.get(name)
+        if each is None or each.op not in ("add", "concat", "flatten", "lookup"):
+            return []
+        if each.op == "flatten":
+            where = np.unravel_index(index[0], self.shapes[each.inputs[0]])
+            return [(each.inputs[0], tuple(map(int, where)))]
+        if each.op != "concat":
+            return [(read, index) for read in each.inputs]
+        channel, *place = index
+        ends = accumulate((self.shapes[read][0] for read in each.inputs), initial=0)
+        return [
+            (read, (channel - first, *place))
+            for read, (first, end) in zip(each.inputs, pairwise(ends), strict=True)
+            if first <= channel < end
+        ]
+
+    def _made(self, name: str, index: Index, parts: list[Terms]) -> Terms:
         if self._is_given(name):
             least, largest = (int(end[index[0]]) for end in self.bounds[name])
             return Terms(0, {Code(name, index, least): np.arange(least, largest + 1)})
         each = self._makers[name]
+        if each.op == "add":
+            keys = ("multiplier_a", "multiplier_b")
+            a, b = (
+                part.times(int(each.arrays[key][index[0]]))
+                for part, key in zip(parts, keys, strict=True)
+            )
+            return Terms.add(a, b)
+        if each.op == "lookup":
+            return parts[0].looked_up(each.arrays["table"])
+        if parts:  # moved
+            return parts[0]
         made = getattr(self, f"_of_{each.op}", None)
         if made is None:
             raise NotImplementedError(f"{name}: {each.op} is no sum of a table for each code")
@@ -104,11 +146,15 @@ class Reach:
         """
         if name == IMAGE or self._makers[name].op in MAKES_CODES:
             return np.zeros(self.shapes[name][1:], bool)
-        each = self._makers[name]
-        if each.op not in WINDOWS:
-            return np.logical_or.reduce([self.edge(read) for read in each.inputs])
-        windows = _windows(each)
-        return windows.counts(self.shapes[each.inputs[0]][1:]) < prod(windows.kernel)
+        edge = np.zeros(self.shapes[name][1:], bool)
+        near = (*MAKES_CODES, *WINDOWS)
+        made_of = (name,) if self._makers[name].op in WINDOWS else self.program.sources(name, near)
+        for read in made_of:
+            if read != IMAGE and (each := self._makers[read]).op in WINDOWS:
+                windows = _windows(each)
+                counts = windows.counts(self.shapes[each.inputs[0]][1:])
+                edge |= counts < prod(windows.kernel)
+        return edge
 
     def _is_given(self, name: str) -> bool:
         return name == IMAGE or self._makers[name].op in GIVEN
@@ -160,13 +206,6 @@ class Reach:
         )
         return Terms.sum((Terms(int(each.arrays["bias"][index[0]]), {}), *products))
 
-    def _of_add(self, each: Instruction, index: Index) -> Terms:
-        a, b = (
-            self.terms(name, index).times(int(each.arrays[key][index[0]]))
-            for name, key in zip(each.inputs, ("multiplier_a", "multiplier_b"), strict=True)
-        )
-        return Terms.add(a, b)
-
     def _of_sum(self, each: Instruction, index: Index) -> Terms:
         channel, *place = index
         taps = product(*map(range, each.attributes["kernel"]))
@@ -178,24 +217,6 @@ class Reach:
             for pixel in pixels
             if pixel is not None
         )
-
-    def _of_concat(self, each: Instruction, index: Index) -> Terms:
-        ends = accumulate((self.shapes[name][0] for name in each.inputs), initial=0)
-        channel, *place = index
-        (found,) = (
-            self.terms(name, (channel - first, *place))
-            for name, (first, end) in zip(each.inputs, pairwise(ends), strict=True)
-            if first <= channel < end
-        )
-        return found
-
-    def _of_lookup(self, each: Instruction, index: Index) -> Terms:
-        return self.terms(each.inputs[0], index).looked_up(each.arrays["table"])
-
-    def _of_flatten(self, each: Instruction, index: Index) -> Terms:
-        (source,) = each.inputs
-        channel, *place = np.unravel_index(index[0], self.shapes[source])
-        return self.terms(source, (int(channel), *map(int, place)))
 
 
 def _windows(each: Instruction) -> Windows:

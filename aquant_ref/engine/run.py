@@ -96,10 +96,17 @@ class Engine:
         return np.concatenate(map_blocks(block, images, self._block))
 
     def _compute(self, name: str, given: Mapping[str, Array]) -> Array:
-        if name in given:
-            return given[name]
-        each = self._makers[name]
-        return self._apply(each, [self._compute(read, given) for read in each.inputs])
+        wanted, makers = {name}, []
+        for each in reversed(self._makers.values()):
+            if each.name in wanted and each.name not in given:
+                makers.append(each)
+                wanted.update(each.inputs)
+        if IMAGE in wanted - given.keys():
+            raise InputError(f"{name}: is made of {IMAGE}, which is not given")
+        tensors = dict(given)
+        for each in reversed(makers):
+            tensors[each.name] = self._apply(each, [tensors[read] for read in each.inputs])
+        return tensors[name]
 
     def _run_block(self, images: Array) -> dict[str, Array]:
         tensors = {IMAGE: images}

@@ -17,6 +17,7 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,27 +86,40 @@ class QuantizedGraph:
 
         A concat without a quantizer is where its inputs are, and of one scale (AQ-LOWER-9).
         """
-        if name in self.tensors:
-            return self.tensors[name].scale
-        node = self.graph.node(name)
-        if node.op not in (*PASSES_CODES, "concat"):
-            return None
-        scales = {self.code_scale(each) for each in node.inputs}
-        return scales.pop() if len(scales) == 1 else None
+        return self._code_scales.get(name)
+
+    @cached_property
+    def _code_scales(self) -> dict[str, float | None]:
+        scales = {name: tensor.scale for name, tensor in self.tensors.items()}
+        found: dict[str, float | None] = {INPUT: scales.get(INPUT)}
+        for node in self.graph.nodes:
+            found[node.name] = None
+            if node.name in scales:
+                found[node.name] = scales[node.name]
+            elif node.op in (*PASSES_CODES, "concat"):
+                read = {found[each] for each in node.inputs}
+                found[node.name] = read.pop() if len(read) == 1 else None
+        return found
 
     def zero_point(self, name: str) -> Array:
         """The code of the real number 0 in each channel of tensor `name`, (C,) int32.
 
         That of the narrow code where the tensor is stored with wide ones.
         """
-        channels = self.graph.shapes[name][0]
-        if name == INPUT:
-            return np.array(self.graph.zero, np.int32)
-        if name in self.tensors:
-            return np.full(channels, self.tensors[name].zero_point, np.int32)
-        made_of = [self.zero_point(each) for each in self.graph.node(name).inputs]
-        zero_point = np.concatenate(made_of)  # of one tensor, or of a concat
-        return np.repeat(zero_point, channels // len(zero_point))  # flattened channel by channel
+        shapes, made_of = self.graph.shapes, list[Array]()
+        waiting = [(name, 1)]  # of a flattened tensor how often each channel is repeated
+        while waiting:
+            read, times = waiting.pop()
+            if read == INPUT:
+                made_of.append(np.repeat(np.array(self.graph.zero, np.int32), times))
+            elif read in self.tensors:
+                count = shapes[read][0] * times
+                made_of.append(np.full(count, self.tensors[read].zero_point, np.int32))
+            else:
+                inputs = self.graph.node(read).inputs
+                times *= shapes[read][0] // sum(shapes[each][0] for each in inputs)
+                waiting += [(each, times) for each in reversed(inputs)]
+        return np.concatenate(made_of)
 
     def wide(self) -> frozenset[str]:
         """The tensors that a layer of `windows` reads, which are stored with wide codes."""

@@ -7,8 +7,6 @@ weights, the image and everything between the last ReLU and the last layer 8-bit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.nn.operations import Node
@@ -52,18 +50,23 @@ def quantized_tensors(graph: Graph) -> tuple[str, ...]:
     return tuple(stored)
 
 
-def _towards_output(graph: Graph, name: str) -> Iterator[str]:
+def _towards_output(graph: Graph, name: str) -> set[str]:
     """The tensors on the way back from `name` to the first ReLUs or layers, those included."""
-    yield name
-    if name != INPUT and (node := graph.node(name)).op not in (*SUMS, *ACTIVATIONS):
-        for read in node.inputs:
-            yield from _towards_output(graph, read)
+    found, waiting = set[str](), [name]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        if name != INPUT and (node := graph.node(name)).op not in (*SUMS, *ACTIVATIONS):
+            waiting += node.inputs
+    return found
 
 
 def boundary_tensors(graph: Graph) -> frozenset[str]:
     """The image and what the last layer reads, back to the ReLU before the pool."""
     last = graph.node(graph.output).inputs[0]
-    return frozenset({INPUT, *_towards_output(graph, last)} & set(quantized_tensors(graph)))
+    return frozenset(({INPUT} | _towards_output(graph, last)) & set(quantized_tensors(graph)))
 
 
 def layer_bits(graph: Graph, bits: int) -> dict[str, int]:
