@@ -1,4 +1,4 @@
-"""Networks of hundreds of nodes in a row, and of diamonds upon diamonds, take time in proportion."""
+"""Networks of hundreds of nodes in a row, and of diamonds, take time in proportion."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def test_a_deep_network_goes_the_whole_way_without_recursion() -> None:
     run = Engine(lowering.program).run(IMAGES)
     for name, tensor in simulation_of(model, lowering.program).run(IMAGES).items():
         assert np.array_equal(run.get(name, tensor), tensor)
-    assert not any(each.divergence or each.why for each in Judge(lowering).judge(run))
+    verdicts = Judge(lowering).judge({INPUT: IMAGES, **run})
+    assert not any(each.divergence or each.why for each in verdicts)
     Reach(lowering.program).worst_case("all.linear", 0)
     simulation_of(model, lower(model, "fixed_point")).run(IMAGES)
     exact = oracle.network(model.plain(), IMAGES[0].tolist())
