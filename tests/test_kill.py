@@ -11,4 +11,4 @@ def test_a_command_that_is_killed_goes_on_where_it_was(
 ) -> None:
     """One kill of two of them; `python -m tests.kill` kills all of them 20 times."""
     assert kill.main(["--kills", "1", "--only", name]) == 0
-    assert "1 kills" in capsys.readouterr().out
+    assert "1 kills, " in capsys.readouterr().out

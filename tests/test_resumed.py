@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import reference_models
 from aquant_ref import cell, cli, grid, job
 from aquant_ref.evidence import exactness, fixed_point
-from aquant_ref.formats import measured
+from aquant_ref.formats import lock, measured
 from aquant_ref.origin import Origin
 from tests import tiny
 
@@ -344,3 +345,25 @@ def test_two_trainings_to_one_file_come_one_after_the_other(place: Place) -> Non
     left = {path.name for path in place.folder.iterdir()}
     assert left == {"a", "b", "a.npz", "b.npz", "trained.npz"}
     assert job.native.load(place.folder / "trained.npz", "weights")[0]["seed"] == 0
+
+
+@pytest.mark.parametrize("name", [*TABLES, "train", "quantize"])
+def test_a_file_system_without_locks_is_one_line_before_the_work(
+    name: str, place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without(descriptor: int) -> bool:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def work(*given: Any, **options: Any) -> Any:
+        raise AssertionError("the work has started")
+
+    monkeypatch.setattr(lock, "try_lock", without)
+    monkeypatch.setattr(Origin, "load", work)
+    monkeypatch.setattr(job.Inputs, "load", work)
+    monkeypatch.setattr(job, "train_graph", work)
+    before = sorted(place.folder.rglob("*"))
+    others = {"train": train(place), "quantize": ["quantize", "--out", str(place.folder / "new")]}
+    assert (place.run(name) if name in TABLES else cli.main(others[name])) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be locked (No locks available)" in line
+    assert sorted(place.folder.rglob("*")) == before

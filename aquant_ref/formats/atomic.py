@@ -185,9 +185,9 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def check_writable_directory(path: str | os.PathLike[str]) -> Path:
-    """Return the directory `path` once it could be made, parents too, and a file written in it;
-    leave no trace.
+def check_writable_directory(path: str | os.PathLike[str], *, lock: bool = False) -> Path:
+    """Return the directory `path` once it could be made, parents too, and a file written in it,
+    and with `lock` locked; leave no trace.
 
     Call it before the long work whose result goes there. Raises InputError, which names `path`.
     """
@@ -200,6 +200,9 @@ def check_writable_directory(path: str | os.PathLike[str]) -> Path:
         probe.touch(exist_ok=False)
         probe.unlink(missing_ok=True)  # another process may have taken it for abandoned
         remove_abandoned(path)
+        if lock:
+            with locked(probe):
+                pass
     except InputError:
         raise
     except OSError as error:
@@ -232,7 +235,7 @@ def check_writable_together(directory: str | os.PathLike[str], names: Sequence[s
     Call it before the long work whose result they are. Raises InputError, which names what is in
     the way.
     """
-    directory = check_writable_directory(directory)
+    directory = check_writable_directory(directory, lock=True)
     for name in names:
         _check_regular(directory / name)
     return directory

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from aquant_ref.errors import InputError
-from aquant_ref.formats.atomic import check_writable_file, write_json_atomic, write_text_atomic
+from aquant_ref.formats.atomic import (
+    check_writable_directory,
+    check_writable_file,
+    write_json_atomic,
+    write_text_atomic,
+)
 from aquant_ref.formats.kinds import Each, fits
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.untrusted import read_json
@@ -36,6 +41,7 @@ def check_output(path: Path) -> None:
         raise InputError(f"--out: {str(path)!r} does not end in .json")
     for each in (path, path.with_suffix(".md")):
         check_writable_file(each)
+    check_writable_directory(path.parent, lock=True)
 
 
 def load(path: Path, needed: Needed) -> list[Row]:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -316,3 +317,45 @@ def test_the_temporary_files_of_the_dead_are_removed_and_those_of_the_living_are
         process.kill()
     check_writable_file(tmp_path / "other")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_who_write_one_set_leave_one_of_the_two(tmp_path: Path) -> None:
+    """Past bug: files of one stayed among those of the other."""
+
+    def write(text: str) -> None:
+        for _ in range(10):
+            write_set(tmp_path, text)
+
+    threads = [threading.Thread(target=write, args=[text]) for text in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert texts(tmp_path) in (dict.fromkeys(NAMES, "one"), dict.fromkeys(NAMES, "two"))
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_set_whose_renames_fail_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Past bug: the second rename failed, and the first file was of the new set; one that the new
+    set lacks was removed.
+    """
+    left = failing + len(NAMES)  # of the files in the temporary folder, and then of the set
+    replace = os.replace
+
+    def full(source: Path, target: Path) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    write_set(tmp_path / "old", "old")
+    (tmp_path / "new").mkdir()
+    monkeypatch.setattr(os, "replace", full)
+    for folder, before in (("old", dict.fromkeys(NAMES, "old")), ("new", {})):
+        left = failing + len(NAMES)
+        with pytest.raises(InputError, match="No space left"):
+            write_set(tmp_path / folder, "new")
+        assert texts(tmp_path / folder) == before
