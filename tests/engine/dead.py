@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aquant_ref.nn.graph import Graph
@@ -11,6 +13,7 @@ from aquant_ref.ptq.partition import layers
 from tests.engine import graphs
 
 BIASES = (0.0, 0.5, -0.5, 1e-12, 3.0, -1e3, 2000.0)
+LOGITS = 5  # as many of them may be the bias of a logit, whose unit other logits have too
 
 
 def dead_model(seed: int) -> QuantizedGraph:
@@ -24,7 +27,8 @@ def dead_model(seed: int) -> QuantizedGraph:
     for name in layers(graph):
         kind = rng.integers(5)
         if kind < 4:
-            kill(rng, parameters, name, whole=kind == 0, weights=kind < 3)
+            biases = BIASES[:LOGITS] if name == graph.output else BIASES
+            kill(rng, parameters, name, whole=kind == 0, weights=kind < 3, biases=biases)
     images = rng.integers(0, 256, (2, *graph.shapes["image"])).astype(np.uint8)
     bits = (int(rng.integers(1, 9)), int(rng.integers(1, 9)))
     config = Config("rtn", *bits, signed=bool(rng.integers(2)))
@@ -47,12 +51,13 @@ def kill(
     *,
     whole: bool,
     weights: bool,
+    biases: Sequence[float],
 ) -> None:
     """Make all or some channels of layer `name` zero, or, with their weights, very negative."""
     weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
     dead = np.full(len(weight), True) if whole else rng.random(len(weight)) < 0.5
     if weights:
         weight[dead] = 0 if rng.random() < 0.8 else 1e-12
-        bias[dead] = rng.choice(BIASES, dead.sum())
+        bias[dead] = rng.choice(biases, dead.sum())
     else:
-        bias[dead] = -1e3
+        bias[dead] = min(biases) - 1
