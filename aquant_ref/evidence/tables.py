@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aquant_ref.evidence.borders import QUANTILES, BorderShape
 from aquant_ref.evidence.layer_errors import ALL, LayerErrors
@@ -62,9 +63,17 @@ def of_errors(found: Mapping[str, Sequence[LayerErrors]]) -> str:
             lines.append(f"{name:<{width}}  {method:<{method_width}}  {_cells(rows[method][i])}")
     for number, method in enumerate(found):
         name = "" if number else "all"
-        mean = np.sqrt(np.nanmean(np.square(rows[method]), axis=0)).tolist()
+        mean = _root_mean_squares(np.asarray(rows[method]))
         lines.append(f"{name:<{width}}  {method:<{method_width}}  {_cells(mean)}")
     return "\n".join(lines)
+
+
+def _root_mean_squares(rows: NDArray[np.float64]) -> list[float]:
+    """Of each column, over what it has; NaN where it has nothing."""
+    known = ~np.isnan(rows)
+    count = known.sum(axis=0)
+    total = np.square(rows, where=known, out=np.zeros(rows.shape)).sum(axis=0)
+    return np.sqrt(np.where(count > 0, total / np.maximum(count, 1), np.nan)).tolist()
 
 
 def _percents(each: LayerErrors) -> list[float]:

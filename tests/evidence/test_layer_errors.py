@@ -255,3 +255,14 @@ def test_the_bias_of_products_is_that_of_every_weight_by_itself() -> None:
                 size += float(np.mean(products**2))
         assert found.product_bias[what] == pytest.approx(sqrt(total / 12), abs=1e-6)
     assert found.product_size == pytest.approx(sqrt(size / 12), abs=1e-6)
+
+
+def test_a_network_of_zeros_has_no_errors_and_no_percent_of_its_products() -> None:
+    given = networks.inputs()
+    zeros = {name: np.zeros_like(values) for name, values in given.parameters.items()}
+    images = given.graph.to_float(given.calibration)
+    made = observe(given.graph, zeros, images, networks.CONFIG)
+    found = layer_errors(made, given.test.batch(np.arange(1)))
+    lines = of_errors({"rtn": found}).splitlines()
+    assert "nan" not in "".join(lines)
+    assert {*lines[-1].split()} == {"all", "rtn", "0.00"}
