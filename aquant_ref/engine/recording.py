@@ -17,6 +17,7 @@ from aquant_ref.checks import integer
 from aquant_ref.engine.instructions import IMAGE
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors
 from aquant_ref.nn.train import Labelled
 from aquant_ref.progress import Progress, quiet
@@ -89,17 +90,18 @@ class Recording:
         """
         if native.has_header(path):
             meta, arrays = native.load(path, "recording")
-            order, source = meta.get("order"), meta.get("source")
-            if not isinstance(order, list) or sorted(map(str, order)) != sorted(arrays):
+            order: Any = meta.get("order")
+            source: Any = meta.get("source")
+            if not fits(order, ListOf(str)) or sorted(order) != sorted(arrays):
                 raise InputError(f"{path}: does not say in which order its tensors were made")
             if not isinstance(source, dict):
                 raise InputError(f"{path}: does not say what was run")
-            recording = cls({name: arrays[name] for name in order}, source, str(path))
+            given = {name: arrays[name] for name in order}
         else:
-            given = read_tensors(path)
-            # what is true or false is counted with from here on
-            plain = {n: t.astype(np.uint8) if t.dtype.kind == "b" else t for n, t in given.items()}
-            recording = cls(plain, path=str(path))
+            given, source = read_tensors(path), {}
+        # what is true or false is counted with from here on
+        plain = {n: t.astype(np.uint8) if t.dtype.kind == "b" else t for n, t in given.items()}
+        recording = cls(plain, source, str(path))
         for name, tensor in recording.tensors.items():
             kind = tensor.dtype.kind
             if not tensor.ndim or not tensor.size:

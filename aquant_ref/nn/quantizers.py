@@ -18,6 +18,8 @@ from aquant_ref.quant.window import NEVER, WindowBorder, wide_steps
 
 Array = NDArray[Any]
 
+LARGEST = 2.0**300  # of units, biases and scales: quotients and products of them stay in float64
+
 
 @dataclass(frozen=True)
 class QuantizedLayer:
@@ -47,8 +49,10 @@ class QuantizedLayer:
         for name, values in (("unit", self.unit), ("bias", self.bias)):
             _check_shape(name, values, weight[:1])
             _check_finite(name, values)
-        if bool((self.unit <= 0).any()):
-            raise ValueError("unit is not above 0")
+        if not bool(((self.unit >= 1 / LARGEST) & (self.unit <= LARGEST)).all()):
+            raise ValueError("unit is not between 2^-300 and 2^300")
+        if bool((abs(self.bias) > LARGEST).any()):
+            raise ValueError("bias is beyond 2^300")
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,8 @@ class QuantizedTensor:
     def check(self, channels: int) -> None:
         """Raise ValueError unless this can be the quantizer of a tensor of so many channels."""
         count = 2 ** check_bits("tensor", self.bits) - 1
-        if not 0 < self.scale < float("inf"):
-            raise ValueError(f"scale is {self.scale}, needs a finite number above 0")
+        if not 1 / LARGEST <= self.scale <= LARGEST:
+            raise ValueError(f"scale is {self.scale}, needs 2^-300 to 2^300")
         if not self.qmin <= self.zero_point <= self.qmax:
             raise ValueError(f"zero_point is {self.zero_point}, needs {self.qmin} to {self.qmax}")
         _check_shape("crossings", self.crossings, (channels, count), (1, count))

@@ -145,6 +145,7 @@ class State:
     history: list[dict[str, float]]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what becomes of it is looked at in each epoch
 def train(
     graph: Graph,
     images: Labelled,
@@ -234,6 +235,12 @@ def _train_epoch(
         state.optimizer.step(state.parameters, gradients, recipe.rate * factor)
         _update_running(state.parameters, statistics)
         total += float(loss)
+    try:
+        graph.check_parameters(state.parameters)
+    except InputError as error:
+        raise InputError(
+            f"training: {error} after epoch {state.epoch + 1}; lower the rate"
+        ) from error
     return total / steps
 
 

@@ -293,7 +293,7 @@ TARGETS = (
         quick=60,
     ),
     *(
-        Target(f"vectors-{name}", _vectors(name), values.JSON, load_vectors(name), ".json", quick=15)
+        Target(f"vectors-{name}", _vectors(name), values.JSON, load_vectors(name), quick=15)
         for name in ("clip", "dequantize", "max_pool2d", "fused_conv2d", "program")
     ),
 )

@@ -275,9 +275,11 @@ def _training() -> dict[str, bytes]:
 
 
 def resume(path: Path) -> None:
-    """Go on from the checkpoint; all that is left is an epoch at most."""
-    with np.errstate(all="ignore"):
+    """Go on from the checkpoint; all that is left is an epoch at most, which may diverge."""
+    try:
         train(tiny(), _Labelled(), RECIPE, seed=0, checkpoint=path)
+    except ValueError as error:
+        named(path, error)
 
 
 @cache
