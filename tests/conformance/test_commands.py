@@ -295,7 +295,7 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["gen", "conv2d"], ["conv2d", "tensors", "verify --exec"]),
         (["verify", "clip", "--case", "clip/x/1"], ["clip/x/1"]),
         (["verify", "clip", "--case", "clip/inside/1", "--case", "clip/x"], ["clip/x"]),
-        (["verify", "clip", "--junit", "x", "--html", "./x"], ["--html: ./x is the file of --junit"]),
+        (["verify", "clip", "--junit", "x", "--html", "./x"], ["./x is the file of --junit"]),
         (["verify", "--pipe", "./k", "--profile", "fast"], ["profile", "fast", "tflite_up"]),
         (["verify", "--pipe", "./k", "--bits", "17"], ["bits", "1 to 16"]),
         (["verify", "--pipe", "./k", "--signs", "both"], ["signs", "both", "unsigned"]),
