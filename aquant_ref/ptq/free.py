@@ -19,10 +19,12 @@ from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.quantizers import QuantizedLayer, QuantizedTensor
 from aquant_ref.quant.qparams import SCALE_FLOOR
+from aquant_ref.quant.rounding import half_up
 
 Array = NDArray[Any]
 
 CUT_STEPS = 2**14  # of a zero tensor: what an activation cuts off is no more steps than these
+BIAS_BITS = 30  # of a bias in units: so many and one for the sum with its product fit int32
 LOGIT_BITS = 30  # of the largest bias of a last layer without weights
 
 
@@ -51,13 +53,17 @@ def scale_of_zeros(
 def settle(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None:
     """Give the dead channels of all `layers` but the last one a unit that fits, in place.
 
-    Spec: AQ-SNAP-6. It is a step of the quantizer that they are rounded by; a bias far beyond the
-    codes of all that read it becomes one just beyond, which has the same code.
+    Spec: AQ-SNAP-6, AQ-SNAP-7. It is a step of the quantizer that they are rounded by; a bias far
+    beyond the codes of all that read it becomes one just beyond, which has the same code. Before
+    that, weights that are nothing beside their bias become zero, or coarser.
     """
-    for name, layer in layers.items():
-        dead = dead_channels(layer)
+    for name, given in layers.items():
         found = list(_rounded_into(draft, name))
-        if not found or not dead.any():  # the logits are rounded into nothing
+        if not found:  # the logits are rounded into nothing
+            continue
+        layers[name] = layer = coarsened(given)
+        dead = dead_channels(layer)
+        if not dead.any():
             continue
         low, high = -np.inf, np.inf
         if not any(summed for _, summed in found):  # else the other term may bring it back
@@ -68,6 +74,21 @@ def settle(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None:
             unit=np.where(dead, found[0][0].scale, layer.unit),
             bias=np.where(dead, np.clip(layer.bias, low, high), layer.bias),
         )
+
+
+def coarsened(layer: QuantizedLayer) -> QuantizedLayer:
+    """The same where each bias is below 2^30 units; else the unit is doubled until it is.
+
+    Spec: AQ-SNAP-7.
+    """
+    extra = np.maximum(np.frexp(layer.bias / layer.unit)[1] - BIAS_BITS, 0)
+    if not extra.any():
+        return layer
+    weights = layer.integers()
+    by_channel = (-1, *(1,) * (weights.ndim - 1))
+    steps = half_up(np.ldexp(weights.astype(np.float64), -extra.reshape(by_channel)))
+    codes = steps + layer.zero_point.reshape(by_channel)
+    return replace(layer, codes=codes.astype(layer.codes.dtype), unit=np.ldexp(layer.unit, extra))
 
 
 def _rounded_into(

@@ -6,7 +6,7 @@ What must combine in integers is moved to the nearest value where it does, in th
 * scales of tensors and units of layers get float32's 24 bits, so that products stay exact;
 * where two terms meet in an add, one that is a layer has its unit moved, by less than 2^-16 of it,
   so that the ratio of the two is a 16-bit integer times a power of two;
-* what is zero has a free unit, which is chosen so that it fits (`free`);
+* what is zero, or next to nothing beside its bias, has a unit that fits (`free`);
 * the last layer's bias becomes an integer number of its unit, so that logits are integers;
 * borders become crossings, found by bisection to the last bit of float64; the polynomial is kept
   beside them for hardware that has no thresholds (AQ-SNAP-5).
@@ -81,8 +81,8 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
             to_single(scale.scale * draft.input_scale(name)),
             parameters[f"{name}.bias"].astype(np.float64),
         )
-    settle(draft, layers)
     _check_units(layers)
+    settle(draft, layers)
     _snap_adds(draft, layers)
     layers[graph.output] = _snap_logits(graph.output, layers[graph.output])
     return QuantizedGraph(graph, layers, tensors, source, windows)
@@ -192,9 +192,10 @@ def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
 
 
 def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
-    """The largest relative change that the snap made to a scale or a unit, free ones left out.
+    """The largest relative change that the snap made to a scale or a unit, free ones and those of
+    coarser weights left out.
 
-    Spec: AQ-SNAP-5, AQ-SNAP-6.
+    Spec: AQ-SNAP-5 to AQ-SNAP-7.
     """
     pairs: list[tuple[Any, Any]] = [
         (model.tensors[name].scale, each.scale) for name, each in network.tensors.items()
@@ -204,6 +205,7 @@ def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
         while read not in network.tensors:  # what a concat puts together has one scale
             read = network.graph.node(read).inputs[0]
         unit = network.scales[name].scale * network.tensors[read].scale
-        alive = ~dead_channels(layer)
-        pairs.append((layer.unit[alive], unit[alive]))
+        same = (layer.codes == network.codes[name]).reshape(len(unit), -1).all(axis=1)
+        moved = same & ~dead_channels(layer)
+        pairs.append((layer.unit[moved], unit[moved]))
     return max(float(np.max(abs(after / before - 1), initial=0)) for after, before in pairs)

@@ -107,6 +107,20 @@ def test_a_dead_channel_is_its_bias_in_steps_that_fit(layer: str) -> None:
         lower(model)
 
 
+@pytest.mark.parametrize(("factor", "bias"), [(1e-5, 0.5), (1e-7, -0.5), (2e-8, 90.0), (1, -1e9)])
+def test_weights_that_are_nothing_beside_their_bias_are_lowered(factor: float, bias: float) -> None:
+    """As folding leaves them where a batch norm has all but switched a channel off."""
+    parameters = small.parameters()
+    for layer in ("stem.conv", "body.conv1", "inverted.depth", "tail.conv"):
+        parameters[f"{layer}.weight"][1] *= np.float32(factor)
+        parameters[f"{layer}.bias"][1] = bias
+    model = quantize(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
+    images = networks.hard_images(model, 3)
+    assert_engine_equals_oracle(model, images)
+    for profile in ("exact", "float32"):
+        assert_fixed_equals_oracle(model, images, 8, profile)
+
+
 def test_a_threshold_beyond_every_accumulator_is_written_as_2_to_the_62() -> None:
     model = networks.residual_network(0)
     layer = model.layers["stem.conv"]

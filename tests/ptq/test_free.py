@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from aquant_ref import oracle
 from aquant_ref.errors import InputError
+from aquant_ref.nn.quantizers import QuantizedLayer
 from aquant_ref.ptq import METHODS, observe
 from aquant_ref.ptq.adaround import AdaRound
+from aquant_ref.ptq.free import coarsened
 from aquant_ref.ptq.methods import learned
 from aquant_ref.ptq.observers import WeightScale, search_weight_scale
 from aquant_ref.ptq.snap import largest_change, snap
@@ -96,3 +100,15 @@ def test_a_unit_outside_float32_is_refused_by_the_name_of_the_layer() -> None:
     network.scales["body.conv1"] = replace(scales, scale=scales.scale * 100)
     with pytest.raises(InputError, match=r"^body.conv1: .* outside float32$"):
         snap(network, {})
+
+
+def test_a_bias_of_too_many_units_makes_the_weights_beside_it_coarser() -> None:
+    """The third has 2^30 units, so its unit is doubled; the fourth is left without a weight."""
+    codes = np.array([[0, 3, 7, 5]] * 4, np.uint16)
+    bias = np.array([0.0, -(2.0**30) + 1, 2.0**30, -(2.0**40)])
+    zero_point = np.full(4, 2, np.int32)
+    found = coarsened(QuantizedLayer(codes, zero_point, 3, np.ones(4), bias))
+    assert found.unit.tolist() == [1, 1, 2, 2**11]
+    halves = [oracle.half_up(Fraction(code - 2, 2)) for code in (0, 3, 7, 5)]
+    assert found.integers().tolist() == [[-2, 1, 5, 3], [-2, 1, 5, 3], halves, [0, 0, 0, 0]]
+    found.check((4, 4))
