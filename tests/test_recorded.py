@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import reference_models
@@ -24,6 +25,7 @@ from aquant_ref.formats import native
 from aquant_ref.nn.train import Recipe, initial_parameters
 from aquant_ref.origin import Origin
 from aquant_ref.ptq import observers
+from tests import tiny
 from tests.data import sets
 
 Captured = pytest.CaptureFixture[str]
@@ -31,25 +33,22 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """Folders give images that resnet8 takes, and few values are searched for a scale."""
+    """Folders give images of 4x4, and few values are searched for a scale."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "RESIZED", 32)
-        patch.setattr(folder, "CROPPED", 32)
+        patch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
+        patch.setattr(folder, "RESIZED", 4)
+        patch.setattr(folder, "CROPPED", 4)
         patch.setattr(observers, "OBSERVED", 1 << 12)
         yield
 
 
-def weights(path: Path, classes: tuple[str, ...]) -> Path:
-    graph = reference_models.get("resnet8").build(len(classes))
-    meta = {"model": "resnet8", "classes": list(classes)}
-    native.save(path, "weights", meta=meta, arrays=initial_parameters(graph, 0))
-    return path
-
-
-def quantize(root: Path, spec: str) -> list[str]:
+def quantize(root: Path, spec: str, model: str) -> list[str]:
     classes = data.load(spec, split="test").classes
+    graph = reference_models.get(model).build(len(classes))
+    meta = {"model": model, "classes": list(classes)}
+    native.save(root / "w.npz", "weights", meta=meta, arrays=initial_parameters(graph, 0))
     setting = ["--method", "rtn", "--weight-bits", "4", "--act-bits", "4", "--images", "6"]
-    options = ["--data", spec, "--weights", str(weights(root / "w.npz", classes))]
+    options = ["--model", model, "--data", spec, "--weights", str(root / "w.npz")]
     return ["quantize", *setting, *options, "--out", str(root / "out")]
 
 
@@ -57,10 +56,10 @@ def quantize(root: Path, spec: str) -> list[str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network quantized on idx:digits, given as a relative path; in out/."""
     root = tmp_path_factory.mktemp("digits")
-    sets.idx_plain(root / "digits")
+    tiny.write_set(root / "digits", 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        assert cli.main(quantize(root, "idx:digits")) == 0
+        assert cli.main(quantize(root, "idx:digits", "tiny")) == 0
     return root
 
 
@@ -88,7 +87,7 @@ def test_the_recorded_set_is_the_default_from_whatever_folder(
     out = ran(capsys, made / "out")
     assert f"program.npz on idx:{made}/digits\n" in out
     assert "quantized on" not in out
-    assert "6 images" in out
+    assert "10 images" in out
     result = saved.rerun(made / "out").result
     assert (result["data"], result["same_images"]) == (f"idx:{made}/digits", True)
 
@@ -98,7 +97,7 @@ def test_another_set_is_named_and_the_same_one_elsewhere_is_not(
 ) -> None:
     shutil.copytree(digits / "digits", digits / "same")
     assert "quantized on" not in ran(capsys, digits / "out", "--data", f"idx:{digits}/same")
-    other = sets.idx_file(sets.np.full((6, 28, 28), 9, sets.np.uint8))
+    other = sets.idx_file(np.full((10, *tiny.SHAPE[1:]), 9, np.uint8))
     (digits / "same/t10k-images-idx3-ubyte").write_bytes(other)
     out = ran(capsys, digits / "out", "--data", f"idx:{digits}/same")
     assert f"on idx:{digits}/same\n  quantized on idx:{digits}/digits\n" in out
@@ -151,17 +150,18 @@ def test_a_set_that_is_divided_here_says_so_in_every_output(
 ) -> None:
     spec = sets.undivided_folder(tmp_path / "set")
     how = "split by seed 0: 80 % train, 20 % test"
-    job = quantize(tmp_path, spec)
+    monkeypatch.setattr(tiny, "SHAPE", (3, 4, 4))
+    model = replace(tiny.TINY, recipes={"folder": Recipe(1, batch=4, crop=0)})
+    monkeypatch.setitem(reference_models.MODELS, "tiny", model)
+    job = quantize(tmp_path, spec, "tiny")
     assert cli.main(job) == 0
-    assert f"resnet8 on {spec} with {tmp_path}/w.npz, {how}: rtn" in capsys.readouterr().out
+    assert f"tiny on {spec} with {tmp_path}/w.npz, {how}: rtn" in capsys.readouterr().out
     result = json.loads((tmp_path / "out/result.json").read_text())
     assert result["data_set"]["division"] == how
     assert f"on {spec}, {how}\n" in ran(capsys, tmp_path / "out")
     assert saved.rerun(tmp_path / "out").result["division"] == how
-    model = replace(reference_models.get("resnet8"), recipes={"folder": Recipe(1, batch=4)})
-    monkeypatch.setitem(reference_models.MODELS, "resnet8", model)
     trained = tmp_path / "trained.npz"
-    assert cli.main(["train", "resnet8", "--data", spec, "--out", str(trained)]) == 0
+    assert cli.main(["train", "tiny", "--data", spec, "--out", str(trained)]) == 0
     assert f"trained on folder, {how}\n" in capsys.readouterr().err
     assert native.load(trained, "weights")[0]["data"] == f"folder, {how}"
     evidence = claims.Evidence({"found": 1}, "what was found")
@@ -171,7 +171,7 @@ def test_a_set_that_is_divided_here_says_so_in_every_output(
     monkeypatch.setattr(claims.Inputs, "load", lambda *_, **__: None)
     assert cli.main(["claim", "2", *setting]) == 0
     assert f"{spec}: {how}\n" in capsys.readouterr().out
-    row = Origin.find("resnet8", spec, str(tmp_path / "w.npz")).row()  # of every other table
+    row = Origin.find("tiny", spec, str(tmp_path / "w.npz")).row()  # of every other table
     assert row["data"] == f"folder, {how}"
 
 
