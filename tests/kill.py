@@ -26,7 +26,7 @@ CLONE = Path(__file__).resolve().parent.parent
 SHORT = ["--model", "tiny", "--data", "idx:set", "--weights", "w.npz", "--images", "40"]
 ROWS = [*SHORT, "--out", "rows.json"]
 COMMANDS = {
-    "table": ["table", *ROWS, "--bits", "W2A2,W4A4", "--iters", "60", "--threads", "2"],
+    "table": ["table", *ROWS, "--bits", "W2A2,W4A4", "--iters", "20", "--threads", "1"],
     "exact": ["exact", *ROWS, "--bits", "W2A2,W3A3,W4A4", "--iters", "60"],
     "fixed-point": ["fixed-point", *ROWS, "--bits", "W2A2,W3A3,W4A4", "--iters", "60"],
     "train": ["train", "tiny", "--data", "idx:set", "--epochs", "60", "--out", "trained.npz"],
