@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.checks import shown
+from aquant_ref.errors import InputError
 from aquant_ref.integer.fixed_point import MULTIPLIER_END, MULTIPLIER_MIN, PROFILES
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.integer.shift import MAX_SHIFT
@@ -33,7 +35,7 @@ NEVER = -(2**30)
 
 
 def check_fixed(each: Instruction) -> None:
-    """Raise ValueError, which names the instruction, for numbers that it cannot be run with.
+    """Raise InputError, which names the instruction, for numbers that it cannot be run with.
 
     Spec: AQ-FIXED-8, AQ-FIXED-9. Shapes that depend on the input are not looked at.
     """
@@ -52,26 +54,26 @@ def code_range(each: Instruction) -> tuple[int, int]:
 
 def _within(each: Instruction, key: str, values: Any, low: int, high: int) -> None:
     if not bool(((np.asarray(values) >= low) & (np.asarray(values) <= high)).all()):
-        raise ValueError(f"{each.name}: its {key} is not in {low}..{high}")
+        raise InputError(f"{each.name}: its {key} is not in {low}..{high}")
 
 
 def _check_rescale(each: Instruction) -> None:
     profile, m = each.attributes.get("profile"), each.arrays["multiplier"]
     if profile not in RESCALES[each.op]:
-        raise ValueError(f"{each.name}: its profile cannot be {profile!r}")
+        raise InputError(f"{each.name}: its profile cannot be {shown(profile)}")
     _within(each, "left", each.arrays["left"], 0, 31)
     if each.op == "rescale":
         _within(each, "multiplier", m, MULTIPLIER_MIN, MULTIPLIER_END - 1)
         _within(each, "shift", each.arrays["shift"], 0, MAX_SHIFT)
     elif not bool((np.isfinite(m) & (m > 0)).all()):
-        raise ValueError(f"{each.name}: its multiplier is not a finite number above 0")
+        raise InputError(f"{each.name}: its multiplier is not a finite number above 0")
 
 
 def _check_border(each: Instruction) -> None:
     number, arrays = each.attributes, each.arrays
     for key in BORDER_NUMBERS:
         if type(number.get(key)) is not int:
-            raise ValueError(f"{each.name}: its {key} cannot be {number.get(key)}")
+            raise InputError(f"{each.name}: its {key} cannot be {shown(number.get(key))}")
     bits, _, least, largest, low, high, multiplier, shift = (number[k] for k in BORDER_NUMBERS)
     _within(each, "fraction_bits", bits, 0, MAX_FRACTION_BITS)
     _within(each, "low and high", [low, high], INT32_MIN, INT32_MAX)
@@ -85,9 +87,9 @@ def _check_border(each: Instruction) -> None:
     _within(each, "tau", taus, -LARGEST_TAU, LARGEST_TAU)
     coefficients = arrays["coefficients"]
     if coefficients.ndim != 2 or coefficients.shape[1] != 3:
-        raise ValueError(f"{each.name}: its coefficients have shape {coefficients.shape}")
+        raise InputError(f"{each.name}: its coefficients have shape {coefficients.shape}")
     total = abs(coefficients.astype(np.int64)).sum(axis=1)
     _within(each, "coefficients", total, 0, LARGEST_SUM)
     if arrays["lift"].shape != (1 << bits,):
-        raise ValueError(f"{each.name}: its lift has shape {arrays['lift'].shape}")
+        raise InputError(f"{each.name}: its lift has shape {arrays['lift'].shape}")
     _within(each, "lift of 0", arrays["lift"][0], NEVER, NEVER)

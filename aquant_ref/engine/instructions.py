@@ -40,9 +40,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.check_fixed import RESCALES, check_fixed, code_range
+from aquant_ref.checks import integer, shown
+from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES, check_fixed, code_range
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
+from aquant_ref.formats.native import check_name
 from aquant_ref.integer import geometry
 
 Array = NDArray[Any]
@@ -108,19 +110,22 @@ class Instruction:
 
 
 def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str, Shape]:
-    """Raise ValueError, which names the instruction, unless these make a program that can be run.
+    """Raise InputError, which names the instruction, unless these make a program that can be run.
 
     The last one must make the logits, with a linear layer. Returns the shapes of all tensors, the
     batch axis left out.
     """
-    _need("image", len(input_shape) == 3 and min(input_shape) >= 1, f"has shape {input_shape}")
+    _check_image(input_shape)
     shapes: dict[str, Shape] = {IMAGE: input_shape}
     codes = {IMAGE: (0, 255)}  # the range of the codes of each tensor that holds some
     for each in instructions:
+        check_name(each.name, "instruction")
         _need(each.name, each.name not in shapes, "is made twice")
-        _need(each.name, each.op in ARRAYS, f"there is no operation {each.op!r}")
-        _need(each.name, _inputs_fit(each), f"cannot have {len(each.inputs)} inputs")
+        known = isinstance(each.op, str) and each.op in ARRAYS
+        _need(each.name, known, f"there is no operation {shown(each.op)}")
+        _need(each.name, _inputs_fit(each), f"cannot have the inputs {shown(each.inputs)}")
         for name in each.inputs:
+            check_name(name, f"{each.name}: input")
             _need(each.name, name in shapes, f"reads {name!r} before it is made")
             _need(
                 each.name,
@@ -131,7 +136,8 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
         _check_arrays(each)
         check_fixed(each)
         shape = shape_of(each, *(shapes[name] for name in each.inputs))
-        _need(each.name, prod(shape) <= geometry.LARGEST_TENSOR, f"is too large, {shape}")
+        fits = prod(shape) <= geometry.LARGEST_TENSOR and shape[0] <= geometry.LARGEST_CHANNELS
+        _need(each.name, fits, f"is too large, {shape}")
         shapes[each.name] = shape
         if each.op in TABLES:
             _check_tables(each, *codes[each.inputs[0]])
@@ -149,9 +155,18 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
     return shapes
 
 
+def _check_image(shape: Any) -> None:
+    if not isinstance(shape, tuple) or len(shape) != 3:
+        raise InputError(f"image: has shape {shown(shape)}, needs (C, H, W)")
+    for size in shape:
+        integer("image: its shape", size, 1, geometry.LARGEST_TENSOR)
+    fits = prod(shape) <= geometry.LARGEST_TENSOR and shape[0] <= geometry.LARGEST_CHANNELS
+    _need("image", fits, f"is too large, {shape}")
+
+
 def _need(name: str, holds: bool, otherwise: str) -> None:
     if not holds:
-        raise ValueError(f"{name}: {otherwise}")
+        raise InputError(f"{name}: {otherwise}")
 
 
 @contextmanager
@@ -160,7 +175,7 @@ def _named(each: Instruction) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise ValueError(f"{each.name}: {error}") from error
+        raise InputError(f"{each.name}: {error}") from error
 
 
 def code_type(least: int, largest: int) -> str | None:
@@ -175,12 +190,26 @@ def code_type(least: int, largest: int) -> str | None:
 
 
 def _inputs_fit(each: Instruction) -> bool:
+    if not isinstance(each.inputs, tuple):
+        return False
     if each.op == "concat":
         return len(each.inputs) >= 2
     return len(each.inputs) == (2 if each.op in TWO_INPUTS else 1)
 
 
+def attributes_of(op: str) -> frozenset[str]:
+    """The names of all attributes that an instruction has."""
+    windows = (*WINDOWS[op], "padding") if op in WINDOWS else ()
+    rest = ("profile",) if op in RESCALES else BORDER_NUMBERS if op == "border" else ()
+    return frozenset((*NUMBERS.get(op, ()), *windows, *rest))
+
+
 def _check_attributes(each: Instruction) -> None:
+    _need(each.name, isinstance(each.attributes, Mapping), "its attributes are no mapping")
+    has = attributes_of(each.op)
+    for key in each.attributes:
+        known = ", ".join(sorted(has)) or "none"
+        _need(each.name, key in has, f"{each.op} has no attribute {shown(key)}; it has {known}")
     checks: list[tuple[str, int, Callable[[Any], Any]]] = [
         (key, 0, partial(geometry.whole, key, least=least))
         for key, least in NUMBERS.get(each.op, {}).items()
@@ -195,7 +224,7 @@ def _check_attributes(each: Instruction) -> None:
             fits = _is_plain(given, depth)
         except InputError:
             fits = False
-        _need(each.name, fits, f"its {key} cannot be {given}")
+        _need(each.name, fits, f"its {key} cannot be {shown(given)}")
 
 
 def _is_plain(value: Any, depth: int) -> bool:
@@ -206,6 +235,9 @@ def _is_plain(value: Any, depth: int) -> bool:
 
 
 def _check_arrays(each: Instruction) -> None:
+    for key in sorted(ARRAYS[each.op].keys() ^ each.arrays.keys()):
+        state = "not one of its" if key in each.arrays else "missing"
+        _need(each.name, False, f"array {shown(key)} is {state}")
     for key, array in each.arrays.items():
         _need(
             each.name,
@@ -252,7 +284,7 @@ def _check_tables(each: Instruction, least: int, largest: int) -> None:
 def shape_of(each: Instruction, shape: Shape, *others: Shape) -> Shape:
     """The shape (C, H, W) or (C,) of what `each` makes of tensors of such shapes.
 
-    Raises ValueError, which names the instruction, where its arrays or attributes do not fit them.
+    Raises InputError, which names the instruction, where its arrays or attributes do not fit them.
     """
     arrays, channels = each.arrays, shape[0]
     axes = (1,) if each.op == "linear" else (3,) if each.op in WINDOWS else (1, 3)

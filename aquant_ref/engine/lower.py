@@ -38,6 +38,7 @@ from aquant_ref.quant.window import WindowBorder
 
 Array = NDArray[Any]
 
+MOST_THRESHOLDS = 1 << 24  # of a tensor: each is an exact fraction, made in Python
 UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is always reached
 
 
@@ -88,6 +89,7 @@ class Lowering:
 
     def __init__(self, model: QuantizedGraph) -> None:
         self.model = model
+        model.check()
         _check_integer(model)
         self._instructions: list[Instruction] = []
         self.decisions: list[Decisions] = []
@@ -136,6 +138,11 @@ class Lowering:
 
     def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
         tensor = self.model.stored(name)
+        if len(meaning.unit) * tensor.crossings.shape[1] > MOST_THRESHOLDS:
+            raise InputError(
+                f"{name}: {tensor.bits} bits in {len(meaning.unit)} channels need more than "
+                f"{MOST_THRESHOLDS} thresholds"
+            )
         zero_point = np.full(len(meaning.unit), tensor.zero_point, np.int32)
         scale = Fraction(tensor.scale)
         rows = np.broadcast_to(tensor.crossings, (len(meaning.unit), tensor.crossings.shape[1]))

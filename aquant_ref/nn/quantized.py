@@ -13,6 +13,7 @@ is stored with wide codes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,13 +28,14 @@ from numpy.typing import NDArray
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Graph
-from aquant_ref.nn.operations import Node, windows
+from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.quantizers import (
     FeedbackBorder,
     QuantizedLayer,
     QuantizedTensor,
     check_window,
 )
+from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.windows import pair
 from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
 
@@ -235,7 +237,11 @@ class QuantizedGraph:
         return tables
 
     def save(self, path: str | Path) -> None:
-        """Write the model file; raises InputError if `path` cannot be written."""
+        """Write the model file.
+
+        Raises InputError as `check` does, and if `path` cannot be written.
+        """
+        self.check()
         meta, arrays = self._content()
         native.save(path, "model", meta=meta, arrays=arrays)
 
@@ -322,15 +328,27 @@ class QuantizedGraph:
             source, floats = dict(meta["source"]), _under(arrays, "floats/")
             model = cls(graph, layers, tensors, source, windows, floats)
             model.check()
+            made = model._content()
+            if json.dumps(made[0], sort_keys=True) != json.dumps(meta, sort_keys=True):
+                raise ValueError("its metadata are not those of such a model")
+            for name in sorted(made[1].keys() | arrays.keys()):
+                both = made[1].get(name), arrays.get(name)
+                kinds = [(each.dtype, each.shape) for each in both if each is not None]
+                if len(kinds) != 2 or kinds[0] != kinds[1]:
+                    raise ValueError(f"array {name!r} is not one of such a model")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path}: is not a quantized model ({error})") from error
         return model
 
     def check(self) -> None:
-        """Raise ValueError, which names the node, unless the parts fit the graph and one another.
+        """Raise InputError, which names the node, unless the parts fit the graph and one another.
 
         Spec: AQ-IDEAL-1.
         """
+        check_structure(self.graph)
+        for name in (*self.tensors, *self.windows):
+            if name not in self.graph.shapes:
+                raise InputError(f"{name}: has a quantizer, and is no node")
         weights = {
             name.removesuffix(".weight"): shape
             for name, shape in self.graph.parameter_shapes.items()
@@ -339,12 +357,14 @@ class QuantizedGraph:
         if self.floats:
             self.graph.check_parameters(self.floats)
         elif INPUT not in self.tensors:
-            raise ValueError(f"{INPUT}: has no quantizer")
-        if INPUT in self.tensors and self.tensors[INPUT].signed:
-            raise ValueError(f"{INPUT}: its codes are pixels, which are unsigned")
+            raise InputError(f"{INPUT}: has no quantizer")
+        if self.graph.output in self.tensors:
+            raise InputError(f"{self.graph.output}: is the output, which has no quantizer")
+        if (image := self.tensors.get(INPUT)) and (image.signed or image.bits != 8):
+            raise InputError(f"{INPUT}: its codes are pixels, which are unsigned, of 8 bits")
         needed = set() if self.floats else set(weights)
         for name in sorted(needed ^ self.layers.keys()):
-            raise ValueError(f"{name}: {'has no' if name in needed else 'needs no'} codes")
+            raise InputError(f"{name}: {'has no' if name in needed else 'needs no'} codes")
         for name, tensor in self.tensors.items():
             with _named(name):
                 tensor.check(self.graph.shapes[name][0])
@@ -352,12 +372,27 @@ class QuantizedGraph:
             with _named(name):
                 layer.check(weights[name])
                 self.input_scale(name)
+        if not self.floats:
+            self._check_lowered()
         for name, border in self.windows.items():
             node = self.graph.node(name)
+            if node.op != "conv2d":
+                raise InputError(f"{name}: is {node.op}, which does not round in windows")
             with _named(name):
                 read = node.inputs[0]
                 rows = self.graph.shapes[read][0] * int(np.prod(pair(node["kernel"])))
                 check_window(border, rows, self.tensors[self.code_source(read)])
+
+
+    def _check_lowered(self) -> None:
+        """Raise InputError where a node reads what has no integer form, or makes it."""
+        for node in self.graph.nodes:
+            if node.op in (*CEILINGS, "requantize") and node.name not in self.tensors:
+                raise InputError(
+                    f"{node.name}: a {node.op} without a quantizer has no integer form"
+                )
+            if node.op in ("max_pool", "avg_pool", "global_avg_pool"):
+                self.input_scale(node.name)
 
 
 @contextmanager
@@ -366,7 +401,7 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise InputError(f"{name}: {error}") from error
 
 
 def _under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

@@ -116,6 +116,21 @@ class Windows:
 
     def counts(self) -> Array:
         """(OH, OW) int64: how many real, not padded, pixels each window meets."""
-        ones = np.ones((1, 1, self.height, self.width), np.int64)
-        one_channel = Windows(ones.shape, self.kernel, self.stride, self.padding, self.dilation)
-        return np.asarray(one_channel.columns(ones)[0, 0].sum(axis=(0, 1)))
+        along = []
+        axes = zip(
+            (self.height, self.width),
+            (self.out_height, self.out_width),
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.dilation,
+            strict=True,
+        )
+        for size, windows, kernel, stride, (before, _), dilation in axes:
+            pixels = np.zeros(windows, np.int64)
+            starts = stride * np.arange(windows) - before
+            for tap in range(kernel):
+                pixel = starts + tap * dilation
+                pixels += (pixel >= 0) & (pixel < size)
+            along.append(pixels)
+        return np.multiply.outer(*along)

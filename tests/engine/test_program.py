@@ -41,6 +41,58 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "no instructions": (first(0), "makes no logits"),
     "the first two instructions": (first(2), "makes no logits"),
     "no image": (lambda meta, arrays: meta.update(input_shape=[2, 0, 3]), "image"),
+    "an image of text": (lambda meta, arrays: meta.update(input_shape="233"), "image"),
+    "an image of booleans": (lambda meta, arrays: meta.update(input_shape=[True, 2, 3]), "image"),
+    "an image of fractions": (lambda meta, arrays: meta.update(input_shape=[2.0, 2, 3]), "image"),
+    "a huge image": (
+        lambda meta, arrays: meta.update(input_shape=[1, 2**20, 2**20]),
+        "image: is too large",
+    ),
+    "an image of too many channels": (
+        lambda meta, arrays: meta.update(input_shape=[2**17, 1, 1]),
+        "image: is too large",
+    ),
+    "an attribute too many": (
+        attribute("stem.conv.acc", strides=[2, 2]),
+        "stem.conv.acc: conv2d has no attribute 'strides'; it has dilation, groups, padding, str",
+    ),
+    "an attribute of another": (attribute("head.linear", groups=1), "head.linear: linear has no"),
+    "an array of another": (
+        lambda meta, arrays: arrays.update({"stem.conv.acc/bias": np.zeros(4, np.int32)}),
+        "stem.conv.acc/bias",
+    ),
+    "groups of text": (attribute("stem.conv.acc", groups="1"), "its groups cannot be '1'"),
+    "groups of a boolean": (attribute("stem.conv.acc", groups=True), "its groups cannot be"),
+    "huge groups": (attribute("stem.conv.acc", groups=2**53), "its groups cannot be"),
+    "a huge padding": (
+        attribute("stem.conv.acc", padding=[[2**53, 0], [0, 0]]),
+        "its padding cannot be",
+    ),
+    "a large padding": (
+        attribute("stem.conv.acc", padding=[[2**27, 0], [2**27, 0]]),
+        "stem.conv.acc: the windows",
+    ),
+    "a negative padding": (
+        attribute("stem.conv.acc", padding=[[-1, 0], [0, 0]]),
+        "its padding cannot be",
+    ),
+    "a stride of text": (attribute("stem.conv.acc", stride="11"), "its stride cannot be '11'"),
+    "a name that is none": (
+        lambda meta, arrays: meta["instructions"][-1].update(name="a\nb"),
+        "a\\",
+    ),
+    "an operation that is none": (
+        lambda meta, arrays: meta["instructions"][-1].update(op=["linear"]),
+        "is not an integer program",
+    ),
+    "inputs of text": (
+        lambda meta, arrays: meta["instructions"][-1].update(inputs="x"),
+        "head.linear: ",
+    ),
+    "attributes of a list": (
+        lambda meta, arrays: meta["instructions"][-1].update(attributes=[]),
+        "head.linear: ",
+    ),
     "no source": (lambda meta, arrays: meta.pop("source"), "source"),
     "a stride of 0": (attribute("stem.conv.acc", stride=[0, 0]), "its stride cannot be"),
     "one stride": (attribute("stem.conv.acc", stride=[1]), "its stride cannot be"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aquant_ref import nn
-from aquant_ref.engine.instructions import ARRAYS, Instruction, check, shape_of
+from aquant_ref.engine.instructions import ARRAYS, Instruction, attributes_of, check, shape_of
 from aquant_ref.errors import InputError
 from aquant_ref.integer import accumulate_conv2d
 from aquant_ref.nn.bordered import bordered_conv2d
@@ -63,7 +63,7 @@ def geometry(kernel: Any = (2, 3), **where: Any) -> Any:
 
 def instruction(op: str) -> Callable[..., Any]:
     def door(**where: Any) -> Any:
-        attributes = {"kernel": (2, 3), **WHOLE, "groups": 1, "zero_code": 0, **where}
+        attributes: dict[str, Any] = {"kernel": (2, 3), **WHOLE, "groups": 1, "zero_code": 0, **where}
         zeros, table = np.zeros(2, np.int32), np.zeros((1, 256), np.int32)
         places = (4, 5) if attributes["padding"] == PADDED else (3, 3)
         arrays = {
@@ -75,6 +75,8 @@ def instruction(op: str) -> Callable[..., Any]:
             "factor": np.ones(places, np.int32),
         }
         arrays = {key: arrays[key] for key in ARRAYS[op]}
+        own = attributes_of(op) | where.keys()
+        attributes = {key: value for key, value in attributes.items() if key in own}
         each = Instruction("n", op, ("image",), attributes, arrays)
         with pytest.raises(ValueError, match=r"^n: |^program: makes no logits$") as found:
             check(SHAPE, (each,))
