@@ -27,6 +27,7 @@ from aquant_ref.engine.trace import Comparison, compare_runs
 from aquant_ref.engine.witness import Search, Witnesses
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import check_writable_file
+from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.inputs import check_classes, check_images
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.outputs import FILES
@@ -87,7 +88,10 @@ class Saved:
             raise InputError(f"--images: needs at least 1, got {count}")
         test = data.load(data_set, split="test", progress=progress)
         check_images(self.model.graph, test, data_set)
-        check_classes(self.model.graph, test, data_set, self.model.source.get("classes", ()))
+        classes = self.model.source.get("classes", [])
+        if not fits(classes, ListOf(str)):
+            raise InputError(f"{self.directory / FILES[0]}: its classes are not a list of names")
+        check_classes(self.model.graph, test, data_set, classes)
         return test if count is None else test.limited(count)
 
 

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, printable
 
 
 class ReaderGone(Exception):
@@ -39,8 +39,11 @@ def open_streams() -> None:
 
 
 def show(text: str) -> None:
-    """A result on standard output; raises InputError where it cannot be written, or ReaderGone."""
-    _write(f"{text}\n")
+    """A result on standard output; raises InputError where it cannot be written, or ReaderGone.
+
+    What a file says of itself is in it, so that of each line only what is printable is written.
+    """
+    _write("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
 
 def end_output() -> None:
@@ -63,7 +66,7 @@ def _write(text: str) -> None:
 def say(text: str) -> None:
     """A line on standard error; nothing where that cannot be written, since nobody can be told."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
     except OSError:
         _write_no_more(sys.stderr)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors, without_prefix
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.train import Recipe
@@ -81,6 +82,8 @@ class ReferenceModel:
             raise InputError(
                 f"{path}: holds weights of {meta.get('model')!r}, not of {self.name!r}"
             )
+        if not fits(meta["classes"], ListOf(str)):
+            raise InputError(f"{path}: its classes are not a list of names")
         graph = self.build(len(meta["classes"]))
         try:
             graph.check_parameters(parameters)

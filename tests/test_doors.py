@@ -112,7 +112,7 @@ HEAD = '{"magic": "aquant_ref", "version": 1, "kind": KIND, "meta": {}, "arrays"
 DEEP = "[" * 100_000
 FILES: dict[str, Callable[[Path], Any]] = {
     "folder": Path.mkdir,
-    "pipe": os.mkfifo,
+    "pipe": lambda path: os.mkfifo(path),
     "socket": listening,
     "device": lambda path: path.symlink_to("/dev/zero"),
     "sparse": sparse,

@@ -313,3 +313,33 @@ def test_files_that_are_no_recordings_are_one_line(
     flipped = tmp_path / "flipped.npz"
     flipped.write_bytes(whole)
     assert "damaged" in refused(capsys, "compare", flipped, engine)
+
+
+# What a stranger's file says of itself
+
+
+def test_what_recordings_say_of_themselves_reaches_no_terminal_raw(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    ours, theirs = tmp_path / "ours.npz", tmp_path / "theirs.npz"
+    source = {"run": "\x1b[31mred", "data": "a\nb\u2028c\x85", "images": ["\x07"]}
+    meta = {"order": ["x"], "source": source}
+    native.save(ours, "recording", meta=meta, arrays={"x": np.zeros((1, 2))})
+    np.savez(theirs, **{"x\x1b[31m\x85": np.zeros((1, 2)), "x": np.ones((1, 2))})
+    for other, code in ((ours, 0), (theirs, 1)):
+        lines = printed(capsys, "compare", ours, other, code=code).split("\n")
+        assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("classes", [5, "abc", {"a": 1}, [1, 2], [None], ["a", ["b"]], ["\x1b"]])
+def test_a_model_whose_classes_are_no_names_is_refused(
+    classes: Any, job: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    meta, arrays = native.load(job / "model.npz", "model")
+    meta["source"]["classes"] = classes
+    native.save(tmp_path / "model.npz", "model", meta=meta, arrays=arrays)
+    meta, arrays = native.load(job / "program.npz", "program")
+    meta["source"]["model_sha256"] = QuantizedGraph.load(tmp_path / "model.npz").sha256()
+    native.save(tmp_path / "program.npz", "program", meta=meta, arrays=arrays)
+    said = refused(capsys, "run", tmp_path, "--data", "shapes")
+    assert "model.npz: its classes are not a list of names" in said

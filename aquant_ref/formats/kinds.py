@@ -23,9 +23,10 @@ class Each:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list, perhaps empty, of values of one kind."""
+    """A list of values of one kind, at least so many."""
 
     kind: Any
+    least: int = 0
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -38,7 +39,8 @@ def fits(value: Any, kind: Any) -> bool:
         has = isinstance(value, dict) and all(map(str.isprintable, value))
         return has and all(fits(inner, kind.kind) for inner in value.values())
     if isinstance(kind, ListOf):
-        return isinstance(value, list) and all(fits(inner, kind.kind) for inner in value)
+        has = isinstance(value, list) and len(value) >= kind.least
+        return has and all(fits(inner, kind.kind) for inner in value)
     if isinstance(kind, Mapping):
         has = isinstance(value, dict) and value.keys() >= kind.keys()
         return has and all(fits(value[key], inner) for key, inner in kind.items())

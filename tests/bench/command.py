@@ -12,6 +12,7 @@ from aquant_ref.cli import INTERRUPTED, progress
 from aquant_ref.errors import InputError
 from aquant_ref.evidence.pictures import needs_matplotlib
 from aquant_ref.formats.atomic import check_writable_file, make_directory, write_json_atomic
+from aquant_ref.formats.kinds import Each, fits
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.measured import AGAIN, check, read_object
 from aquant_ref.progress import Progress
@@ -82,7 +83,8 @@ def _run(args: argparse.Namespace) -> int:
         needs_matplotlib()
         make_directory(args.growth)
         same = {**where, **growth.settings(args.rounds)}
-        content = {**same, "growth": {}, **_stored(args.growth / growth.FILE, same, "growth", dict)}
+        before = _stored(args.growth / growth.FILE, same, "growth", Each(growth.POINTS))
+        content = {**same, "growth": {}, **before}
         grown = growth.grow(args.growth, content, names, args.rounds, progress)
         print(growth.markdown(grown, str(args.growth)))
         _print(where)
@@ -121,7 +123,7 @@ def _print(where: Mapping[str, Any]) -> None:
     print(f"{where['cores']} cores of {where['processor']}")
 
 
-def _stored(path: Path, where: Mapping[str, Any], key: str, kind: type) -> dict[str, Any]:
+def _stored(path: Path, where: Mapping[str, Any], key: str, kind: Any) -> dict[str, Any]:
     """What the file holds, to which is added; nothing if it is not there.
 
     Raises InputError where it was measured elsewhere or otherwise than `where` says, or has no
@@ -131,7 +133,7 @@ def _stored(path: Path, where: Mapping[str, Any], key: str, kind: type) -> dict[
     if not path.exists():
         return {}
     content = read_object(path)
-    if not isinstance(content.get(key), kind):
+    if not fits(content.get(key), kind):
         raise InputError(f"{path}: has no {key!r}; {AGAIN}")
     for name, value in where.items():
         if content.get(name) != value:

@@ -21,6 +21,7 @@ import numpy as np
 from aquant_ref import data
 from aquant_ref.engine import Engine, lower
 from aquant_ref.formats.atomic import replacing, write_json_atomic
+from aquant_ref.formats.kinds import NUMBER, ListOf
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.measured import read_object
 from aquant_ref.nn.graph import INPUT, Builder, Graph
@@ -57,6 +58,11 @@ GROWING = {
     "iterations": (10, 20, 40, 80, 160),
 }
 LABELS = {"quantize": "quantize", "engine": "integer engine", "peak": "peak memory"}  # s, s, GB
+POINTS = {
+    "sizes": ListOf(NUMBER, 2),
+    "exponents": dict.fromkeys(LABELS, NUMBER),
+    "last": dict.fromkeys(LABELS, NUMBER),
+}
 
 
 def network(width: int, depth: int) -> Graph:

@@ -284,3 +284,7 @@ def test_growth_is_written_with_its_pictures(
     assert "was measured otherwise (here rounds 3, there 2)" in capsys.readouterr().err
     assert command.main(["--json", str(tmp_path / growth.FILE)]) == 2
     assert "has no 'rows'" in capsys.readouterr().err
+    damaged = {**both, "growth": {**both["growth"], "bits": {**points, "sizes": ["2", "8"]}}}
+    (tmp_path / growth.FILE).write_text(json.dumps(damaged), encoding="utf-8")
+    assert command.main([*options, "--only", "depth"]) == 2
+    assert f"{growth.FILE}: has no 'growth'" in capsys.readouterr().err
