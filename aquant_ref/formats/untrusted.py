@@ -17,6 +17,7 @@ import stat
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -177,8 +178,8 @@ def read_toml(path: PathLike) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise InputError(f"has {next(k for k in made if keys.count(k) > 1)!r} twice in one object")
+        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise InputError(f"has {key!r} twice in one object")
     return made
 
 

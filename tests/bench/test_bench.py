@@ -229,6 +229,7 @@ def test_the_large_job_has_what_its_command_reads(
 ) -> None:
     monkeypatch.setattr(jobs, "IMAGES", 3)
     monkeypatch.setattr(jobs, "TEST_IMAGES", 2)
+    monkeypatch.setattr(jobs, "CLASSES", 2)
     args = parser().parse_args(jobs.large_job(tmp_path))
     given = Inputs.load(args.model, args.data, images=args.images, seed=0, weights=args.weights)
     assert given.calibration.shape == (3, 3, 224, 224)

@@ -163,6 +163,10 @@ HOSTILE_JSON = {
     "half a pair": (r'["\ud800"]', "has half a surrogate pair"),
     "half a pair in a key": (r'{"\uDFFF": 1}', "has half a surrogate pair"),
     "a key twice": ('{"a": 1, "b": 2, "a": 3}', "has 'a' twice"),
+    "a key twice among many": (
+        "{" + "".join(f'"{number}": 1, ' for number in range(50_000)) + '"49999": 2}',
+        "has '49999' twice",
+    ),
     "large": ("[" + " " * (16 << 20) + "]", "more than the"),
 }
 
