@@ -26,6 +26,7 @@ from aquant_ref.cell import (
 )
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.atomic import make_directory
+from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
 from aquant_ref.threads import available_cores
@@ -58,6 +59,7 @@ def run(
     folder = out.with_name(f"{out.stem}.cells")
     keys = {config: origin.key(config, grid.images) for config in grid.configs}
     known = table.read()
+    remove_abandoned(folder)
 
     def collect() -> None:
         for key in keys.values():

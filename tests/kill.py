@@ -118,6 +118,8 @@ def kill(name: str, count: int, seed: int, place: Path) -> int:
         to_the_end(command, folder)
         if written(folder) != right:
             raise Wrong(f"{name}: {folder} is not {reference}")
+        if litter := [path for path in folder.rglob(".*") if path.suffix in (".tmp", ".lock")]:
+            raise Wrong(f"{name}: {litter[0]} is left")
         if any(row not in rows(folder) for row in finished):
             raise Wrong(f"{name}: a finished row of {folder} was computed again")
         shutil.rmtree(folder)

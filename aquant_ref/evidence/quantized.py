@@ -10,6 +10,7 @@ from pathlib import Path
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.lock import locked
+from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.inputs import Inputs
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.origin import Origin
@@ -85,5 +86,6 @@ class Workshop:
         if self.out is not None and path is not None and path.parent.exists():
             with locked(self.out):
                 path.unlink(missing_ok=True)
+                remove_abandoned(path.parent)
                 with suppress(OSError):  # another model is in it
                     path.parent.rmdir()

@@ -226,6 +226,8 @@ def check_writable_file(path: str | os.PathLike[str]) -> Path:
     _check_parent(path)
     check_writable_directory(path.parent)
     _check_regular(path)
+    if path.is_symlink():
+        check_writable_file(os.path.realpath(path))
     return path
 
 

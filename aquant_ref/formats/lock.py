@@ -53,13 +53,15 @@ else:
 
 @contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold the lock of the file `path`, which need not be there; its directory has to be.
+    """Hold the lock of the file `path`, or of that which it links to; it need not be there, but its
+    directory.
 
     It waits for another process that holds it, and after a second logs that it does. Raises
     InputError, which names `path`, where a file cannot be locked.
     """
     path = Path(path)
-    lock = path.with_name(f".{path.name[-50:]}.lock")
+    real = Path(os.path.realpath(path))
+    lock = real.with_name(f".{real.name[-50:]}.lock")
     descriptor = _acquire(path, lock)
     try:
         yield

@@ -266,6 +266,12 @@ def test_a_symbolic_link_stays_and_what_it_names_is_replaced(tmp_path: Path, lin
     assert (tmp_path / "elsewhere" / link).read_text() == "newer"
 
 
+def test_a_symbolic_link_into_no_folder_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "none" / "file")
+    with pytest.raises(InputError, match="there is no folder"):
+        check_writable_file(tmp_path / "link")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFO")
 def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
     """Past bug: as root, `--junit /dev/null` put a file in the place of the device."""

@@ -44,7 +44,8 @@ def test_whoever_waits_says_so_and_a_killed_holder_blocks_nobody(
 ) -> None:
     path = tmp_path / "rows.json"
     monkeypatch.setattr(lock, "PATIENCE", 0.05)
-    command = [sys.executable, "-c", HOLDER, str(path)]
+    (tmp_path / "link").symlink_to(path)  # of the same file
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "link")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -52,7 +53,7 @@ def test_whoever_waits_says_so_and_a_killed_holder_blocks_nobody(
         with caplog.at_level(logging.WARNING), locked(path):
             assert process.wait() != 0
     assert caplog.messages == [f"{path}: waiting for another process"]
-    assert list(tmp_path.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir()] == ["link"]
 
 
 def test_what_cannot_be_locked_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
