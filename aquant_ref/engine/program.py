@@ -109,7 +109,7 @@ class Program:
             program = cls(
                 tuple(meta["input_shape"]),
                 tuple(_instruction(each, arrays) for each in meta["instructions"]),
-                dict(meta["source"]),
+                native.source_of(meta),
             )
             if arrays:
                 raise ValueError(f"no instruction has the array {min(arrays)!r}")

@@ -121,6 +121,14 @@ def load(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
         return _read(archive, kind)
 
 
+def source_of(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What `meta` says of how the content was made; raises ValueError if that is no object."""
+    source = meta.get("source")
+    if not isinstance(source, dict):
+        raise ValueError("its source is not an object")
+    return source
+
+
 def has_header(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a zip archive with our header, whatever else may be wrong with it."""
     try:

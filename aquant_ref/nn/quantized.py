@@ -325,7 +325,7 @@ class QuantizedGraph:
                 for name, bits in meta["tensor_bits"].items()
             }
             windows = _windows(arrays, meta["feedback"])
-            source, floats = dict(meta["source"]), _under(arrays, "floats/")
+            source, floats = native.source_of(meta), _under(arrays, "floats/")
             model = cls(graph, layers, tensors, source, windows, floats)
             model.check()
             made = model._content()

@@ -44,6 +44,13 @@ def _write(header: Any, arrays: dict[str, np.ndarray]) -> bytes:
     return zips.write(entries)
 
 
+def with_source(data: bytes, source: Any) -> bytes:
+    """The file of a model, a program or a run with something else as its `source`."""
+    header, arrays = _read(data)
+    header["meta"]["source"] = source
+    return _write(header, arrays)
+
+
 def meta(rng: Random, data: bytes) -> bytes:
     """Other metadata."""
     header, arrays = _read(data)

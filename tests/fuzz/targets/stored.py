@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.engine import Engine
-from aquant_ref.engine.lowerings import lowering_of
+from aquant_ref.engine.lowerings import lowered_as, lowering_of
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.recording import Recording
 from aquant_ref.engine.trace import compare_runs
@@ -209,6 +209,10 @@ def _programs() -> dict[str, bytes]:
 def load_program(path: Path) -> None:
     """Load, save and load again, and run."""
     program = Program.load(path)
+    try:
+        lowered_as(program.source)
+    except ValueError as error:
+        named(path, error)
     again = path.with_name("again.npz")
     program.save(again)
     if Program.load(again).sha256() != program.sha256():
