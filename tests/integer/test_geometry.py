@@ -63,7 +63,13 @@ def geometry(kernel: Any = (2, 3), **where: Any) -> Any:
 
 def instruction(op: str) -> Callable[..., Any]:
     def door(**where: Any) -> Any:
-        attributes: dict[str, Any] = {"kernel": (2, 3), **WHOLE, "groups": 1, "zero_code": 0, **where}
+        attributes: dict[str, Any] = {
+            "kernel": (2, 3),
+            **WHOLE,
+            "groups": 1,
+            "zero_code": 0,
+            **where,
+        }
         zeros, table = np.zeros(2, np.int32), np.zeros((1, 256), np.int32)
         places = (4, 5) if attributes["padding"] == PADDED else (3, 3)
         arrays = {
