@@ -6,6 +6,7 @@ step numbers give the same bytes for ever, so a case is repeated, and made small
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 import traceback
@@ -33,7 +34,8 @@ class Target:
 
     `call` returns (a result), raises InputError (a refusal), or anything else, which is a finding;
     it raises Wrong where a result is not what it must be. `seeds` makes well-formed cases by name.
-    A refusal has to name a file that was read, unless `names_file` is false.
+    A refusal has to name a file that was read, unless `names_file` is false. A `structured` case is
+    JSON that `call` makes its input of, always well-formed.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Target:
     call: Callable[[Path], object]
     suffix: str = ""
     names_file: bool = True
+    structured: bool = False
     quick: int = 100  # fresh cases in CI
 
     @cached_property
@@ -118,6 +121,8 @@ class Outcome:
 
 def attempt(target: Target, data: bytes, folder: Path) -> Outcome:
     """Call the target with a case in the folder, which is made, and empty afterwards."""
+    if target.structured and not _is_json(data):  # as atheris may cut it
+        return Outcome(refusal="is no case of this target")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     path = folder / f"case{target.suffix}"
@@ -126,6 +131,14 @@ def attempt(target: Target, data: bytes, folder: Path) -> Outcome:
     if outcome.finding is None and (left := _left_behind(folder)):
         return replace(outcome, finding=Finding("left behind", ", ".join(left), "left behind"))
     return outcome
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _judged(target: Target, path: Path) -> Outcome:

@@ -226,6 +226,7 @@ TARGETS = (
         build,
         ".json",
         names_file=False,
+        structured=True,
         quick=15,
     ),
 )

@@ -84,4 +84,6 @@ def run_again(path: Path) -> None:
     json.dumps(found.result, allow_nan=False).encode()
 
 
-TARGETS = (Target("saved-folder", _folder, (values.tree,), run_again, ".json", quick=10),)
+TARGETS = (
+    Target("saved-folder", _folder, (values.tree,), run_again, ".json", structured=True, quick=10),
+)

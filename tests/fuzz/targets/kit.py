@@ -18,7 +18,7 @@ from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import Field
 from aquant_ref.conformance.report import Report
 from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import PASS, STATUSES, expected
+from aquant_ref.conformance.verdict import PASS, STATUSES, Answers, expected
 from aquant_ref.conformance.verification import verify
 from tests.fuzz.mutate import values
 from tests.fuzz.mutate.lines import LINES, WORDS, pieces
@@ -241,8 +241,6 @@ def load_deviations(path: Path) -> None:
     known.apply(cases, status)
     report = Report("fuzzing", "none", stale=known.stale())
     right = expected(cases)
-    from aquant_ref.conformance.verdict import Answers
-
     report.add(cases, right, Answers(right.low, {}), known.apply(cases, status), str)
     look_at(report)
 
@@ -283,7 +281,7 @@ TARGETS = (
         for name in SELECTIONS
     ),
     Target("kernel-output", _outputs, NPY, load_output, ".npy", quick=60),
-    Target("kernel", _kernels, (behave,), ask_kernel, ".json", quick=2),
+    Target("kernel", _kernels, (behave,), ask_kernel, ".json", structured=True, quick=2),
     Target(
         "deviations",
         _deviations,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import struct
 import tarfile
 from collections.abc import Callable, Mapping
@@ -287,8 +288,6 @@ def load_tree(path: Path) -> None:
 
 
 def _make(path: Path, content: str) -> None:
-    import os
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if content == "png":
@@ -350,5 +349,5 @@ TARGETS = (
         quick=15,
     ),
     Target("folder-image", _images, PICTURES, load_image, quick=15),
-    Target("folder-tree", _trees, (rename,), load_tree, quick=10),
+    Target("folder-tree", _trees, (rename,), load_tree, structured=True, quick=10),
 )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from aquant_ref.engine.lowerings import lowered_as, lowering_of
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.recording import Recording
 from aquant_ref.engine.trace import compare_runs
+from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.formats.tensors import read_tensors
 from aquant_ref.nn.fold import fold_batch_norm
@@ -47,8 +49,6 @@ SMALL = 50_000  # elements of a network's tensors, up to which it is run
 
 def saved(save: Any) -> bytes:
     """What `save(path)` writes."""
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as folder:
         path = Path(folder, "seed.npz")
         save(path)
@@ -189,8 +189,6 @@ def load_model(path: Path) -> None:
 
 def named(path: Path, error: ValueError) -> None:
     """Pass on an InputError of what works on a loaded network, and so does not know the file."""
-    from aquant_ref.errors import InputError
-
     if isinstance(error, InputError):
         raise InputError(f"{path}: {error}") from error
     raise error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -119,8 +120,6 @@ COMMANDS = (
 
 
 def _lines() -> dict[str, bytes]:
-    import shlex
-
     return {
         f"{k}. {words.split()[0]}": values.written(shlex.split(words))
         for k, words in enumerate(COMMANDS)
@@ -204,6 +203,10 @@ TARGETS = (
     _target("data-spec", SPECS, "/ : ..", load_spec, 60),
     _target("border", FORMS, "/ row feedback", parse_border, 100),
     _target("cell", CELLS, "/ W A @ 32 aquant row", parse_cell, 100),
-    Target("config", _configs, (values.tree,), make_config, names_file=False, quick=60),
-    Target("command-line", _lines, (words,), run_command, names_file=False, quick=15),
+    Target(
+        "config", _configs, (values.tree,), make_config, names_file=False, structured=True, quick=60
+    ),
+    Target(
+        "command-line", _lines, (words,), run_command, names_file=False, structured=True, quick=15
+    ),
 )
