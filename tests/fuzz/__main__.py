@@ -13,7 +13,6 @@ drawn on its own. Ends with 1 if there is a finding, with 2 if it cannot run.
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import sys
 import time
@@ -25,6 +24,12 @@ from aquant_ref.threads import use_one_blas_thread
 
 use_one_blas_thread()  # before numpy is imported, here and in the children
 
+from aquant_ref.errors import InputError  # noqa: E402
+from aquant_ref.formats.atomic import (  # noqa: E402
+    check_writable_directory,
+    check_writable_file,
+    write_json_atomic,
+)
 from tests.fuzz import campaign, guided  # noqa: E402
 from tests.fuzz.target import Target, attempt  # noqa: E402
 from tests.fuzz.targets import TARGETS  # noqa: E402
@@ -47,7 +52,11 @@ def main(given: Sequence[str] | None = None) -> int:
     if args.guided and (args.jobs != 1 or not guided.installed()):
         print("--guided: needs pip install 'aquant-ref[fuzz]', and --jobs 1", file=sys.stderr)
         return 2
-    return _fuzz(targets, args)
+    try:
+        return _fuzz(targets, args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
 def _fuzz(targets: dict[str, Target], args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    if args.json:
+        check_writable_file(args.json)
+    check_writable_directory(args.out)
     seed = secrets.randbits(32) if args.seed is None else args.seed
     print(f"seed {seed}", file=sys.stderr)
     started = time.monotonic()
@@ -88,7 +100,7 @@ def _fuzz(targets: dict[str, Target], args: argparse.Namespace) -> int:
             "guided": args.guided,
             "targets": {name: tally.row() for name, tally in tallies.items()},
         }
-        args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json_atomic(args.json, content)
     return 1 if any(tally.found for tally in tallies.values()) else 0
 
 

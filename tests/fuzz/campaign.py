@@ -58,8 +58,8 @@ class Tally:
             "each": [
                 {
                     "kind": each.finding.kind,
-                    "where": each.finding.where,
-                    "detail": each.finding.detail,
+                    "where": _storable(each.finding.where),
+                    "detail": _storable(each.finding.detail),
                     "seed": each.case.seed,
                     "steps": list(each.case.steps),
                     "count": self.counts[key],
@@ -67,6 +67,11 @@ class Tally:
                 for key, each in self.found.items()
             ],
         }
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Child:
