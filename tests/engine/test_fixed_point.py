@@ -17,6 +17,7 @@ from aquant_ref.engine import Engine, Instruction, Program, lower
 from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.fixed_point import OPERATIONS
 from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.nn.fixed_point import scale_of_sum
 from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES, PROFILES, fixed_border
 from tests.engine import graphs, networks
@@ -304,8 +305,8 @@ def test_more_fraction_bits_than_int32_has_room_for_are_refused() -> None:
         ("lut", {}, "lowering: no 'lut'; there are threshold, fixed_point"),
         ("threshold", {"fraction_bits": 8}, "fraction bits: lowering 'threshold' has none"),
         ("threshold", {"profile": "exact"}, "profile: lowering 'threshold' has none"),
-        ("fixed_point", {"fraction_bits": 17}, "fraction bits: needs 0 to 16, got 17"),
-        ("fixed_point", {"profile": "cuda"}, "profile: 'cuda' is not one of exact"),
+        ("fixed_point", {"fraction_bits": 17}, "bits: needs whole numbers from 0 to 16"),
+        ("fixed_point", {"profile": "cuda"}, "profile: no 'cuda'; there are exact"),
     ],
 )
 def test_a_lowering_that_there_is_not_is_refused(
@@ -319,5 +320,8 @@ def test_an_add_that_no_quantizer_follows_is_refused_by_name() -> None:
     """A model from elsewhere; ours always have one."""
     model = networks.residual_network(1)
     tensors = {n: t for n, t in model.tensors.items() if n not in ("body.relu2", "head.mean")}
+    without = replace(model, tensors=tensors)
     with pytest.raises(InputError, match=r"no quantizer follows"):
-        lower(replace(model, tensors=tensors), "fixed_point")
+        scale_of_sum(without, "body.add")
+    with pytest.raises(InputError, match=r"^head\.linear: .*is read as codes"):
+        lower(without, "fixed_point")
