@@ -226,9 +226,9 @@ def open_zip(
 ) -> Iterator[zipfile.ZipFile]:
     """Yield the zip file `path`; `read_entry` reads from it.
 
-    What its entries claim has been checked: each name is there once, they are stored or deflated,
-    and all together inflate to at most `most` bytes and RATIO times the file. Raises InputError,
-    which names the file and, where it is no zip archive, what it should be: `form`.
+    What its entries claim has been checked: each has a name of its own, is stored or deflated, and
+    all together inflate to at most `most` bytes and RATIO times the file. Raises InputError, which
+    names the file and, where it is no zip archive, what it should be: `form`.
     """
     with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -275,6 +275,8 @@ def _why_not_a_zip(stream: BinaryIO, size: int, form: str, error: Exception) -> 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int, most: int) -> None:
     names: set[str] = set()
     for entry in entries:
+        if not entry.filename:  # `zipfile` looks at its last character
+            raise InputError("holds an entry without a name")
         if entry.filename in names:
             raise InputError(f"holds two entries of one name, {entry.filename!r}")
         names.add(entry.filename)

@@ -40,7 +40,7 @@ def odd(rng: Random) -> Any:
             lambda: [rng.choice(NUMBERS) for _ in range(rng.randrange(1, 5))],
             lambda: [[rng.choice(NUMBERS)], rng.choice(TEXTS)],
             lambda: {rng.choice(TEXTS): rng.choice(NUMBERS)},
-            lambda: nested(rng.choice((3, 60, 900))),
+            lambda: nested(rng.choice((3, 60, 300))),
         )
     )()
 
