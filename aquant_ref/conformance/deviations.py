@@ -20,7 +20,7 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.verdict import DEVIATING, ERROR, FAIL, UNSUPPORTED
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.untrusted import read_toml
 
 KINDS = {"known-bug": (FAIL, ERROR), "out-of-scope": (FAIL, ERROR, UNSUPPORTED)}
@@ -40,8 +40,9 @@ class Deviation:
 
     @property
     def target(self) -> str:
-        """The case or flag, as it is written in the file."""
-        return f'case = "{self.case}"' if self.case else f'flag = "{self.flag}"'
+        """The case or flag, as it is written in the file but for what does not print."""
+        name, value = ("case", self.case) if self.case else ("flag", self.flag)
+        return f'{name} = "{printable(value)}"'
 
     def matches(self, cases: Cases) -> Array:
         """Which of the cases it is about, (n,) bool."""

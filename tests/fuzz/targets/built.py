@@ -144,7 +144,9 @@ def _decoded(value: Any) -> Any:
             inner = _decoded(value[tag])
             if tag == "$tuple":
                 return tuple(inner) if isinstance(inner, list) else (inner,)
-            return np.asarray(inner, np.float32 if tag == "$float32" else None)[()]
+            if isinstance(inner, int | float):
+                return np.asarray(inner, np.float32 if tag == "$float32" else None)[()]
+            return np.array(inner, object)[()]
         return {key: _decoded(each) for key, each in value.items()}
     return [_decoded(each) for each in value] if isinstance(value, list) else value
 
