@@ -81,14 +81,20 @@ def _acquire(path: Path, lock: Path) -> int:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except OSError as error:
             raise InputError(f"{path}: cannot be locked ({error.strerror or error})") from error
+        held = False
         try:
-            if try_lock(descriptor) and is_still(descriptor, lock):
+            held = try_lock(descriptor)
+            if held and is_still(descriptor, lock):
                 return descriptor
-        except OSError as error:
-            os.close(descriptor)
+        except BaseException as error:
+            refused = isinstance(error, OSError)  # then nobody else holds it
             with suppress(OSError):
-                lock.unlink()
-            raise InputError(f"{path}: cannot be locked ({error.strerror or error})") from error
+                if held or refused or try_lock(descriptor):
+                    lock.unlink()
+            os.close(descriptor)
+            if isinstance(error, OSError):
+                raise InputError(f"{path}: cannot be locked ({error.strerror or error})") from error
+            raise
         os.close(descriptor)
         if until is not None and time.monotonic() > until:
             log.warning("%s: waiting for another process", path)
