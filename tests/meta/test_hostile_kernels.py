@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -188,8 +189,9 @@ def test_a_command_that_hangs_is_given_up_once(kind: str) -> None:
     ],
 )
 def test_what_a_command_leaves_in_place_of_an_answer_is_told(
-    script: str, what: str, words: str
+    script: str, what: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     adapter = CommandAdapter(shell(script, "{case}"), timeout=10)
     with soon(adapter):
         given, reason = answers(adapter).other[0]
@@ -197,6 +199,7 @@ def test_what_a_command_leaves_in_place_of_an_answer_is_told(
     assert words in reason
     assert len(reason) <= 200
     assert reason.isprintable()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

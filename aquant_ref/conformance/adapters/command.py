@@ -121,10 +121,11 @@ class CommandAdapter(ProcessAdapter):
         where = self._keep
         try:
             with TemporaryDirectory(prefix="aquant-ref-", ignore_cleanup_errors=True) as temporary:
-                where = directory = Path(temporary)
+                # inside of what is removed, whatever the kernel puts in its place
+                where = directory = Path(temporary) / "case"
                 if self._keep is not None:
                     where = directory = self._keep / self._directory_of(head["id"])
-                    renew(directory)
+                renew(directory)
                 write_case(directory, head, fields, results, inputs)
                 self._run(directory)
                 return [read_result(directory, field) for field in results]
