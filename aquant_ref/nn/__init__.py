@@ -12,8 +12,9 @@ from aquant_ref.nn.elementwise import (
     softmax,
     softmax_cross_entropy,
 )
-from aquant_ref.nn.fold import fold_batch_norm
+from aquant_ref.nn.fold import fold, fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Block, Builder, Graph
+from aquant_ref.nn.network import Network
 from aquant_ref.nn.norm import batch_norm
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool
@@ -23,6 +24,7 @@ __all__ = [
     "Block",
     "Builder",
     "Graph",
+    "Network",
     "Node",
     "add",
     "avg_pool",
@@ -30,6 +32,7 @@ __all__ = [
     "concat",
     "conv2d",
     "flatten",
+    "fold",
     "fold_batch_norm",
     "global_avg_pool",
     "linear",

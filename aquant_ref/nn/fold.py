@@ -1,63 +1,192 @@
-"""Batch norm folding: the affine map of inference moves into the convolution before it.
+"""Fold batch norm and the normalisation of pixels into the layers beside them.
 
-w' = w * gamma / sqrt(variance + eps)        b' = beta + (b - mean) * gamma / sqrt(variance + eps)
+At inference batch norm is an affine map of each channel, y = a*x + d, with
+
+    a = gamma / sqrt(variance + eps)        d = beta - mean*a
+
+After a convolution that it alone reads it moves back:   w' = a*w            b' = a*b + d
+Before layers that alone read it, it moves forward:      w' = w*a            b' = b + sum of w*d
+
+The second holds where every pixel that a layer reads has been through the map, so where a
+convolution does not pad; means in between change nothing. Elsewhere it is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from aquant_ref.errors import InputError
+from aquant_ref.integer.geometry import sides
 from aquant_ref.nn.graph import INPUT, Array, Graph, Parameters
 from aquant_ref.nn.operations import Node
 
+LAYERS = ("conv2d", "linear")
+PIXELS = 255  # a pixel code of 255 stands for 1
+
+
+def fold(
+    graph: Graph,
+    parameters: Parameters,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> tuple[Graph, dict[str, Array]]:
+    """Return the same function of pixel codes, without batch norm: (graph, parameters).
+
+    `mean` and `std`, one number a channel, say that the network was trained on (pixel/255 - mean) /
+    std; without them it reads pixel/255. Raises InputError as `fold_batch_norm` and
+    `fold_normalisation` do.
+    """
+    if mean is not None or std is not None:
+        channels = graph.shapes[INPUT][0]
+        graph, parameters = fold_normalisation(
+            graph,
+            parameters,
+            mean=(0.0,) * channels if mean is None else mean,
+            std=(1.0,) * channels if std is None else std,
+        )
+    return fold_batch_norm(graph, parameters)
+
 
 def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Array]]:
-    """The same function without batch norm nodes: (graph, parameters), every convolution with a
-    bias.
+    """Return the same function without batch norm nodes: (graph, parameters), every convolution
+    with a bias.
 
-    Computed in float64, returned in the dtype of the weights. Raises InputError for parameters
-    that are missing or do not fit, and where a batch norm does not follow a convolution that it
-    alone reads.
+    Computed in float64, returned in the dtype of the weights. Raises InputError for parameters that
+    are missing or do not fit, and, by name, for a batch norm that can move neither way.
     """
     graph.check_parameters(parameters)
-    folded = dict(parameters)
+    folded = _with_biases(graph, parameters)
     renamed: dict[str, str] = {}
-    nodes = []
     for node in graph.nodes:
         if node.op == "batch_norm":
-            _fold(graph, folded, node)
-            renamed[node.name] = node.inputs[0]
-        elif node.op == "conv2d":
-            nodes.append(replace(node, attributes={**node.attributes, "bias": True}))
-        else:
-            nodes.append(node)
+            before = renamed.get(node.inputs[0], node.inputs[0])
+            _fold(graph, folded, node, before)
+            renamed[node.name] = before
     nodes = [
-        replace(node, inputs=tuple(renamed.get(name, name) for name in node.inputs))
-        for node in nodes
+        replace(
+            node,
+            inputs=tuple(renamed.get(name, name) for name in node.inputs),
+            attributes={**node.attributes, **({"bias": True} if node.op == "conv2d" else {})},
+        )
+        for node in graph.nodes
+        if node.name not in renamed
     ]
     result = Graph(graph.shapes[INPUT], nodes, graph.zero)
-    for name, shape in result.parameter_shapes.items():
-        if name not in folded:  # a convolution that had no bias and no batch norm after it
-            weight = folded[name.removesuffix("bias") + "weight"]
-            folded[name] = np.zeros(shape, weight.dtype)
     return result, {name: folded[name] for name in result.parameter_shapes}
 
 
-def _fold(graph: Graph, parameters: dict[str, Array], node: Node) -> None:
-    norm, conv = node.name, node.inputs[0]
-    if conv == INPUT or graph.node(conv).op != "conv2d" or len(graph.consumers(conv)) != 1:
-        raise InputError(
-            f"{norm}: follows {conv!r}, which is not a convolution that it alone reads"
-        )
+def _with_biases(graph: Graph, parameters: Parameters) -> dict[str, Array]:
+    """The parameters, with a bias of zeros for each convolution that has none."""
+    made = dict(parameters)
+    for node in graph.nodes:
+        if node.op == "conv2d" and f"{node.name}.bias" not in made:
+            weight = made[f"{node.name}.weight"]
+            made[f"{node.name}.bias"] = np.zeros(len(weight), weight.dtype)
+    return made
+
+
+def _fold(graph: Graph, parameters: dict[str, Array], node: Node, before: str) -> None:
+    """Move the batch norm `node`, which reads tensor `before`, back or forward, in place."""
     gamma, beta, mean, variance = (
-        parameters.pop(f"{norm}.{name}").astype(np.float64)
+        parameters.pop(f"{node.name}.{name}").astype(np.float64)
         for name in ("gamma", "beta", "mean", "variance")
     )
-    weight = parameters[f"{conv}.weight"]
-    bias = parameters.get(f"{conv}.bias", np.zeros(len(weight)))
-    factor = gamma / np.sqrt(variance + node["eps"])
-    parameters[f"{conv}.weight"] = np.asarray(weight * factor[:, None, None, None], weight.dtype)
-    parameters[f"{conv}.bias"] = np.asarray(beta + (bias - mean) * factor, weight.dtype)
+    slope = gamma / np.sqrt(variance + node["eps"])
+    alone = graph.consumers(node.inputs[0]) == (node,)
+    if alone and before != INPUT and graph.node(before).op == "conv2d":
+        _scale_outputs(parameters, before, slope, beta, mean)
+        return
+    offset = beta - mean * slope
+    for layer in _readers(graph, node, node.name, bool(offset.any())):
+        _scale_inputs(graph, parameters, layer, slope, offset)
+
+
+def _scale_outputs(
+    parameters: dict[str, Array], conv: str, slope: Array, beta: Array, mean: Array
+) -> None:
+    weight, bias = parameters[f"{conv}.weight"], parameters[f"{conv}.bias"]
+    parameters[f"{conv}.weight"] = np.asarray(weight * slope[:, None, None, None], weight.dtype)
+    parameters[f"{conv}.bias"] = np.asarray(beta + (bias - mean) * slope, weight.dtype)
+
+
+def _scale_inputs(
+    graph: Graph, parameters: dict[str, Array], layer: Node, slope: Array, offset: Array
+) -> None:
+    """Let `layer` read x in place of slope*x + offset; both are one number a channel of x."""
+    weight = parameters[f"{layer.name}.weight"]
+    positions = weight.shape[1] * _groups(layer) // len(slope)  # of a flattened channel
+    # (groups, channels of a group): which channel each input of a group is
+    channels = np.repeat(np.arange(len(slope)), positions).reshape(_groups(layer), -1)
+    own = np.repeat(channels, len(weight) // _groups(layer), axis=0)
+    spread = (slice(None), slice(None), *(None,) * (weight.ndim - 2))
+    added = (weight * offset[own][spread]).reshape(len(weight), -1).sum(axis=1, dtype=np.float64)
+    bias = parameters[f"{layer.name}.bias"]
+    parameters[f"{layer.name}.weight"] = np.asarray(weight * slope[own][spread], weight.dtype)
+    parameters[f"{layer.name}.bias"] = np.asarray(bias + added, weight.dtype)
+
+
+def _groups(layer: Node) -> int:
+    """The number of groups of a convolution, 1 of a linear layer."""
+    return int(layer["groups"]) if layer.op == "conv2d" else 1
+
+
+def _readers(graph: Graph, norm: Node, name: str, shifted: bool) -> Iterator[Node]:
+    """The layers that read tensor `name`, through means and `flatten`.
+
+    Raises InputError, which names `norm`, where something else reads it, or a padded pixel would
+    be `shifted`.
+    """
+    readers = graph.consumers(name)
+    for reader in readers:
+        padded = "padding" in reader.attributes and any(map(any, sides(reader["padding"])))
+        if reader.op in LAYERS and not (padded and shifted):
+            yield reader
+        elif reader.op in ("flatten", "global_avg_pool") or (
+            reader.op == "avg_pool" and not (padded and reader["count_padding"] and shifted)
+        ):
+            yield from _readers(graph, norm, reader.name, shifted)
+        else:
+            how = f"{reader.name!r}, a {reader.op}" + (" that pads" if padded else "")
+            raise InputError(
+                f"{norm.name}: cannot be folded: it neither follows a convolution that it alone "
+                f"reads, nor do layers alone read it without padding ({how}, does)"
+            )
+    if not readers:
+        raise InputError(f"{norm.name}: cannot be folded: no layer reads it")
+
+
+def fold_normalisation(
+    graph: Graph, parameters: Parameters, *, mean: Sequence[float], std: Sequence[float]
+) -> tuple[Graph, dict[str, Array]]:
+    """Let the first layers read pixel codes in place of (pixel/255 - mean)/std.
+
+    A padded pixel is the real zero, which no code stands for exactly: the nearest, round(255*mean),
+    becomes the zero of the image (AQ-AFFINE-4), so outputs that meet padding differ by what at most
+    half a code in each padded pixel makes; all others are the same. `mean` and `std` have one
+    number a channel, 0 <= mean <= 1, std > 0. Raises InputError for other numbers, and where
+    something else than a layer reads the image.
+    """
+    shift, scale = (np.asarray(values, np.float64) for values in (mean, std))
+    shape = (graph.shapes[INPUT][0],)
+    if shift.shape != shape or not bool(((shift >= 0) & (shift <= 1)).all()):
+        raise InputError(f"mean: needs {shape[0]} numbers from 0 to 1, got {mean}")
+    if scale.shape != shape or not bool((np.isfinite(scale) & (scale > 0)).all()):
+        raise InputError(f"std: needs {shape[0]} numbers above 0, got {std}")
+    zero: list[int] = np.rint(PIXELS * shift).astype(int).tolist()
+    graph.check_parameters(parameters)
+    changed: dict[str, Array] = _with_biases(graph, parameters)
+    for layer in graph.consumers(INPUT):
+        if layer.op not in LAYERS:
+            raise InputError(f"{layer.name}: reads the image and is no layer that takes up mean")
+        _scale_inputs(
+            graph, changed, layer, 1 / scale, (np.array(zero) / PIXELS - shift) / scale
+        )
+    nodes = [
+        replace(node, attributes={**node.attributes, "bias": True}) if node.op == "conv2d" else node
+        for node in graph.nodes
+    ]
+    return Graph(graph.shapes[INPUT], nodes, zero), changed

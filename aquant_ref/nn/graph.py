@@ -316,12 +316,13 @@ class Builder:
             self._block = ""
 
     def __call__(self, name: str, op: str, *inputs: str, **attributes: Any) -> str:
-        """Append a node; its tensor is called "<block>.<name>".
+        """Append a node; its tensor is called "<block>.<name>", or outside of a block "<name>".
 
         Raises InputError, which names the node, as `Node` and `Graph` do.
         """
         check_name(name, "node")
-        node = Node(f"{self._block}.{name}", op, inputs, self._block, attributes)
+        whole = f"{self._block}.{name}" if self._block else name
+        node = Node(whole, op, inputs, self._block, attributes)
         self._graph.add(node)
         return node.name
 
