@@ -378,7 +378,7 @@ def command() -> None:
     try:
         code = _code_of_main()
         end_output()
-    except (Exception, KeyboardInterrupt) as error:
+    except BaseException as error:
         code = _end_with(error)
     if code == INTERRUPTED:
         # without a wait for our threads: one may be at a lock that the main thread left locked
@@ -392,7 +392,7 @@ def _code_of_main() -> int:
         return main()
     except SystemExit as end:  # of --help and --version
         return int(end.code or 0)
-    except (Exception, KeyboardInterrupt) as error:  # with --debug
+    except BaseException as error:  # with --debug, or what `main` lets pass
         if isinstance(error, InputError | KeyboardInterrupt):
             say("".join(traceback.format_exception(error)).rstrip())
         return _end_with(error)

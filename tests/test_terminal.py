@@ -62,6 +62,7 @@ def test_a_defect_ends_with_70_and_says_how_to_report_it() -> None:
     assert lines[0].startswith("Traceback")
     assert lines[-1] == "KeyError: 'key'"
     assert "defect of aquant_ref; please report it" in last
+    assert fails("raise BaseException").returncode == 70  # past bug: 1
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,17 @@ def _listed(field: Field, value: Any) -> Array:
     whole = [int(n) for n in each if isinstance(n, int | np.integer) and not isinstance(n, bool)]
     if whole:
         _check_range(field, min(whole), max(whole))
-    if len(whole) == len(each):
-        return numbers.astype(np.int64)
     reals = sum(isinstance(n, float | np.floating) for n in each)
-    if field.type == "f64" and len(whole) + reals == len(each):
-        return numbers.astype(np.longdouble)
-    names = ", ".join(sorted({type(n).__name__ for n in each}))
-    raise Inadmissible(f"returned {names}")
+    if len(whole) + reals < len(each) or (reals and field.type != "f64"):
+        names = ", ".join(sorted({type(n).__name__ for n in each}))
+        raise Inadmissible(f"returned {names}")
+    if _masks(value):
+        raise Inadmissible("returned a masked array")
+    return numbers.astype(np.longdouble if reals else np.int64)
+
+
+def _masks(value: Any) -> bool:
+    """Whether lists hold a masked array, of which numpy takes what lies under the mask."""
+    if isinstance(value, list | tuple):
+        return any(map(_masks, value))
+    return isinstance(value, np.ma.MaskedArray)

@@ -20,6 +20,8 @@ from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import ANSWERS, Answers, values, without
 from aquant_ref.errors import InputError
 
+OWN = ("ids", "flags", "kind", "columns")  # of cases: what can be changed
+
 
 @contextmanager
 def one_line(what: str) -> Iterator[None]:
@@ -43,11 +45,15 @@ class Asked:
             what = f"the class {adapter.__name__}" if isinstance(adapter, type) else repr(adapter)
             raise InputError(f"adapter: needs an instance of Adapter, got {what}")
         self._adapter = adapter
+        self.problems()
+
+    def problems(self) -> Problems:
+        """What broke the protocol until now."""
         with one_line("problems"):
-            self.problems = adapter.problems
-        if not isinstance(self.problems, Problems):
-            got = type(self.problems).__name__
-            raise InputError(f"adapter: problems is {got}, not Problems")
+            problems = self._adapter.problems
+            if not isinstance(problems, Problems):
+                raise InputError(f"adapter: problems is {type(problems).__name__}, not Problems")
+            return problems.copy()
 
     @cached_property
     def name(self) -> str:
@@ -86,7 +92,7 @@ class Asked:
 
         The adapter gets copies, to do with as it likes.
         """
-        copied = replace(cases, columns=deepcopy(cases.columns))
+        copied = replace(cases, **{name: deepcopy(getattr(cases, name)) for name in OWN})
         try:
             with np.errstate():  # it may set another one
                 answers = self._adapter.answer(selection, copied)
@@ -107,12 +113,10 @@ def _admitted(cases: Cases, answers: Answers) -> Answers:
         raise Inadmissible(f"answer() returned {type(answers).__name__}, not Answers")
     if [len(column) for column in answers.values] != [count] * len(results):
         raise Inadmissible(f"answer() did not return {len(results)} x {count} values")
-    if not set(answers.other) <= set(range(count)):
-        raise Inadmissible("answer() answered cases that it was not asked")
-    for what, _ in answers.other.values():
+    other = {_place(k, count): told for k, told in answers.other.items()}
+    for what, _ in other.values():
         if what not in ANSWERS:
             raise Inadmissible(f"answer() returned {what!r}, not one of {', '.join(ANSWERS)}")
-    other = dict(answers.other)
     columns = values(cases.operation, count)
     for field, column, got in zip(results, columns, answers.values, strict=True):
         if cases.operation.scalar:
@@ -130,6 +134,12 @@ def _admitted(cases: Cases, answers: Answers) -> Answers:
             except Inadmissible as error:
                 other[k] = ("invalid", str(error))
     return Answers(columns, other)
+
+
+def _place(k: Any, count: int) -> int:
+    if not isinstance(k, int | np.integer) or isinstance(k, bool) or not 0 <= k < count:
+        raise Inadmissible("answer() answered cases that it was not asked")
+    return int(k)
 
 
 def _fill(field: Field, column: Array, got: Any) -> None:

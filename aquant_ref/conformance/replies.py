@@ -33,13 +33,22 @@ class Problems:
 
     def add(self, kind: str, text: str) -> None:
         """One more of this kind; each line of the text is made printable, and cut if it is long."""
+        kind = printable(kind, MOST_SHOWN)
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if len(self.first) < self.most or self.counts[kind] == 1:
-            lines = [printable(line, MOST_SHOWN) for line in f"{kind}: {text}".split("\n")]
-            self.first.append("\n".join(lines))
+            self.first.append(_lines(f"{kind}: {text}"))
+
+    def copy(self) -> Problems:
+        """The same, printable whoever has written into it."""
+        counts = {printable(kind): int(n) for kind, n in self.counts.items()}
+        return Problems(self.most, list(map(_lines, self.first)), counts)
 
     def __bool__(self) -> bool:
         return bool(self.counts)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(printable(line, MOST_SHOWN) for line in text.split("\n"))
 
 
 class Replies:

@@ -49,7 +49,6 @@ def verify(
     if generated:
         about += f" and {generated} generated cases of each"
     report = Report(about, asked.name, asked.capabilities.text())
-    report.problems = asked.problems
 
     usual = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
     more = "".join(f", {k}={v}" for k, (v, default) in usual.items() if v != default)
@@ -76,6 +75,7 @@ def verify(
             report.add(cases, right, answers, status, again, declared=declared)
     if left:
         raise InputError(f"case: there is no {min(left)!r}")
+    report.problems = asked.problems()
     if not only:
         report.stale = list(map(printable, known.stale()))
     return report

@@ -67,6 +67,7 @@ ODD: dict[str, Callable[[Array], Any]] = {
     "list with True": lambda q: [True if each == 1 else float(each) for each in q.ravel()],
     "list of text": lambda q: q.astype(str).tolist(),
     "masked": masked,
+    "list of masked": lambda q: [masked(np.asarray(part)) for part in q],
     "structured": lambda q: q.astype([("q", np.int64)]),
     "datetime64": lambda q: q.astype("datetime64[s]"),
     "timedelta64": lambda q: q.astype("timedelta64[s]"),

@@ -17,6 +17,7 @@ from aquant_ref import cli
 from aquant_ref.conformance import Adapter, Capabilities, junit, page, vectors, verify
 from aquant_ref.conformance.adapters import EngineAdapter, load
 from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.replies import Problems
 from aquant_ref.conformance.report import EXIT_MISMATCH, Report
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.strategies import smallest_failure
@@ -78,10 +79,24 @@ def test_an_exception_is_a_verdict_on_its_case(
     assert failure.got.isprintable()
 
 
-@pytest.mark.parametrize("raises", [KeyboardInterrupt(), pytest.fail.Exception("of a timeout")])
+PYTEST_ENDS = [kind.Exception("no GPU") for kind in (pytest.fail, pytest.skip, pytest.exit)]
+
+
+@pytest.mark.parametrize("raises", [KeyboardInterrupt(), *PYTEST_ENDS])
 def test_what_ends_a_run_from_outside_passes_through(raises: BaseException) -> None:
     with pytest.raises(type(raises)):
         verify(clip_that(raises), operations=["clip"], generated=0)
+
+
+@pytest.mark.parametrize("raises", PYTEST_ENDS)
+def test_what_ends_a_test_is_a_verdict_where_there_is_none(
+    raises: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past bug: `pytest.skip` of an adapter was a traceback and exit code 1."""
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    report = verify(clip_that(raises), operations=["clip"], generated=0, only=["clip/inside/1"])
+    assert report.exit_code == EXIT_MISMATCH
+    assert report.failures[0].got.endswith(": no GPU")
 
 
 def test_what_is_not_implemented_may_say_anything() -> None:
@@ -102,6 +117,10 @@ def test_what_is_not_implemented_may_say_anything() -> None:
         Answers([np.zeros((120, 1), np.int64)], {}),
         Answers([[None] * 120], {}),  # type: ignore[list-item]
         Answers([iter(range(120))], {}),  # type: ignore[list-item]
+        *(  # past bugs: True was every case, and others a traceback
+            Answers([np.zeros(120, np.int64)], {k: ("error", "")})  # type: ignore[dict-item]
+            for k in (-1, True, np.True_, 1.0, np.float32(2), "0", None)
+        ),
     ],
 )
 def test_what_an_own_answer_returns_is_looked_at(returned: Any) -> None:
@@ -115,6 +134,21 @@ def test_what_an_own_answer_returns_is_looked_at(returned: Any) -> None:
     report = verify(Own(), operations=["clip"], generated=0)
     assert report.total()["error"] == 120
     assert report.exit_code == EXIT_MISMATCH
+
+
+def test_an_own_answer_may_spoil_its_cases() -> None:
+    """Past bug: they were those of the report, which then counted none."""
+
+    class Spoils(EngineAdapter):
+        def answer(self, selection: Selection, cases: Cases) -> Answers:
+            answers = super().answer(selection, cases)
+            for own in (cases.ids, cases.flags, cases.columns):
+                own.clear()  # type: ignore[union-attr]
+            cases.kind[:] = 999
+            return Answers([answers.values[0] + 1], {})
+
+    report = verify(Spoils(), operations=["clip"], generated=0)
+    assert report.total()["fail"] == 144
 
 
 def test_an_own_answer_that_raises_is_a_crash() -> None:
@@ -152,6 +186,8 @@ def raises(*_: Any) -> Any:
         ("name", property(raises), "adapter: name raises SystemExit: 0"),
         ("problems", property(raises), "adapter: problems raises SystemExit: 0"),
         ("problems", 5, "adapter: problems is int, not Problems"),
+        ("problems", Problems(first=None), "adapter: problems raises TypeError"),  # type: ignore[arg-type]
+        ("problems", Problems(counts={"x": None}), "adapter: problems raises TypeError"),  # type: ignore[dict-item]
     ],
 )
 def test_nonsense_of_an_adapter_about_itself_is_one_line(
@@ -358,7 +394,9 @@ def reported(name: str, reason: str, what: str) -> None:
             return True
 
         def answer(self, selection: Selection, cases: Cases) -> Answers:
-            self.problems.add("garbled", f"line {reason}")
+            self.problems.add(reason, f"line {reason}")
+            self.problems.first.append(reason)
+            self.problems.counts[f"{reason} more"] = 1
             return Answers([np.zeros(len(cases), np.int64)], {0: (what, reason)})
 
     says = Says()

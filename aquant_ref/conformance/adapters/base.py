@@ -192,10 +192,11 @@ def _what(error: BaseException) -> str:
 
 def theirs(error: BaseException) -> BaseException:
     """Return what an implementation raised; raise again what did not come from it: the user's
-    interrupt, and pytest's end of a test, such as one for a timeout.
+    interrupt, and in a test pytest's end of it, such as one for a timeout.
     """
-    of_pytest = any(kind.__name__ == "OutcomeException" for kind in type(error).__mro__)
-    if isinstance(error, KeyboardInterrupt) or of_pytest:
+    of_pytest = any(kind.__module__ == "_pytest.outcomes" for kind in type(error).__mro__)
+    in_test = "PYTEST_CURRENT_TEST" in os.environ
+    if isinstance(error, KeyboardInterrupt) or (of_pytest and in_test):
         raise error
     return error
 
