@@ -71,6 +71,12 @@ class Inputs:
         classes = tuple(meta.get("classes", ()))
         for each in (training, test):
             check_classes(graph, each, data_set, classes)
+        known = graph.shapes[graph.output][0]
+        if not classes and len(training.classes) < known:
+            say(
+                f"{data_set}: has {len(training.classes)} classes, the model {known} without "
+                "names; top-1 means nothing unless they are its first ones"
+            )
         if images > len(training):
             raise InputError(
                 f"--images: {data_set} has {len(training)} training images, not {images}"

@@ -11,6 +11,7 @@ from aquant_ref import data
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.inputs import Inputs, check_classes
+from tests.data import sets
 from tests.engine import networks
 
 
@@ -45,6 +46,24 @@ def test_names_that_a_wrapper_has_changed_are_told_by_whoever_loads_them(
     said: list[str] = []
     Inputs.load("resnet8", "shapes", images=8, seed=0, weights=str(path), say=said.append)
     assert said == [f"{path}: every tensor name begins with 'module.', which is left out"]
+
+
+def test_a_set_of_fewer_classes_than_nameless_weights_have_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its labels may be those of other classes, as of ten folders of ImageNet's thousand."""
+    real = reference_models.get("resnet8")
+    graph, parameters, _ = real.load(real.weights_path("shapes"))
+    np.savez(tmp_path / "w.npz", **parameters)
+    taken = replace(real, convert=lambda tensors: (graph, dict(tensors)))
+    monkeypatch.setitem(reference_models.MODELS, "resnet8", taken)
+    spec = sets.idx_plain(tmp_path / "six")
+    said: list[str] = []
+    Inputs.load(
+        "resnet8", spec, images=4, seed=0, weights=str(tmp_path / "w.npz"), say=said.append
+    )
+    assert len(said) == 1
+    assert said[0].startswith(f"{spec}: has 6 classes, the model 10 without names; top-1 means")
 
 
 def test_names_that_no_result_can_hold_are_refused() -> None:

@@ -85,13 +85,31 @@ def absolute(spec: str) -> str:
 
 
 def check(spec: str, splits: Sequence[str] = SPLITS) -> None:
-    """Raise InputError, which names what is missing, unless the files of a set are all there.
+    """Raise InputError, which names it, for a file of a set that is missing or in two splits.
 
     Nothing is decoded, so this comes before anything else is read.
     """
     if _parts(spec)[1] is not None:
         with _loader(spec) as (module, path):
-            module.files(path, splits)
+            _files(module, path, splits)
+
+
+def _files(module: Any, path: Path, splits: Sequence[str]) -> dict[str, str]:
+    """The files of the splits by their names in the set.
+
+    Raises InputError for one that two splits have: a network would be tested on images that it has
+    seen. An archive that holds both has one name in either.
+    """
+    found: dict[str, str] = {}
+    owners: dict[tuple[int, int], tuple[str, str]] = {}
+    for split in splits:
+        for name, file in module.files(path, [split]).items():
+            status = os.stat(file)
+            owner, first = owners.setdefault((status.st_dev, status.st_ino), (split, name))
+            if owner != split and first != name:
+                raise InputError(f"{file}: is one file with {first!r}, so both splits have it")
+            found[name] = file
+    return found
 
 
 def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
@@ -107,7 +125,7 @@ def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
     from aquant_ref.data.digest import of_files
 
     with _loader(spec) as (module, path):
-        return of_files(name(spec), module.files(path, splits))
+        return of_files(name(spec), _files(module, path, splits))
 
 
 def division(spec: str) -> str:

@@ -182,20 +182,41 @@ def _class_zip(path: Path, split: str, progress: Progress) -> Images:
 
 
 def _entries(path: Path, infos: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """The entries that are images as "class/image", in order, from the one folder that has them."""
-    found, folders = {}, set()
-    for info in infos:
-        parts = PurePosixPath(info.filename).parts
-        if any(map(is_litter, parts)) or len(parts) < 2:
+    """The entries that are images as "class/image", in order, from the one folder that has them.
+
+    What is passed over and what is refused is as in class folders: see `data.entries`.
+    """
+    places = {_place(path, info.filename): info for info in infos}
+    if len(places) < len(infos):
+        kept = {info.filename for info in places.values()}
+        twice = next(info.filename for info in infos if info.filename not in kept)
+        raise InputError(f"{path}: holds {twice!r} twice, under two spellings")
+    places = {place: info for place, info in places.items() if not any(map(is_litter, place))}
+    found, folders, others = {}, set[tuple[str, ...]](), []
+    for place, info in places.items():
+        if not is_image(place[-1]):
+            others.append(place)
             continue
-        if not is_image(parts[-1]):
-            raise InputError(f"{path}: {info.filename!r} is no image by its suffix")
-        folders.add("/".join(parts[:-2]))
-        if len(folders) > 1:
-            one, other = sorted(folders)
-            raise InputError(f"{path}: holds class folders in {one!r} and in {other!r}, needs one")
-        found["/".join(parts[-2:])] = info
-    return dict(sorted(found.items(), key=lambda item: item[0].split("/")))
+        if len(place) < 2:
+            raise InputError(f"{path}: {info.filename!r} is an image outside of the class folders")
+        folders.add(place[:-2])
+        found[place[-2:]] = info
+    if len(folders) > 1:
+        one, other = sorted(map("/".join, folders))[:2]
+        raise InputError(f"{path}: holds class folders in {one!r} and in {other!r}, needs one")
+    for place in others:
+        if any(place[: len(each)] == each and len(place) > len(each) + 1 for each in folders):
+            name = places[place].filename
+            raise InputError(f"{path}: {name!r} is no image by its suffix")
+    return {"/".join(each): found[each] for each in sorted(found)}
+
+
+def _place(path: Path, name: str) -> tuple[str, ...]:
+    """The parts of an entry's name, without "."."""
+    place = PurePosixPath(name)
+    if "\\" in name or place.is_absolute() or ".." in place.parts or not place.parts:
+        raise InputError(f"{path}: {name!r} is no name of a file in folders")
+    return place.parts
 
 
 def _check_classes(where: str, names: Sequence[str]) -> None:

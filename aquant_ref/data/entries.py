@@ -5,7 +5,8 @@ later classes another number. So there are three kinds of entries:
 
 * what an operating system or a program has left there is passed over: names that begin with a dot
   (`.ipynb_checkpoints`, `._x.png`) and those in LITTER (`__MACOSX`, `Thumbs.db`);
-* beside class folders, other files (a README, a list of names) are passed over, but not images;
+* beside class folders, other files (a README, a list of names) are passed over, but not images, nor
+  a link to nothing, which may have been a class;
 * in a class folder, whatever is not an image file by its suffix is refused by name, and so is a
   folder; links are followed.
 """
@@ -68,7 +69,8 @@ def class_folders(root: Path) -> dict[str, list[str]]:
     """The classes of a folder and the images of each, both in the order of their names.
 
     Raises InputError, which names the entry, for a class without images, what is no image in a
-    class folder, an image beside class folders, and two classes whose names differ in case alone.
+    class folder, an image or a link to nothing beside class folders, and two classes whose names
+    differ in case alone.
     """
     classes: dict[str, list[str]] = {}
     for entry in listed(root):
@@ -76,6 +78,8 @@ def class_folders(root: Path) -> dict[str, list[str]]:
             classes[entry.name] = _images_of(root / entry.name)
         elif is_image(entry.name):
             raise InputError(f"{entry.path}: is an image outside of the class folders")
+        elif entry.is_symlink() and not entry.is_file():
+            raise InputError(f"{entry.path}: is a link to nothing, or to no file or folder")
     if not classes:
         raise InputError(f"{root}: holds no class folders with images")
     check_names(root, classes)

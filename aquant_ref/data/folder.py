@@ -72,6 +72,9 @@ def division(path: Path) -> str:
 
 def _roots(path: Path) -> dict[str, str]:
     """The folder of each split; nothing where there is none of them."""
+    for name in (name for names in FOLDERS.values() for name in names):
+        if (path / name).is_symlink() and not (path / name).exists():
+            raise InputError(f"{path / name}: is a link to nothing")
     there = {split: [n for n in names if (path / n).is_dir()] for split, names in FOLDERS.items()}
     return {split: names[0] for split, names in there.items() if names}
 

@@ -64,7 +64,7 @@ def _existing(path: Path, split: str, kind: str) -> Path | None:
     for dot in "-.":
         for suffix in ("", ".gz"):
             file = path / f"{PREFIX[split]}-{kind}{dot}idx{KINDS[kind]}-ubyte{suffix}"
-            if file.exists():
+            if file.exists() and not file.is_dir():  # Kaggle has folders of these names as well
                 return file
     return None
 

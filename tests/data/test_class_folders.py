@@ -145,6 +145,11 @@ def an_image_outside(folder: Path) -> str:
     return f"{folder.parent}/9.PNG: is an image outside of the class folders"
 
 
+def a_class_that_links_to_nothing(folder: Path) -> str:
+    (folder.parent / "an").symlink_to(folder / "nowhere")
+    return f"{folder.parent}/an: is a link to nothing"
+
+
 def the_same_in_capitals(folder: Path) -> str:
     shutil.copytree(folder, folder.with_name(folder.name.upper()))
     return f"{folder.parent}: has classes of nearly one name"
@@ -174,6 +179,7 @@ FAULTS = (
     a_socket,
     a_device,
     an_image_outside,
+    a_class_that_links_to_nothing,
     the_same_in_capitals,
     not_utf8,
     a_line_break,
@@ -236,6 +242,43 @@ def test_a_class_or_split_that_is_missing_is_refused_by_name(
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for call in (data.check, data.identity):
         assert refused(lambda call=call: call(spec)).startswith(f"{tmp_path}/{message}")
+
+
+def test_a_split_that_links_to_nothing_is_not_that_of_another_folder(tmp_path: Path) -> None:
+    spec = sets.image_folder(tmp_path / "set")
+    (tmp_path / "set/val").rename(tmp_path / "set/test")
+    (tmp_path / "set/val").symlink_to(tmp_path / "nowhere")
+    for call in (data.check, data.identity, lambda spec: data.load(spec, split="test")):
+        assert refused(lambda call=call: call(spec)) == f"{tmp_path}/set/val: is a link to nothing"
+
+
+@pytest.mark.parametrize(
+    ("make", "one", "other"),
+    [
+        (sets.image_folder, "train/b/1.png", "val/b/0.png"),
+        (sets.image_folder, "train/b", "val/b"),
+        (sets.image_folder, "train", "val"),
+        (sets.cifar10_folders, "train/cat/0.png", "test/cat/0.png"),
+        (sets.cifar10_zips, "small-train.zip", "small-test.zip"),
+        (sets.cifar10_binary, "data_batch_3.bin", "test_batch.bin"),
+        (sets.idx_plain, "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"),
+        (sets.idx_gzip, "train-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+    ],
+)
+def test_a_file_that_both_splits_have_is_refused(
+    tmp_path: Path, make: Callable[[Path], str], one: str, other: str
+) -> None:
+    spec = make(tmp_path / "set")
+    there, here = tmp_path / "set" / one, tmp_path / "set" / other
+    for link in (os.symlink,) if there.is_dir() else (os.symlink, os.link):
+        shutil.rmtree(here) if here.is_dir() else here.unlink()
+        link(there, here)
+        for call in (data.check, data.identity):
+            message = refused(lambda call=call: call(spec))
+            assert message.startswith(str(here))
+            assert message.endswith("so both splits have it")
+    for split in data.SPLITS:  # either may be used alone
+        data.check(spec, [split])
 
 
 def test_a_class_that_is_renamed_in_one_split_is_refused(tmp_path: Path) -> None:

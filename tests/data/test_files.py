@@ -293,6 +293,18 @@ def test_idx_images_get_a_frame_and_three_equal_channels(tmp_path: Path, zipped:
     assert images.labels.tolist() == list(range(6))
 
 
+def test_idx_files_beside_folders_of_their_names_are_found(tmp_path: Path) -> None:
+    """As Kaggle packs MNIST: one name with a dot, the other that of a folder."""
+    path, originals = idx_folder(tmp_path / "mnist")
+    for file in list(path.iterdir()):
+        file.rename(path / file.name.replace("-idx", ".idx"))
+        file.mkdir()
+        (file / file.name).write_bytes(b"")
+    data.check(f"idx:{path}")
+    images = data.load(f"idx:{path}", split="train")
+    assert (images.batch(np.arange(6))[:, 0, 2:30, 2:30] == originals).all()
+
+
 def test_idx_files_that_are_none_are_refused(tmp_path: Path) -> None:
     path, originals = idx_folder(tmp_path / "mnist")
     file = path / "train-images-idx3-ubyte"

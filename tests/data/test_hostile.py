@@ -183,6 +183,12 @@ ZIPS = {
     "a class too many": (zipped(ALL | {"top/unicorn/0.png": PICTURE}), "'unicorn'"),
     "two folders": (zipped(ALL | {"other/cat/0.png": PICTURE}), "'other' and in 'top'"),
     "nested folders": (zipped(ALL | {"top/cat/cat/0.png": PICTURE}), "'top' and in 'top/cat'"),
+    "an image outside": (zipped(ALL | {"0.png": PICTURE}), "'0.png' is an image outside"),
+    "two spellings": (zipped(ALL | {"top//cat/./0.png": PICTURE}), "twice"),
+    "backslashes": (zipped(ALL | {"top\\cat\\1.png": PICTURE}), "no name of a file"),
+    "a way up": (zipped(ALL | {"top/../top/cat/1.png": PICTURE}), "no name of a file"),
+    "a root": (zipped(ALL | {"/top/cat/1.png": PICTURE}), "no name of a file"),
+    "a text in a class": (zipped(ALL | {"top/cat/a.txt": b"x"}), "a.txt' is no image"),
     "another format": (zipped(ALL | {"top/cat/0.heic": PICTURE}), "0.heic"),
     "no image": (zipped(ALL | {"top/cat/0.png": b"x"}), "cat/0.png"),
     "nothing": (zipped({}), "no class folders"),
@@ -198,6 +204,14 @@ def test_a_zip_that_goes_too_far_is_refused(tmp_path: Path, content: bytes, word
     for split in data.SPLITS:
         (tmp_path / f"a-{split}.zip").write_bytes(content)
         refused(f"cifar10:{tmp_path}", tmp_path / f"a-{split}.zip", word, split=split)
+
+
+def test_other_files_beside_the_class_folders_of_a_zip_are_passed_over(tmp_path: Path) -> None:
+    """As in folders. Past bug: a README beside them was refused, unless it was at the top."""
+    beside = dict.fromkeys(("top/README.txt", "LICENSE", "about/cat/0.txt"), b"x")
+    (tmp_path / "a-test.zip").write_bytes(zipped(beside | ALL))
+    images = data.load(f"cifar10:{tmp_path}", split="test")
+    assert images.labels.tolist() == list(range(10))
 
 
 def test_a_zip_named_after_both_splits_is_refused(tmp_path: Path) -> None:
