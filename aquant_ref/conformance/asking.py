@@ -42,7 +42,8 @@ class Asked:
 
     def __init__(self, adapter: Adapter) -> None:
         if not isinstance(adapter, Adapter):
-            what = f"the class {adapter.__name__}" if isinstance(adapter, type) else repr(adapter)
+            is_class = isinstance(adapter, type)
+            what = f"the class {adapter.__name__}" if is_class else f"a {type(adapter).__name__}"
             raise InputError(f"adapter: needs an instance of Adapter, got {what}")
         self._adapter = adapter
         self.problems()

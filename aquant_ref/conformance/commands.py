@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.selection import Selection
 
 COUNT = 10_000  # cases of `gen`
-MOST = 10_000_000  # at a time: their answers have to fit in memory; another seed has more
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
 TIMEOUT = 60.0
 
@@ -51,9 +50,12 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     """Verify an adapter or a kernel; returns the exit code of the report."""
     from aquant_ref.conformance import deviations
     from aquant_ref.conformance.report import EXIT_STALE
+    from aquant_ref.conformance.selection import MOST, check_whole
     from aquant_ref.conformance.verification import GENERATED, SEED, verify
 
     _check_outputs(args)
+    if args.n is not None:
+        check_whole("n", args.n, 0, MOST)
     try:
         known = deviations.load(args.deviations) if args.deviations else None
     except deviations.StaleDeviation as error:
@@ -65,7 +67,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     report = verify(
         adapter,
         operations=args.operations or None,
-        generated=GENERATED if args.n is None else _count("n", args.n),
+        generated=GENERATED if args.n is None else args.n,
         seed=SEED if args.seed is None else args.seed,
         deviations=known,
         only=args.case,
@@ -136,13 +138,16 @@ def _selection(args: argparse.Namespace) -> Selection:
         rounding=ROUNDINGS if args.rounding is None else words("rounding", args.rounding),
         seed=args.seed,
         rejects=args.rejects,
-        edition=_count("edition", args.edition),
+        edition=args.edition,
     )
 
 
 def _places(args: argparse.Namespace) -> Sequence[int]:
+    from aquant_ref.conformance.selection import MOST, check_whole
+
     if args.only is None:
-        return range(_count("n", args.n))
+        check_whole("n", args.n, 0, MOST)
+        return range(args.n)
     places = integers("only", args.only)
     if not 0 <= min(places) <= max(places) <= MOST or len(set(places)) < len(places):
         raise InputError(f"only: needs different numbers from 0 to {MOST}, got {args.only}")
@@ -200,12 +205,6 @@ def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
                 stream.write(make(report).encode())
     show(json.dumps(report.as_json(), indent=2) if args.json else report.text())
     return report.exit_code
-
-
-def _count(name: str, value: int) -> int:
-    if not 0 <= value <= MOST:
-        raise InputError(f"{name}: needs 0 to {MOST}, got {value}")
-    return value
 
 
 # Arguments: parsers to inherit from

@@ -250,7 +250,7 @@ RULE_OF_VARIATION = {
 
 def get(name: str) -> Operation:
     """The operation called `name`; raises InputError, which lists the names."""
-    if name not in OPERATIONS:
+    if not isinstance(name, str) or name not in OPERATIONS:
         raise InputError(f"operation: there is no {name!r}; there are {', '.join(OPERATIONS)}")
     return OPERATIONS[name]
 

@@ -44,13 +44,6 @@ class Deviation:
         name, value = ("case", self.case) if self.case else ("flag", self.flag)
         return f'{name} = "{printable(value)}"'
 
-    def matches(self, cases: Cases) -> Array:
-        """Which of the cases it is about, (n,) bool."""
-        if self.case:
-            return np.array([name == self.case for name in cases.ids], bool)
-        kinds = [self.flag in _names(cases, flags) for flags in cases.flags]
-        return np.array(kinds, bool)[cases.kind]
-
 
 def _names(cases: Cases, flags: Iterable[str]) -> set[str]:
     """How an entry may write a flag: alone, or of one operation or variation."""
@@ -68,11 +61,21 @@ class Deviations:
     def apply(self, cases: Cases, status: Array) -> Array:
         """The verdicts, with those that an entry expects turned into "deviating"."""
         out = status.copy()
+        place = {name: k for k, name in enumerate(cases.ids)}
+        kinds: dict[str, list[int]] = {}
+        for kind, flags in enumerate(cases.flags):
+            for name in _names(cases, flags):
+                kinds.setdefault(name, []).append(kind)
         for entry in self.entries:
-            about = entry.matches(cases)
-            deviates = about & np.isin(status, KINDS[entry.kind])
-            entry.met += int(about.sum())
-            entry.deviated += int(deviates.sum())
+            if entry.case in place:
+                about = np.array([place[entry.case]])
+            elif entry.flag in kinds:
+                about = np.flatnonzero(np.isin(cases.kind, kinds[entry.flag]))
+            else:
+                continue
+            deviates = about[np.isin(status[about], KINDS[entry.kind])]
+            entry.met += len(about)
+            entry.deviated += len(deviates)
             out[deviates] = DEVIATING
         return out
 

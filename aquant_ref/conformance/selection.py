@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from aquant_ref import oracle
@@ -16,6 +17,7 @@ SIGNS = ("unsigned", "signed")
 ROUNDINGS = tuple(oracle.ROUNDINGS)
 GRANULARITIES = ("tensor", "channel")
 LISTS = ("bits", "signs", "rounding", "granularity")
+MOST = 10_000_000  # cases at a time: their answers have to fit in memory; another seed has more
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Selection:
         choices = contract.get(self.operation).choices
         if not self.profile:
             object.__setattr__(self, "profile", choices[0])
+        check_whole("seed", self.seed)
+        check_whole("edition", self.edition, 0, MOST)
         check_words("profile", (self.profile,), choices)
         check_words("signs", self.signs, SIGNS)
         check_words("rounding", self.rounding, ROUNDINGS)
@@ -95,6 +99,14 @@ def several(name: str, given: Iterable[Any]) -> tuple[Any, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InputError(f"{name}: needs a list, got {given!r}")
     return tuple(given)
+
+
+def check_whole(name: str, value: Any, low: int | None = None, high: int | None = None) -> None:
+    """Raise InputError, which names the argument, unless it is an integer from low to high."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise InputError(f"{name}: needs an integer, got {value!r}")
+    if low is not None and high is not None and not low <= int(value) <= high:
+        raise InputError(f"{name}: needs {low} to {high}, got {value}")
 
 
 def check_words(name: str, given: Iterable[Any], known: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ from aquant_ref.conformance.asking import Asked
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
 from aquant_ref.conformance.deviations import Deviations
 from aquant_ref.conformance.report import Report
-from aquant_ref.conformance.selection import Selection, several
+from aquant_ref.conformance.selection import MOST, Selection, check_whole, several
 from aquant_ref.conformance.vectors import Group
 from aquant_ref.conformance.verdict import expected, verdicts, without
 from aquant_ref.errors import InputError, printable
@@ -39,9 +39,14 @@ def verify(
     without one a failure names the call. Raises InputError for an unknown operation or id, one that
     cannot be asked for, or where the adapter cannot start or says nothing sensible of itself.
     """
-    if not isinstance(generated, int) or generated < 0:
-        raise InputError(f"generated: needs how many, 0 or more, got {generated!r}")
+    check_whole("generated", generated, 0, MOST)
+    check_whole("seed", seed)
     only = several("case", only)
+    for each in only:
+        if not isinstance(each, str):
+            raise InputError(f"case: there is no {each!r}")
+    if not isinstance(deviations, Deviations | None):
+        raise InputError(f"deviations: needs what `load` has read, got {deviations!r}")
     asked, known = Asked(adapter), deviations or Deviations()
     names = _names(asked, operations)
     asked.start()
@@ -84,12 +89,14 @@ def verify(
 def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
     if operations is None:
         return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
-    chosen = [contract.get(name) for name in dict.fromkeys(several("operations", operations))]
+    chosen = [contract.get(name) for name in several("operations", operations)]
+    if not chosen:
+        raise InputError("operations: there are none")
     for each in chosen:
         if not adapter.reaches(each):
             scalar, tensors = "is scalar; ask by --pipe", "a stream has no tensors; ask by --exec"
             raise InputError(f"{each.name}: {scalar if each.scalar else tensors}")
-    return [each.name for each in chosen]
+    return list(dict.fromkeys(each.name for each in chosen))
 
 
 def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) -> Iterator[Group]:
