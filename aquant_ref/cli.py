@@ -14,7 +14,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,22 @@ from aquant_ref import __version__, arguments, outputs
 from aquant_ref.conformance import commands as kit
 from aquant_ref.errors import InputError, check_text, printable
 from aquant_ref.given import integers, words
-from aquant_ref.terminal import ReaderGone, end_output, open_streams, say, show
+from aquant_ref.terminal import (
+    ReaderGone,
+    end_output,
+    open_streams,
+    output_aside,
+    say,
+    show,
+    signals_interrupt,
+)
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
-# the arguments that name a file or a folder
-PATHS = (
+# the arguments that are a name, which is empty where a variable of the shell is not set
+NAMES = (
+    "adapter",
+    "keep",
+    "profile",
     "directory",
     "out",
     "weights",
@@ -281,7 +291,7 @@ def check(args: argparse.Namespace) -> int:
 def verify(args: argparse.Namespace) -> int:
     """Verify an implementation against the contract: stored vectors and generated cases."""
     report: list[str] = []
-    with redirect_stdout(sys.stderr):  # what an adapter prints is no part of the report
+    with output_aside(), signals_interrupt():
         code = kit.verify(args, report.append)
     show("\n".join(report))
     return code
@@ -340,8 +350,8 @@ def _check(args: argparse.Namespace) -> None:
     for name, most in MOST.items():
         if (getattr(args, name, None) or 0) > most:
             raise InputError(f"--{name}: needs {most} at most, got {getattr(args, name)}")
-    for name in PATHS:
-        if getattr(args, name, None) == "":  # as an unset variable of the shell gives it
+    for name in NAMES:
+        if getattr(args, name, None) == "":
             raise InputError(f"{name}: is an empty name")
     for name, value in vars(args).items():
         for text in value if isinstance(value, list) else [value]:

@@ -5,10 +5,14 @@ With `cli.py` the only place that prints.
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
+import signal
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TextIO
 
 from aquant_ref.errors import InputError, printable
@@ -54,21 +58,55 @@ def end_output() -> None:
 def _write(text: str) -> None:
     try:
         print(text, end="", flush=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: somebody has closed it
         _write_no_more(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from error
-        raise InputError(
-            f"standard output: cannot be written ({error.strerror or error})"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"standard output: cannot be written ({reason})") from error
 
 
 def say(text: str) -> None:
     """A line on standard error; nothing where that cannot be written, since nobody can be told."""
     try:
         print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
-    except OSError:
+    except (OSError, ValueError):
         _write_no_more(sys.stderr)
+
+
+@contextmanager
+def output_aside() -> Iterator[None]:
+    """What others print in the block goes to standard error, also from C and from child processes:
+    it is no part of the result.
+    """
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        with suppress(Exception):
+            if sys.__stdout__ is not None:
+                sys.__stdout__.flush()
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, with all that it has started."""
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    ours = [n for n in numbers if n is not None and signal.getsignal(n) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():  # which alone may set them
+        ours = []
+    try:
+        for number in ours:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _write_no_more(stream: TextIO) -> None:

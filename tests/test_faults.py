@@ -49,7 +49,7 @@ COMMANDS = {
     ],
     "claim": [["claim", "3", *SHORT, "--method", "qdrop-scales", "--out", "out.txt"], ["--seed=1"]],
     "run": [["run", "saved", "--images", "1", "--record", "out.npz"], ["--simulate"]],
-    "verify": [[*VERIFY, "--html", "out.html"], ["--rejects"]],
+    "verify": [[*VERIFY, "--html", "out.html"], ["--n=1"]],
     "vectors": [["vectors", "generate", "--dir", "out"], []],
 }
 

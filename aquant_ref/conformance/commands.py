@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 COUNT = 10_000  # cases of `gen`
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
 TIMEOUT = 60.0
+# what is asked of a kernel, which does not say itself what it has, and how long it may take
+OF_KERNELS = ("profile", "bits", "signs", "rounding", "granularity", "rejects", "timeout")
 
 Show = Callable[[str], None]
 
@@ -40,8 +43,9 @@ def check(args: argparse.Namespace, show: Show, stdin: BinaryIO) -> int:
     from aquant_ref.conformance import check
 
     _check_outputs(args)
+    timeout = TIMEOUT if args.timeout is None else args.timeout
     report = check.check(
-        _selection(args), _places(args), stdin, timeout=args.timeout, oracle=args.oracle
+        _selection(args), _places(args), stdin, timeout=timeout, oracle=args.oracle
     )
     return _tell(report, args, show)
 
@@ -128,8 +132,13 @@ def vectors(args: argparse.Namespace, show: Show) -> int:
 
 
 def _selection(args: argparse.Namespace) -> Selection:
+    from aquant_ref.conformance import contract
     from aquant_ref.conformance.selection import BITS, ROUNDINGS, SIGNS, Selection
 
+    tags = contract.get(args.operation).tags
+    for name, tag in (("bits", "bits"), ("signs", "bits"), ("rounding", "rounding")):
+        if getattr(args, name) is not None and tag not in tags:
+            raise InputError(f"{name}: the cases of {args.operation} do not depend on it")
     return Selection(
         args.operation,
         args.profile or "",
@@ -159,12 +168,24 @@ def _adapter(args: argparse.Namespace) -> Adapter:
 
     if sum(each is not None for each in (args.adapter, args.pipe, args.exec)) > 1:
         raise InputError("adapter: only one of --adapter, --pipe and --exec at a time")
-    chosen: dict[str, Any] = {"timeout": args.timeout, "capabilities": _capabilities(args)}
+    _check_meant(args)
+    timeout = TIMEOUT if args.timeout is None else args.timeout
+    chosen: dict[str, Any] = {"timeout": timeout, "capabilities": _capabilities(args)}
     if args.pipe is not None:
         return PipeAdapter(args.pipe, **chosen)
     if args.exec is not None:
         return CommandAdapter(args.exec, keep=args.keep, **chosen)
     return load(args.adapter or ENGINE)
+
+
+def _check_meant(args: argparse.Namespace) -> None:
+    """Raises InputError for an option that says nothing about what is verified."""
+    if args.keep is not None and args.exec is None:
+        raise InputError("keep: is for --exec")
+    if args.pipe is None and args.exec is None:
+        for name in OF_KERNELS:
+            if getattr(args, name):
+                raise InputError(f"{name}: is for --pipe and --exec, not for an adapter in Python")
 
 
 def _capabilities(args: argparse.Namespace) -> Capabilities:
@@ -190,9 +211,12 @@ def _check_outputs(args: argparse.Namespace) -> None:
     from aquant_ref.conformance.streams import check_timeout
     from aquant_ref.formats.atomic import check_writable_file
 
-    check_timeout(args.timeout)
+    if args.timeout is not None:
+        check_timeout(args.timeout)
     for path in filter(None, (args.junit, args.html)):
         check_writable_file(path)
+    # an adapter may change the directory
+    args.junit, args.html = (path and os.path.abspath(path) for path in (args.junit, args.html))
 
 
 def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
@@ -292,7 +316,6 @@ def _outputs() -> argparse.ArgumentParser:
     parent.add_argument(
         "--timeout",
         type=number,
-        default=TIMEOUT,
         metavar="S",
         help=f"seconds without an answer of a kernel that count as hanging, default {TIMEOUT:g}",
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -238,6 +239,40 @@ def test_verify_writes_its_reports(
     assert "1 fail" in capsys.readouterr().out
 
 
+NOISY = """
+import ctypes, os, subprocess, sys
+import numpy as np
+from aquant_ref.conformance import Adapter
+
+class Noisy(Adapter):
+    def clip(self, *, v, low, high):
+        print("of Python")
+        sys.__stdout__.write("of Python's own\\n")
+        os.write(1, b"of C\\n")
+        ctypes.CDLL(None).printf(b"of a buffer in C\\n")
+        subprocess.run(["echo", "of a child"])
+        os.chdir("/")
+        return np.clip(v, low, high)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of the C library")
+def test_what_an_adapter_prints_is_no_part_of_the_report_nor_is_where_it_goes(
+    tmp_path: Path,
+) -> None:
+    """Past bug: only what Python's `print` gives was kept out of the JSON."""
+    (tmp_path / "noisy.py").write_text(NOISY)
+    command = "import sys; from aquant_ref import cli; cli.command()"
+    words = ["verify", "clip", "--adapter", "noisy:Noisy", "--n", "0", "--json", "--junit", "j.xml"]
+    done = subprocess.run(
+        [sys.executable, "-c", command, *words], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 0
+    said = {"of Python", "of Python's own", "of C", "of a buffer in C", "of a child"}
+    assert set(done.stderr.splitlines()) == said
+    assert (tmp_path / "j.xml").exists()
+
+
 def test_verify_shrinks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,6 +336,20 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["verify", "--pipe", "./k", "--signs", "both"], ["signs", "both", "unsigned"]),
         (["verify", "clip", "--deviations", "/no/such.toml"], ["/no/such.toml"]),
         (["vectors", "lint", "--dir", ""], ["dir"]),
+        # past bugs: left out of account, without a word
+        *((["verify", "clip", f"--{name}", ""], [name]) for name in ("adapter", "keep", "profile")),
+        (["gen", "clip", "--profile", ""], ["profile"]),
+        (["gen", "clip", "--bits", "8"], ["bits: the cases of clip"]),
+        (["check", "clip", "--rounding", "floor"], ["rounding: the cases of clip"]),
+        (["verify", "clip", "--keep", "x"], ["keep: is for --exec"]),
+        (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: is for --exec"]),
+        *(
+            (["verify", "clip", option, *value], [f"{option[2:]}: is for --pipe and --exec"])
+            for option, *value in (
+                *(("--profile", "exact"), ("--bits", "8"), ("--signs", "signed"), ("--rejects",)),
+                *(("--rounding", "floor"), ("--granularity", "tensor"), ("--timeout", "1")),
+            )
+        ),
     ],
 )
 def test_bad_arguments_are_one_line(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -127,6 +130,23 @@ def test_what_a_kernel_leaves_behind_is_ended(script: str) -> None:
         report = verify(adapter, operations=["clip"], generated=0)
     assert not report.problems
     assert report.total()["unsupported"] == 144
+
+
+def test_a_run_that_is_ended_ends_its_kernel(tmp_path: Path) -> None:
+    """Past bug: the kernel, which is in a session of its own, went on."""
+    program = "from aquant_ref import cli; cli.command()"
+    runs = []
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        said = tmp_path / number.name
+        words = ["verify", "clip", "--pipe", shell("echo $$ > $0; exec sleep 45", str(said))]
+        runs.append((number, said, subprocess.Popen([sys.executable, "-c", program, *words])))
+    for number, said, run in runs:
+        while not (said.exists() and said.read_text().endswith("\n")):
+            time.sleep(0.01)
+        run.send_signal(number)
+        assert run.wait(10) == 130
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(said.read_text()), 0)
 
 
 @pytest.mark.parametrize(

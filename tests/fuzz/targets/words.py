@@ -108,7 +108,7 @@ COMMANDS = (
     "exact --bits W2A2 --lowerings threshold,lut --out {folder}/e.json",
     "certify {folder} --dtype float64 --json",
     "compare {folder}/a.npz {folder}/b.npz --program {folder} --json",
-    "gen clip --n 5 --seed 2 --bits 4,8 --signs signed --only 3,4",
+    "gen add --n 5 --seed 2 --bits 4,8 --signs signed --only 3,4",
     "gen requantize --profile exact --n 3 --rejects --edition 1",
     "check clip --n 5 --seed 2 --timeout 5 --junit {folder}/j.xml --html {folder}/p.html --oracle",
     "verify clip round --n 5 --seed 3 --bits 4 --deviations {folder}/d.toml --case clip/x --shrink",
