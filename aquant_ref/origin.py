@@ -58,7 +58,8 @@ class Origin:
     ) -> Inputs:
         """The inputs of a run on it, `images` of them to calibrate with, drawn by the seed.
 
-        Raises InputError as `Inputs.load` does, and for weights that have changed since `find`.
+        Raises InputError as `Inputs.load` does, and for weights or images that have changed
+        since `find`.
         """
         inputs = Inputs.load(
             self.model,
@@ -71,6 +72,8 @@ class Origin:
         )
         if sha256_of(self.weights) != self.weights_sha256:
             raise InputError(f"{self.weights}: has changed while it was in use")
+        if data.identity(self.data_set) != self.data_identity:
+            raise InputError(f"{self.data_set}: has changed while it was in use")
         return inputs
 
     def row(self) -> dict[str, Any]:

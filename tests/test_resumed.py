@@ -160,19 +160,27 @@ def test_the_printed_table_is_of_what_was_asked_for_and_the_written_one_tells_al
 
 
 @each_table
-def test_weights_that_change_during_the_work_are_noticed(
-    name: str, place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("what", ["a.npz", "a"])
+def test_weights_and_images_that_change_during_the_work_are_noticed(
+    name: str,
+    what: str,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     find = Origin.find
 
     def changed(*given: Any) -> Origin:
         origin = find(*given)
-        tiny.write_weights(place.folder / "a.npz", 9)
+        path = place.folder / what
+        file = path / "train-images-idx3-ubyte" if path.is_dir() else path
+        other = place.folder / what.replace("a", "b")
+        shutil.copyfile(other / file.name if path.is_dir() else other, file)
         return origin
 
     monkeypatch.setattr(Origin, "find", changed)
     assert place.run(name) == 2
-    assert "a.npz: has changed while it was in use" in capsys.readouterr().err
+    assert f"{what}: has changed while it was in use" in capsys.readouterr().err
     assert not place.out.exists()
 
 

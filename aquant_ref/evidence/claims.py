@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -115,15 +116,15 @@ def table_command(number: int, options: Mapping[str, Any]) -> str:
     `options` are those of `aquant-ref table` that differ from their defaults, by name. Raises
     InputError for one that a table does not have.
     """
-    command = f"aquant-ref table --methods {TABLES[number]}"
+    command = ["aquant-ref", "table", "--methods", TABLES[number]]
     for name, value in options.items():
         if name not in OF_TABLES:
             raise InputError(
                 f"--{name}: claim {number} is reproduced by a table, which has no such option; "
                 f"see aquant-ref claim {number}"
             )
-        command += f" --{name} {value}"
-    return f"{command} --out claim{number}.json"
+        command += [f"--{name}", str(value)]
+    return shlex.join([*command, "--out", f"claim{number}.json"])
 
 
 def claim(number: int) -> Claim:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import struct
 import sys
 from dataclasses import replace
@@ -119,6 +120,10 @@ def test_the_table_of_a_claim_takes_the_options_that_tables_have(
         f"aquant-ref table --methods {TABLES[4]} --data cifar10:x --iters 50 --bits W2A3 --seeds 2 "
         "--out claim4.json"
     )
+    given = ["--data", "idx:two words", "--weights", "it's $(mine).npz"]
+    assert cli.main(["claim", "4", *given]) == 0
+    command = capsys.readouterr().out.splitlines()[1]
+    assert shlex.split(command)[4:-2] == given  # as a shell takes it
     for given in (["--method", "qdrop"], ["--json"], ["--out", "claim.json"]):
         assert cli.main(["claim", "4", *given]) == 2
         assert f"{given[0]}: claim 4 is reproduced by a table" in capsys.readouterr().err
