@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aquant_ref import cli
+from aquant_ref.terminal import signals_interrupt
 
 COMMAND = [sys.executable, "-m", "aquant_ref.cli"]
 STREAMS = ("stdin", "stdout", "stderr")
@@ -39,6 +41,7 @@ def test_a_command_works_where_standard_streams_are_closed(
 FAULTS = """
 import sys
 from aquant_ref import cli
+from aquant_ref.terminal import signals_interrupt
 
 def faulty(args, statement=sys.argv[1]):
     exec(statement)
@@ -52,6 +55,20 @@ cli.command()
 def fails(statement: str, *more: str, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", FAULTS, statement, *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="of other systems")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_end_what_waits_for_others(name: str) -> None:
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)
+    with pytest.raises(KeyboardInterrupt), signals_interrupt():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == signal.SIG_DFL
+    signal.signal(number, signal.SIG_IGN)  # as nohup does
+    with signals_interrupt():
+        signal.raise_signal(number)
+    signal.signal(number, before)
 
 
 def test_a_defect_ends_with_70_and_says_how_to_report_it() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -258,18 +257,18 @@ class Noisy(Adapter):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of the C library")
 def test_what_an_adapter_prints_is_no_part_of_the_report_nor_is_where_it_goes(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Past bug: only what Python's `print` gives was kept out of the JSON."""
     (tmp_path / "noisy.py").write_text(NOISY)
-    command = "import sys; from aquant_ref import cli; cli.command()"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     words = ["verify", "clip", "--adapter", "noisy:Noisy", "--n", "0", "--json", "--junit", "j.xml"]
-    done = subprocess.run(
-        [sys.executable, "-c", command, *words], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert json.loads(done.stdout)["exit_code"] == done.returncode == 0
+    code = cli.main(words)
+    out, err = capfd.readouterr()
+    assert json.loads(out)["exit_code"] == code == 0
     said = {"of Python", "of Python's own", "of C", "of a buffer in C", "of a child"}
-    assert set(done.stderr.splitlines()) == said
+    assert set(err.splitlines()) == said
     assert (tmp_path / "j.xml").exists()
 
 
