@@ -43,10 +43,13 @@ def aquant_verify(request: pytest.FixtureRequest) -> Callable[..., Report]:
     """Verify an adapter; the test fails with the report where anything is wrong."""
 
     def check(adapter: Adapter, **chosen: Any) -> Report:
+        wrong = ""
         try:
             report = _run(request.config, adapter, **chosen)
         except InputError as error:
-            pytest.fail(str(error), pytrace=False)
+            wrong = str(error)
+        if wrong:  # not while the other is handled, which pytest would show too
+            pytest.fail(wrong, pytrace=False)
         if report.exit_code:
             pytest.fail(report.text(), pytrace=False)
         return report

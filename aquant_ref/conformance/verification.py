@@ -51,8 +51,11 @@ def verify(
     names = _names(asked, operations)
     asked.start()
     about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
-    if generated:
-        about += f" and {generated} generated cases of each"
+    counts = {_count_of(name, generated) for name in names if asked.supports(name)}
+    if any(counts):
+        most, *fewer = sorted(counts, reverse=True)
+        about += f" and {most} generated cases of each"
+        about += "".join(f", {count} of each on tensors" for count in fewer)
     report = Report(about, asked.name, asked.capabilities.text())
 
     usual = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
@@ -103,8 +106,7 @@ def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) ->
     yield from vectors.load(name)
     if not generated:
         return
-    if not contract.get(name).scalar:
-        generated = -(-generated // FEWER_TENSORS)
+    generated = _count_of(name, generated)
     for rejects, edition in sorted({(f.rejects, f.edition) for f in FAMILIES[name]}):
         if rejects and not capabilities.rejects:
             continue
@@ -112,6 +114,10 @@ def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) ->
             usual = not rejects and not edition
             most = generated if usual else MOST_OTHER * len(families(selection))
             yield _generated(selection, min(generated, most))
+
+
+def _count_of(name: str, generated: int) -> int:
+    return generated if contract.get(name).scalar else -(-generated // FEWER_TENSORS)
 
 
 def _generated(selection: Selection, count: int) -> Group:

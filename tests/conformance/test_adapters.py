@@ -159,6 +159,20 @@ def test_what_is_no_answer_is_an_error_that_says_why(returned: Any, words: str) 
     assert words in report.failures[0].got
 
 
+@pytest.mark.parametrize(
+    ("operations", "words"),
+    [
+        (["clip"], "20 generated cases of each, profile"),
+        (["thresholds"], "2 generated cases of each, profile"),
+        (["thresholds", "clip"], "20 generated cases of each, 2 of each on tensors, profile"),
+    ],
+)
+def test_a_claim_says_how_many_cases_there_were(operations: list[str], words: str) -> None:
+    """Past bug: as many on tensors as of numbers, which are ten times more."""
+    report = verify(EngineAdapter(), operations=operations, generated=20)
+    assert words in report.claim
+
+
 def test_one_case_can_be_run_again_by_its_id() -> None:
     report = verify(Clips(), operations=["clip"], only=["clip/inside/3"])
     assert report.total()["total"] == 1
