@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.checks import settle
 from aquant_ref.evaluate import evaluate, float_accuracy, tested
 from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import write_json_atomic
@@ -44,7 +45,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         for config in self.configs:
-            config.check_images(self.images)
+            settle(self, images=config.check_images(self.images))
 
     def origin(self) -> Origin:
         """What its rows are computed from; raises InputError as `Origin.find` does."""

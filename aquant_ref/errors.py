@@ -47,6 +47,8 @@ def check_text(what: str, text: str) -> None:
     Traceback (most recent call last):
     aquant_ref.errors.InputError: weights: 'caf\\udce9.npz' is not in UTF-8
     """
+    if not isinstance(text, str):
+        raise InputError(f"{what}: needs text, got {type(text).__name__}")
     if "\0" in text:
         raise InputError(f"{what}: {text!r} holds a null character")
     try:

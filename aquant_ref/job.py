@@ -14,6 +14,7 @@ from typing import Any
 
 import reference_models
 from aquant_ref import data
+from aquant_ref.checks import integer
 from aquant_ref.engine.certificate import LayerCertificate, certify
 from aquant_ref.engine.compare import Agreement, compare, compare_with_ideal
 from aquant_ref.engine.lowerings import lowering_of
@@ -85,7 +86,7 @@ def run(
     """
     started = time.monotonic()
     config = Config() if config is None else config
-    config.check_images(images)
+    images = config.check_images(images)
     directory = None if out is None else Path(out)
     if directory is not None:
         check_writable_together(directory, FILES)
@@ -219,12 +220,9 @@ def train(
     if name not in definition.recipes and epochs is None:
         raise InputError(f"{model}: has no recipe for {name!r}; give the number of --epochs")
     recipe = definition.recipes.get(name, next(iter(definition.recipes.values())))
-    if seed < 0:
-        raise InputError(f"seed: needs 0 or more, got {seed}")
+    seed = integer("seed", seed, 0, 2**64 - 1)
     if epochs is not None:
-        if epochs < 1:
-            raise InputError(f"--epochs: needs at least 1, got {epochs}")
-        recipe = replace(recipe, epochs=epochs)
+        recipe = replace(recipe, epochs=integer("--epochs", epochs, 1))
     path = check_writable_file(f"{model}-{name}.npz" if out is None else out)
     checkpoint = check_writable_file(checkpoint_of(path))
     images = data.load(data_set, split="train", progress=progress)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import data
+from aquant_ref.checks import integer
 from aquant_ref.data import Images
 from aquant_ref.engine.bounds import EXACT_BELOW, LIMITS
 from aquant_ref.engine.certificate import LayerCertificate, certify
@@ -84,8 +85,7 @@ class Saved:
 
         Raises InputError if the images or their classes do not fit the model, or are too few.
         """
-        if count is not None and count < 1:
-            raise InputError(f"--images: needs at least 1, got {count}")
+        count = None if count is None else integer("--images", count, 1)
         test = data.load(data_set, split="test", progress=progress)
         check_images(self.model.graph, test, data_set)
         classes = self.model.source.get("classes", [])

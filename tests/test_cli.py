@@ -254,7 +254,7 @@ def test_signed_storage_is_a_setting_of_the_main_job(
         (["--method", "magic"], ["magic", "aquant"]),
         (["--weight-bits", "0"], ["weight bits", "1 to 16"]),
         (["--act-bits", "17"], ["activation bits", "1 to 16"]),
-        (["--images", "0"], ["--images", "batch"]),
+        (["--images", "0"], ["--images", "needs whole numbers from 1"]),
         (["--images", "31"], ["31", "batch of 32"]),
         (["--images", "99999"], ["99999", "160"]),
         (["--iters", "-1"], ["iterations"]),
@@ -590,7 +590,7 @@ def test_training_without_a_recipe_or_with_no_epochs_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "--epochs" in refused(capsys, "train", "resnet8", "--epochs", "0")
-    assert "seed: needs 0 or more" in refused(capsys, "train", "resnet8", "--seed", "-1")
+    assert "seed: needs whole numbers from 0" in refused(capsys, "train", "resnet8", "--seed", "-1")
     assert "recipe" in refused(capsys, "train", "resnet8", "--data", f"idx:{tmp_path}")
 
 

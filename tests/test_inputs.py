@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import reference_models
-from aquant_ref import data
+from aquant_ref import cell, data, job, saved
 from aquant_ref.errors import InputError
+from aquant_ref.evidence import exactness, fixed_point
 from aquant_ref.formats import native
 from aquant_ref.inputs import Inputs, check_classes
+from aquant_ref.ptq.methods import Config
+from aquant_ref.quant.fixed_point import FixedPoint
+from tests import tiny
 from tests.data import sets
 from tests.engine import networks
 
@@ -70,3 +77,67 @@ def test_names_that_no_result_can_hold_are_refused() -> None:
     for given in ({"data_set": "folder:caf\udce9"}, {"weights": "caf\udce9.npz"}):
         with pytest.raises(InputError, match="is not in UTF-8"):
             Inputs.load(**{"model": "resnet8", "data_set": "shapes", **given}, images=8, seed=0)
+
+
+SMALL = {"model": "tiny", "data_set": "idx:set", "weights": "w.npz"}
+OUT = Path("t.json")
+CONFIG = Config("rtn", 2, 2, iterations=1)
+COUNTS: dict[str, Callable[[Any], Any]] = {
+    "quantize": lambda n: job.run(config=CONFIG, images=n, **SMALL),
+    "train": lambda n: job.train("tiny", "idx:set", out=Path("t.npz"), epochs=n),
+    "seed": lambda n: job.train("tiny", "idx:set", out=Path("t.npz"), epochs=1, seed=n),
+    "run": lambda n: saved.rerun(Path("saved"), images=n),
+    "table": lambda n: cell.Grid("tiny", "idx:set", (CONFIG,), n),
+    "exact": lambda n: exactness.table(
+        configs=[replace(CONFIG, method="aquant", batch=1)],
+        lowerings=["threshold"],
+        out=OUT,
+        images=n,
+        **SMALL,
+    ),
+    "fixed-point": lambda n: fixed_point.table(
+        configs=[CONFIG], options=[FixedPoint()], out=OUT, images=n, **SMALL
+    ),
+    "limited": lambda n: data.load("idx:set", split="test").limited(n),
+}
+
+
+def test_what_is_no_count_is_refused_before_the_work_and_numpy_s_integers_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past bug: a result with a seed of numpy could not be written once it was there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
+    tiny.write_set(Path("set"), 1)
+    tiny.write_weights(Path("w.npz"), 1)
+    job.run(config=CONFIG, images=np.int64(32), out="saved", **SMALL)
+    for name, door in COUNTS.items():
+        for wrong in (-1, 1.5, "3", True, float("nan"), [3], b"3"):
+            with pytest.raises(InputError, match=r"^(--images|images|--epochs|seed): needs whole"):
+                door(wrong)
+            assert not {"t.json", "t.npz", "t.checkpoint.npz"} & set(os.listdir()), name
+        door(np.int16(1))
+        OUT.unlink(missing_ok=True)
+        Path("t.npz").unlink(missing_ok=True)
+
+
+def test_what_is_no_set_or_split_is_refused_by_every_function() -> None:
+    for wrong in (Path("idx"), None, 3, b"idx:set", ["shapes"]):
+        for call in (data.check, data.identity, data.name, data.title, data.absolute):
+            with pytest.raises(InputError, match="^--data: needs text such as folder:PATH"):
+                call(wrong)  # type: ignore[operator]
+        with pytest.raises(InputError, match="^--data: needs text"):
+            data.load(wrong, split="test")  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="^data: needs text"):
+            job.run(data_set=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", sets.MAKERS, ids=lambda make: make.__name__)
+def test_a_split_that_is_none_is_refused_by_every_function(
+    tmp_path: Path, make: Callable[[Path], str]
+) -> None:
+    spec = make(tmp_path / "set")
+    for wrong in ("val", 3, None, ["train"]):
+        for call in (data.check, data.identity):
+            with pytest.raises(InputError, match="^split: needs train or test"):
+                call(spec, [wrong])  # type: ignore[list-item]

@@ -21,6 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from aquant_ref.checks import shown
 from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet
@@ -42,6 +43,8 @@ WITH_PATH = ("cifar10", "idx", "folder")
 
 
 def _parts(spec: str) -> tuple[str, Path | None]:
+    if not isinstance(spec, str):
+        raise InputError(f"--data: needs text such as folder:PATH, got {shown(spec)}")
     kind, colon, path = spec.partition(":")
     if kind == "shapes" and not colon:
         return kind, None
@@ -103,6 +106,7 @@ def _files(module: Any, path: Path, splits: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     owners: dict[tuple[int, int], tuple[str, str]] = {}
     for split in splits:
+        _check_split(split)
         for name, file in module.files(path, [split]).items():
             status = os.stat(file)
             owner, first = owners.setdefault((status.st_dev, status.st_ino), (split, name))
@@ -128,6 +132,11 @@ def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
         return of_files(name(spec), _files(module, path, splits))
 
 
+def _check_split(split: Any) -> None:
+    if split not in SPLITS:
+        raise InputError(f"split: needs train or test, got {shown(split)}")
+
+
 def division(spec: str) -> str:
     """How a set that comes undivided is divided into training and test images; "" for others."""
     if _parts(spec)[0] != "folder":
@@ -148,8 +157,7 @@ def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
     Raises InputError, one line that names the file, for an unknown set and whatever is missing,
     truncated or not what it should be.
     """
-    if split not in SPLITS:
-        raise InputError(f"split: needs train or test, got {split!r}")
+    _check_split(split)
     if _parts(spec)[1] is None:
         from aquant_ref.data import shapes
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import integer
 from aquant_ref.errors import InputError
 
 Array = NDArray[Any]
@@ -83,7 +84,8 @@ class Images:
 
     def limited(self, count: int) -> Images:
         """The first `count` images; raises InputError if there are fewer."""
-        if not 0 <= count <= len(self):
+        count = integer("images", count)
+        if count > len(self):
             raise InputError(f"{self.name}: has {len(self)} images, not {count}")
         first = self.source[:count] if isinstance(self.source, np.ndarray) else self.source
         return Images(first, self.labels[:count], self.classes, self.name)

@@ -81,7 +81,7 @@ def table(
         for name in lowerings
     ]
     for config, _ in cells:
-        config.check_images(images)
+        images = config.check_images(images)
     origin = Origin.find(model, data_set, weights)
     keys = [origin.key(config, images, lowering=name) for config, name in cells]
     known = stored.read()

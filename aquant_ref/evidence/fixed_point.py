@@ -94,7 +94,7 @@ def table(
     input, before any work where that can be known.
     """
     for config in configs:
-        config.check_images(images)
+        images = config.check_images(images)
         if config.not_lowered() is not None:
             raise InputError(f"method {config.method!r}: {config.not_lowered()}")
     stored = measured.Table(out, load, markdown)

@@ -197,14 +197,16 @@ class Config:
             return "a border with feedback is not lowered yet"
         return None
 
-    def check_images(self, images: int) -> None:
-        """Raise InputError where `images` calibration images are too few for the method."""
-        if images < self.batch and any(isinstance(stage, Pass) for stage in self.stages()):
+    def check_images(self, images: Any) -> int:
+        """The number of calibration images; raises InputError for one that is none, or is too small
+        for the method.
+        """
+        count = integer("--images", images, 1)
+        if count < self.batch and any(isinstance(stage, Pass) for stage in self.stages()):
             raise InputError(
-                f"--images: {images} calibration images are fewer than a batch of {self.batch}"
+                f"--images: {count} calibration images are fewer than a batch of {self.batch}"
             )
-        if images < 1:
-            raise InputError(f"--images: needs at least 1 calibration image, got {images}")
+        return count
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages of the method with this run's iterations and batch."""
