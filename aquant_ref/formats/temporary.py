@@ -13,7 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,24 +55,26 @@ def temporary_folder(directory: Path) -> Iterator[Path]:
         path = temporary_name(directory)
         path.mkdir()
         try:
-            with _opened(path) as descriptor:
-                if descriptor is None or _lock(descriptor, path):
+            with ExitStack() as opened:
+                if _lock_folder(path, opened):
                     yield path
                     return
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[int | None]:
+def _lock_folder(path: Path, opened: ExitStack) -> bool:
+    """Lock a new folder until `opened` ends; False if another process has taken it for
+    abandoned.
+    """
     if os.name == "nt":  # which opens no folder
-        yield None
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+        return True
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    opened.callback(os.close, descriptor)
+    return _lock(descriptor, path)
 
 
 def _lock(descriptor: int, path: Path) -> bool:

@@ -23,6 +23,7 @@ from aquant_ref.formats.atomic import (
     write_json_atomic,
     write_text_atomic,
 )
+from aquant_ref.formats.temporary import temporary_folder
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ValueError])
@@ -338,6 +339,26 @@ def test_two_who_write_one_set_leave_one_of_the_two(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert texts(tmp_path) in (dict.fromkeys(NAMES, "one"), dict.fromkeys(NAMES, "two"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="opens no folder")
+def test_a_folder_that_is_taken_for_abandoned_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past bug: two who wrote one set met there, rarely, and one of them was refused."""
+    opened, taken = os.open, list[Path]()
+
+    def late(path: Path, flags: int, **more: Any) -> int:
+        if not taken:
+            taken.append(path)
+            path.rmdir()
+        return opened(path, flags, **more)
+
+    monkeypatch.setattr(os, "open", late)
+    with temporary_folder(tmp_path) as folder:
+        assert folder.is_dir()
+        assert folder != taken[0]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("failing", [1, 2, 3])
