@@ -19,6 +19,7 @@ from aquant_ref.errors import InputError
 
 Array = NDArray[Any]
 
+LARGEST_PIXEL = 1 + 1e-6  # 255 times the float32 of 1/255
 MOST = 2**31 - 1  # of what is counted: iterations, images of a batch
 
 _repr = reprlib.Repr()
@@ -86,6 +87,12 @@ def word(name: str, value: Any, known: Collection[str]) -> str:
     return str(value)
 
 
+def instance(name: str, value: Any, kind: type) -> None:
+    """Raise InputError unless `value` is a `kind`."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name}: needs a {kind.__name__}, got {type(value).__name__}")
+
+
 def float_dtype(name: str, value: Any) -> np.dtype[Any]:
     """float32 or float64, whichever way `value` says it."""
     try:
@@ -103,10 +110,15 @@ def settle(settings: Any, **values: Any) -> None:
         object.__setattr__(settings, name, value)
 
 
+def is_array(value: Any) -> bool:
+    """Whether `value` is an array of which every element counts; of a masked one some do not."""
+    return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+
+
 def check_images(values: Any, shape: Sequence[int], name: str = "images") -> Array:
     """`values` where they are pixels, uint8 (N, C, H, W), one or more of `shape` (C, H, W)."""
     needs = f"{name}: needs uint8 of shape (N, {', '.join(map(str, shape))})"
-    if not isinstance(values, np.ndarray):
+    if not is_array(values):
         raise InputError(f"{needs}, got {type(values).__name__}")
     if values.dtype != np.uint8 or values.shape[1:] != tuple(shape) or values.ndim != 4:
         raise InputError(f"{needs}, got {values.dtype} of shape {values.shape}")
@@ -126,8 +138,8 @@ def check_codes(given: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -
             raise InputError(f"{name}: there is no such tensor")
         if name == "image":
             check_images(values, shapes[name], "image: images")
-        dtype, shape = getattr(values, "dtype", np.dtype(object)), getattr(values, "shape", ())
-        if dtype.kind not in "iu" or shape[1:] != tuple(shapes[name]) or 0 in shape[:1]:
+        fits = is_array(values) and values.dtype.kind in "iu"
+        if not fits or values.shape[1:] != tuple(shapes[name]) or not len(values):
             needs = ", ".join(map(str, shapes[name]))
             raise InputError(f"{name}: needs integers of shape (N, {needs}), got {shown(values)}")
 
@@ -136,7 +148,8 @@ def check_real_images(values: Any, shape: Sequence[int], name: str = "images") -
     """`values` where they are what `Graph.to_float` makes of pixels: float32 or float64 of that
     shape.
     """
-    dtype: Any = getattr(values, "dtype", None)
+    masked = isinstance(values, np.ndarray) and not is_array(values)
+    dtype: Any = None if masked else getattr(values, "dtype", None)
     given: Any = getattr(values, "shape", ())
     if dtype not in (np.float32, np.float64) or given[1:] != tuple(shape) or len(given) != 4:
         raise InputError(
@@ -148,10 +161,24 @@ def check_real_images(values: Any, shape: Sequence[int], name: str = "images") -
     return values
 
 
+def check_calibration(values: Any, shape: Sequence[int]) -> Array:
+    """Real images as `check_real_images` takes them, none of which leaves -1 to 1, as pixels do
+    that are not divided by 255.
+    """
+    images: Array = check_real_images(values, shape, "calibration")
+    least, most = float(images.min()), float(images.max())
+    if not -LARGEST_PIXEL <= least <= most <= LARGEST_PIXEL:  # true for NaN as well
+        raise InputError(
+            f"calibration: goes from {least:.3g} to {most:.3g}; needs pixels that "
+            "Graph.to_float has brought to -1 to 1"
+        )
+    return images
+
+
 def check_labels(values: Any, count: int, classes: int, name: str = "labels") -> Array:
     """`values` where they are the classes of `count` images: integers (N,), 0 to classes - 1."""
     needs = f"{name}: needs {count} whole numbers, 0 to {classes - 1}"
-    if not isinstance(values, np.ndarray):
+    if not is_array(values):
         raise InputError(f"{needs}, got {type(values).__name__}")
     if values.dtype.kind not in "iu" or values.shape != (count,):
         raise InputError(f"{needs}, got {values.dtype} of shape {values.shape}")

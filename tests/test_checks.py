@@ -143,6 +143,7 @@ NO_IMAGES: dict[str, Any] = {
     "none": GOOD[:0],
     "a list": GOOD.tolist(),
     "a tuple": tuple(GOOD),
+    "masked": np.ma.masked_greater(GOOD, 200),
 }
 
 
@@ -184,6 +185,7 @@ NOT_REAL = {
     "one image": REAL[0],
     "none": REAL[:0],
     "a list": REAL.tolist(),
+    "masked": np.ma.masked_greater(REAL, 0.9),
 }
 
 
@@ -192,6 +194,70 @@ NOT_REAL = {
 def test_what_are_no_real_images_is_refused(door: str, wrong: str) -> None:
     with pytest.raises(InputError, match="^(images|calibration): "):
         REAL_DOORS[door](NOT_REAL[wrong])
+
+
+@pytest.mark.parametrize("door", [door for door in REAL_DOORS if door != "Graph.run"])
+def test_calibration_images_that_are_not_divided_by_255_are_refused(door: str) -> None:
+    for wrong in (REAL * 255, -1.01 * REAL / REAL.max(), np.full_like(REAL, np.nan)):
+        with pytest.raises(InputError, match="^calibration: goes from .* to .*needs pixels"):
+            REAL_DOORS[door](wrong)
+
+
+# What is made of a network, each called with something else in its place.
+KIND_DOORS: dict[str, Callable[[Any], Any]] = {
+    "lower": lower,
+    "lower, fixed point": lambda other: lower(other, "fixed_point"),
+    "Simulation": Simulation,
+    "FixedPointSimulation": lambda other: FixedPointSimulation(other, FixedPoint()),
+    "ARounding": lambda other: ARounding(other, parameters()),
+    "Engine": Engine,
+    "compare, model": lambda other: compare(other, program(), labelled(GOOD)),
+    "compare, program": lambda other: compare(model(), other, labelled(GOOD)),
+    "quantize, graph": lambda other: quantize(other, parameters(), GOOD, RTN),
+    "quantize, parameters": lambda other: quantize(graph(), other, GOOD, RTN),
+    "quantize, config": lambda other: quantize(graph(), parameters(), GOOD, other),
+    "nearest, config": lambda other: nearest(graph(), parameters(), GOOD, other),
+    "observe, graph": lambda other: observe(other, parameters(), graph().to_float(GOOD), RTN),
+    "fold, graph": lambda other: nn.fold(other, parameters()),
+    "fold, mean": lambda other: nn.fold(graph(), parameters(), mean=other),
+    "fold, parameters": lambda other: nn.fold(graph(), other),
+}
+
+
+@pytest.mark.parametrize("door", KIND_DOORS)
+def test_what_is_of_another_kind_is_named(door: str) -> None:
+    for other in (RECIPE, [1], 3, "model.npz"):
+        with pytest.raises(InputError, match=r"^\w+: needs .*, got ") as caught:
+            KIND_DOORS[door](other)
+        assert "\n" not in str(caught.value)
+
+
+def test_parameters_whose_names_are_no_strings_are_refused() -> None:
+    with pytest.raises(InputError, match="^parameter 3 is unexpected$"):
+        graph().check_parameters({**parameters(), 3: np.ones(1)})  # type: ignore[dict-item]
+
+
+def test_masked_parameters_are_refused_by_name() -> None:
+    masked = {name: np.ma.masked_equal(values, 0) for name, values in parameters().items()}
+    with pytest.raises(InputError, match="^parameter 'stem.conv.weight' is "):
+        quantize(graph(), masked, GOOD, RTN)
+
+
+def test_logits_that_are_none_have_no_accuracy() -> None:
+    for logits in (np.full((3, 3), np.nan), np.zeros(3), np.zeros((1, 3))):
+        with pytest.raises(InputError, match="^accuracy: "):
+            top1(lambda codes, made=logits: made, labelled(GOOD))  # type: ignore[misc]
+
+
+def test_a_crop_beyond_the_image_is_refused_before_any_work() -> None:
+    with pytest.raises(InputError, match="^crop: needs whole numbers from 0 to 3, got 4"):
+        train(graph(), labelled(GOOD), replace(RECIPE, crop=4), seed=0)
+
+
+def test_a_seed_that_is_none_makes_no_parameters() -> None:
+    for seed in (-1, 2**64, 0.5):
+        with pytest.raises(InputError, match="^seed: "):
+            initial_parameters(graph(), seed)  # type: ignore[arg-type]
 
 
 # Labels
@@ -245,7 +311,7 @@ SETTINGS: dict[str, tuple[Any, dict[str, tuple[Any, ...]]]] = {
             "iterations": COUNTS,
             "batch": (0, *COUNTS),
             "seed": (*COUNTS[:-3], 2**64, 10**400, np.ones(1, int)),
-            "border": (Border(), Border(granularity="row"), 3, None, ["row"], "nonsense"),
+            "border": (Border(), 3, None, ["row"], "nonsense", "feedback٣", "feedback01", "row\n"),
             "search": NO_WORD,
             "signed": NO_FLAG,
         },

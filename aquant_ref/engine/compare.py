@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_labels, float_dtype
+from aquant_ref.checks import check_labels, float_dtype, instance
 from aquant_ref.engine.differences import difference
 from aquant_ref.engine.lowerings import lower, lowered_as
 from aquant_ref.engine.program import Program
@@ -59,6 +59,7 @@ def simulation_of(
     It is in `dtype`, or, of a program in fixed point, that of its options, which is in float64.
     Raises InputError for another dtype there, and as `lowered_as` does.
     """
+    instance("program", program, Program)
     options = lowered_as(program.source)
     if options is None:
         return Simulation(model, dtype=dtype)

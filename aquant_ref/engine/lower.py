@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import instance
 from aquant_ref.engine.bounds import LIMITS, bounds
 from aquant_ref.engine.instructions import Instruction
 from aquant_ref.engine.program import MODEL, Program
@@ -88,6 +89,7 @@ class Lowering:
     how: Mapping[str, Any] = {"lowering": "threshold"}  # as the program's `source` says it
 
     def __init__(self, model: QuantizedGraph) -> None:
+        instance("model", model, QuantizedGraph)
         self.model = model
         model.check()
         _check_integer(model)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_codes, check_images
+from aquant_ref.checks import check_codes, check_images, instance
 from aquant_ref.engine.bounds import Bounds, bounds, product_types
 from aquant_ref.engine.channels import wide
 from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
@@ -57,6 +57,7 @@ class Engine:
     def __init__(self, program: Program, *, product: str = "auto") -> None:
         if product not in PRODUCTS:
             raise ValueError(f"product: needs one of {', '.join(PRODUCTS)}, got {product!r}")
+        instance("program", program, Program)
         self.program = program
         known = bounds(program)
         self._types, self._pairs = dict[str, str](), dict[str, ImagePair]()

@@ -54,8 +54,10 @@ class Windows:
         along = []
         for axis, windows in enumerate(self.sizes(size)):
             first = np.arange(windows) * self.stride[axis] - self.padding[axis][0]
-            met = first[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
-            along.append(((met >= 0) & (met < size[axis])).sum(axis=1))
+            kernel, apart = self.kernel[axis], self.dilation[axis]
+            least = np.maximum(-(first // apart), 0)  # the first and the last that meets a pixel
+            last = np.minimum((size[axis] - 1 - first) // apart, kernel - 1)
+            along.append(np.maximum(last - least + 1, 0))
         return np.multiply.outer(*along)
 
     def columns(self, x: Array, *, fill: int = 0) -> Array:

@@ -19,6 +19,8 @@ Sides = tuple[Pair, Pair]
 
 # Elements of an image's tensor, padding included, or of its im2col matrix: 2 GiB of float64.
 LARGEST_TENSOR = 2**28
+# Pixels of a window, which are taken one after the other: seconds.
+LARGEST_WINDOW = 2**20
 # Channels of a tensor. With 8-bit codes and weights, a sum over more could leave int32.
 LARGEST_CHANNELS = 2**16
 
@@ -71,8 +73,8 @@ def sides(value: Any) -> Sides:
 def sizes(shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any) -> Pair:
     """How many windows an image of `shape` (C, H, W) has, (vertical, horizontal), each at least 1.
 
-    Spec: AQ-IDEAL-4. Raises InputError, too, where none fits, or where they are so many that an
-    image or its im2col matrix would be beyond LARGEST_TENSOR.
+    Spec: AQ-IDEAL-4. Raises InputError, too, where none fits, where one is beyond LARGEST_WINDOW,
+    or where they are so many that an image or its im2col matrix would be beyond LARGEST_TENSOR.
     """
     size = tuple(whole("image", n) for n in shape[1:])
     kernel, stride = pair("kernel", kernel), pair("stride", stride)
@@ -85,6 +87,10 @@ def sizes(shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilati
     if min(vertical, horizontal) < 1:
         raise InputError(
             f"a window of {kernel[0]}x{kernel[1]} does not fit an image of {size[0]}x{size[1]}"
+        )
+    if prod(kernel) > LARGEST_WINDOW:
+        raise InputError(
+            f"kernel: a window of {kernel[0]}x{kernel[1]} has more than {LARGEST_WINDOW} pixels"
         )
     largest = shape[0] * max(prod(padded), prod(kernel) * vertical * horizontal)
     if largest > LARGEST_TENSOR:

@@ -16,7 +16,7 @@ from autograd.extend import primitive as _primitive
 from autograd.tracer import getval
 from numpy.typing import NDArray
 
-from aquant_ref.checks import shown
+from aquant_ref.checks import is_array, shown
 from aquant_ref.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +43,7 @@ def floats(function: F) -> F:
             if name not in tensors or (value is None and tensors[name]):
                 continue
             tensor = getval(value)
-            if not isinstance(tensor, np.ndarray) or tensor.dtype not in FLOATS:
+            if not is_array(tensor) or tensor.dtype not in FLOATS:
                 raise InputError(
                     f"{function.__name__}: {name} needs float32 or float64, got {shown(tensor)}"
                 )

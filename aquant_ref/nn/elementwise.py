@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ defvjp_argnums(concat, _concat_vjp)
 @primitive
 def flatten(x: Array) -> Array:
     """(N, ...) -> (N, product of the rest), channel first."""
-    return x.reshape(len(x), -1)
+    return x.reshape(len(x), prod(x.shape[1:]))
 
 
 defvjp(flatten, lambda ans, x: lambda g: g.reshape(x.shape))
@@ -78,6 +79,8 @@ defvjp(flatten, lambda ans, x: lambda g: g.reshape(x.shape))
 def softmax(logits: Array) -> Array:
     """Class probabilities (N, K), shifted by the maximum so that nothing overflows."""
     check_axes("softmax", logits, 2)
+    if not logits.shape[1]:
+        raise InputError(f"softmax: needs one class, got shape {logits.shape}")
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from aquant_ref.checks import instance, number, shown
 from aquant_ref.errors import InputError
 from aquant_ref.integer.geometry import sides
 from aquant_ref.nn.graph import INPUT, Array, Graph, Parameters
@@ -56,16 +57,19 @@ def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[s
     with a bias.
 
     Computed in float64, returned in the dtype of the weights. Raises InputError for parameters that
-    are missing or do not fit, and, by name, for a batch norm that can move neither way.
+    are missing or do not fit, and, by name, for a batch norm that can move neither way, and for
+    what leaves its dtype.
     """
+    instance("graph", graph, Graph)
     graph.check_parameters(parameters)
     folded = _with_biases(graph, parameters)
     renamed: dict[str, str] = {}
-    for node in graph.nodes:
-        if node.op == "batch_norm":
-            before = renamed.get(node.inputs[0], node.inputs[0])
-            _fold(graph, folded, node, before)
-            renamed[node.name] = before
+    with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        for node in graph.nodes:
+            if node.op == "batch_norm":
+                before = renamed.get(node.inputs[0], node.inputs[0])
+                _fold(graph, folded, node, before)
+                renamed[node.name] = before
     nodes = [
         replace(
             node,
@@ -75,8 +79,17 @@ def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[s
         for node in graph.nodes
         if node.name not in renamed
     ]
-    result = Graph(graph.shapes[INPUT], nodes, graph.zero)
-    return result, {name: folded[name] for name in result.parameter_shapes}
+    return _folded(Graph(graph.shapes[INPUT], nodes, graph.zero), folded)
+
+
+def _folded(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Array]]:
+    """The folded network; raises InputError where its parameters have left their dtype."""
+    own = {name: parameters[name] for name in graph.parameter_shapes}
+    try:
+        graph.check_parameters(own)
+    except InputError as error:
+        raise InputError(f"folding: {error}") from error
+    return graph, own
 
 
 def _with_biases(graph: Graph, parameters: Parameters) -> dict[str, Array]:
@@ -101,7 +114,7 @@ def _fold(graph: Graph, parameters: dict[str, Array], node: Node, before: str) -
         _scale_outputs(parameters, before, slope, beta, mean)
         return
     offset = beta - mean * slope
-    for layer in _readers(graph, node, node.name, bool(offset.any())):
+    for layer in _readers(graph, node, bool(offset.any())):
         _scale_inputs(graph, parameters, layer, slope, offset)
 
 
@@ -134,29 +147,31 @@ def _groups(layer: Node) -> int:
     return int(layer["groups"]) if layer.op == "conv2d" else 1
 
 
-def _readers(graph: Graph, norm: Node, name: str, shifted: bool) -> Iterator[Node]:
-    """The layers that read tensor `name`, through means and `flatten`.
+def _readers(graph: Graph, norm: Node, shifted: bool) -> Iterator[Node]:
+    """The layers that read batch norm `norm`, through means and `flatten`.
 
-    Raises InputError, which names `norm`, where something else reads it, or a padded pixel would
+    Raises InputError, which names it, where something else reads it, or a padded pixel would
     be `shifted`.
     """
-    readers = graph.consumers(name)
-    for reader in readers:
-        padded = "padding" in reader.attributes and any(map(any, sides(reader["padding"])))
-        if reader.op in LAYERS and not (padded and shifted):
-            yield reader
-        elif reader.op in ("flatten", "global_avg_pool") or (
-            reader.op == "avg_pool" and not (padded and reader["count_padding"] and shifted)
-        ):
-            yield from _readers(graph, norm, reader.name, shifted)
-        else:
-            how = f"{reader.name!r}, a {reader.op}" + (" that pads" if padded else "")
-            raise InputError(
-                f"{norm.name}: cannot be folded: it neither follows a convolution that it alone "
-                f"reads, nor do layers alone read it without padding ({how}, does)"
-            )
-    if not readers:
-        raise InputError(f"{norm.name}: cannot be folded: no layer reads it")
+    waiting = [norm.name]
+    while waiting:
+        name = waiting.pop()
+        for reader in graph.consumers(name):
+            padded = "padding" in reader.attributes and any(map(any, sides(reader["padding"])))
+            if reader.op in LAYERS and not (padded and shifted):
+                yield reader
+            elif reader.op in ("flatten", "global_avg_pool") or (
+                reader.op == "avg_pool" and not (padded and reader["count_padding"] and shifted)
+            ):
+                waiting.append(reader.name)
+            else:
+                how = f"{reader.name!r}, a {reader.op}" + (" that pads" if padded else "")
+                raise InputError(
+                    f"{norm.name}: cannot be folded: it neither follows a convolution that it "
+                    f"alone reads, nor do layers alone read it without padding ({how}, does)"
+                )
+        if not graph.consumers(name):
+            raise InputError(f"{norm.name}: cannot be folded: no layer reads it")
 
 
 def fold_normalisation(
@@ -170,23 +185,24 @@ def fold_normalisation(
     number a channel, 0 <= mean <= 1, std > 0. Raises InputError for other numbers, and where
     something else than a layer reads the image.
     """
-    shift, scale = (np.asarray(values, np.float64) for values in (mean, std))
-    shape = (graph.shapes[INPUT][0],)
-    if shift.shape != shape or not bool(((shift >= 0) & (shift <= 1)).all()):
-        raise InputError(f"mean: needs {shape[0]} numbers from 0 to 1, got {mean}")
-    if scale.shape != shape or not bool((np.isfinite(scale) & (scale > 0)).all()):
-        raise InputError(f"std: needs {shape[0]} numbers above 0, got {std}")
+    instance("graph", graph, Graph)
+    channels = graph.shapes[INPUT][0]
+    for name, values in (("mean", mean), ("std", std)):
+        if not isinstance(values, Sequence | np.ndarray) or len(values) != channels:
+            raise InputError(f"{name}: needs {channels} numbers, got {shown(values)}")
+    shift = np.array([number("mean", value, 0, 1) for value in mean], np.float64)
+    scale = np.array([number("std", value, above=True) for value in std], np.float64)
     zero: list[int] = np.rint(PIXELS * shift).astype(int).tolist()
     graph.check_parameters(parameters)
     changed: dict[str, Array] = _with_biases(graph, parameters)
     for layer in graph.consumers(INPUT):
         if layer.op not in LAYERS:
             raise InputError(f"{layer.name}: reads the image and is no layer that takes up mean")
-        _scale_inputs(
-            graph, changed, layer, 1 / scale, (np.array(zero) / PIXELS - shift) / scale
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+            offset = (np.array(zero) / PIXELS - shift) / scale
+            _scale_inputs(graph, changed, layer, 1 / scale, offset)
     nodes = [
         replace(node, attributes={**node.attributes, "bias": True}) if node.op == "conv2d" else node
         for node in graph.nodes
     ]
-    return Graph(graph.shapes[INPUT], nodes, zero), changed
+    return _folded(Graph(graph.shapes[INPUT], nodes, zero), changed)

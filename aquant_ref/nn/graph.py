@@ -22,7 +22,9 @@ from aquant_ref.checks import (
     check_images,
     check_real_images,
     float_dtype,
+    instance,
     integer,
+    is_array,
     shown,
 )
 from aquant_ref.errors import InputError
@@ -220,13 +222,14 @@ class Graph:
         """Raise InputError, which names the parameter, unless all are there, of their shape,
         finite, and no variance is negative.
         """
-        for name in sorted(self.parameter_shapes.keys() ^ parameters.keys()):
+        instance("parameters", parameters, Mapping)
+        for name in sorted(self.parameter_shapes.keys() ^ parameters.keys(), key=str):
             raise InputError(
                 f"parameter {name!r} is {'unexpected' if name in parameters else 'missing'}"
             )
         for name, shape in self.parameter_shapes.items():
             value = parameters[name]
-            if not isinstance(value, np.ndarray) or value.dtype not in (np.float32, np.float64):
+            if not is_array(value) or value.dtype not in (np.float32, np.float64):
                 raise InputError(
                     f"parameter {name!r} is {shown(value)}, needs float32 or float64"
                 )
@@ -267,6 +270,8 @@ def _image(input_shape: Any, zero: Any) -> tuple[Shape, tuple[int, ...]]:
     shape = tuple(integer(f"{INPUT}: its shape", size, 1) for size in input_shape)
     if math.prod(shape) >= LARGEST_TENSOR or shape[0] > LARGEST_CHANNELS:
         raise InputError(f"{INPUT}: is too large, {shape}")
+    if not isinstance(zero, Sequence | np.ndarray):
+        raise InputError(f"{INPUT}: its zero: needs a code for each channel, got {shown(zero)}")
     codes = tuple(integer(f"{INPUT}: its zero", code, 0, 255) for code in zero)
     if len(codes) not in (0, shape[0]):
         raise InputError(f"{INPUT}: its zero {codes} is not a code for each channel")

@@ -14,6 +14,7 @@ from autograd.extend import defvjp_argnums
 from autograd.tracer import getval
 from numpy.typing import NDArray
 
+from aquant_ref.checks import number
 from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import check_axes, check_shape, floats, primitive
 from aquant_ref.nn.windows import images_per_block
@@ -53,10 +54,13 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     return mean, np.maximum(variance, 0)
 
 
-def _check_norm(what: str, x: Any, *of_channels: Any) -> None:
+def _check_norm(what: str, x: Any, eps: float, variance: Array, *of_channels: Any) -> None:
     check_axes(what, x, 4)
-    for values in of_channels:
+    for values in (variance, *of_channels):
         check_shape(what, "a parameter", values, x.shape[1:2])
+    number(f"{what}: eps", eps, above=True)
+    if not bool((getval(variance) >= 0).all()):
+        raise InputError(f"{what}: a variance is negative, or NaN")
 
 
 def _normalised(x: Array, mean: Array, inverse: Array) -> Array:
@@ -73,7 +77,7 @@ def batch_norm_train(
     are functions of x, although they are passed in (so that they are computed once and can be
     recorded).
     """
-    _check_norm("batch_norm_train", x, gamma, beta, mean, variance)
+    _check_norm("batch_norm_train", x, eps, variance, gamma, beta, mean)
     inverse = gamma / np.sqrt(variance + eps)
     slope = inverse.astype(x.dtype)
     offset = (beta - mean * inverse).astype(x.dtype)
@@ -131,6 +135,6 @@ def batch_norm(
     """Normalise with given statistics (inference): an affine map per channel, traced by autograd as
     it stands.
     """
-    _check_norm("batch_norm", x, gamma, beta, mean, variance)
+    _check_norm("batch_norm", x, eps, variance, gamma, beta, mean)
     inverse = gamma / np.sqrt(variance + eps)
     return x * _column(inverse) + _column(beta - mean * inverse)

@@ -222,7 +222,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "global_avg_pool": Operation(
         lambda node, parameters, x: global_avg_pool(x),
-        lambda node, shape: (shape[0], 1, 1),
+        lambda node, shape: _window_shape(node, shape, shape[0]),
         axes=3,
     ),
     "concat": Operation(

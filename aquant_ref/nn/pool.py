@@ -8,6 +8,7 @@ import numpy as np
 from autograd.extend import defvjp
 from numpy.typing import NDArray
 
+from aquant_ref.checks import flag
 from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import check_axes, primitive
 from aquant_ref.nn.windows import Padding, Pair, Windows
@@ -56,6 +57,7 @@ def avg_pool(
     number of real pixels in the window.
     """
     geometry = pooling_windows(x.shape, kernel, stride=stride, padding=padding, dilation=dilation)
+    flag("count_padding", count_padding)
     total = geometry.columns(x).sum(axis=(2, 3))
     return np.asarray(total / _divisor(geometry, count_padding, x.dtype))
 

@@ -80,7 +80,7 @@ class Recipe:
 
 def initial_parameters(graph: Graph, seed: int) -> Arrays:
     """He-normal weights (fan in), zero biases, gamma 1; float32."""
-    rng = np.random.default_rng([seed, INITIAL_EPOCH])
+    rng = np.random.default_rng([integer("seed", seed, 0, LARGEST_SEED), INITIAL_EPOCH])
     parameters: Arrays = {}
     for name, shape in graph.parameter_shapes.items():
         if name.endswith(".weight"):
@@ -120,7 +120,7 @@ def top1(
 ) -> float:
     """Fraction of `images` where the largest of `run(uint8 images)`, the logits, is the label's.
 
-    Raises InputError if there are no images, or labels that are no classes of theirs.
+    Raises InputError if there are no images, labels that are no classes of theirs, or NaN.
     """
     integer("batch", batch, 1)
     if len(images) == 0:
@@ -129,6 +129,12 @@ def top1(
     for start in progress(range(0, len(images), batch), "top-1"):
         indices = np.arange(start, min(start + batch, len(images)))
         logits = run(images.batch(indices))
+        if logits.ndim != 2 or len(logits) != len(indices):
+            raise InputError(
+                f"accuracy: needs logits ({len(indices)}, classes), got shape {logits.shape}"
+            )
+        if bool(np.isnan(logits).any()):  # whose argmax is the class 0
+            raise InputError("accuracy: the logits hold NaN")
         if start == 0:
             check_labels(images.labels, len(images), logits.shape[1])
         right += int(np.sum(logits.argmax(axis=1) == images.labels[indices]))
@@ -172,6 +178,7 @@ def train(
     for each in (images, test):
         if each is not None:
             _check(each, graph)
+    integer("crop", recipe.crop, 0, min(graph.shapes[INPUT][1:]))  # pixels that an image has
     state = State(initial_parameters(graph, seed), _optimizer(recipe), 0, [])
     identity = {
         "recipe": asdict(recipe),

@@ -127,10 +127,10 @@ class Windows:
             strict=True,
         )
         for size, windows, kernel, stride, (before, _), dilation in axes:
-            pixels = np.zeros(windows, np.int64)
-            starts = stride * np.arange(windows) - before
-            for tap in range(kernel):
-                pixel = starts + tap * dilation
-                pixels += (pixel >= 0) & (pixel < size)
-            along.append(pixels)
+            starts = stride * np.arange(windows, dtype=np.int64) - before
+            # of its taps those before the end of the image, less those before its start
+            ahead, inside = (
+                np.clip(-((starts - end) // dilation), 0, kernel) for end in (0, size)
+            )
+            along.append(inside - ahead)
         return np.multiply.outer(*along)

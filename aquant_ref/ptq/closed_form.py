@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_real_images
+from aquant_ref.checks import check_calibration
 from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.nn.operations import Node
 from aquant_ref.progress import Progress, quiet
@@ -42,7 +42,7 @@ def closed_form(
     A fused border has no closed form: its window term stays 0.
     """
     graph = network.graph
-    images = check_real_images(images[:SAMPLED_IMAGES], graph.shapes[INPUT], "calibration")
+    images = check_calibration(images[:SAMPLED_IMAGES], graph.shapes[INPUT])
     exact: Arrays = {INPUT: images}
     quantized: Arrays = {INPUT: images}
     blocks = graph.blocks()

@@ -15,6 +15,7 @@ Written as words joined by "/", in any order; what is left out is the default:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from re import fullmatch
 from typing import Any
 
 from aquant_ref.checks import integer, settle, shown, word
@@ -101,8 +102,7 @@ def _meaning(text: str) -> tuple[str, Any]:
     for key, words in CHOICES.items():
         if text in words:
             return key, text
-    rank = text.removeprefix("feedback")
-    if rank != text and (not rank or rank.isdecimal() and len(rank) < 10 and int(rank) > 0):
-        return "feedback", int(rank) if rank else ALL_DIRECTIONS
+    if written := fullmatch(r"feedback([1-9][0-9]{0,8})?", text):
+        return "feedback", int(written[1]) if written[1] else ALL_DIRECTIONS
     known = ", ".join(word for words in CHOICES.values() for word in words)
     raise InputError(f"border: there is no word {shown(text)}; there are {known}, feedback<r>")

@@ -91,15 +91,16 @@ def coarsened(layer: QuantizedLayer) -> QuantizedLayer:
     return replace(layer, codes=codes.astype(layer.codes.dtype), unit=np.ldexp(layer.unit, extra))
 
 
-def _rounded_into(
-    draft: QuantizedGraph, name: str, summed: bool = False
-) -> Iterator[tuple[QuantizedTensor, bool]]:
+def _rounded_into(draft: QuantizedGraph, name: str) -> Iterator[tuple[QuantizedTensor, bool]]:
     """The quantizers that real tensor `name` goes on into, and whether an add comes before them."""
-    if name in draft.tensors:
-        yield draft.tensors[name], summed
-        return
-    for reader in draft.graph.consumers(name):
-        yield from _rounded_into(draft, reader.name, summed or reader.op == "add")
+    waiting = [(name, False)]
+    while waiting:
+        read, summed = waiting.pop()
+        if read in draft.tensors:
+            yield draft.tensors[read], summed
+            continue
+        readers = draft.graph.consumers(read)
+        waiting += [(each.name, summed or each.op == "add") for each in reversed(readers)]
 
 
 def settle_logits(layer: QuantizedLayer) -> QuantizedLayer:

@@ -33,9 +33,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import (
+    check_calibration,
     check_images,
-    check_real_images,
     flag,
+    instance,
     integer,
     settle,
     shown,
@@ -238,10 +239,12 @@ def observe(
     for a graph that cannot be quantized so; for images that do not fit, or if there are none; for a
     parameter or a tensor that leaves float32.
     """
+    instance("graph", graph, Graph)
+    instance("config", config, Config)
     check_structure(graph)
     bits = tensor_bits(graph, config.act_bits)
     _check_stages(graph, config, bits)
-    check_real_images(images, graph.shapes[INPUT], "calibration")
+    check_calibration(images, graph.shapes[INPUT])
     graph.check_parameters(parameters)
     for name, values in parameters.items():
         check_single(name, values)
@@ -361,6 +364,8 @@ def learned(
     (N, C, H, W). Raises InputError for parameters that do not fit or are not finite, no images or
     fewer than a batch, or learning that diverges.
     """
+    instance("graph", graph, Graph)
+    instance("config", config, Config)
     check_images(codes, graph.shapes[INPUT], "calibration")
     config.check_images(len(codes))
     images = graph.to_float(codes)
@@ -389,4 +394,5 @@ def nearest(
     graph: Graph, parameters: Mapping[str, Array], codes: Array, config: Config
 ) -> QuantizedGraph:
     """The same network rounded to nearest (method `rtn`), to compare with."""
+    instance("config", config, Config)
     return quantize(graph, parameters, codes, replace(config, method="rtn", border=""))

@@ -21,7 +21,7 @@ import numpy as np
 from autograd import value_and_grad
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_real_images
+from aquant_ref.checks import check_calibration
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.nn.select import select
@@ -64,7 +64,7 @@ def run_pass(
     learning diverges (an error or a variable is not finite, a scale not positive): with block,
     iteration and last finite error.
     """
-    check_real_images(images, network.graph.shapes[INPUT], "calibration")
+    check_calibration(images, network.graph.shapes[INPUT])
     if len(images) < settings.batch:
         raise InputError(
             f"calibration: {len(images)} images are fewer than a batch of {settings.batch}"
@@ -251,9 +251,12 @@ def network_error(network: LearnedNetwork, images: Array) -> float:
     fit, or if there are none, and where no block learns.
     """
     graph = network.graph
-    check_real_images(images, graph.shapes[INPUT])
+    check_calibration(images, graph.shapes[INPUT])
     learned = set(layers(graph)) - boundary_layers(graph)
-    last = [b for b in graph.blocks() if learned & {node.name for node in b.nodes}][-1].output
+    learning = [b for b in graph.blocks() if learned & {node.name for node in b.nodes}]
+    if not learning:
+        raise InputError("network: every layer is a first or the last one, so no block learns")
+    last = learning[-1].output
     quantizers = Quantizers(network)
 
     def hook(name: str, x: Array) -> Any:

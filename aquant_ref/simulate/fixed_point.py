@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import instance
 from aquant_ref.nn.fixed_point import border_of, scale_of_sum
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
@@ -51,6 +52,7 @@ class FixedPointSimulation(Simulation):
     """
 
     def __init__(self, model: QuantizedGraph, options: FixedPoint) -> None:
+        instance("model", model, QuantizedGraph)
         super().__init__(_counted(model))
         self.options = options
         self._worth = {INPUT: _codes_worth(model, INPUT)}

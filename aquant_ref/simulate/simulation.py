@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import check_codes, check_images, float_dtype
+from aquant_ref.checks import check_codes, check_images, float_dtype, instance
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
@@ -33,7 +33,9 @@ class Simulation:
     """
 
     def __init__(self, model: QuantizedGraph, *, dtype: Any = np.float64) -> None:
+        instance("model", model, QuantizedGraph)
         self.model, self.dtype = model, float_dtype("dtype", dtype)
+        model.check()
         self.parameters: dict[str, Array] = {
             name: values.astype(self.dtype) for name, values in model.floats.items()
         }

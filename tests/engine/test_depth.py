@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -20,32 +24,48 @@ from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.train import initial_parameters
 from aquant_ref.ptq import Config, quantize
 
-DEPTH, DIAMONDS = 350, 40  # three of these in a row are deeper than Python's recursion goes
+DEPTH, DIAMONDS, SUMS = 100, 40, 25
+CALLS = 90  # that a walk may nest: fewer than the network is deep, more than anything else needs
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 1, 1, 2)).astype(np.uint8)
 
 
 def deep() -> Graph:
-    """Maxima, concats with itself, sums with itself and flattenings, one after the other."""
+    """Sums, maxima, concats with itself, sums with itself and flattenings, in a row."""
     layer = Builder((1, 1, 2))
     with layer.block("all"):
         x = layer("relu", "relu", layer("conv", "conv2d", INPUT, channels=1, kernel=1))
+        total = layer("term", "conv2d", x, channels=1, kernel=1)
+        for number in range(DEPTH):
+            term = layer(f"term{number}", "conv2d", x, channels=1, kernel=1)
+            total = layer(f"total{number}", "add", term, total)
+        x = layer("total", "relu", total)
         for number in range(DEPTH):
             x = layer(f"max{number}", "max_pool", x, kernel=1)
         x = layer("concat1", "concat", layer("concat0", "concat", x, x), x)
-        for number in range(DIAMONDS):
+        for number in range(SUMS):
             x = layer(f"sum{number}", "relu", layer(f"add{number}", "add", x, x))
-        for number in range(2 * DEPTH):
+        for number in range(DEPTH):
             x = layer(f"flat{number}", "flatten", x)
         layer("linear", "linear", x, channels=1)
     return layer.graph()
 
 
+@pytest.fixture
+def shallow() -> Iterator[None]:
+    """Python allows few nested calls."""
+    allowed = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + CALLS)
+    yield
+    sys.setrecursionlimit(allowed)
+
+
+@pytest.mark.usefixtures("shallow")
 def test_a_deep_network_goes_the_whole_way_without_recursion() -> None:
     graph = deep()
     config = Config("aquant", 3, 3, iterations=1, batch=2)
     model = quantize(graph, initial_parameters(graph, 0), IMAGES, config)
     lowering = lowering_of(model, None)
-    assert len(certify(lowering)) == DIAMONDS + 4
+    assert len(certify(lowering)) == SUMS + 5
     run = Engine(lowering.program).run(IMAGES)
     for name, tensor in simulation_of(model, lowering.program).run(IMAGES).items():
         assert np.array_equal(run.get(name, tensor), tensor)

@@ -188,10 +188,10 @@ def test_a_sum_that_could_leave_int32_is_refused_with_its_bound() -> None:
 def test_a_bound_that_int64_does_not_hold_is_refused_too() -> None:
     """Past bug: the bound of a product was itself computed in int64, where it could wrap."""
     places = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1]}
-    arrays = {"zero_point": np.zeros(1, np.int32), "factor": np.array([[2**30]], np.int32)}
-    each = Instruction("mean", "sum", (INPUT,), {"kernel": [8192, 4096], **places}, arrays)
-    with pytest.raises(AccumulatorOverflow, match=rf"mean: .*{2**55 * 255}"):
-        bounds(Program((1, 8192, 4096), (each,)))
+    arrays = {"zero_point": np.array([-(2**15)], np.int32), "factor": np.array([[2**30]], np.int32)}
+    each = Instruction("mean", "sum", (INPUT,), {"kernel": [1024, 1024], **places}, arrays)
+    with pytest.raises(AccumulatorOverflow, match=rf"mean: .*{2**50 * (2**15 + 255)}"):
+        bounds(Program((1, 1024, 1024), (each,)))
     count = 2**17
     arrays = {
         "weight": np.full((1, count), -(2**31), np.int64).astype(np.int32),

@@ -241,6 +241,10 @@ def refused(message: str, build: Any) -> None:
             r"b\.x: a window.*padding",
             lambda add: add("x", "max_pool", INPUT, kernel=1, padding=1),
         ),
+        (
+            r"b\.x: kernel: a window of 134217728x1 has more than 1048576 pixels",
+            lambda add: add("x", "avg_pool", INPUT, kernel=(2**27, 1), padding=((2**27, 0), 0)),
+        ),
         (r"block 'c': is inside of block 'b'", lambda add: add.block("c").__enter__()),
     ],
 )
@@ -264,6 +268,9 @@ def test_a_graph_is_refused_in_the_line_that_is_wrong(message: str, build: Any) 
         ((3, 4, 4), (0, 0, 256)),
         ((3, 4, 4), (0, 0, 0.5)),
         ((3, 4, 4), (0, 0, -1)),
+        ((3, 4, 4), None),
+        ((3, 4, 4), 0),
+        ((3, 4, 4), {0}),
     ],
 )
 def test_an_image_that_cannot_be_is_refused(shape: Any, zero: Any) -> None:
@@ -321,3 +328,9 @@ def test_a_thousand_nodes_are_built_and_run_in_no_time() -> None:
     graph = layer.graph()
     assert graph.run({}, np.full((1, 1, 1, 1), 2.0)).item() == 2
     assert len(graph.needed(graph.output, ())) == 1000
+
+
+def test_a_mean_over_more_pixels_than_a_window_has_is_refused_when_it_is_built() -> None:
+    layer = Builder((1, 1025, 1024))
+    with layer.block("b"), pytest.raises(InputError, match=r"^b\.x: kernel: a window of 1025x1024"):
+        layer("x", "global_avg_pool", INPUT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,14 +131,19 @@ def test_pixels_stand_for_what_the_network_was_trained_on(padding: int) -> None:
 @pytest.mark.parametrize(
     ("mean", "std", "message"),
     [
-        ((0.5,), STD, "mean: needs 4 numbers from 0 to 1"),
-        ((0.5, 0.5, 0.5, 127.0), STD, "mean: needs 4 numbers from 0 to 1"),
-        (MEAN, (1.0, 1.0, 1.0, 0.0), "std: needs 4 numbers above 0"),
-        (MEAN, (1.0, 1.0, 1.0, float("nan")), "std: needs 4 numbers above 0"),
+        ((0.5,), STD, "^mean: needs 4 numbers, got"),
+        ("half", STD, "^mean: needs a finite number 0 or more, at most 1, got 'h'"),
+        ((0.5, 0.5, 0.5, 127.0), STD, "^mean: needs a finite number 0 or more, at most 1, got 127"),
+        (MEAN, (1.0, 1.0, 1.0, 0.0), "^std: needs a finite number above 0, got 0.0"),
+        (MEAN, (1.0, 1.0, 1.0, float("nan")), "^std: needs a finite number above 0, got nan"),
+        (MEAN, (1.0, 1.0, 1.0, None), "^std: needs a finite number above 0, got None"),
+        (MEAN, (1.0, 1.0, 1.0, 1e-320), "^folding: parameter '.*' holds NaN or inf"),
     ],
 )
 def test_a_normalisation_of_other_numbers_is_refused(
-    mean: tuple[float, ...], std: tuple[float, ...], message: str
+    mean: Any,
+    std: Any,
+    message: str,
 ) -> None:
     graph = network(back)
     with pytest.raises(InputError, match=message):
@@ -150,3 +156,26 @@ def test_an_image_that_is_pooled_first_takes_up_no_mean() -> None:
     graph = net.graph()
     with pytest.raises(InputError, match="^max_pool_1: reads the image"):
         fold(graph, drawn(graph), mean=MEAN)
+
+
+@pytest.mark.parametrize("body", [back, forward])
+def test_a_batch_norm_that_leaves_float32_is_refused_where_it_is_folded(
+    body: Callable[[Network], str],
+) -> None:
+    graph = network(body)
+    parameters = {name: values.astype(np.float32) for name, values in drawn(graph).items()}
+    for gamma in (3e38, -3e38):
+        parameters["batch_norm_1.gamma"][:] = gamma
+        parameters["batch_norm_1.variance"][:] = 0
+        with pytest.raises(InputError, match=r"^folding: parameter '\w+\.\w+' holds NaN or inf"):
+            fold(graph, parameters)
+
+
+def test_a_batch_norm_before_a_thousand_means_is_folded() -> None:
+    net = Network((1, 1, 1))
+    x = net.batch_norm(net.input)
+    for _ in range(1100):
+        x = net.avg_pool(x, kernel=1)
+    net.linear(net.flatten(x), 1)
+    graph = net.graph()
+    assert "batch_norm" not in {node.op for node in fold(graph, drawn(graph))[0].nodes}

@@ -131,6 +131,29 @@ def test_a_gradient_goes_through_the_check(call: str) -> None:
     assert slope.shape == first.shape
 
 
+def test_batch_norm_refuses_what_makes_no_square_root() -> None:
+    for function in (nn.batch_norm, batch_norm_train):
+        good = {"x": X, **dict.fromkeys(("gamma", "beta", "mean", "variance"), CHANNEL)}
+        for eps in (0, -1e-3, np.nan, "1e-3", True, None):
+            with pytest.raises(InputError, match="^batch_norm.*: eps: needs a finite number"):
+                function(**good, eps=eps)  # type: ignore[arg-type]
+        for variance in (-1e-9, np.nan):
+            wrong = {**good, "variance": np.array([1, 1, variance, 1])}
+            with pytest.raises(InputError, match="^batch_norm.*: a variance is negative, or NaN"):
+                function(**wrong)  # type: ignore[arg-type]
+
+
+def test_no_images_and_no_classes_are_no_traceback() -> None:
+    assert nn.flatten(np.zeros((0, 3, 1, 2))).shape == (0, 6)
+    with pytest.raises(InputError, match="^softmax: needs one class"):
+        nn.softmax(np.zeros((2, 0)))
+
+
+def test_whether_padding_counts_is_said_with_true_or_false() -> None:
+    with pytest.raises(InputError, match="^count_padding: needs True or False, got 0"):
+        nn.avg_pool(X, 2, count_padding=0)  # type: ignore[arg-type]
+
+
 def test_padding_never_wins_over_what_is_below_0() -> None:
     x = np.full((1, 1, 2, 2), -5.0)
     assert nn.max_pool(x, 2, padding=1).max() == -5
