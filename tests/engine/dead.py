@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ BIASES = (0.0, 0.5, -0.5, 1e-12, 3.0, -1e3, 2000.0)
 LOGITS = 5  # as many of them may be the bias of a logit, whose unit other logits have too
 
 
+@cache
 def dead_model(seed: int) -> QuantizedGraph:
     """A random graph of which channels, whole layers, and with them tensors and branches are dead.
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from aquant_ref import cli, data
+from aquant_ref.data.shapes import CLASSES
 from aquant_ref.engine import Engine, lower
 from aquant_ref.errors import InputError
 from aquant_ref.ptq import METHODS, observe, observers, quantize
@@ -94,15 +95,14 @@ IMAGES: dict[str, Callable[[], np.ndarray]] = {
     "all white": lambda: np.full_like(small.images(8), 255),
     "one image eight times": lambda: np.repeat(small.images(1), 8, axis=0),
 }
+# those whose stages are all of another one here are left out
 KINDS = [
     ("rtn", ""),
-    ("qdrop", ""),
     ("aquant", ""),
     ("aquant", "row"),
     ("aquant", "row/window/clip/closed"),
     ("aquant-closed-form", ""),
     ("aquant-feedback-bias", ""),
-    ("aquant-feedback", ""),
 ]
 FIXED = (FixedPoint(),)
 kinds = pytest.mark.parametrize(("method", "border"), KINDS, ids=["@".join(k) for k in KINDS])
@@ -118,7 +118,8 @@ def check_survives(
     """It calibrates without a warning, what comes out is finite, also on other images, and every
     lowering computes it.
     """
-    config = replace(small.CONFIG, method=method, border=border, batch=min(8, len(images)))
+    batch = min(4, len(images))
+    config = replace(small.CONFIG, method=method, border=border, iterations=2, batch=batch)
     model = quantize(small.graph(), parameters, images, config)
     for entry in model.source["block_errors"]:
         assert np.isfinite([entry["before"], entry["after"]]).all()
@@ -237,10 +238,10 @@ def test_the_last_step_of_all_is_looked_at_as_well() -> None:
 def test_a_job_that_diverges_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = data.load
-
     def few(spec: str, *, split: str, progress: Any = None) -> data.Images:
-        return whole(spec, split=split, progress=progress).limited(32 if split == "train" else 4)
+        count = 32 if split == "train" else 4
+        codes = np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32)).astype(np.uint8)
+        return data.Images(codes, np.arange(count) % len(CLASSES), CLASSES, spec)
 
     monkeypatch.setattr(data, "load", few)
     monkeypatch.setitem(observers.SEARCHES, "qdrop", (2, (0,)))  # quick, and no matter here
