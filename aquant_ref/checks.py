@@ -90,7 +90,7 @@ def word(name: str, value: Any, known: Collection[str]) -> str:
 def instance(name: str, value: Any, kind: type) -> None:
     """Raise InputError unless `value` is a `kind`."""
     if not isinstance(value, kind):
-        raise InputError(f"{name}: needs a {kind.__name__}, got {type(value).__name__}")
+        raise InputError(f"{name}: needs {kind.__name__}, got {type(value).__name__}")
 
 
 def float_dtype(name: str, value: Any) -> np.dtype[Any]:

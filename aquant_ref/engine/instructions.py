@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import integer, shown
+from aquant_ref.checks import instance, integer, is_array, shown
 from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES, check_fixed, code_range
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
@@ -109,12 +109,18 @@ class Instruction:
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
 
-def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str, Shape]:
+def check(
+    input_shape: Shape, instructions: tuple[Instruction, ...], *, part: bool = False
+) -> dict[str, Shape]:
     """Raise InputError, which names the instruction, unless these make a program that can be run.
 
-    The last one must make the logits, with a linear layer. Returns the shapes of all tensors, the
-    batch axis left out.
+    The last one must make the logits, with a linear layer, but in a `part` of a program. Returns
+    the shapes of all tensors, the batch axis left out.
     """
+    if not isinstance(instructions, tuple):
+        raise InputError(f"program: needs a tuple of instructions, got {shown(instructions)}")
+    for each in instructions:
+        instance("instruction", each, Instruction)
     _check_image(input_shape)
     shapes: dict[str, Shape] = {IMAGE: input_shape}
     codes = {IMAGE: (0, 255)}  # the range of the codes of each tensor that holds some
@@ -151,7 +157,8 @@ def check(input_shape: Shape, instructions: tuple[Instruction, ...]) -> dict[str
         elif each.op in PASS_CODES and codes.keys() >= set(each.inputs):
             leasts, largests = zip(*(codes[name] for name in each.inputs), strict=True)
             codes[each.name] = min(leasts), max(largests)
-    _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
+    if not part or not instructions:
+        _need("program", bool(instructions) and instructions[-1].op == "linear", "makes no logits")
     return shapes
 
 
@@ -235,10 +242,12 @@ def _is_plain(value: Any, depth: int) -> bool:
 
 
 def _check_arrays(each: Instruction) -> None:
-    for key in sorted(ARRAYS[each.op].keys() ^ each.arrays.keys()):
+    instance(f"{each.name}: arrays", each.arrays, Mapping)
+    for key in sorted(ARRAYS[each.op].keys() ^ each.arrays.keys(), key=str):
         state = "not one of its" if key in each.arrays else "missing"
         _need(each.name, False, f"array {shown(key)} is {state}")
     for key, array in each.arrays.items():
+        _need(each.name, is_array(array), f"its {key} is {shown(array)}, not an array")
         _need(
             each.name,
             array.dtype.name in ARRAYS[each.op][key],

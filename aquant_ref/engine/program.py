@@ -15,6 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from aquant_ref.checks import instance
 from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.instructions import ARRAYS, IMAGE, MAKES_CODES, Instruction, Shape, check
 from aquant_ref.errors import InputError
@@ -70,7 +71,9 @@ class Program:
         return tuple(found)
 
     def save(self, path: str | Path) -> None:
-        """Write the program file; raises InputError if `path` cannot be written."""
+        """Write the program file; raises InputError as `check` does, and if `path` cannot be."""
+        check(self.input_shape, self.instructions)
+        instance("source", self.source, Mapping)
         meta, arrays = self._content()
         native.save(path, "program", meta=meta, arrays=arrays)
 

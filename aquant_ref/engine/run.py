@@ -26,6 +26,7 @@ from aquant_ref.engine.instructions import (
     MAKES_CODES,
     WINDOWED,
     Instruction,
+    check,
     code_type,
 )
 from aquant_ref.engine.interpreter import apply as plainly
@@ -59,6 +60,7 @@ class Engine:
             raise ValueError(f"product: needs one of {', '.join(PRODUCTS)}, got {product!r}")
         instance("program", program, Program)
         self.program = program
+        check(program.input_shape, program.instructions, part=True)
         known = bounds(program)
         self._types, self._pairs = dict[str, str](), dict[str, ImagePair]()
         if product == "auto":

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import instance, shown
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Graph
@@ -345,6 +346,7 @@ class QuantizedGraph:
 
         Spec: AQ-IDEAL-1.
         """
+        self._check_kinds()
         check_structure(self.graph)
         for name in (*self.tensors, *self.windows):
             if name not in self.graph.shapes:
@@ -366,6 +368,8 @@ class QuantizedGraph:
         for name in sorted(needed ^ self.layers.keys()):
             raise InputError(f"{name}: {'has no' if name in needed else 'needs no'} codes")
         for name, tensor in self.tensors.items():
+            if name != INPUT and self.graph.node(name).op in PASSES_CODES:
+                raise InputError(f"{name}: moves codes, and has no quantizer of its own")
             with _named(name):
                 tensor.check(self.graph.shapes[name][0])
         for name, layer in self.layers.items():
@@ -383,6 +387,19 @@ class QuantizedGraph:
                 rows = self.graph.shapes[read][0] * int(np.prod(pair(node["kernel"])))
                 check_window(border, rows, self.tensors[self.code_source(read)])
 
+
+    def _check_kinds(self) -> None:
+        """Raise InputError unless each part is of the kind that it is said to be."""
+        instance("graph", self.graph, Graph)
+        for part in ("layers", "tensors", "windows", "floats", "source"):
+            instance(part, getattr(self, part), Mapping)
+        for kind, parts in (QuantizedLayer, self.layers), (QuantizedTensor, self.tensors):
+            for name, value in parts.items():
+                instance(f"{name}: quantizer", value, kind)
+        for name, border in self.windows.items():
+            if not isinstance(border, WindowBorder | FeedbackBorder):
+                raise InputError(f"{name}: border: needs a WindowBorder, got {shown(border)}")
+        native.check_meta(dict(self.source), "source")
 
     def _check_lowered(self) -> None:
         """Raise InputError where a node reads what has no integer form, or makes it."""

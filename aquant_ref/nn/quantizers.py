@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import integer, is_array, number, settle, shown
 from aquant_ref.quant import border
 from aquant_ref.quant.qparams import check_bits, code_range
 from aquant_ref.quant.window import NEVER, WindowBorder, wide_steps
@@ -95,6 +96,11 @@ class QuantizedTensor:
         """The largest code in steps."""
         return self.qmax - self.zero_point
 
+    def __post_init__(self) -> None:
+        for name in ("scale", "bits", "zero_point"):  # as the file has them
+            if isinstance(value := getattr(self, name), np.generic):
+                settle(self, **{name: value.item()})
+
     def codes(self, t: Array) -> Array:
         """The codes of t = r/scale (N, C, ...): uint8, int8 if signed; 16 bits wide above 8.
 
@@ -118,10 +124,10 @@ class QuantizedTensor:
     def check(self, channels: int) -> None:
         """Raise ValueError unless this can be the quantizer of a tensor of so many channels."""
         count = 2 ** check_bits("tensor", self.bits) - 1
+        number("scale", self.scale)
+        integer("zero_point", self.zero_point, self.qmin, self.qmax)
         if not 1 / LARGEST <= self.scale <= LARGEST:
             raise ValueError(f"scale is {self.scale}, needs 2^-300 to 2^300")
-        if not self.qmin <= self.zero_point <= self.qmax:
-            raise ValueError(f"zero_point is {self.zero_point}, needs {self.qmin} to {self.qmax}")
         _check_shape("crossings", self.crossings, (channels, count), (1, count))
         _check_finite("crossings", self.crossings)
         cell = np.arange(count) + self.low
@@ -171,6 +177,8 @@ def check_window(window: WindowBorder | FeedbackBorder, rows: int, tensor: Quant
 
 
 def _check_shape(name: str, values: Array, *shapes: tuple[int, ...]) -> None:
+    if not is_array(values):
+        raise ValueError(f"{name} needs an array, got {shown(values)}")
     if values.shape not in shapes:
         raise ValueError(f"{name} of shape {values.shape}, needs {shapes[0]}")
 

@@ -53,6 +53,7 @@ class FixedPointSimulation(Simulation):
 
     def __init__(self, model: QuantizedGraph, options: FixedPoint) -> None:
         instance("model", model, QuantizedGraph)
+        model.check()
         super().__init__(_counted(model))
         self.options = options
         self._worth = {INPUT: _codes_worth(model, INPUT)}
