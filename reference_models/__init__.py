@@ -84,8 +84,8 @@ class ReferenceModel:
             )
         if not fits(meta["classes"], ListOf(str)):
             raise InputError(f"{path}: its classes are not a list of names")
-        graph = self.build(len(meta["classes"]))
         try:
+            graph = self.build(len(meta["classes"]))
             graph.check_parameters(parameters)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
