@@ -63,8 +63,10 @@ class Inputs:
         trained, parameters, meta = definition.load(path)
         if meta.get("left_out"):
             say(f"{path}: every tensor name begins with {meta['left_out']!r}, which is left out")
-        with np.errstate(all="ignore"):  # what overflows is found below
+        try:
             graph, parameters = fold_batch_norm(trained, parameters)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         training = data.load(data_set, split="train", progress=progress)
         test = data.load(data_set, split="test", progress=progress)
         check_images(graph, training, data_set)

@@ -88,7 +88,7 @@ def _folded(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Arra
     try:
         graph.check_parameters(own)
     except InputError as error:
-        raise InputError(f"folding: {error}") from error
+        raise InputError(f"folding overflows: {error}") from error
     return graph, own
 
 

@@ -211,7 +211,7 @@ def test_texts_in_place_of_lists_are_one_line() -> None:
         verify(EngineAdapter(), operations="clip")
     with pytest.raises(InputError, match="case: needs a list, got"):
         verify(EngineAdapter(), only="clip/inside/3")
-    with pytest.raises(InputError, match="generated: needs how many"):
+    with pytest.raises(InputError, match="generated: needs 0 to 10000000, got -1"):
         verify(EngineAdapter(), generated=-1)
 
 

@@ -137,7 +137,7 @@ def test_pixels_stand_for_what_the_network_was_trained_on(padding: int) -> None:
         (MEAN, (1.0, 1.0, 1.0, 0.0), "^std: needs a finite number above 0, got 0.0"),
         (MEAN, (1.0, 1.0, 1.0, float("nan")), "^std: needs a finite number above 0, got nan"),
         (MEAN, (1.0, 1.0, 1.0, None), "^std: needs a finite number above 0, got None"),
-        (MEAN, (1.0, 1.0, 1.0, 1e-320), "^folding: parameter '.*' holds NaN or inf"),
+        (MEAN, (1.0, 1.0, 1.0, 1e-320), "^folding overflows: parameter '.*' holds NaN or inf"),
     ],
 )
 def test_a_normalisation_of_other_numbers_is_refused(
@@ -167,7 +167,7 @@ def test_a_batch_norm_that_leaves_float32_is_refused_where_it_is_folded(
     for gamma in (3e38, -3e38):
         parameters["batch_norm_1.gamma"][:] = gamma
         parameters["batch_norm_1.variance"][:] = 0
-        with pytest.raises(InputError, match=r"^folding: parameter '\w+\.\w+' holds NaN or inf"):
+        with pytest.raises(InputError, match=r"^folding overflows: parameter '\w+\.\w+' holds"):
             fold(graph, parameters)
 
 
