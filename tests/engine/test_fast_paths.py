@@ -108,7 +108,7 @@ def test_a_narrowed_program_has_the_same_codes(seed: int) -> None:
         if max(map(magnitude, ends)) <= INT32_MAX:
             inputs = [x.astype(np.int32) for x in inputs]
         wanted, made = run.apply(each, inputs), run.apply(small[each.name], inputs)
-        assert made.tolist() == wanted.tolist()
+        assert np.array_equal(made, wanted)
 
 
 geometries = st.fixed_dictionaries(
@@ -148,7 +148,7 @@ def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: in
         made = product_by_rows(weight, given_, where, kind)
         made = made if shared is None else shared.apart(made, n)
         assert made.dtype == np.int32
-        assert made.tolist() == wanted.tolist()
+        assert np.array_equal(made, wanted)
 
 
 def test_a_kernel_of_rows_far_apart_needs_no_row_between_them() -> None:
