@@ -47,6 +47,7 @@ MOST_PIXELS = 50_000_000  # of an image: in RGB they take 150 MB
 MOST_PIXELS_IN_PYTHON = 400_000  # of a PPM that Pillow decodes number by number, in a second
 MOST_SIDES = 32  # times the shorter side: 1x40000 pixels would be resized to 256 x 10 million
 
+_LONG_INTEGER = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a pipe",
@@ -134,7 +135,7 @@ def parse_json(text: str | bytes, what: str) -> Any:
             text,
             object_pairs_hook=_object,
             parse_float=_float,
-            parse_int=_integer,
+            parse_int=_integer if _LONG_INTEGER.search(text) else None,
             parse_constant=_no_constant,
         )
         _check_depth(value)

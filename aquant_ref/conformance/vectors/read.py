@@ -45,6 +45,7 @@ FORM: dict[str, Any] = {
         }
     ),
 }
+INTEGERS = ("i32", "i64")
 MOST_PADDING = 64  # the oracle visits every place of a window
 
 
@@ -140,12 +141,14 @@ def _numbers(field: Field, value: Any, axes: int) -> Any:
     if axes:
         if not isinstance(value, list | tuple):
             raise TypeError(f"{field.name} is {value!r}, not a list")
+        if axes == 1 and field.type in INTEGERS and set(map(type, value)) == {int}:
+            return value  # nearly all are: a tenth of the time
         return [_numbers(field, inner, axes - 1) for inner in value]
     return _number(field, value)
 
 
 def _number(field: Field, value: Any) -> Any:
-    if not fits(value, int if field.type in ("i32", "i64") else str):
+    if not fits(value, int if field.type in INTEGERS else str):
         raise TypeError(f"{field.name} is {value!r}, which is no {field.type}")
     return float.fromhex(value) if field.type == "f64" else value
 
