@@ -18,7 +18,7 @@ from aquant_ref.formats import native
 from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors, without_prefix
 from aquant_ref.nn.graph import Graph
-from aquant_ref.nn.train import Recipe
+from aquant_ref.nn.training.train import Recipe
 from reference_models import mobilenet, resnet8, resnet18
 
 Array = NDArray[Any]

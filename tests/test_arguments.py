@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import reference_models
-from aquant_ref import cli
+from aquant_ref.cli import main
 from aquant_ref.errors import InputError
 from aquant_ref.given import integer, number
 from tests import tiny
@@ -61,7 +61,7 @@ LISTS = {
 }
 
 
-PARSER = cli.parser()
+PARSER = main.parser()
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -114,7 +114,7 @@ def test_what_is_no_number_is_one_line(command: str, action: argparse.Action) ->
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a small data set, weights, and nothing else."""
     monkeypatch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
-    monkeypatch.setattr(cli, "parser", lambda: PARSER)
+    monkeypatch.setattr(main, "parser", lambda: PARSER)
     monkeypatch.chdir(tmp_path)
     tiny.write_set(tmp_path / "set", 0)
     tiny.write_weights(tmp_path / "w.npz", 0)
@@ -122,7 +122,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    assert cli.main(words) == 2, words
+    assert main.main(words) == 2, words
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()

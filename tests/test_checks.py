@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 
 from aquant_ref import nn
-from aquant_ref.engine.certificate import certify
-from aquant_ref.engine.compare import compare, compare_with_ideal
-from aquant_ref.engine.lowerings import lower, lowering_of
+from aquant_ref.certification.certificate import certify
+from aquant_ref.comparison.agreement import compare, compare_with_ideal
+from aquant_ref.comparison.recording import Recording
+from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.recording import Recording
-from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
+from aquant_ref.lowering.lowerings import lower, lowering_of
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import Recipe, float_logits, initial_parameters, top1, train
+from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameters, top1, train
 from aquant_ref.ptq import Config, nearest, observe, quantize
+from aquant_ref.ptq.border_spec import Border
 from aquant_ref.ptq.closed_form import closed_form
-from aquant_ref.ptq.form import Border
 from aquant_ref.ptq.methods import learn, learned
 from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.pass_config import Pass
 from aquant_ref.ptq.reconstruction import network_error, run_pass
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate.a_rounding import ARounding

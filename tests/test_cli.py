@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 
 import reference_models
-from aquant_ref import cli, data, job
+from aquant_ref import data
+from aquant_ref.cli import main
 from aquant_ref.engine import Program
 from aquant_ref.errors import InputError
+from aquant_ref.experiments import quantize
 from aquant_ref.formats import native
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.ptq import observers
 
 RESULT_KEYS = {
@@ -81,7 +83,7 @@ class Quantized:
 def quantized(folder: Path, *options: str) -> Quantized:
     printed = io.StringIO()
     with redirect_stdout(printed):
-        assert cli.main([*QUICK, *options, "--out", str(folder)]) == 0
+        assert main.main([*QUICK, *options, "--out", str(folder)]) == 0
     return Quantized(folder, printed.getvalue())
 
 
@@ -99,7 +101,7 @@ def rounded(tmp_path_factory: pytest.TempPathFactory, few_images: None) -> Quant
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The one line on standard error of a command that ends with exit code 2."""
-    assert cli.main(arguments) == 2
+    assert main.main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.strip().splitlines()
@@ -128,14 +130,14 @@ def test_the_main_job_prints_its_table_and_writes_its_files(
     certificate = result["certificate"]
     assert certificate["certified"] + certificate["fragile"] == certificate["layers"] == 9
     assert {"aquant_ref", "python", "numpy", "autograd"} <= set(result["versions"])
-    assert cli.main(["run", str(out), "--data", "shapes"]) == 0
+    assert main.main(["run", str(out), "--data", "shapes"]) == 0
     assert " 0 mismatches" in capsys.readouterr().out
 
 
 def test_one_seed_gives_the_same_files_and_json_is_what_is_written(
     learned: Quantized, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([*QUICK, "--json", "--out", str(tmp_path)]) == 0
+    assert main.main([*QUICK, "--json", "--out", str(tmp_path)]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "result.json").read_text())
     for file in ("model.npz", "program.npz"):
@@ -146,7 +148,7 @@ def test_fixed_point_is_bit_exact_too_and_compared_with_the_ideal_semantics(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--lowering", "fixed_point", "--fraction-bits", "5", "--profile", "tflite_away"]
-    assert cli.main([*QUICK, *arguments, "--out", str(tmp_path)]) == 0
+    assert main.main([*QUICK, *arguments, "--out", str(tmp_path)]) == 0
     table = capsys.readouterr().out
     for words in (
         " 0 mismatches",
@@ -169,7 +171,7 @@ def test_fixed_point_is_bit_exact_too_and_compared_with_the_ideal_semantics(
     assert set(result["snap"]["top1"]) == {"before", "after"}
     source = Program.load(tmp_path / "program.npz").source
     assert {key: source[key] for key in how} == how
-    assert cli.main(["run", str(tmp_path)]) == 0
+    assert main.main(["run", str(tmp_path)]) == 0
     assert " 0 mismatches" in capsys.readouterr().out
 
 
@@ -198,7 +200,7 @@ def test_the_table_of_fraction_bits_is_printed_and_written(
 ) -> None:
     out = tmp_path / "fixed.json"
     quick = ["--images", "64", "--iters", "4", "--bits", "W4A4", "--fraction-bits", "2,14"]
-    assert cli.main(["fixed-point", *quick, "--out", str(out)]) == 0
+    assert main.main(["fixed-point", *quick, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert printed == out.with_suffix(".md").read_text()
     assert "## W4A4, `aquant`, quadratic/sigmoid/channel/off, 4 iterations" in printed
@@ -230,7 +232,7 @@ def test_a_table_of_fraction_bits_that_cannot_be_made_is_refused_before_the_work
 @pytest.mark.parametrize("bits", ["4", "8"])
 def test_other_bits_are_bit_exact_too(bits: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--weight-bits", bits, "--act-bits", bits, "--method", "rtn"]
-    assert cli.main([*QUICK, *arguments]) == 0
+    assert main.main([*QUICK, *arguments]) == 0
     assert " 0 mismatches" in capsys.readouterr().out
 
 
@@ -242,7 +244,7 @@ def test_signed_storage_is_a_setting_of_the_main_job(
     def stop(model: str, data_set: str, config: Any, **rest: Any) -> None:
         raise InputError(f"signed: {config.signed}")
 
-    monkeypatch.setattr(job, "run", stop)
+    monkeypatch.setattr(quantize, "run", stop)
     assert refused(capsys, *QUICK).endswith("signed: False")
     assert refused(capsys, *QUICK, "--signed").endswith("signed: True")
 
@@ -295,7 +297,7 @@ def test_a_directory_in_the_place_of_a_file_is_refused_before_the_work(
     def work(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("the work has started")
 
-    monkeypatch.setattr(job.data, "load", work)
+    monkeypatch.setattr(quantize.data, "load", work)
     taken = tmp_path / "taken.npz"
     results = tmp_path / "taken.json"
     for path in (tmp_path / "model.npz", taken, results):
@@ -484,8 +486,8 @@ def test_an_interruption_leaves_nothing_half_written(
     def interrupted(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "compare", interrupted)
-    assert cli.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 130
+    monkeypatch.setattr(quantize, "compare", interrupted)
+    assert main.main([*QUICK, "--method", "rtn", "--out", str(tmp_path)]) == 130
     assert list(tmp_path.iterdir()) == []
     assert "interrupted" in capsys.readouterr().err
 
@@ -495,7 +497,7 @@ def test_ctrl_c_in_the_middle_of_the_command(tmp_path: Path) -> None:
     def interruptible() -> None:  # a shell has what it runs in the background ignore Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    command = [sys.executable, "-m", "aquant_ref.cli", "quantize", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "aquant_ref", "quantize", "--out", str(tmp_path)]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
     ) as process:
@@ -514,7 +516,7 @@ def test_ctrl_c_ends_the_command_where_a_thread_does_not_end() -> None:
     """
     code = """
 import sys, threading
-from aquant_ref import cli
+from aquant_ref.cli import main as cli
 
 def stuck(args):
     threading.Thread(target=threading.Event().wait).start()
@@ -531,7 +533,7 @@ cli.command()
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
 def test_a_reader_that_has_gone_is_no_error() -> None:
-    command = [sys.executable, "-m", "aquant_ref.cli", "models"]
+    command = [sys.executable, "-m", "aquant_ref", "models"]
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
@@ -541,14 +543,14 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
 
 def test_debug_shows_where_an_error_came_from() -> None:
     with pytest.raises(InputError, match="resnet9"):
-        cli.main(["quantize", "--model", "resnet9", "--debug"])
+        main.main(["quantize", "--model", "resnet9", "--debug"])
     with pytest.raises(InputError, match="resnet9"):
-        cli.main(["--debug", "quantize", "--model", "resnet9"])
-    assert cli.main(["quantize", "--model", "resnet9"]) == 2
+        main.main(["--debug", "quantize", "--model", "resnet9"])
+    assert main.main(["quantize", "--model", "resnet9"]) == 2
 
 
 def test_models_are_listed_with_their_cards(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["models"]) == 0
+    assert main.main(["models"]) == 0
     listed = capsys.readouterr().out
     assert "resnet8" in listed
     assert "sha256" in listed
@@ -559,10 +561,10 @@ def test_training_writes_weights_that_the_main_job_takes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "mine.npz"
-    assert cli.main(["train", "resnet8", "--epochs", "1", "--out", str(path)]) == 0
+    assert main.main(["train", "resnet8", "--epochs", "1", "--out", str(path)]) == 0
     assert [p.name for p in tmp_path.iterdir()] == ["mine.npz"]
     assert "epoch 1 of 1" in capsys.readouterr().err
-    assert cli.main([*QUICK, "--method", "rtn", "--weights", str(path)]) == 0
+    assert main.main([*QUICK, "--method", "rtn", "--weights", str(path)]) == 0
 
 
 def test_an_interrupted_training_goes_on_from_its_checkpoint(
@@ -577,11 +579,11 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
         return steps
 
     with monkeypatch.context() as patch:
-        patch.setattr(cli, "progress", interrupt)
-        assert cli.main(arguments) == 130
+        patch.setattr(main, "progress", interrupt)
+        assert main.main(arguments) == 130
     assert [p.name for p in tmp_path.iterdir()] == ["mine.checkpoint.npz"]
     assert "mine.checkpoint.npz: holds what is finished" in capsys.readouterr().err
-    assert cli.main(arguments) == 0
+    assert main.main(arguments) == 0
     assert "epoch 1 of" not in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.npz"]
 
@@ -605,5 +607,5 @@ def test_a_saved_model_and_its_program_say_the_same(rounded: Quantized) -> None:
 
 
 def test_help_is_there_without_numpy() -> None:
-    code = "import sys; from aquant_ref import cli; cli.parser(); assert 'numpy' not in sys.modules"
+    code = "import sys; from aquant_ref.cli import main as cli; cli.parser(); assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

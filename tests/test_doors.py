@@ -15,20 +15,19 @@ import numpy as np
 import pytest
 
 import reference_models
-from aquant_ref import results, saved
+from aquant_ref.comparison.recording import Recording
 from aquant_ref.conformance import deviations
 from aquant_ref.conformance.vectors import lint
 from aquant_ref.conformance.vectors import load as load_vectors
 from aquant_ref.data import Images
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.recording import Recording
 from aquant_ref.errors import InputError
-from aquant_ref.evidence import exactness, fixed_point
+from aquant_ref.experiments import artifacts, exactness, fraction_bits, results
 from aquant_ref.formats import measured, native
 from aquant_ref.formats.npy import npy_bytes
 from aquant_ref.formats.tensors import read_tensors
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import Recipe, train
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.nn.training.train import Recipe, train
 from aquant_ref.ptq import checkpoint
 from tests.ptq import small
 
@@ -55,13 +54,13 @@ NPZ: dict[str, Door] = {
     "training": resume,
     "first pass": lambda path: checkpoint.load(path, None),  # type: ignore[arg-type]
     "tensors": read_tensors,
-    "saved model": lambda path: saved.Saved.load(path.parent),
+    "saved model": lambda path: artifacts.Saved.load(path.parent),
 }
 JSON: dict[str, Door] = {
     "table": results.load,
     "cell": results.load_row,
     "exact": exactness.load,
-    "fixed-point": fixed_point.load,
+    "fixed-point": fraction_bits.load,
     "object": measured.read_object,
     "vectors": lambda path: load_vectors(path.stem, path.parent),
     "lint": linted,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from aquant_ref.evaluate import effect_of_snap
+from aquant_ref.experiments.evaluate import effect_of_snap
 from aquant_ref.ptq.snap import largest_change, snap
 from tests.evidence import networks
 

@@ -23,10 +23,11 @@ from typing import Any
 import pytest
 
 import reference_models
-from aquant_ref import cli, grid
+from aquant_ref.cli import main
 from aquant_ref.conformance.vectors import write
+from aquant_ref.experiments import grid
+from aquant_ref.experiments.artifacts import Saved
 from aquant_ref.formats import atomic, lock, measured, native, temporary
-from aquant_ref.saved import Saved
 from tests import tiny
 from tests.test_resumed import Here
 
@@ -57,7 +58,7 @@ COMMANDS = {
 def run(words: list[str]) -> tuple[int, list[str]]:
     """The exit code, and the lines on standard error but those of progress."""
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as error:
-        code = cli.main(words)
+        code = main.main(words)
     lines = error.getvalue().splitlines()
     return code, [line for line in lines if line.startswith("aquant-ref:") or " " * 4 in line]
 
@@ -66,11 +67,11 @@ def run(words: list[str]) -> tuple[int, list[str]]:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """For each command a folder in which it has been run once."""
     folder = tmp_path_factory.mktemp("faults")
-    parser = cli.parser()
+    parser = main.parser()
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
         patch.setattr(grid, "ProcessPoolExecutor", Here)
-        patch.setattr(cli, "parser", lambda: parser)
+        patch.setattr(main, "parser", lambda: parser)
         patch.setattr(write, "FAMILIES", dict(list(write.FAMILIES.items())[:1]))
         (folder / "start").mkdir()
         patch.chdir(folder / "start")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aquant_ref import cell, cli, grid, results
+from aquant_ref.cli import main
 from aquant_ref.data import cifar10
-from aquant_ref.origin import Origin
+from aquant_ref.experiments import grid, results, worker
+from aquant_ref.experiments.origin import Origin
 from aquant_ref.ptq import Config
 from aquant_ref.ptq.methods import learn, observe
 from aquant_ref.ptq.reconstruction import network_error
@@ -71,7 +72,7 @@ def test_a_grid_writes_a_row_for_each_cell_and_redoes_none(
     few: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "few.json"
-    assert cli.main(table(few, out, "--methods", METHODS, "--bits", "W2A2,W32A2")) == 0
+    assert main.main(table(few, out, "--methods", METHODS, "--bits", "W2A2,W32A2")) == 0
     printed = capsys.readouterr().out
     content = json.loads(out.read_text())
     rows = content["rows"]
@@ -81,13 +82,13 @@ def test_a_grid_writes_a_row_for_each_cell_and_redoes_none(
     assert printed == out.with_suffix(".md").read_text() == results.markdown(rows)
     before = stamps(tmp_path / "few.cells")
     assert sum(name.startswith("first-") for name in before) == 2  # one for each of the bits
-    assert cli.main(table(few, out, "--methods", METHODS, "--bits", "W2A2,W32A2")) == 0
+    assert main.main(table(few, out, "--methods", METHODS, "--bits", "W2A2,W32A2")) == 0
     assert json.loads(out.read_text()) == content
     assert stamps(tmp_path / "few.cells") == before
     # the table alone is enough to go on from: it is what gets committed
     for path in (tmp_path / "few.cells").iterdir():
         path.unlink()
-    assert cli.main(table(few, out, "--methods", METHODS)) == 0
+    assert main.main(table(few, out, "--methods", METHODS)) == 0
     assert json.loads(out.read_text()) == content
     assert not stamps(tmp_path / "few.cells")
 
@@ -96,7 +97,7 @@ def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
     few: str, tmp_path: Path
 ) -> None:
     config = Config("qdrop-scales", 2, 2, 5)
-    work = cell.Grid("resnet8", few, (config,), images=40)
+    work = worker.Grid("resnet8", few, (config,), images=40)
     (row,) = grid.run(work, tmp_path / "a.json", processes=1)
     inputs = work.origin().load(images=40, seed=0)
     images = inputs.graph.to_float(inputs.calibration)
@@ -127,7 +128,7 @@ def test_a_bad_argument_is_refused_before_any_work(
     more: list[str],
     words: list[str],
 ) -> None:
-    assert cli.main(table(few, tmp_path / "bad.json", *more)) == 2
+    assert main.main(table(few, tmp_path / "bad.json", *more)) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert all(word in line for word in words), line
     assert not (tmp_path / "bad.json").exists()

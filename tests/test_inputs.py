@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import reference_models
-from aquant_ref import cell, data, job, saved
+from aquant_ref import data
 from aquant_ref.errors import InputError
-from aquant_ref.evidence import exactness, fixed_point
+from aquant_ref.experiments import artifacts, exactness, fraction_bits, quantize, worker
+from aquant_ref.experiments.inputs import Inputs, check_classes
 from aquant_ref.formats import native
-from aquant_ref.inputs import Inputs, check_classes
 from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint
 from tests import tiny
@@ -83,11 +83,11 @@ SMALL = {"model": "tiny", "data_set": "idx:set", "weights": "w.npz"}
 OUT = Path("t.json")
 CONFIG = Config("rtn", 2, 2, iterations=1)
 COUNTS: dict[str, Callable[[Any], Any]] = {
-    "quantize": lambda n: job.run(config=CONFIG, images=n, **SMALL),
-    "train": lambda n: job.train("tiny", "idx:set", out=Path("t.npz"), epochs=n),
-    "seed": lambda n: job.train("tiny", "idx:set", out=Path("t.npz"), epochs=1, seed=n),
-    "run": lambda n: saved.rerun(Path("saved"), images=n),
-    "table": lambda n: cell.Grid("tiny", "idx:set", (CONFIG,), n),
+    "quantize": lambda n: quantize.run(config=CONFIG, images=n, **SMALL),
+    "train": lambda n: quantize.train("tiny", "idx:set", out=Path("t.npz"), epochs=n),
+    "seed": lambda n: quantize.train("tiny", "idx:set", out=Path("t.npz"), epochs=1, seed=n),
+    "run": lambda n: artifacts.rerun(Path("saved"), images=n),
+    "table": lambda n: worker.Grid("tiny", "idx:set", (CONFIG,), n),
     "exact": lambda n: exactness.table(
         configs=[replace(CONFIG, method="aquant", batch=1)],
         lowerings=["threshold"],
@@ -95,7 +95,7 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
         images=n,
         **SMALL,
     ),
-    "fixed-point": lambda n: fixed_point.table(
+    "fixed-point": lambda n: fraction_bits.table(
         configs=[CONFIG], options=[FixedPoint()], out=OUT, images=n, **SMALL
     ),
     "limited": lambda n: data.load("idx:set", split="test").limited(n),
@@ -110,7 +110,7 @@ def test_what_is_no_count_is_refused_before_the_work_and_numpy_s_integers_are_ta
     monkeypatch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
     tiny.write_set(Path("set"), 1)
     tiny.write_weights(Path("w.npz"), 1)
-    job.run(config=CONFIG, images=np.int64(32), out="saved", **SMALL)
+    quantize.run(config=CONFIG, images=np.int64(32), out="saved", **SMALL)
     for name, door in COUNTS.items():
         for wrong in (-1, 1.5, "3", True, float("nan"), [3], b"3"):
             with pytest.raises(InputError, match=r"^(--images|images|--epochs|seed): needs whole"):
@@ -129,7 +129,7 @@ def test_what_is_no_set_or_split_is_refused_by_every_function() -> None:
         with pytest.raises(InputError, match="^--data: needs text"):
             data.load(wrong, split="test")  # type: ignore[arg-type]
         with pytest.raises(InputError, match="^data: needs text"):
-            job.run(data_set=wrong)  # type: ignore[arg-type]
+            quantize.run(data_set=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("make", sets.MAKERS, ids=lambda make: make.__name__)

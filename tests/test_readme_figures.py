@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aquant_ref import results
+from aquant_ref.experiments import results
 from aquant_ref.ptq.methods import Config
 
 CLONE = Path(__file__).resolve().parent.parent

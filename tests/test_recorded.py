@@ -17,13 +17,15 @@ import numpy as np
 import pytest
 
 import reference_models
-from aquant_ref import cli, data, recorded, saved
+from aquant_ref import data
+from aquant_ref.claims import claims
+from aquant_ref.cli import main
 from aquant_ref.data import folder
 from aquant_ref.errors import InputError
-from aquant_ref.evidence import claims
+from aquant_ref.experiments import artifacts, recorded
+from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import native
-from aquant_ref.nn.train import Recipe, initial_parameters
-from aquant_ref.origin import Origin
+from aquant_ref.nn.training.train import Recipe, initial_parameters
 from aquant_ref.ptq import observers
 from tests import tiny
 from tests.data import sets
@@ -59,7 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.write_set(root / "digits", 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        assert cli.main(quantize(root, "idx:digits", "tiny")) == 0
+        assert main.main(quantize(root, "idx:digits", "tiny")) == 0
     return root
 
 
@@ -76,7 +78,7 @@ def digits(made: Path, tmp_path: Path) -> Path:
 
 def ran(capsys: Captured, *options: str | Path) -> str:
     capsys.readouterr()
-    assert cli.main(["run", *map(str, options)]) == 0
+    assert main.main(["run", *map(str, options)]) == 0
     return capsys.readouterr().out
 
 
@@ -88,7 +90,7 @@ def test_the_recorded_set_is_the_default_from_whatever_folder(
     assert f"program.npz on idx:{made}/digits\n" in out
     assert "quantized on" not in out
     assert "10 images" in out
-    result = saved.rerun(made / "out").result
+    result = artifacts.rerun(made / "out").result
     assert (result["data"], result["same_images"]) == (f"idx:{made}/digits", True)
 
 
@@ -109,7 +111,7 @@ def test_another_set_is_named_and_the_same_one_elsewhere_is_not(
 def test_a_recorded_set_that_is_gone_is_one_line_that_says_what_to_do(digits: Path) -> None:
     shutil.rmtree(digits / "digits")
     with pytest.raises(InputError) as caught:
-        saved.rerun(digits / "out")
+        artifacts.rerun(digits / "out")
     message = str(caught.value)
     assert message.startswith(f"{digits}/out/result.json: ")
     assert f"{digits}/digits: no such file or folder" in message
@@ -154,14 +156,14 @@ def test_a_set_that_is_divided_here_says_so_in_every_output(
     model = replace(tiny.TINY, recipes={"folder": Recipe(1, batch=4, crop=0)})
     monkeypatch.setitem(reference_models.MODELS, "tiny", model)
     job = quantize(tmp_path, spec, "tiny")
-    assert cli.main(job) == 0
+    assert main.main(job) == 0
     assert f"tiny on {spec} with {tmp_path}/w.npz, {how}: rtn" in capsys.readouterr().out
     result = json.loads((tmp_path / "out/result.json").read_text())
     assert result["data_set"]["division"] == how
     assert f"on {spec}, {how}\n" in ran(capsys, tmp_path / "out")
-    assert saved.rerun(tmp_path / "out").result["division"] == how
+    assert artifacts.rerun(tmp_path / "out").result["division"] == how
     trained = tmp_path / "trained.npz"
-    assert cli.main(["train", "tiny", "--data", spec, "--out", str(trained)]) == 0
+    assert main.main(["train", "tiny", "--data", spec, "--out", str(trained)]) == 0
     assert f"trained on folder, {how}\n" in capsys.readouterr().err
     assert native.load(trained, "weights")[0]["data"] == f"folder, {how}"
     evidence = claims.Evidence({"found": 1}, "what was found")
@@ -169,7 +171,7 @@ def test_a_set_that_is_divided_here_says_so_in_every_output(
     monkeypatch.setitem(claims.CLAIMS, 2, claim)
     setting = ["--data", spec, "--weights", str(tmp_path / "w.npz"), "--images", "32"]
     monkeypatch.setattr(claims.Inputs, "load", lambda *_, **__: None)
-    assert cli.main(["claim", "2", *setting]) == 0
+    assert main.main(["claim", "2", *setting]) == 0
     assert f"{spec}: {how}\n" in capsys.readouterr().out
     row = Origin.find("tiny", spec, str(tmp_path / "w.npz")).row()  # of every other table
     assert row["data"] == f"folder, {how}"
@@ -200,13 +202,13 @@ def test_a_data_set_that_is_not_there_is_what_is_blamed(
     monkeypatch.chdir(tmp_path)
     where = [str(made / "out") if each == "DIR" else each for each in command]
     capsys.readouterr()
-    assert cli.main([*where, "--data", f"{kind}:nope"]) == 2
+    assert main.main([*where, "--data", f"{kind}:nope"]) == 2
     assert capsys.readouterr().err == "aquant-ref: error: nope: no such file or folder\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_command_that_takes_a_data_set_is_among_these() -> None:
-    parser: Any = cli.parser()
+    parser: Any = main.parser()
     (commands,) = (each.choices for each in parser._actions if each.choices)
     taking = {name for name, each in commands.items() if "--data" in each._option_string_actions}
     assert taking == set(COMMANDS)

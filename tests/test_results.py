@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import reference_models
-from aquant_ref import results
 from aquant_ref.errors import InputError
-from aquant_ref.evaluate import evaluate, float_accuracy
+from aquant_ref.experiments import results
+from aquant_ref.experiments.evaluate import evaluate, float_accuracy
+from aquant_ref.experiments.inputs import Inputs
+from aquant_ref.experiments.origin import EDITION, Origin
 from aquant_ref.formats import measured
-from aquant_ref.inputs import Inputs
-from aquant_ref.origin import EDITION, Origin
 from aquant_ref.ptq import Config, nearest
 
 FOLDER = Path(__file__).resolve().parent.parent / "reference_models" / "results"

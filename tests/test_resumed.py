@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import reference_models
-from aquant_ref import cell, cli, grid, job
-from aquant_ref.evidence import exactness, fixed_point
+from aquant_ref.cli import main
+from aquant_ref.experiments import exactness, fraction_bits, grid, quantize, worker
+from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import lock, measured
-from aquant_ref.origin import Origin
 from tests import tiny
 
 # Every command that goes on from the rows of its --out.
@@ -35,13 +35,13 @@ class Here:
     """In the place of a pool of processes: what is submitted is done at once, in this one."""
 
     def __init__(self, workers: int, context: Any, start: Any, arguments: tuple[Any, ...]) -> None:
-        cell._process = cell._Process(*arguments)
+        worker._process = worker._Process(*arguments)
 
     def __enter__(self) -> Here:
         return self
 
     def __exit__(self, *error: object) -> None:
-        cell._process = None
+        worker._process = None
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
         done: Future[None] = Future()
@@ -63,7 +63,7 @@ class Place:
             *("--data", f"idx:{self.folder / data}", "--weights", str(self.folder / weights)),
             *("--out", str(self.out), *more),
         ]
-        return cli.main(given)
+        return main.main(given)
 
     @property
     def out(self) -> Path:
@@ -231,7 +231,7 @@ def test_a_network_that_was_quantized_is_not_quantized_again(
     more = {"exact": ["--lowerings", "threshold,fixed_point"], "fixed-point": []}
     for name, module, compare in (
         ("exact", exactness, "compare"),
-        ("fixed-point", fixed_point, "compare_with_ideal"),
+        ("fixed-point", fraction_bits, "compare_with_ideal"),
     ):
         place.out.unlink(missing_ok=True)
         with monkeypatch.context() as patch:
@@ -240,7 +240,7 @@ def test_a_network_that_was_quantized_is_not_quantized_again(
         cells = place.folder / "rows.cells"
         (kept,) = cells.iterdir()
         with monkeypatch.context() as patch:
-            patch.setattr("aquant_ref.evidence.quantized.quantize", None)
+            patch.setattr("aquant_ref.experiments.workshop.quantize", None)
             assert place.run(name, *more[name]) == 0
         assert not cells.exists()
 
@@ -249,7 +249,7 @@ def test_a_network_that_was_quantized_is_not_quantized_again(
 AT_ONCE = """
 import sys, time
 from pathlib import Path
-from aquant_ref.origin import Origin
+from aquant_ref.experiments.origin import Origin
 from tests import tiny
 
 load = Origin.load
@@ -263,7 +263,7 @@ def together(self, **options):
 
 Origin.load = together
 tiny.register()
-sys.exit(tiny.cli.main(sys.argv[3:]))
+sys.exit(tiny.main.main(sys.argv[3:]))
 """
 
 
@@ -316,8 +316,8 @@ def interrupted_training(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         return steps
 
     with monkeypatch.context() as patch:
-        patch.setattr(cli, "progress", interrupt)
-        assert cli.main(train(place)) == 130
+        patch.setattr(main, "progress", interrupt)
+        assert main.main(train(place)) == 130
 
 
 def test_a_training_does_not_go_on_from_that_of_other_images_seed_or_recipe(
@@ -331,11 +331,11 @@ def test_a_training_does_not_go_on_from_that_of_other_images_seed_or_recipe(
         (train(place, "--seed", "1"), "another seed"),
         (train(place, "--epochs", "2"), "another recipe"),
     ):
-        assert cli.main(other) == 2
+        assert main.main(other) == 2
         line = capsys.readouterr().err
         assert "trained.checkpoint.npz: was made with" in line
         assert words in line
-    assert cli.main(train(place)) == 0
+    assert main.main(train(place)) == 0
     assert "epoch 1" not in capsys.readouterr().err
 
 
@@ -350,7 +350,7 @@ def test_two_trainings_to_one_file_come_one_after_the_other(place: Place) -> Non
         assert process.returncode == 0, error
     left = {path.name for path in place.folder.iterdir()}
     assert left == {"a", "b", "a.npz", "b.npz", "trained.npz"}
-    assert job.native.load(place.folder / "trained.npz", "weights")[0]["seed"] == 0
+    assert quantize.native.load(place.folder / "trained.npz", "weights")[0]["seed"] == 0
 
 
 @pytest.mark.parametrize("name", [*TABLES, "train", "quantize"])
@@ -365,11 +365,11 @@ def test_a_file_system_without_locks_is_one_line_before_the_work(
 
     monkeypatch.setattr(lock, "try_lock", without)
     monkeypatch.setattr(Origin, "load", work)
-    monkeypatch.setattr(job.Inputs, "load", work)
-    monkeypatch.setattr(job, "train_graph", work)
+    monkeypatch.setattr(quantize.Inputs, "load", work)
+    monkeypatch.setattr(quantize, "train_graph", work)
     before = sorted(place.folder.rglob("*"))
     others = {"train": train(place), "quantize": ["quantize", "--out", str(place.folder / "new")]}
-    assert (place.run(name) if name in TABLES else cli.main(others[name])) == 2
+    assert (place.run(name) if name in TABLES else main.main(others[name])) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot be locked (No locks available)" in line
     assert sorted(place.folder.rglob("*")) == before

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref import cli, data, saved
-from aquant_ref.engine import Program, lower
-from aquant_ref.engine.recording import Recording
+from aquant_ref import data
+from aquant_ref.cli import main
+from aquant_ref.comparison.recording import Recording
+from aquant_ref.engine import Program
 from aquant_ref.errors import InputError
+from aquant_ref.experiments import artifacts
 from aquant_ref.formats import native
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.lowering import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.ptq import observers
 from tests.engine import networks
 
@@ -39,7 +42,7 @@ def few_images() -> Iterator[None]:
 
 def quantized(out: Path, *options: str) -> None:
     setting = ["--method", "rtn", "--weight-bits", "4", "--act-bits", "4", "--images", "64"]
-    assert cli.main(["quantize", *setting, *options, "--out", str(out)]) == 0
+    assert main.main(["quantize", *setting, *options, "--out", str(out)]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +51,20 @@ def job(tmp_path_factory: pytest.TempPathFactory, few_images: None) -> Path:
     out = tmp_path_factory.mktemp("job")
     quantized(out)
     run = ["run", str(out), "--images", "12"]
-    assert cli.main([*run, "--record", str(out / "engine.npz")]) == 0
+    assert main.main([*run, "--record", str(out / "engine.npz")]) == 0
     simulated = ["--record", str(out / "float32.npz"), "--simulate", "--dtype", "float32"]
-    assert cli.main([*run, *simulated]) in (0, 1)
+    assert main.main([*run, *simulated]) in (0, 1)
     return out
 
 
 def printed(capsys: Captured, *arguments: str | Path, code: int = 0) -> str:
-    assert cli.main(list(map(str, arguments))) == code
+    assert main.main(list(map(str, arguments))) == code
     return capsys.readouterr().out
 
 
 def refused(capsys: Captured, *arguments: str | Path) -> str:
     """The one line on standard error of a command that ends with exit code 2."""
-    assert cli.main(list(map(str, arguments))) == 2
+    assert main.main(list(map(str, arguments))) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.strip().splitlines()
@@ -76,7 +79,7 @@ def test_a_program_of_another_model_is_refused(tmp_path: Path) -> None:
     networks.residual_network(1).save(tmp_path / "model.npz")
     lower(networks.residual_network(2)).save(tmp_path / "program.npz")
     with pytest.raises(InputError, match=r"program.npz and model.npz do not belong together"):
-        saved.rerun(tmp_path, "shapes")
+        artifacts.rerun(tmp_path, "shapes")
 
 
 def test_a_program_is_not_run_on_images_of_other_classes(tmp_path: Path) -> None:
@@ -86,15 +89,15 @@ def test_a_program_is_not_run_on_images_of_other_classes(tmp_path: Path) -> None
     lower(model).save(tmp_path / "program.npz")
     images = data.Images(np.zeros((4, 2, 4, 3), np.uint8), np.zeros(4, int), ("x", "y"), "set")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saved.data, "load", lambda *args, **kwargs: images)
+        patch.setattr(artifacts.data, "load", lambda *args, **kwargs: images)
         with pytest.raises(InputError, match="shapes: has a class 'x'"):
-            saved.rerun(tmp_path, "shapes")
+            artifacts.rerun(tmp_path, "shapes")
 
 
 def test_a_model_without_an_integer_program_says_so_when_it_is_run(tmp_path: Path) -> None:
     networks.residual_network(1, windows="row").save(tmp_path / "model.npz")
     with pytest.raises(InputError, match=r"no integer program to run; result\.json says why"):
-        saved.rerun(tmp_path, "shapes")
+        artifacts.rerun(tmp_path, "shapes")
 
 
 # run --record
@@ -128,14 +131,14 @@ def test_a_recording_that_cannot_be_written_is_refused_before_the_work(
 
 
 @pytest.fixture(scope="module")
-def layers(job: Path) -> tuple[saved.Certified, ...]:
-    return saved.certificates(job, dtype="float32")
+def layers(job: Path) -> tuple[artifacts.Certified, ...]:
+    return artifacts.certificates(job, dtype="float32")
 
 
 @pytest.fixture
-def once(layers: tuple[saved.Certified, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def once(layers: tuple[artifacts.Certified, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """The search for witnesses takes seconds, so it is made once."""
-    monkeypatch.setattr(saved, "certificates", lambda *args, **rest: layers)
+    monkeypatch.setattr(artifacts, "certificates", lambda *args, **rest: layers)
 
 
 @pytest.mark.usefixtures("once")
@@ -182,7 +185,7 @@ def test_a_program_that_the_model_is_not_lowered_to_is_refused(
     assert "no such file" in refused(capsys, "certify", tmp_path / "nowhere")
     wrong = tmp_path / "wrong.npz"  # it can be run, and the comparison finds what is wrong with it
     run = ["run", str(tmp_path), "--data", "shapes", "--images", "12"]
-    assert cli.main([*run, "--record", str(wrong)]) == 1
+    assert main.main([*run, "--record", str(wrong)]) == 1
     capsys.readouterr()
     found = printed(capsys, "compare", job / "engine.npz", wrong, "--program", job, code=1)
     assert "looks like one channel" in found
@@ -204,7 +207,7 @@ def test_equal_runs_are_equal(job: Path, capsys: Captured) -> None:
 
 def test_a_float32_run_differs_in_fragile_decisions_alone(job: Path, capsys: Captured) -> None:
     arguments = ("compare", job / "engine.npz", job / "float32.npz", "--program", job)
-    cli.main([*map(str, arguments), "--dtype", "float32", "--json"])
+    main.main([*map(str, arguments), "--dtype", "float32", "--json"])
     report = json.loads(capsys.readouterr().out)
     for verdict in report["verdicts"]["B"]:
         found = verdict["divergence"]
@@ -234,8 +237,8 @@ def fixed(tmp_path_factory: pytest.TempPathFactory, few_images: None) -> Path:
     out = tmp_path_factory.mktemp("fixed")
     quantized(out, "--lowering", "fixed_point", "--fraction-bits", "6", "--profile", "tflite_up")
     run = ["run", str(out), "--images", "12"]
-    assert cli.main([*run, "--record", str(out / "engine.npz")]) == 0
-    assert cli.main([*run, "--record", str(out / "simulation.npz"), "--simulate"]) == 0
+    assert main.main([*run, "--record", str(out / "engine.npz")]) == 0
+    assert main.main([*run, "--record", str(out / "simulation.npz"), "--simulate"]) == 0
     return out
 
 

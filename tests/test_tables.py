@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from aquant_ref import results
 from aquant_ref.errors import InputError
-from aquant_ref.evidence import exactness, fixed_point
+from aquant_ref.experiments import exactness, fraction_bits, results
 from aquant_ref.formats import measured
 
 RESULTS = Path(__file__).parent.parent / "reference_models" / "results"
@@ -34,7 +33,7 @@ TABLES: dict[str, tuple[Path, Callable[[Path], str]]] = {
     ),
     "fixed-point": (
         RESULTS / "fixed_point" / "resnet8-shapes.json",
-        lambda path: fixed_point.markdown(fixed_point.load(path)),
+        lambda path: fraction_bits.markdown(fraction_bits.load(path)),
     ),
 }
 each_table = pytest.mark.parametrize("table", TABLES)

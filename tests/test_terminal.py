@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from aquant_ref import cli
-from aquant_ref.terminal import signals_interrupt
+from aquant_ref.cli import main
+from aquant_ref.cli.terminal import signals_interrupt
 
-COMMAND = [sys.executable, "-m", "aquant_ref.cli"]
+COMMAND = [sys.executable, "-m", "aquant_ref"]
 STREAMS = ("stdin", "stdout", "stderr")
 CLOSED = [(1,), (2,), (0, 1, 2)]
 
@@ -40,8 +40,8 @@ def test_a_command_works_where_standard_streams_are_closed(
 
 FAULTS = """
 import sys
-from aquant_ref import cli
-from aquant_ref.terminal import signals_interrupt
+from aquant_ref.cli import main as cli
+from aquant_ref.cli.terminal import signals_interrupt
 
 def faulty(args, statement=sys.argv[1]):
     exec(statement)
@@ -136,8 +136,8 @@ def test_too_little_memory_is_one_line(
     def large(args: object) -> int:
         raise MemoryError("Unable to allocate 2 EiB")
 
-    monkeypatch.setitem(cli.COMMANDS, "models", large)
-    assert cli.main(["models"]) == 2
+    monkeypatch.setitem(main.COMMANDS, "models", large)
+    assert main.main(["models"]) == 2
     error = capsys.readouterr().err
     assert error == "aquant-ref: error: there is not enough memory (Unable to allocate 2 EiB)\n"
 
@@ -150,6 +150,6 @@ def test_a_broken_pipe_elsewhere_is_no_reader_that_has_gone(
     def broken(args: object) -> int:
         raise BrokenPipeError
 
-    monkeypatch.setitem(cli.COMMANDS, "models", broken)
-    assert cli.main(["models"]) == 70
+    monkeypatch.setitem(main.COMMANDS, "models", broken)
+    assert main.main(["models"]) == 70
     assert "BrokenPipeError" in capsys.readouterr().err

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 import reference_models
-from aquant_ref import cli
+from aquant_ref.cli import main
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.train import Recipe, initial_parameters
+from aquant_ref.nn.training.train import Recipe, initial_parameters
 
 SHAPE = (3, 2, 3)
 
@@ -67,4 +67,4 @@ def write_weights(path: Path, seed: int) -> Path:
 if __name__ in ("__main__", "__mp_main__"):  # the second: a worker of `table`
     register()
 if __name__ == "__main__":
-    cli.command()
+    main.command()

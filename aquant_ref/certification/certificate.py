@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import float_dtype
 from aquant_ref.engine.bounds import bounds, held_in, product_types
-from aquant_ref.engine.lower import Decisions, Lowering, Meaning
+from aquant_ref.lowering.thresholds import Decisions, Lowering, Meaning
 
 Array = NDArray[Any]
 

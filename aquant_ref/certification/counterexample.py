@@ -3,7 +3,7 @@ otherwise than the integers do.
 
 Codes are drawn that bring the accumulator as near to the threshold as it can come, and the layer
 alone is run on them, by the engine and by the simulation. The largest error of a simulation
-(`engine.certificate`) is a bound: where no witness is found, there need not be one.
+(`certification.certificate`) is a bound: where no witness is found, there need not be one.
 Spec: AQ-LOWER-11.
 """
 
@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.certificate import margins
-from aquant_ref.engine.lower import Lowering
-from aquant_ref.engine.reach import Reach
-from aquant_ref.engine.run import Engine
-from aquant_ref.engine.terms import Codes, Index, Terms
+from aquant_ref.certification.certificate import margins
+from aquant_ref.certification.extremes import Reach
+from aquant_ref.certification.linear_form import Codes, Index, Terms
+from aquant_ref.engine.fast.run import Engine
+from aquant_ref.lowering.thresholds import Lowering
 from aquant_ref.simulate.simulation import Simulation
 
 Array = NDArray[Any]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.certification.linear_form import Code, Codes, Index, Terms
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import (
+from aquant_ref.engine.instruction import (
     CONVOLUTIONS,
     IMAGE,
     MAKES_CODES,
@@ -23,7 +24,6 @@ from aquant_ref.engine.instructions import (
     code_type,
 )
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.terms import Code, Codes, Index, Terms
 from aquant_ref.engine.windows import Windows
 
 Array = NDArray[Any]

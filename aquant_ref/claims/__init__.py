@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from aquant_ref.evidence.claims import CLAIMS, TABLES, Evidence, reproduce
+from aquant_ref.claims.claims import CLAIMS, TABLES, Evidence, reproduce
 
 __all__ = ["CLAIMS", "TABLES", "Evidence", "reproduce"]

@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import data
+from aquant_ref.claims import pictures, tables
+from aquant_ref.claims.borders import shapes
+from aquant_ref.claims.layer_errors import layer_errors
+from aquant_ref.claims.learned import learned
+from aquant_ref.claims.overhead import FORMS, overhead
 from aquant_ref.errors import InputError
-from aquant_ref.evidence import pictures, tables
-from aquant_ref.evidence.borders import shapes
-from aquant_ref.evidence.layer_errors import layer_errors
-from aquant_ref.evidence.learned import learned
-from aquant_ref.evidence.overhead import FORMS, overhead
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats.atomic import (
     check_writable_file,
     replacing,
     write_json_atomic,
     write_text_atomic,
 )
-from aquant_ref.inputs import Inputs
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import A_ROUNDING, ClosedForm, Config
-from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.pass_config import Pass
 
 # Claims that a table of accuracies reproduces, and the methods in it.
 TABLES = {

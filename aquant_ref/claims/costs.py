@@ -31,9 +31,9 @@ import numpy as np
 
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.windows import pair
-from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.border_spec import Border
 from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.partition import layers
+from aquant_ref.ptq.placement import layers
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.claims.switched import PARTS, WHOLE, Switched
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.switched import PARTS, WHOLE, Switched
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.partition import LAYERS, SUMS
+from aquant_ref.ptq.placement import LAYERS, SUMS
 
 Array = NDArray[Any]
 

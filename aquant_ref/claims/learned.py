@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from aquant_ref.inputs import Inputs
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config, learn, observe
 from aquant_ref.ptq.network import LearnedNetwork

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.lowerings import lower
-from aquant_ref.engine.run import Engine
+from aquant_ref.claims.costs import border_cost, network_cost
+from aquant_ref.claims.costs import result as counted
+from aquant_ref.claims.learned import learned
+from aquant_ref.claims.timing import ROUNDS, alternately
+from aquant_ref.engine.fast.run import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.costs import border_cost, network_cost
-from aquant_ref.evidence.costs import result as counted
-from aquant_ref.evidence.learned import learned
-from aquant_ref.evidence.timing import ROUNDS, alternately
-from aquant_ref.inputs import Inputs
+from aquant_ref.experiments.inputs import Inputs
+from aquant_ref.lowering.lowerings import lower
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers

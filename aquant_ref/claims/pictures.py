@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.claims.borders import BorderShape
+from aquant_ref.claims.layer_errors import LayerErrors
+from aquant_ref.claims.switched import WHOLE
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.borders import BorderShape
-from aquant_ref.evidence.layer_errors import LayerErrors
-from aquant_ref.evidence.switched import WHOLE
 
 COLUMNS = 3
 SINGLE = 8  # functions of each border that are drawn one by one

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
-from aquant_ref.ptq.partition import SUMS
+from aquant_ref.ptq.placement import SUMS
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.evidence.borders import QUANTILES, BorderShape
-from aquant_ref.evidence.layer_errors import ALL, LayerErrors
+from aquant_ref.claims.borders import QUANTILES, BorderShape
+from aquant_ref.claims.layer_errors import ALL, LayerErrors
 
 SHOWN = 7  # values of t for each border
 

@@ -17,11 +17,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aquant_ref import __version__, arguments, outputs
-from aquant_ref.conformance import commands as kit
-from aquant_ref.errors import InputError, check_text, printable
-from aquant_ref.given import integers, words
-from aquant_ref.terminal import (
+from aquant_ref import __version__, outputs
+from aquant_ref.cli import arguments
+from aquant_ref.cli.terminal import (
     ReaderGone,
     end_output,
     open_streams,
@@ -30,6 +28,9 @@ from aquant_ref.terminal import (
     show,
     signals_interrupt,
 )
+from aquant_ref.conformance import commands as kit
+from aquant_ref.errors import InputError, check_text, printable
+from aquant_ref.given import integers, words
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
 # the arguments that are a name, which is empty where a variable of the shell is not set
@@ -67,8 +68,9 @@ def progress(steps: Iterable[int], label: str) -> Iterable[int]:
 
 def quantize(args: argparse.Namespace) -> int:
     """The main job: calibrate, learn, lower, run beside the simulation."""
-    from aquant_ref import job, report
-    from aquant_ref.engine.lowerings import fixed_point
+    from aquant_ref.cli import render
+    from aquant_ref.experiments import quantize
+    from aquant_ref.lowering.lowerings import fixed_point
     from aquant_ref.ptq import Config
 
     config = Config(
@@ -80,7 +82,7 @@ def quantize(args: argparse.Namespace) -> int:
         border=args.border,
         signed=args.signed,
     )
-    outcome = job.run(
+    outcome = quantize.run(
         args.model,
         args.data,
         config,
@@ -91,15 +93,16 @@ def quantize(args: argparse.Namespace) -> int:
         progress=progress,
         say=say,
     )
-    show(json.dumps(outcome.result, indent=2) if args.json else report.of_outcome(outcome))
+    show(json.dumps(outcome.result, indent=2) if args.json else render.of_outcome(outcome))
     return 0 if outcome.exact else 1
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a saved program again, beside the simulation of the saved model."""
-    from aquant_ref import report, saved
+    from aquant_ref.cli import render
+    from aquant_ref.experiments import artifacts
 
-    rerun = saved.rerun(
+    rerun = artifacts.rerun(
         Path(args.directory),
         args.data,
         images=args.images,
@@ -108,36 +111,38 @@ def run(args: argparse.Namespace) -> int:
         simulate=args.simulate,
         progress=progress,
     )
-    show(json.dumps(rerun.result, indent=2) if args.json else report.of_rerun(rerun))
+    show(json.dumps(rerun.result, indent=2) if args.json else render.of_rerun(rerun))
     return 0 if rerun.agreement.exact else 1
 
 
 def certify(args: argparse.Namespace) -> int:
     """Certify a saved program: bounds, margins, and inputs that show fragile decisions."""
-    from aquant_ref import report, saved
+    from aquant_ref.cli import render
+    from aquant_ref.experiments import artifacts
 
-    layers = saved.certificates(Path(args.directory), dtype=args.dtype, progress=progress)
-    form = report.json_of_certificates if args.json else report.of_certificates
+    layers = artifacts.certificates(Path(args.directory), dtype=args.dtype, progress=progress)
+    form = render.json_of_certificates if args.json else render.of_certificates
     show(form(layers, args.directory, args.dtype))
     return 0
 
 
 def compare(args: argparse.Namespace) -> int:
     """Compare two recorded runs: what differs, where first, and what it looks like."""
-    from aquant_ref import report, saved
+    from aquant_ref.cli import render
+    from aquant_ref.experiments import artifacts
 
     directory = None if args.program is None else Path(args.program)
-    a, b, found = saved.comparison(
+    a, b, found = artifacts.comparison(
         Path(args.a), Path(args.b), directory=directory, dtype=args.dtype
     )
-    form = report.json_of_comparison if args.json else report.of_comparison
+    form = render.json_of_comparison if args.json else render.of_comparison
     show(form(found, (a, b), args.dtype))
     return 0 if found.equal else 1
 
 
 def table(args: argparse.Namespace) -> int:
     """Run a grid of methods, bits and seeds on all cores; resumable."""
-    from aquant_ref import cell, grid, results
+    from aquant_ref.experiments import grid, results, worker
 
     configs = tuple(
         grid.parse(method, bits, iterations=args.iters, seed=seed)
@@ -145,7 +150,7 @@ def table(args: argparse.Namespace) -> int:
         for method in words("--methods", args.methods)
         for seed in integers("--seeds", args.seeds)
     )
-    work = cell.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
+    work = worker.Grid(args.model, args.data, configs, images=args.images, weights=args.weights)
     out = Path(args.out)
     try:
         rows = grid.run(work, out, processes=args.threads, progress=progress, say=say)
@@ -170,9 +175,9 @@ def models(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train a model, or go on from the checkpoint that an interrupted training left."""
-    from aquant_ref import job
+    from aquant_ref.experiments import quantize
 
-    job.train(
+    quantize.train(
         args.model,
         args.data,
         out=None if args.out is None else Path(args.out),
@@ -186,7 +191,7 @@ def train(args: argparse.Namespace) -> int:
 
 def claim(args: argparse.Namespace) -> int:
     """Reproduce one claim of the paper: numbers and a picture, or the command of its table."""
-    from aquant_ref.evidence import claims
+    from aquant_ref.claims import claims
 
     if args.number in claims.TABLES:
         command = claims.table_command(args.number, _unlike_default(args))
@@ -227,8 +232,8 @@ def _unlike_default(args: argparse.Namespace) -> dict[str, Any]:
 
 def fixed_point(args: argparse.Namespace) -> int:
     """How close fixed point comes to the ideal semantics, by its fraction bits."""
-    from aquant_ref import grid
-    from aquant_ref.evidence.fixed_point import markdown, table
+    from aquant_ref.experiments import grid
+    from aquant_ref.experiments.fraction_bits import markdown, table
     from aquant_ref.quant.fixed_point import FixedPoint
 
     configs = [
@@ -257,8 +262,8 @@ def fixed_point(args: argparse.Namespace) -> int:
 
 def exact(args: argparse.Namespace) -> int:
     """Run every lowering of a network beside its simulation and count what differs; resumable."""
-    from aquant_ref import grid
-    from aquant_ref.evidence.exactness import markdown, table
+    from aquant_ref.experiments import grid
+    from aquant_ref.experiments.exactness import markdown, table
 
     rows = table(
         args.model,
@@ -290,10 +295,10 @@ def check(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Verify an implementation against the contract: stored vectors and generated cases."""
-    report: list[str] = []
+    render: list[str] = []
     with output_aside(), signals_interrupt():
-        code = kit.verify(args, report.append)
-    show("\n".join(report))
+        code = kit.verify(args, render.append)
+    show("\n".join(render))
     return code
 
 

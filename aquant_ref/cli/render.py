@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from aquant_ref.engine.certificate import LayerCertificate
-from aquant_ref.engine.differences import Divergence, TensorDiff
-from aquant_ref.engine.judge import Verdict
-from aquant_ref.engine.recording import Recording
-from aquant_ref.engine.trace import Comparison
-from aquant_ref.engine.witness import Search
-from aquant_ref.job import Outcome
-from aquant_ref.saved import Certified, Rerun
+from aquant_ref.certification.certificate import LayerCertificate
+from aquant_ref.certification.counterexample import Search
+from aquant_ref.comparison.blame import Verdict
+from aquant_ref.comparison.recording import Recording
+from aquant_ref.comparison.runs import Comparison
+from aquant_ref.comparison.tensor_diff import Divergence, TensorDiff
+from aquant_ref.experiments.artifacts import Certified, Rerun
+from aquant_ref.experiments.quantize import Outcome
 
 CODES = 40  # of a witness, that are printed
 

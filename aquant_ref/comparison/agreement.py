@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import check_labels, float_dtype, instance
-from aquant_ref.engine.differences import difference
-from aquant_ref.engine.lowerings import lower, lowered_as
+from aquant_ref.comparison.tensor_diff import difference
+from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import Labelled
+from aquant_ref.lowering.lowerings import lower, lowered_as
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.nn.training.train import Labelled
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from aquant_ref.simulate.simulation import Simulation

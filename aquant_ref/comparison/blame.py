@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.certificate import margins
-from aquant_ref.engine.differences import Divergence, Masks, describe
-from aquant_ref.engine.lower import Lowering
-from aquant_ref.engine.reach import Reach
-from aquant_ref.engine.run import Engine
+from aquant_ref.certification.certificate import margins
+from aquant_ref.certification.extremes import Reach
+from aquant_ref.comparison.tensor_diff import Divergence, Masks, describe
+from aquant_ref.engine.fast.run import Engine
+from aquant_ref.lowering.thresholds import Lowering
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import integer
-from aquant_ref.engine.instructions import IMAGE
+from aquant_ref.engine.instruction import IMAGE
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors
-from aquant_ref.nn.train import Labelled
+from aquant_ref.nn.training.train import Labelled
 from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]

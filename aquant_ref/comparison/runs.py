@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aquant_ref.engine.differences import Divergence, TensorDiff, describe, differences
-from aquant_ref.engine.instructions import IMAGE
-from aquant_ref.engine.judge import Judge, Verdict
-from aquant_ref.engine.recording import Recording
+from aquant_ref.comparison.blame import Judge, Verdict
+from aquant_ref.comparison.recording import Recording
+from aquant_ref.comparison.tensor_diff import Divergence, TensorDiff, describe, differences
+from aquant_ref.engine.instruction import IMAGE
 from aquant_ref.errors import InputError
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.defects import Differing, Guess, guesses
-from aquant_ref.engine.instructions import IMAGE
+from aquant_ref.comparison.patterns import Differing, Guess, guesses
+from aquant_ref.engine.instruction import IMAGE
 
 Array = NDArray[Any]
 

@@ -15,7 +15,7 @@ from aquant_ref.conformance.adapters.base import Adapter, Capabilities, said, th
 from aquant_ref.conformance.admission import Inadmissible, admit
 from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.contract import Field, Operation
-from aquant_ref.conformance.replies import Problems
+from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import ANSWERS, Answers, values, without
 from aquant_ref.errors import InputError

@@ -18,7 +18,7 @@ from aquant_ref.given import integer, integers, number, words
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters import Adapter, Capabilities
-    from aquant_ref.conformance.report import Report
+    from aquant_ref.conformance.report.report import Report
     from aquant_ref.conformance.selection import Selection
 
 COUNT = 10_000  # cases of `gen`
@@ -32,19 +32,19 @@ Show = Callable[[str], None]
 
 def gen(args: argparse.Namespace, show: Show) -> int:
     """Show a stream of cases."""
-    from aquant_ref.conformance import check
+    from aquant_ref.conformance.protocol import check_stream
 
-    check.gen(_selection(args), _places(args), lambda text: show(text.removesuffix("\n")))
+    check_stream.gen(_selection(args), _places(args), lambda text: show(text.removesuffix("\n")))
     return 0
 
 
 def check(args: argparse.Namespace, show: Show, stdin: BinaryIO) -> int:
     """Judge the answers on standard input; returns the exit code of the report."""
-    from aquant_ref.conformance import check
+    from aquant_ref.conformance.protocol import check_stream
 
     _check_outputs(args)
     timeout = TIMEOUT if args.timeout is None else args.timeout
-    report = check.check(
+    report = check_stream.check(
         _selection(args), _places(args), stdin, timeout=timeout, oracle=args.oracle
     )
     return _tell(report, args, show)
@@ -53,7 +53,7 @@ def check(args: argparse.Namespace, show: Show, stdin: BinaryIO) -> int:
 def verify(args: argparse.Namespace, show: Show) -> int:
     """Verify an adapter or a kernel; returns the exit code of the report."""
     from aquant_ref.conformance import deviations
-    from aquant_ref.conformance.report import EXIT_STALE
+    from aquant_ref.conformance.report.report import EXIT_STALE
     from aquant_ref.conformance.selection import MOST, check_whole
     from aquant_ref.conformance.verification import GENERATED, SEED, verify
 
@@ -208,7 +208,7 @@ def _capabilities(args: argparse.Namespace) -> Capabilities:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Before any work: raises InputError for a file that could not be written, or no time limit."""
-    from aquant_ref.conformance.streams import check_timeout
+    from aquant_ref.conformance.protocol.streams import check_timeout
     from aquant_ref.formats.atomic import check_writable_file
 
     if args.timeout is not None:
@@ -220,7 +220,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
-    from aquant_ref.conformance import junit, page
+    from aquant_ref.conformance.report import junit, page
     from aquant_ref.formats.atomic import replacing
 
     for path, make in ((args.junit, junit.xml), (args.html, page.html)):

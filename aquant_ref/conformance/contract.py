@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aquant_ref.conformance.judges import layers, pools, programs, scalar, tables
+from aquant_ref.conformance.expected import layers, pools, programs, scalar, tables
 from aquant_ref.errors import InputError
 
 PROFILES = ("core-int", "border", "engine", "reconstruction")

@@ -18,7 +18,7 @@ from aquant_ref.errors import InputError
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters import Adapter
-    from aquant_ref.conformance.report import Report
+    from aquant_ref.conformance.report.report import Report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

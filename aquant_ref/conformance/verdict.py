@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance import fast
+from aquant_ref.conformance import requantize_int64
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, objects
 from aquant_ref.conformance.contract import Operation
-from aquant_ref.conformance.judges import Refused
+from aquant_ref.conformance.expected import Refused
 from aquant_ref.errors import printable
 
 PASS, FAIL, DEVIATING, UNSUPPORTED, ERROR, MISSING = STATUSES = (
@@ -124,8 +124,8 @@ def expected(cases: Cases, *, oracle: bool = False) -> Expected:
 
     Spec: AQ-CONF-3.
     """
-    if not oracle and fast.covers(cases):
-        codes, refused = fast.requantize(cases)
+    if not oracle and requantize_int64.covers(cases):
+        codes, refused = requantize_int64.requantize(cases)
         return Expected((codes,), (codes,), refused)
     operation = cases.operation
     settings = {"profile": cases.profile} if operation.variations else {}

@@ -11,7 +11,7 @@ from aquant_ref.conformance.adapters import Adapter, Capabilities
 from aquant_ref.conformance.asking import Asked
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
 from aquant_ref.conformance.deviations import Deviations
-from aquant_ref.conformance.report import Report
+from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.selection import MOST, Selection, check_whole, several
 from aquant_ref.conformance.vectors import Group
 from aquant_ref.conformance.verdict import expected, verdicts, without

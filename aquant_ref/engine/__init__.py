@@ -1,12 +1,9 @@
-"""The integer engine: lower a quantized model to a program, certify it, run it."""
+"""The integer engine: what a program is, and how it runs in integers only."""
 
 from __future__ import annotations
 
-from aquant_ref.engine.instructions import Instruction
-from aquant_ref.engine.lower import Lowering
-from aquant_ref.engine.lower_fixed import FixedPointLowering
-from aquant_ref.engine.lowerings import lower
+from aquant_ref.engine.fast.run import Engine
+from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.run import Engine
 
-__all__ = ["Engine", "FixedPointLowering", "Instruction", "Lowering", "Program", "lower"]
+__all__ = ["Engine", "Instruction", "Program"]

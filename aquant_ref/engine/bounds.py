@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.check_fixed import RESCALES, code_range
-from aquant_ref.engine.fixed_point import rescaled
-from aquant_ref.engine.instructions import (
+from aquant_ref.engine.fast.fixed_point import rescaled
+from aquant_ref.engine.instruction import (
     CONVOLUTIONS,
     IMAGE,
     NEVER,
@@ -30,11 +29,12 @@ from aquant_ref.engine.instructions import (
     Shape,
     shape_of,
 )
+from aquant_ref.engine.validate_fixed_point import RESCALES, code_range
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import AccumulatorOverflow, InputError
 
 if TYPE_CHECKING:
-    from aquant_ref.engine.program import Program  # which computes its bounds when it is loaded
+    from aquant_ref.engine.program import Program
 
 Array = NDArray[Any]
 

@@ -41,7 +41,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import instance, integer, is_array, shown
-from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES, check_fixed, code_range
+from aquant_ref.engine.validate_fixed_point import (
+    BORDER_NUMBERS,
+    RESCALES,
+    check_fixed,
+    code_range,
+)
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
 from aquant_ref.formats.native import check_name

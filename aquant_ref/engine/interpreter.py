@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.instructions import IMAGE, Instruction, code_type
+from aquant_ref.engine.instruction import IMAGE, Instruction, code_type
 from aquant_ref.engine.program import Program
 from aquant_ref.integer import scale_accumulator
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN

@@ -1,7 +1,7 @@
 """The integer program: a list of instructions on named integer tensors, and its file.
 
 The program holds no real number (but for `rescale_float`, which emulates engines that requantize in
-floating point): whoever implements it needs this page, the table in `engine/instructions.py` and
+floating point): whoever implements it needs this page, the table in `engine/instruction.py` and
 integer arithmetic.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import instance
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import ARRAYS, IMAGE, MAKES_CODES, Instruction, Shape, check
+from aquant_ref.engine.instruction import ARRAYS, IMAGE, MAKES_CODES, Instruction, Shape, check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from aquant_ref.checks import shown
 from aquant_ref.errors import InputError
-from aquant_ref.integer.fixed_point import MULTIPLIER_END, MULTIPLIER_MIN, PROFILES
+from aquant_ref.integer.requantize import MULTIPLIER_END, MULTIPLIER_MIN, PROFILES
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.integer.shift import MAX_SHIFT
 
 if TYPE_CHECKING:
-    from aquant_ref.engine.instructions import Instruction
+    from aquant_ref.engine.instruction import Instruction
 
 FLOAT_PROFILES = ("float32", "float64")
 RESCALES = {"rescale": PROFILES, "rescale_float": FLOAT_PROFILES}

@@ -13,28 +13,28 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import data
+from aquant_ref.certification.certificate import LayerCertificate, certify
+from aquant_ref.certification.counterexample import Search, Witnesses
 from aquant_ref.checks import integer
+from aquant_ref.comparison.agreement import Agreement, compare, simulation_of
+from aquant_ref.comparison.blame import Judge
+from aquant_ref.comparison.recording import Recording
+from aquant_ref.comparison.runs import Comparison, compare_runs
 from aquant_ref.data import Images
 from aquant_ref.engine.bounds import EXACT_BELOW, LIMITS
-from aquant_ref.engine.certificate import LayerCertificate, certify
-from aquant_ref.engine.compare import Agreement, compare, simulation_of
-from aquant_ref.engine.judge import Judge
-from aquant_ref.engine.lower import Lowering
-from aquant_ref.engine.lowerings import lowered_as, lowering_of
+from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import MODEL, Program
-from aquant_ref.engine.recording import Recording
-from aquant_ref.engine.run import Engine
-from aquant_ref.engine.trace import Comparison, compare_runs
-from aquant_ref.engine.witness import Search, Witnesses
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.inputs import check_classes, check_images
+from aquant_ref.experiments.recorded import set_to_run
 from aquant_ref.formats.atomic import check_writable_file
 from aquant_ref.formats.kinds import ListOf, fits
-from aquant_ref.inputs import check_classes, check_images
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.lowering.lowerings import lowered_as, lowering_of
+from aquant_ref.lowering.thresholds import Lowering
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.outputs import FILES
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.quant.fixed_point import FixedPoint
-from aquant_ref.recorded import set_to_run
 from aquant_ref.versions import versions
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.data import Images
-from aquant_ref.inputs import Inputs
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import float_logits, top1
+from aquant_ref.experiments.inputs import Inputs
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.nn.training.train import float_logits, top1
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import A_ROUNDING, Config
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers

@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aquant_ref.engine.compare import compare
-from aquant_ref.engine.lowerings import lowering_of
+from aquant_ref.comparison.agreement import compare
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.quantized import Workshop
+from aquant_ref.experiments.origin import Origin
+from aquant_ref.experiments.workshop import Workshop
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
-from aquant_ref.origin import Origin
+from aquant_ref.lowering.lowerings import lowering_of
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint

@@ -15,8 +15,9 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from aquant_ref import results
-from aquant_ref.cell import (
+from aquant_ref.errors import InputError, printable
+from aquant_ref.experiments import results
+from aquant_ref.experiments.worker import (
     Grid,
     begins_with_qdrop,
     compute,
@@ -24,7 +25,6 @@ from aquant_ref.cell import (
     first_pass,
     start_process,
 )
-from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.progress import Progress, Say, quiet, silent

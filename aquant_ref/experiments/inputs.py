@@ -16,7 +16,7 @@ from aquant_ref.data import Images
 from aquant_ref.errors import InputError, check_text
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import Graph
-from aquant_ref.nn.train import float_logits
+from aquant_ref.nn.training.train import float_logits
 from aquant_ref.progress import Progress, Say, quiet, silent
 
 Array = NDArray[Any]

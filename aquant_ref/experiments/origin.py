@@ -14,8 +14,8 @@ from typing import Any
 import reference_models
 from aquant_ref import data
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats.untrusted import open_file
-from aquant_ref.inputs import Inputs
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
 

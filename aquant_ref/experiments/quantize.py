@@ -14,13 +14,16 @@ from typing import Any
 
 import reference_models
 from aquant_ref import data
+from aquant_ref.certification.certificate import LayerCertificate, certify
 from aquant_ref.checks import integer
-from aquant_ref.engine.certificate import LayerCertificate, certify
-from aquant_ref.engine.compare import Agreement, compare, compare_with_ideal
-from aquant_ref.engine.lowerings import lowering_of
+from aquant_ref.comparison.agreement import Agreement, compare, compare_with_ideal
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
-from aquant_ref.evaluate import effect_of_snap, evaluate, float_accuracy
+from aquant_ref.experiments.artifacts import bit_exact
+from aquant_ref.experiments.evaluate import effect_of_snap, evaluate, float_accuracy
+from aquant_ref.experiments.inputs import Inputs, check_images
+from aquant_ref.experiments.origin import EDITION
+from aquant_ref.experiments.recorded import record
 from aquant_ref.formats import native
 from aquant_ref.formats.atomic import (
     check_writable_file,
@@ -29,18 +32,15 @@ from aquant_ref.formats.atomic import (
     write_json_atomic,
 )
 from aquant_ref.formats.lock import locked
-from aquant_ref.inputs import Inputs, check_images
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import top1
-from aquant_ref.nn.train import train as train_graph
-from aquant_ref.origin import EDITION
+from aquant_ref.lowering.lowerings import lowering_of
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.nn.training.train import top1
+from aquant_ref.nn.training.train import train as train_graph
 from aquant_ref.outputs import FILES, checkpoint_of
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config, learned, nearest
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
-from aquant_ref.recorded import record
-from aquant_ref.saved import bit_exact
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
 

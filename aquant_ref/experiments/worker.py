@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.checks import settle
-from aquant_ref.evaluate import evaluate, float_accuracy, tested
+from aquant_ref.experiments.evaluate import evaluate, float_accuracy, tested
+from aquant_ref.experiments.inputs import Inputs
+from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import write_json_atomic
 from aquant_ref.formats.kinds import NUMBER
-from aquant_ref.inputs import Inputs
-from aquant_ref.origin import Origin
 from aquant_ref.ptq import checkpoint
 from aquant_ref.ptq.methods import A_ROUNDING, Config, learn, observe
 from aquant_ref.ptq.reconstruction import network_error

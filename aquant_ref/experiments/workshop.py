@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.inputs import Inputs
+from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.temporary import remove_abandoned
-from aquant_ref.inputs import Inputs
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.origin import Origin
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.progress import Progress, Say
 from aquant_ref.ptq.methods import Config, quantize
 

@@ -20,13 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aquant_ref.integer.saturate import (
-    check_inside,
-    check_int32,
-    check_meet,
-    check_name,
-    saturate,
-)
+from aquant_ref.integer.saturate import check_inside, check_int32, check_meet, check_name, saturate
 from aquant_ref.integer.shift import check_shift, shift_right
 
 Array = NDArray[Any]

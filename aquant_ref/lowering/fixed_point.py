@@ -19,12 +19,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from aquant_ref.engine.check_fixed import BORDER_NUMBERS
-from aquant_ref.engine.lower import Lowering, Meaning
+from aquant_ref.engine.validate_fixed_point import BORDER_NUMBERS
 from aquant_ref.errors import InputError
-from aquant_ref.nn.fixed_point import border_of, scale_of_sum
+from aquant_ref.lowering.thresholds import Lowering, Meaning
+from aquant_ref.model.fixed_point import border_of, scale_of_sum
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import FixedPoint, rescaling
 
 

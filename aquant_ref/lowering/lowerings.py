@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aquant_ref.engine.lower import Lowering
-from aquant_ref.engine.lower_fixed import FixedPointLowering
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.lowering.fixed_point import FixedPointLowering
+from aquant_ref.lowering.thresholds import Lowering
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.quant.fixed_point import FixedPoint
 
 LOWERINGS = ("threshold", "fixed_point")

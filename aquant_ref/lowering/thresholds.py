@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import instance
 from aquant_ref.engine.bounds import LIMITS, bounds
-from aquant_ref.engine.instructions import Instruction
+from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.nn.windows import Windows
 from aquant_ref.quant.window import WindowBorder
 

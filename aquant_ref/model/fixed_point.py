@@ -11,8 +11,8 @@ from fractions import Fraction
 import numpy as np
 
 from aquant_ref.errors import InputError
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.operations import CEILINGS
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant.fixed_point import FixedBorder, fixed_border
 
 

@@ -28,14 +28,14 @@ from numpy.typing import NDArray
 from aquant_ref.checks import instance, shown
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.nn.graph import INPUT, Graph
-from aquant_ref.nn.operations import CEILINGS, Node, windows
-from aquant_ref.nn.quantizers import (
+from aquant_ref.model.quantizers import (
     FeedbackBorder,
     QuantizedLayer,
     QuantizedTensor,
     check_window,
 )
+from aquant_ref.nn.graph import INPUT, Graph
+from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.windows import pair
 from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window

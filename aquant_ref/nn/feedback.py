@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.nn.ste import BORDER_MIN, Codes
+from aquant_ref.nn.straight_through import BORDER_MIN, Codes
 
 Array = NDArray[Any]
 

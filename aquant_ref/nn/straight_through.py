@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from aquant_ref.checks import shown
 from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import Mask, check_shape, primitive
-from aquant_ref.nn.select import select
+from aquant_ref.nn.branchless_where import select
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.threads import map_blocks
 

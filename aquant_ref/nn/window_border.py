@@ -8,9 +8,9 @@ of a second polynomial (SPEC.md, AQ-WINDOW),
     P = b0_r + b1_r*tau_r + b2_r*tau_r^2 + F,
     F = mean over j of g0_j + g1_j*tau_j + g2_j*tau_j^2
 
-Rounding, squash and straight-through rules are those of `nn.ste`; dF is the sum of dP over the rows
-of the window's channel. Columns are made in blocks that stay in cache, and made again for the
-backward pass.
+Rounding, squash and straight-through rules are those of `nn.straight_through`; dF is the sum of dP
+over the rows of the window's channel. Columns are made in blocks that stay in cache, and made again
+for the backward pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from aquant_ref.integer.geometry import check_groups
 from aquant_ref.nn.autodiff import check_axes, check_shape, primitive
 from aquant_ref.nn.feedback import Feedback, fed_back
-from aquant_ref.nn.ste import (
+from aquant_ref.nn.straight_through import (
     Codes,
     Rounded,
     at_border,

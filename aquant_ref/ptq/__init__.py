@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.callbacks import Iteration
 from aquant_ref.ptq.methods import METHODS, Config, nearest, observe, quantize
-from aquant_ref.ptq.watch import Iteration
 
 __all__ = ["METHODS", "Border", "Config", "Iteration", "nearest", "observe", "quantize"]

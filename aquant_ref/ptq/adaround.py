@@ -13,7 +13,7 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.nn.optim import cosine
+from aquant_ref.nn.training.optim import cosine
 from aquant_ref.ptq.observers import ZERO_BELOW, WeightScale
 from aquant_ref.quant.rounding import half_up
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.nn.quantizers import QuantizedLayer
+from aquant_ref.model.quantizers import QuantizedLayer
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
 from aquant_ref.ptq.observers import WeightScale, check_single
 

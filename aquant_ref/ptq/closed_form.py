@@ -20,9 +20,9 @@ from aquant_ref.checks import check_calibration
 from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.nn.operations import Node
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.border_spec import Border
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow, Quantizers
-from aquant_ref.ptq.partition import boundary_layers, layers
+from aquant_ref.ptq.placement import boundary_layers, layers
 from aquant_ref.ptq.reconstruction import run_block
 from aquant_ref.quant.border import closed_form_coefficients, single_crossing
 

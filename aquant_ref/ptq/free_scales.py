@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantizers import QuantizedLayer, QuantizedTensor
 from aquant_ref.nn.graph import Graph
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.quantizers import QuantizedLayer, QuantizedTensor
 from aquant_ref.quant.qparams import SCALE_FLOOR
 from aquant_ref.quant.rounding import half_up
 

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.optim import Adam, cosine
+from aquant_ref.nn.training.optim import Adam, cosine
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.adaround import AdaRound, regularizer, regularizer_beta
-from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.border_spec import Border
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
-from aquant_ref.ptq.partition import boundary_layers, layers
-from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.placement import boundary_layers, layers
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]

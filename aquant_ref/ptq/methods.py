@@ -43,22 +43,22 @@ from aquant_ref.checks import (
     word,
 )
 from aquant_ref.errors import InputError
+from aquant_ref.model.quantized_model import QuantizedGraph, stored_as
 from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
-from aquant_ref.nn.quantized import QuantizedGraph, stored_as
 from aquant_ref.nn.structure import check_structure
-from aquant_ref.nn.train import LARGEST_SEED
+from aquant_ref.nn.training.train import LARGEST_SEED
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, Border
+from aquant_ref.ptq.callbacks import Watch
 from aquant_ref.ptq.closed_form import closed_form
-from aquant_ref.ptq.form import ALL_DIRECTIONS, Border
-from aquant_ref.ptq.free import scale_of_zeros
+from aquant_ref.ptq.free_scales import scale_of_zeros
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import SEARCHES, Observer, check_single, search_weight_scale
-from aquant_ref.ptq.partition import boundary_layers, check_blocks, layer_bits, tensor_bits
-from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.placement import boundary_layers, check_blocks, layer_bits, tensor_bits
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
-from aquant_ref.ptq.watch import Watch
 from aquant_ref.quant.qparams import check_bits
 from aquant_ref.quant.window import WIDE_BITS, fraction_bits
 

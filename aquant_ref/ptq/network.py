@@ -11,15 +11,15 @@ import autograd.numpy as anp
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.nn.bordered import bordered_conv2d
+from aquant_ref.model.quantized_model import PASSES_CODES, stored_as
 from aquant_ref.nn.feedback import Feedback
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import OPERATIONS, Node
-from aquant_ref.nn.quantized import PASSES_CODES, stored_as
-from aquant_ref.nn.ste import Codes, ste_quantize
+from aquant_ref.nn.straight_through import Codes, ste_quantize
+from aquant_ref.nn.window_border import bordered_conv2d
 from aquant_ref.nn.windows import geometry_of, pair
 from aquant_ref.ptq.adaround import dequantized
-from aquant_ref.ptq.form import ALL_DIRECTIONS
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
 from aquant_ref.ptq.observers import WeightScale
 
 Array = NDArray[Any]
@@ -118,7 +118,7 @@ class Quantizers:
 
     `variables` are what is being learned, under "scale/<tensor>", "border/<tensor>",
     "window/<convolution>", "fusion/<convolution>"; the rest is the network's. `keep` draws which
-    elements stay quantized (QDrop). `mask` is that of `nn.ste.Codes`.
+    elements stay quantized (QDrop). `mask` is that of `nn.straight_through.Codes`.
     """
 
     def __init__(

@@ -9,10 +9,10 @@ from typing import Any
 
 from aquant_ref.checks import flag, integer, number, settle, shown, word
 from aquant_ref.errors import InputError
-from aquant_ref.nn.ste import MASKS
+from aquant_ref.nn.straight_through import MASKS
 from aquant_ref.ptq.adaround import BETA_SCHEDULES
-from aquant_ref.ptq.form import Border
-from aquant_ref.ptq.partition import UNITS
+from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.placement import UNITS
 
 FLAGS = ("activations", "weights", "dropping", "scales", "biases", "lsq_factor")
 RATES = ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularization")

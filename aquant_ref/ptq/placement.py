@@ -8,9 +8,9 @@ weights, the image and everything between the last ReLU and the last layer 8-bit
 from __future__ import annotations
 
 from aquant_ref.errors import InputError
+from aquant_ref.model.quantized_model import PASSES_CODES
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.quantized import PASSES_CODES
 
 UNITS = ("block", "layer")
 ACTIVATIONS = ("relu", "relu6")

@@ -6,8 +6,8 @@ on the error of its output (before that is quantized: that quantizer is the next
 
     sum over channels, mean over images and positions, of (output - float output)^2
 
-A *pass* goes over all blocks; what it learns, and from what, are its settings (`ptq.passes`). The
-methods are lists of them (`ptq.methods`), and all share the code here.
+A *pass* goes over all blocks; what it learns, and from what, are its settings (`ptq.pass_config`).
+The methods are lists of them (`ptq.methods`), and all share the code here.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import check_calibration
 from aquant_ref.errors import InputError
+from aquant_ref.nn.branchless_where import select
 from aquant_ref.nn.graph import INPUT, Block, Graph
-from aquant_ref.nn.select import select
 from aquant_ref.progress import Progress, quiet
+from aquant_ref.ptq.callbacks import Iteration, Watch
 from aquant_ref.ptq.learner import Learner
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
-from aquant_ref.ptq.partition import boundary_layers, layers, units
-from aquant_ref.ptq.passes import Pass
-from aquant_ref.ptq.storage import Storage
-from aquant_ref.ptq.watch import Iteration, Watch
+from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.placement import boundary_layers, layers, units
+from aquant_ref.ptq.spill import Storage
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]

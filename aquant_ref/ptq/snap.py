@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor
 from aquant_ref.nn.windows import pair
-from aquant_ref.ptq.free import dead_channels, settle, settle_logits
+from aquant_ref.ptq.free_scales import dead_channels, settle, settle_logits
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, every_row
 from aquant_ref.quant import border
 from aquant_ref.quant.qparams import code_range

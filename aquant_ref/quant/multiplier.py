@@ -2,7 +2,7 @@
 
     M ~ multiplier * 2^-shift,     multiplier in [2^30, 2^31)
 
-The integer requantizations are in `integer.fixed_point`. Those in floating point, for a real M:
+The integer requantizations are in `integer.requantize`. Those in floating point, for a real M:
 
 | profile | rule | Spec |
 |---|---|---|

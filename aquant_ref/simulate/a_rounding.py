@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.quant import border
 from aquant_ref.quant.a_rounding import greedy_flips
 from aquant_ref.simulate.simulation import Simulation

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import instance
-from aquant_ref.nn.fixed_point import border_of, scale_of_sum
+from aquant_ref.model.fixed_point import border_of, scale_of_sum
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.quant.fixed_point import (
     FLOAT_PROFILES,

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import check_codes, check_images, float_dtype, instance
+from aquant_ref.model.quantized_model import PASSES_CODES, QuantizedGraph
+from aquant_ref.model.quantizers import FeedbackBorder, QuantizedTensor
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
-from aquant_ref.nn.quantized import PASSES_CODES, QuantizedGraph
-from aquant_ref.nn.quantizers import FeedbackBorder, QuantizedTensor
-from aquant_ref.nn.ste import Codes
+from aquant_ref.nn.straight_through import Codes
 from aquant_ref.quant.window import fraction_bits, look_up
 from aquant_ref.threads import map_blocks
 

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine import Engine, lower
+from aquant_ref.engine import Engine
 from aquant_ref.engine.bounds import bounds, product_types
-from aquant_ref.engine.instructions import CONVOLUTIONS, IMAGE
-from aquant_ref.engine.pairs import pairs
-from aquant_ref.engine.run import apply
-from aquant_ref.inputs import Inputs
+from aquant_ref.engine.fast.packed_pairs import pairs
+from aquant_ref.engine.fast.run import apply
+from aquant_ref.engine.instruction import CONVOLUTIONS, IMAGE
+from aquant_ref.experiments.inputs import Inputs
+from aquant_ref.lowering import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.conv import conv2d
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config, nearest, quantize
 from aquant_ref.simulate.simulation import Simulation

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import data
-from aquant_ref.engine import Engine, lower
+from aquant_ref.engine import Engine
 from aquant_ref.formats.atomic import replacing, write_json_atomic
 from aquant_ref.formats.kinds import NUMBER, ListOf
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.measured import read_object
+from aquant_ref.lowering import lower
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.threads import set_threads

@@ -10,15 +10,15 @@ import numpy as np
 from PIL import Image
 
 import reference_models
-from aquant_ref.evidence.timing import alternately
+from aquant_ref.claims.timing import alternately
 from aquant_ref.formats import native
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.progress import Progress
 from tests.bench.processes import Used, python
 from tests.bench.rows import Goal, Row, of_values
 
 GB, SECONDS = "GB", "s"
-COMMAND = ("-m", "aquant_ref.cli")
+COMMAND = ("-m", "aquant_ref.cli.main")
 NUMPY = "import numpy"
 ROUNDS = 2  # at most, of what takes minutes
 IMAGES, TEST_IMAGES, CLASSES, SIDE = 256, 64, 10, 256  # of resnet18; cut to 224x224

@@ -15,8 +15,8 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.learner import Learner
 from aquant_ref.ptq.methods import Config, observe
 from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.partition import units
-from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.placement import units
 from aquant_ref.ptq.reconstruction import Cache, learn, run_block
 from aquant_ref.threads import set_threads
 from tests.bench.engine import inputs

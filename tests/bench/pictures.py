@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.evidence.pictures import BLUE, ORANGE, canvas, png
+from aquant_ref.claims.pictures import BLUE, ORANGE, canvas, png
 
 WHAT = {
     "images": "images, calibrated with and run",

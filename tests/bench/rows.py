@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.evidence.timing import alternately
+from aquant_ref.claims.timing import alternately
 from aquant_ref.progress import Progress, quiet
 
 FASTER = "x as fast"  # the peer's time over ours; everything else is better the smaller it is

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref.cli import parser
-from aquant_ref.inputs import Inputs
+from aquant_ref.cli.main import parser
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.threads import set_threads
 from tests.bench import command, engine, growth, jobs, processes
 from tests.bench.conditions import conditions

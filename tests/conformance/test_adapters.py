@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities, verify
-from aquant_ref.conformance.adapters import (
-    EngineAdapter,
-    OracleAdapter,
-    SimulationAdapter,
-    load,
-)
-from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS
+from aquant_ref.conformance.adapters import EngineAdapter, OracleAdapter, SimulationAdapter, load
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS
 from aquant_ref.errors import InputError
 
 

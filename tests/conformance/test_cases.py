@@ -10,11 +10,11 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
-from aquant_ref.conformance.defects import DEFECTS
 from aquant_ref.conformance.draw import Draw
-from aquant_ref.conformance.judges import Refused
+from aquant_ref.conformance.expected import Refused
+from aquant_ref.conformance.faults import DEFECTS
+from aquant_ref.conformance.protocol.streams import header, lines
 from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.streams import header, lines
 from aquant_ref.errors import InputError
 
 # whether a family has to be refused, and its edition; by operation

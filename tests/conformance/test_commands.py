@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aquant_ref import cli
+from aquant_ref.cli import main
 from aquant_ref.conformance.vectors import VECTORS
 from aquant_ref.errors import InputError
 
@@ -25,7 +25,7 @@ class Wrong(Adapter):
 
 
 def gen(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    assert cli.main(["gen", *arguments]) == 0
+    assert main.main(["gen", *arguments]) == 0
     return capsys.readouterr().out.splitlines()
 
 
@@ -48,7 +48,7 @@ def check(
         path.write_bytes(answers.encode())
         with path.open("rb") as binary:
             monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(binary))
-            code = cli.main(["check", *arguments])
+            code = main.main(["check", *arguments])
         return code, capsys.readouterr().out
 
     return run
@@ -153,7 +153,7 @@ def test_reals_may_be_answered_in_hexadecimal_or_decimal(word: str, code: int, c
 def test_silence_is_told_from_an_end(capsys: pytest.CaptureFixture[str]) -> None:
     import os
 
-    from aquant_ref.conformance.check import check as judge
+    from aquant_ref.conformance.protocol.check_stream import check as judge
     from aquant_ref.conformance.selection import Selection
 
     read, write = os.pipe()
@@ -189,7 +189,7 @@ def test_comments_are_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     talking.start()
     with os.fdopen(read, "rb") as stream:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-        assert cli.main(["check", "clip", "--n", "5", "--timeout", "0.2"]) == 2
+        assert main.main(["check", "clip", "--n", "5", "--timeout", "0.2"]) == 2
         done.set()
         talking.join()
 
@@ -207,7 +207,7 @@ def test_answers_that_cannot_be_read_are_one_line(
     descriptor = os.open(tmp_path, os.O_RDONLY)
     for stream in (OfADirectory(), io.BytesIO()):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-        assert cli.main(["check", "clip", "--n", "5"]) == 2
+        assert main.main(["check", "clip", "--n", "5"]) == 2
         assert "error: the answers cannot be read (" in capsys.readouterr().err
     os.close(descriptor)
 
@@ -228,13 +228,13 @@ def test_verify_writes_its_reports(
     (tmp_path / "cutting.py").write_text(WRONG)
     monkeypatch.syspath_prepend(str(tmp_path))
     out = [f"--{kind}={tmp_path / kind}" for kind in ("junit", "html")]
-    code = cli.main(["verify", "clip", "--adapter", "cutting:Wrong", "--n", "0", "--json", *out])
+    code = main.main(["verify", "clip", "--adapter", "cutting:Wrong", "--n", "0", "--json", *out])
     report = json.loads(capsys.readouterr().out)
     assert code == report["exit_code"] == 1
     assert (tmp_path / "junit").read_text().startswith("<?xml")
     assert (tmp_path / "html").read_text().startswith("<!doctype html>")
     command = report["failures"][0]["replay"].split()[2:]
-    assert cli.main(["verify", *command]) == 1
+    assert main.main(["verify", *command]) == 1
     assert "1 fail" in capsys.readouterr().out
 
 
@@ -264,7 +264,7 @@ def test_what_an_adapter_prints_is_no_part_of_the_report_nor_is_where_it_goes(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     words = ["verify", "clip", "--adapter", "noisy:Noisy", "--n", "0", "--json", "--junit", "j.xml"]
-    code = cli.main(words)
+    code = main.main(words)
     out, err = capfd.readouterr()
     assert json.loads(out)["exit_code"] == code == 0
     said = {"of Python", "of Python's own", "of C", "of a buffer in C", "of a child"}
@@ -277,7 +277,7 @@ def test_verify_shrinks(
 ) -> None:
     (tmp_path / "cut.py").write_text(WRONG)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert cli.main(["verify", "clip", "--adapter", "cut:Wrong", "--n", "0", "--shrink"]) == 1
+    assert main.main(["verify", "clip", "--adapter", "cut:Wrong", "--n", "0", "--shrink"]) == 1
     assert "clip core-int: smallest: v=" in capsys.readouterr().out
 
 
@@ -287,10 +287,10 @@ def test_verify_ends_with_3_for_a_stale_deviation(
     path = tmp_path / "deviations.toml"
     path.write_text('[[deviation]]\nflag = "inside"\nkind = "known-bug"\nreason = "?"\n')
     arguments = ["verify", "clip", "--n", "0", "--deviations", str(path)]
-    assert cli.main(arguments) == 3
+    assert main.main(arguments) == 3
     assert "all that it names pass now" in capsys.readouterr().out
     path.write_text('[[deviation]]\nflag = "inside"\nkind = "known-bug"\n')
-    assert cli.main(arguments) == 3
+    assert main.main(arguments) == 3
     assert "gives no reason" in capsys.readouterr().out
 
 
@@ -354,7 +354,7 @@ def test_verify_ends_with_3_for_a_stale_deviation(
 def test_bad_arguments_are_one_line(
     arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(arguments) == 2
+    assert main.main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
@@ -366,9 +366,9 @@ def test_bad_arguments_are_one_line(
 def test_vectors_are_checked_and_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["vectors", "lint"]) == 0
-    assert cli.main(["vectors", "lint", "--dir", str(tmp_path)]) == 1
-    assert cli.main(["vectors", "generate", "--dir", str(tmp_path)]) == 0
+    assert main.main(["vectors", "lint"]) == 0
+    assert main.main(["vectors", "lint", "--dir", str(tmp_path)]) == 1
+    assert main.main(["vectors", "generate", "--dir", str(tmp_path)]) == 0
     written, shipped = (
         {path.name: path.read_bytes() for path in folder.iterdir()}
         for folder in (tmp_path, VECTORS)
@@ -392,5 +392,5 @@ def test_an_adapter_is_found_in_the_working_directory(
     (tmp_path / "only_here.py").write_text(WRONG)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
-    assert cli.main(["verify", "clip", "--adapter", "only_here:Wrong", "--n", "0"]) == 1
+    assert main.main(["verify", "clip", "--adapter", "only_here:Wrong", "--n", "0"]) == 1
     assert "--adapter only_here:Wrong --n 0 --case clip/" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 
 from aquant_ref.conformance import Adapter, vectors, verify
 from aquant_ref.conformance.deviations import Deviation, Deviations, StaleDeviation, load
-from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, EXIT_STALE, Report
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_STALE, Report
 from aquant_ref.errors import InputError
 
 

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref import cli
-from aquant_ref.conformance import Adapter, Capabilities, junit, page, vectors, verify
+from aquant_ref.cli import main
+from aquant_ref.conformance import Adapter, Capabilities, vectors, verify
 from aquant_ref.conformance.adapters import EngineAdapter, load
 from aquant_ref.conformance.cases.family import Cases
-from aquant_ref.conformance.replies import Problems
-from aquant_ref.conformance.report import EXIT_MISMATCH, Report
+from aquant_ref.conformance.protocol.replies import Problems
+from aquant_ref.conformance.report import junit, page
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, Report
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.strategies import smallest_failure
 from aquant_ref.conformance.verdict import Answers
@@ -286,7 +287,7 @@ def test_what_an_adapter_prints_is_no_part_of_the_report(
     odd_module: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
-        cli.main(["verify", "clip", "--adapter", "odd_adapters:Speaks", "--n", "0", "--json"]) == 0
+        main.main(["verify", "clip", "--adapter", "odd_adapters:Speaks", "--n", "0", "--json"]) == 0
     )
     captured = capsys.readouterr()
     assert json.loads(captured.out)["implementation"] == r"\x1b[2Jspeaks"

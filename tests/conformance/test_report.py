@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from aquant_ref.conformance import Adapter, junit, page, verify
-from aquant_ref.conformance.report import EXIT_MISMATCH, MOST_FAILURES, Report
+from aquant_ref.conformance import Adapter, verify
+from aquant_ref.conformance.report import junit, page
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, MOST_FAILURES, Report
 from aquant_ref.conformance.verdict import STATUSES
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import Adapter, Capabilities, verify
-from aquant_ref.conformance.report import EXIT_PASS
+from aquant_ref.conformance.report.report import EXIT_PASS
 
 torch = pytest.importorskip("torch")
 

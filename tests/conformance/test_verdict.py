@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.conformance import fast
+from aquant_ref.conformance import requantize_int64
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import OPERATIONS
@@ -17,7 +17,7 @@ from aquant_ref.conformance.verdict import Answers, Expected, expected, verdicts
 INT32 = st.integers(-(2**31), 2**31 - 1)
 
 
-@pytest.mark.parametrize("profile", fast.PROFILES)
+@pytest.mark.parametrize("profile", requantize_int64.PROFILES)
 @pytest.mark.parametrize("rejects", [False, True])
 def test_the_fast_judge_is_the_oracle(profile: str, rejects: bool) -> None:
     cases = generate(Selection("requantize", profile, rejects=rejects), range(3000))
@@ -26,7 +26,7 @@ def test_the_fast_judge_is_the_oracle(profile: str, rejects: bool) -> None:
     assert quick.low[0][~quick.refused].tolist() == slow.low[0][~slow.refused].tolist()
 
 
-@pytest.mark.parametrize("profile", fast.PROFILES)
+@pytest.mark.parametrize("profile", requantize_int64.PROFILES)
 @given(
     acc=INT32,
     m=st.integers(2**30 - 1, 2**31 - 1),

@@ -7,10 +7,10 @@ from functools import cache
 
 import numpy as np
 
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import Graph
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq import Config, quantize
-from aquant_ref.ptq.partition import layers
+from aquant_ref.ptq.placement import layers
 from tests.engine import graphs
 
 BIASES = (0.0, 0.5, -0.5, 1e-12, 3.0, -1e3, 2000.0)

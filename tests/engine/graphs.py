@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.engine import lower
 from aquant_ref.errors import AccumulatorOverflow
+from aquant_ref.lowering import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
-from aquant_ref.ptq.partition import layers, quantized_tensors
+from aquant_ref.ptq.placement import layers, quantized_tensors
 from aquant_ref.ptq.snap import snap
 from tests.engine.networks import draw_layers
 

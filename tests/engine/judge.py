@@ -7,9 +7,10 @@ from fractions import Fraction
 import numpy as np
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, Lowering, lower
-from aquant_ref.engine.certificate import certify
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.certification.certificate import certify
+from aquant_ref.engine import Engine
+from aquant_ref.lowering import Lowering, lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.simulate import Simulation
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import WeightScale
-from aquant_ref.ptq.partition import layers, quantized_tensors
+from aquant_ref.ptq.placement import layers, quantized_tensors
 from aquant_ref.ptq.snap import snap
 
 

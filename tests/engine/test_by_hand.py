@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref.engine.instructions import Instruction
-from aquant_ref.engine.lowerings import lower
+from aquant_ref.engine.fast.run import Engine
+from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.lowering.lowerings import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from aquant_ref.simulate.simulation import Simulation

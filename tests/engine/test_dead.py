@@ -10,12 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Lowering, lower
-from aquant_ref.engine.certificate import certify
+from aquant_ref.certification.certificate import certify
+from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.lowering import Lowering, lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.ptq import Config, quantize
-from aquant_ref.ptq.free import dead_channels
+from aquant_ref.ptq.free_scales import dead_channels
 from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from tests.engine import networks

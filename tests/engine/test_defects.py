@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.engine.defects import DEFECTS, Differing, guesses
-from aquant_ref.engine.differences import outermost
+from aquant_ref.comparison.patterns import DEFECTS, Differing, guesses
+from aquant_ref.comparison.tensor_diff import outermost
 
 Change = Callable[[np.ndarray], np.ndarray]
 

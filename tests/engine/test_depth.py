@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from aquant_ref import oracle
+from aquant_ref.certification.certificate import certify
+from aquant_ref.certification.extremes import Reach
+from aquant_ref.comparison.agreement import simulation_of
+from aquant_ref.comparison.blame import Judge
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.certificate import certify
-from aquant_ref.engine.compare import simulation_of
-from aquant_ref.engine.instructions import Instruction
-from aquant_ref.engine.judge import Judge
-from aquant_ref.engine.lowerings import lower, lowering_of
+from aquant_ref.engine.fast.run import Engine
+from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.reach import Reach
-from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
+from aquant_ref.lowering.lowerings import lower, lowering_of
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.ptq import Config, quantize
 
 DEPTH, DIAMONDS, SUMS = 100, 40, 25

@@ -12,16 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
+from aquant_ref.certification.certificate import certify
+from aquant_ref.comparison.agreement import compare
 from aquant_ref.data import Images
-from aquant_ref.engine import Engine, Instruction, Lowering, Program, lower
+from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.bounds import bounds, magnitude, product_types
-from aquant_ref.engine.certificate import certify
-from aquant_ref.engine.compare import compare
-from aquant_ref.engine.lower import CEILINGS, UNREACHED
-from aquant_ref.engine.run import apply
+from aquant_ref.engine.fast.run import apply
 from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.lowering import Lowering, lower
+from aquant_ref.lowering.thresholds import CEILINGS, UNREACHED
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT, Builder
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads

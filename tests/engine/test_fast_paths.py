@@ -10,14 +10,16 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Instruction, Program, lower, run
+from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.bounds import Bounds, bounds, magnitude
-from aquant_ref.engine.narrow import narrowed
-from aquant_ref.engine.pairs import ImagePair
-from aquant_ref.engine.product import product_by_rows
-from aquant_ref.engine.run import threshold_codes
-from aquant_ref.engine.staircase import MOST_BUCKETS, Staircase
+from aquant_ref.engine.fast import run
+from aquant_ref.engine.fast.narrow_dtypes import narrowed
+from aquant_ref.engine.fast.packed_pairs import ImagePair
+from aquant_ref.engine.fast.product import product_by_rows
+from aquant_ref.engine.fast.run import threshold_codes
+from aquant_ref.engine.fast.threshold_table import MOST_BUCKETS, Staircase
 from aquant_ref.engine.windows import Windows
+from aquant_ref.lowering import lower
 from tests.engine import graphs, networks
 
 INT32_MAX = 2**31 - 1

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, Instruction, Program, lower
+from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.fixed_point import OPERATIONS
+from aquant_ref.engine.fast.fixed_point import OPERATIONS
 from aquant_ref.errors import AccumulatorOverflow, InputError
-from aquant_ref.nn.fixed_point import scale_of_sum
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.lowering import lower
+from aquant_ref.model.fixed_point import scale_of_sum
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES, PROFILES, fixed_border
 from tests.engine import graphs, networks
 from tests.engine.test_engine import options

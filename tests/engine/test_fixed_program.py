@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Program, lower
+from aquant_ref.engine import Engine, Program
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import Instruction, check
+from aquant_ref.engine.instruction import Instruction, check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.lowering import lower
 from tests.engine import networks
 from tests.engine.test_program import Change, array, attribute, instruction
 

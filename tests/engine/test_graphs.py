@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Program, lower
+from aquant_ref.engine import Engine, Program
 from aquant_ref.engine.bounds import bounds
+from aquant_ref.lowering import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import OPERATIONS
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.threads import set_threads
 from tests.engine import graphs, networks
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation

@@ -13,10 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import reference_models
-from aquant_ref.engine import Engine, Program, interpreter, lower
-from aquant_ref.engine.fixed_point import rounded_product
-from aquant_ref.engine.instructions import ARRAYS
+from aquant_ref.engine import Engine, Program, interpreter
+from aquant_ref.engine.fast.fixed_point import rounded_product
+from aquant_ref.engine.instruction import ARRAYS
 from aquant_ref.errors import InputError
+from aquant_ref.lowering import lower
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.ptq import Config, nearest
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES, PROFILES

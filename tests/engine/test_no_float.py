@@ -3,7 +3,7 @@
 Every array that the engine's modules hold is a `NoFloat`: what enters is one, numpy hands on the
 class through arithmetic, methods and views, and whatever a function of numpy makes anew, `zeros` as
 much as `matmul`, is turned into one on its way back to the module. A `NoFloat` that is of a float
-dtype raises. The guard is lifted inside `engine.product` alone, which has to take and to give
+dtype raises. The guard is lifted inside `engine.fast.product` alone, which has to take and to give
 integers.
 That no array escapes the guard is checked as well: a trace looks at every local variable of every
 line of these modules.
@@ -24,24 +24,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import (
-    Engine,
-    Instruction,
-    Program,
-    channels,
+from aquant_ref.engine import Engine, Instruction, Program, windows
+from aquant_ref.engine.fast import (
     fixed_point,
-    lower,
-    pairs,
+    packed_pairs,
+    per_channel,
     product,
     run,
-    staircase,
     tables,
-    windows,
+    threshold_table,
 )
-from aquant_ref.engine.instructions import ARRAYS
-from aquant_ref.engine.lowerings import LOWERINGS
-from aquant_ref.engine.staircase import Staircase
+from aquant_ref.engine.fast.threshold_table import Staircase
+from aquant_ref.engine.instruction import ARRAYS
 from aquant_ref.integer import PROFILES
+from aquant_ref.lowering import lower
+from aquant_ref.lowering.lowerings import LOWERINGS
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES
 from aquant_ref.threads import set_threads
 from tests.engine import graphs, networks
@@ -50,13 +47,13 @@ from tests.engine.test_engine import options
 # all that runs while a program runs
 MODULES: tuple[ModuleType, ...] = (
     run,
-    channels,
-    pairs,
-    staircase,
+    per_channel,
+    packed_pairs,
+    threshold_table,
     tables,
     windows,
     fixed_point,
-    *(import_module(f"aquant_ref.integer.{name}") for name in ("fixed_point", "saturate", "shift")),
+    *(import_module(f"aquant_ref.integer.{name}") for name in ("requantize", "saturate", "shift")),
 )
 PRODUCTS = ("product", "product_by_rows")
 

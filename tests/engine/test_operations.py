@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, Instruction, Program, lower
+from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import check
+from aquant_ref.engine.instruction import check
 from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.lowering import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.quantizers import QuantizedTensor
 from aquant_ref.quant.border import nearest_crossings
 from tests.engine import graphs, networks
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref.engine import Program, lower
+from aquant_ref.engine import Program
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.lowering import lower
 from tests.engine import networks
 
 Change = Callable[[dict[str, Any], dict[str, Any]], Any]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import aquant_ref
-from aquant_ref.engine import Program, lower
-from aquant_ref.engine.check_fixed import BORDER_NUMBERS, RESCALES
-from aquant_ref.engine.instructions import ARRAYS, NUMBERS, WINDOWS
+from aquant_ref.engine import Program
+from aquant_ref.engine.instruction import ARRAYS, NUMBERS, WINDOWS
+from aquant_ref.engine.validate_fixed_point import BORDER_NUMBERS, RESCALES
 from aquant_ref.formats import native
+from aquant_ref.lowering import lower
 from tests.engine import networks
 
 PAGE = (Path(aquant_ref.__file__).parent / "engine" / "PROGRAM.md").read_text(encoding="utf-8")

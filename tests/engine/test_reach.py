@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, Instruction, Program, lower
+from aquant_ref.certification.extremes import Reach
+from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.reach import Reach
+from aquant_ref.lowering import lower
 from aquant_ref.nn.graph import INPUT, Builder
 from tests.engine import graphs, networks
 from tests.engine.test_engine import options

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, Instruction, Program, lower
+from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instructions import NEVER
-from aquant_ref.engine.tables import rounded
+from aquant_ref.engine.fast.tables import rounded
+from aquant_ref.engine.instruction import NEVER
+from aquant_ref.lowering import lower
 from aquant_ref.quant.window import window_border
 from tests.engine import networks
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.engine.terms import Code, Codes, Terms
+from aquant_ref.certification.linear_form import Code, Codes, Terms
 
 
 def tables(name: str) -> st.SearchStrategy[Terms]:

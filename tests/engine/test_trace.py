@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, FixedPointLowering, Lowering, Program
-from aquant_ref.engine.differences import describe, difference
-from aquant_ref.engine.judge import Judge
-from aquant_ref.engine.recording import Recording
-from aquant_ref.engine.trace import Comparison, compare_runs
+from aquant_ref.comparison.blame import Judge
+from aquant_ref.comparison.recording import Recording
+from aquant_ref.comparison.runs import Comparison, compare_runs
+from aquant_ref.comparison.tensor_diff import describe, difference
+from aquant_ref.engine import Engine, Program
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.lowering import FixedPointLowering, Lowering
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate import Simulation
@@ -476,7 +477,7 @@ def test_a_recording_with_other_metadata_is_refused(tmp_path: Path, meta: dict[s
 
 
 def test_a_recording_beyond_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aquant_ref.engine.recording.MEMORY", 10_000)
+    monkeypatch.setattr("aquant_ref.comparison.recording.MEMORY", 10_000)
     engine = Engine(Lowering(MODEL).program)
 
     class Set:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Lowering
-from aquant_ref.engine.certificate import Margins, certify, margins
-from aquant_ref.engine.judge import Judge
-from aquant_ref.engine.reach import Reach
-from aquant_ref.engine.terms import Code
-from aquant_ref.engine.witness import Witnesses
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.certification.certificate import Margins, certify, margins
+from aquant_ref.certification.counterexample import Witnesses
+from aquant_ref.certification.extremes import Reach
+from aquant_ref.certification.linear_form import Code
+from aquant_ref.comparison.blame import Judge
+from aquant_ref.engine import Engine
+from aquant_ref.lowering import Lowering
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.simulate import Simulation
 from tests.engine import graphs, networks
 from tests.engine.test_engine import options, tied_network

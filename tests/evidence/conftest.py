@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aquant_ref.origin import Origin
+from aquant_ref.experiments.origin import Origin
 from tests.evidence import networks
 
 

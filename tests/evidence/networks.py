@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from aquant_ref.data import Images
-from aquant_ref.inputs import Inputs
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.ptq.methods import Config, observe
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow

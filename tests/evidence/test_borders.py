@@ -6,9 +6,9 @@ from math import exp, floor
 import numpy as np
 import pytest
 
+from aquant_ref.claims.borders import PER_CELL, QUANTILES, BorderShape, shapes
+from aquant_ref.claims.tables import of_borders
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.borders import PER_CELL, QUANTILES, BorderShape, shapes
-from aquant_ref.evidence.tables import of_borders
 from aquant_ref.ptq.network import LearnedWindow
 from tests.evidence import networks
 

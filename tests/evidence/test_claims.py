@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aquant_ref import cli
+from aquant_ref.claims import CLAIMS, TABLES, reproduce
+from aquant_ref.claims.claims import bias_of_the_errors, look_of_the_border
+from aquant_ref.claims.learned import learned
+from aquant_ref.cli import main
 from aquant_ref.errors import InputError
-from aquant_ref.evidence import CLAIMS, TABLES, reproduce
-from aquant_ref.evidence.claims import bias_of_the_errors, look_of_the_border
-from aquant_ref.evidence.learned import learned
 from aquant_ref.ptq.methods import Config, learn, observe
 from tests.evidence import networks
 
@@ -85,7 +85,7 @@ def test_pictures_are_drawn(claim: object) -> None:
 def test_bad_input_is_refused_before_anything_is_loaded(
     number: int, options: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aquant_ref.inputs.Inputs.load", None)
+    monkeypatch.setattr("aquant_ref.experiments.inputs.Inputs.load", None)
     with pytest.raises(InputError, match=message):
         reproduce(number, **options)  # type: ignore[arg-type]
 
@@ -95,7 +95,7 @@ def test_a_missing_matplotlib_is_one_line_before_the_work(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-    monkeypatch.setattr("aquant_ref.inputs.Inputs.load", None)
+    monkeypatch.setattr("aquant_ref.experiments.inputs.Inputs.load", None)
     with pytest.raises(InputError, match=r"pip install 'aquant-ref\[notebooks\]'"):
         reproduce(2, out=str(tmp_path / "border.png"))
 
@@ -104,7 +104,7 @@ def test_a_missing_matplotlib_is_one_line_before_the_work(
 def test_a_claim_that_a_table_reproduces_says_which(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["claim", str(number)]) == 0
+    assert main.main(["claim", str(number)]) == 0
     command = f"aquant-ref table --methods {TABLES[number]} --out claim{number}.json"
     assert capsys.readouterr().out.splitlines()[1:] == [command]
     assert number not in CLAIMS
@@ -115,29 +115,29 @@ def test_the_table_of_a_claim_takes_the_options_that_tables_have(
 ) -> None:
     """Past bug: all options of these claims were ignored without a word."""
     options = ["--data", "cifar10:x", "--act-bits", "3", "--seed", "2", "--iters", "50"]
-    assert cli.main(["claim", "4", *options]) == 0
+    assert main.main(["claim", "4", *options]) == 0
     assert capsys.readouterr().out.splitlines()[1] == (
         f"aquant-ref table --methods {TABLES[4]} --data cifar10:x --iters 50 --bits W2A3 --seeds 2 "
         "--out claim4.json"
     )
     given = ["--data", "idx:two words", "--weights", "it's $(mine).npz"]
-    assert cli.main(["claim", "4", *given]) == 0
+    assert main.main(["claim", "4", *given]) == 0
     command = capsys.readouterr().out.splitlines()[1]
     assert shlex.split(command)[4:-2] == given  # as a shell takes it
     for given in (["--method", "qdrop"], ["--json"], ["--out", "claim.json"]):
-        assert cli.main(["claim", "4", *given]) == 2
+        assert main.main(["claim", "4", *given]) == 2
         assert f"{given[0]}: claim 4 is reproduced by a table" in capsys.readouterr().err
 
 
 def test_the_command_writes_what_it_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aquant_ref.evidence.claims.Inputs.load", lambda *a, **k: inputs())
+    monkeypatch.setattr("aquant_ref.claims.claims.Inputs.load", lambda *a, **k: inputs())
     arguments = ["claim", "2", "--images", "16", "--iters", "5", "--border", "row/linear"]
-    monkeypatch.setattr("aquant_ref.evidence.claims.BATCH", 4)
-    assert cli.main([*arguments, "--out", str(tmp_path / "a.json"), "--json"]) == 0
+    monkeypatch.setattr("aquant_ref.claims.claims.BATCH", 4)
+    assert main.main([*arguments, "--out", str(tmp_path / "a.json"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "a.json").read_text())
     assert printed["borders"][0]["kind"] == "row"
-    assert cli.main([*arguments, "--out", str(tmp_path / "a.txt")]) == 0
+    assert main.main([*arguments, "--out", str(tmp_path / "a.txt")]) == 0
     assert capsys.readouterr().out == (tmp_path / "a.txt").read_text()

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from aquant_ref.engine import lower
-from aquant_ref.engine.compare import compare
+from aquant_ref.comparison.agreement import compare
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.exactness import NEEDED, markdown, table
+from aquant_ref.experiments.exactness import NEEDED, markdown, table
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats import measured
-from aquant_ref.inputs import Inputs
+from aquant_ref.lowering import lower
 from aquant_ref.ptq.methods import Config, quantize
 
 CLONE = Path(__file__).resolve().parents[2]

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref.engine import Engine, lower
+from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.fixed_point import NEEDED, agreement, markdown, table
+from aquant_ref.experiments.fraction_bits import NEEDED, agreement, markdown, table
 from aquant_ref.formats import measured
+from aquant_ref.lowering import lower
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint

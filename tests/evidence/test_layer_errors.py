@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aquant_ref.claims.layer_errors import LayerErrors, layer_errors
+from aquant_ref.claims.switched import WHOLE
+from aquant_ref.claims.tables import of_errors
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.layer_errors import LayerErrors, layer_errors
-from aquant_ref.evidence.switched import WHOLE
-from aquant_ref.evidence.tables import of_errors
 from aquant_ref.nn.feedback import Feedback, fed_back_by_rows
 from aquant_ref.nn.graph import INPUT, Builder
-from aquant_ref.nn.ste import Codes
-from aquant_ref.ptq.form import ALL_DIRECTIONS
+from aquant_ref.nn.straight_through import Codes
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
 from aquant_ref.quant.border import bordered_codes

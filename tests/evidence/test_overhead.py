@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from aquant_ref.claims.costs import border_cost, network_cost, result
+from aquant_ref.claims.overhead import FORMS, overhead
+from aquant_ref.claims.tables import of_overhead
+from aquant_ref.claims.timing import alternately
 from aquant_ref.errors import InputError
-from aquant_ref.evidence.costs import border_cost, network_cost, result
-from aquant_ref.evidence.overhead import FORMS, overhead
-from aquant_ref.evidence.tables import of_overhead
-from aquant_ref.evidence.timing import alternately
-from aquant_ref.ptq.form import ALL_DIRECTIONS, Border
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, Border
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedWindow
 from tests.evidence import networks

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aquant_ref.evidence.layer_errors import ALL
-from aquant_ref.evidence.switched import Switched
+from aquant_ref.claims.layer_errors import ALL
+from aquant_ref.claims.switched import Switched
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedWindow

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from aquant_ref import oracle
-from aquant_ref.engine.fixed_point import rounded_product
+from aquant_ref.engine.fast.fixed_point import rounded_product
 from aquant_ref.integer import PROFILES, scale_accumulator
 from aquant_ref.quant.multiplier import REAL_PROFILES, requantize_real
 from aquant_ref.simulate.fixed_point import requantized

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from aquant_ref import nn
-from aquant_ref.engine.instructions import ARRAYS, Instruction, attributes_of, check, shape_of
+from aquant_ref.engine.instruction import ARRAYS, Instruction, attributes_of, check, shape_of
 from aquant_ref.errors import InputError
 from aquant_ref.integer import accumulate_conv2d
-from aquant_ref.nn.bordered import bordered_conv2d
 from aquant_ref.nn.operations import Node, windows
-from aquant_ref.nn.ste import Codes
+from aquant_ref.nn.straight_through import Codes
+from aquant_ref.nn.window_border import bordered_conv2d
 from aquant_ref.nn.windows import Windows
 
 SHAPE = (2, 4, 5)  # of the image

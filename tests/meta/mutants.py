@@ -1,7 +1,7 @@
 """Wrong implementations, one for each way in which real projects have gone wrong.
 
 Each is written as somebody would write it who believes it to be right. `defect` is its class in
-`aquant_ref.conformance.defects`, `flag` the kind of case that has to find it.
+`aquant_ref.conformance.faults`, `flag` the kind of case that has to find it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 
 from aquant_ref.conformance import Capabilities, verify
 from aquant_ref.conformance.adapters import PipeAdapter
-from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, Report
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
 
 HERE = Path(__file__).parent
 SOURCE = HERE / "kernel.cu"

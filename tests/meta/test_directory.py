@@ -14,7 +14,7 @@ import pytest
 
 from aquant_ref.conformance import verify
 from aquant_ref.conformance.adapters import CommandAdapter
-from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, EXIT_PROTOCOL, Report
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_PROTOCOL, Report
 from aquant_ref.errors import InputError
 
 HERE = Path(__file__).parent

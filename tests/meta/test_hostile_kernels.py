@@ -20,7 +20,7 @@ import pytest
 from aquant_ref.conformance import Capabilities, vectors, verify
 from aquant_ref.conformance.adapters import CommandAdapter, PipeAdapter
 from aquant_ref.conformance.adapters.process import MARK, ProcessAdapter
-from aquant_ref.conformance.report import EXIT_PROTOCOL, Report
+from aquant_ref.conformance.report.report import EXIT_PROTOCOL, Report
 from aquant_ref.conformance.verdict import Answers
 from aquant_ref.errors import InputError
 
@@ -157,7 +157,7 @@ def test_what_a_kernel_leaves_behind_is_ended(script: str) -> None:
 
 def test_a_run_that_is_ended_ends_its_kernel(tmp_path: Path) -> None:
     """Past bug: the kernel, which is in a session of its own, went on."""
-    program, said = "from aquant_ref import cli; cli.command()", tmp_path / "said"
+    program, said = "from aquant_ref.cli import main as cli; cli.command()", tmp_path / "said"
     words = ["verify", "clip", "--pipe", shell("echo $$ > $0; exec sleep 45", str(said))]
     run = subprocess.Popen([sys.executable, "-c", program, *words])
     while not (said.exists() and said.read_text().endswith("\n")):

@@ -8,7 +8,7 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, Report
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
 from tests.meta.mutants import MUTANTS, Mutant
 from tests.meta.scalar import ScalarAdapter, Written
 from tests.meta.variants import VARIANTS

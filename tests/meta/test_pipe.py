@@ -12,17 +12,12 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, Capabilities, verify
 from aquant_ref.conformance.adapters import PipeAdapter
-from aquant_ref.conformance.report import (
-    EXIT_MISMATCH,
-    EXIT_PASS,
-    EXIT_PROTOCOL,
-    Report,
-)
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_PROTOCOL, Report
 from aquant_ref.errors import InputError
 
 HERE = Path(__file__).parent
 QUICK = shlex.join([sys.executable, "-S", "-E", str(HERE / "broken_kernel.py")])
-CLI = [sys.executable, "-m", "aquant_ref.cli"]
+CLI = [sys.executable, "-m", "aquant_ref.cli.main"]
 
 
 def report_on(way: str, timeout: float = 30) -> Report:

@@ -9,8 +9,8 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, Adapter, verification, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.defects import DEFECTS
-from aquant_ref.conformance.report import EXIT_MISMATCH, EXIT_PASS, Report
+from aquant_ref.conformance.faults import DEFECTS
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
 from tests.meta.mutants import MUTANTS
 from tests.meta.tensor_mutants import TENSOR_MUTANTS
 from tests.meta.tensor_variants import TENSOR_VARIANTS

@@ -13,7 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from safetensors.numpy import save_file
 
 import reference_models
-from aquant_ref import cli, nn
+from aquant_ref import nn
+from aquant_ref.cli import main
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from reference_models import resnet18
@@ -298,11 +299,11 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_the_name_of_its_file(
 
 
 def test_the_commands_say_that_no_weights_are_shipped(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["quantize", "--model", "resnet18"]) == 2
+    assert main.main(["quantize", "--model", "resnet18"]) == 2
     assert "ships no weights; give a torchvision checkpoint" in capsys.readouterr().err
-    assert cli.main(["train", "resnet18", "--epochs", "1"]) == 2
+    assert main.main(["train", "resnet18", "--epochs", "1"]) == 2
     assert "resnet18: is not trained here" in capsys.readouterr().err
-    assert cli.main(["models", "resnet18"]) == 0
+    assert main.main(["models", "resnet18"]) == 0
     listed = capsys.readouterr().out
     assert "weights for no data set" in listed
     assert "60.3 %" in listed

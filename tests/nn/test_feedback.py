@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aquant_ref import oracle
 from aquant_ref.nn.feedback import PANEL, Feedback, fed_back, fed_back_by_rows
-from aquant_ref.nn.ste import BORDER_MIN, Codes
+from aquant_ref.nn.straight_through import BORDER_MIN, Codes
 
 CODES = Codes(0, 3)
 SIGNED = Codes(-1, 2)

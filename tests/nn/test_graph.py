@@ -9,7 +9,7 @@ from aquant_ref import nn
 from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 
 rng = np.random.default_rng(1)
 

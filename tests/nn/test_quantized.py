@@ -10,7 +10,7 @@ import pytest
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedGraph
 from tests.engine import networks
 
 Change = Callable[[dict[str, Any], dict[str, Any]], Any]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from aquant_ref.nn.select import select
+from aquant_ref.nn.branchless_where import select
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

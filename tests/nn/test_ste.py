@@ -8,7 +8,7 @@ import pytest
 from autograd import grad
 
 from aquant_ref import oracle
-from aquant_ref.nn.ste import Codes, ste_quantize
+from aquant_ref.nn.straight_through import Codes, ste_quantize
 from aquant_ref.quant import border
 from aquant_ref.threads import set_threads
 
@@ -39,7 +39,7 @@ def test_zero_coefficients_are_nearest() -> None:
 def declared_rules(
     x: np.ndarray, coefficients: np.ndarray, keep: np.ndarray, codes: Codes = CODES
 ) -> tuple[np.ndarray, float, np.ndarray]:
-    """The rules in the docstring of `nn.ste`, element by element."""
+    """The rules in the docstring of `nn.straight_through`, element by element."""
     low, high = codes.low, codes.high
     dx, ds, db = np.zeros_like(x), 0.0, np.zeros_like(coefficients)
     for index in np.ndindex(*x.shape):

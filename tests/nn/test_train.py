@@ -12,8 +12,8 @@ from aquant_ref.data import Images
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.optim import SGD, Adam, cosine
-from aquant_ref.nn.train import Recipe, augment, initial_parameters, top1, train
+from aquant_ref.nn.training.optim import SGD, Adam, cosine
+from aquant_ref.nn.training.train import Recipe, augment, initial_parameters, top1, train
 
 RECIPE = Recipe(3, batch=16, rate=0.05, warmup_epochs=0.5, crop=1)
 

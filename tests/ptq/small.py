@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.ptq import Config
 
 INNER = ("body.conv1", "body.conv2", "inverted.expand", "inverted.depth", "inverted.project")

@@ -1,4 +1,4 @@
-"""Forms of borders as they are written (ptq/form.py)."""
+"""Forms of borders as they are written (ptq/border_spec.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from aquant_ref.errors import InputError
 from aquant_ref.ptq import Border
-from aquant_ref.ptq.form import ALL_DIRECTIONS, CHOICES
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, CHOICES
 
 EVERY = [
     Border(*words, feedback)

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, lower
+from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.quantizers import FeedbackBorder
+from aquant_ref.lowering import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantizers import FeedbackBorder
 from aquant_ref.ptq import METHODS, Border, Config, observe, quantize
+from aquant_ref.ptq.border_spec import CHOICES
 from aquant_ref.ptq.closed_form import _fit, closed_form
-from aquant_ref.ptq.form import CHOICES
 from aquant_ref.ptq.methods import feed_back, learn
 from aquant_ref.ptq.network import Quantizers
-from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.pass_config import Pass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WindowBorder, nearest_window
 from aquant_ref.simulate import Simulation

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aquant_ref.errors import InputError
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.ptq import Config, nearest, observe, quantize
 from aquant_ref.ptq.adaround import (
     AdaRound,
@@ -37,7 +37,7 @@ from aquant_ref.ptq.observers import (
     search_activation_scale,
     search_weight_scale,
 )
-from aquant_ref.ptq.partition import boundary_layers, boundary_tensors, layer_bits, tensor_bits
+from aquant_ref.ptq.placement import boundary_layers, boundary_tensors, layer_bits, tensor_bits
 from aquant_ref.ptq.reconstruction import block_error, coin_flips, run_pass
 from aquant_ref.ptq.snap import snap_ratio, to_single
 from reference_models import resnet8

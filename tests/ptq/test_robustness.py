@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref import cli, data
+from aquant_ref import data
+from aquant_ref.cli import main
 from aquant_ref.data.shapes import CLASSES
-from aquant_ref.engine import Engine, lower
+from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
+from aquant_ref.lowering import lower
 from aquant_ref.ptq import METHODS, observe, observers, quantize
-from aquant_ref.ptq.passes import Pass
+from aquant_ref.ptq.pass_config import Pass
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate import Simulation
@@ -248,7 +250,7 @@ def test_a_job_that_diverges_writes_nothing(
     monkeypatch.setitem(METHODS, "qdrop", diverging("qdrop", scale_rate=1e3))
     out = tmp_path / "out"
     arguments = ["quantize", "--method", "qdrop", "--images", "32", "--iters", "1"]
-    assert cli.main([*arguments, "--out", str(out)]) == 2
+    assert main.main([*arguments, "--out", str(out)]) == 2
     captured = capsys.readouterr()
     assert "diverged" in captured.err
     assert captured.out == ""

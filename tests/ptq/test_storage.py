@@ -1,4 +1,4 @@
-"""Tensors of a whole calibration set in files (ptq/storage.py)."""
+"""Tensors of a whole calibration set in files (ptq/spill.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from aquant_ref.errors import InputError
 from aquant_ref.ptq import observe, quantize, reconstruction
 from aquant_ref.ptq.reconstruction import run_pass
-from aquant_ref.ptq.storage import Storage
+from aquant_ref.ptq.spill import Storage
 from tests.ptq import small
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref.engine.compare import simulation_of
-from aquant_ref.engine.lowerings import lower
+from aquant_ref.comparison.agreement import simulation_of
+from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.run import Engine
 from aquant_ref.errors import InputError
+from aquant_ref.lowering.lowerings import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import Graph
-from aquant_ref.nn.quantized import QuantizedGraph
 from aquant_ref.ptq import METHODS, Config, observe, quantize
 from tests.ptq import zoo
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 
 Write = Callable[[Builder], None]
 SHAPE = (2, 3, 4)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, lower
+from aquant_ref.engine import Engine
 from aquant_ref.integer import PROFILES as INTEGER_PROFILES
+from aquant_ref.lowering import lower
 from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation, requantized
 from tests.engine import graphs, networks

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
-from aquant_ref.engine import lower
 from aquant_ref.errors import InputError
-from aquant_ref.nn.quantized import QuantizedGraph
+from aquant_ref.lowering import lower
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.simulate import Simulation
 from tests.engine import networks
 

@@ -16,7 +16,7 @@ from aquant_ref.conformance import contract
 from aquant_ref.conformance.admission import Inadmissible, admit
 from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.contract import Field, Operation
-from aquant_ref.conformance.replies import Problems
+from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.selection import (
     BITS,
     GRANULARITIES,

@@ -12,9 +12,9 @@ from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
 from aquant_ref.conformance.cases.family import Array
 from aquant_ref.conformance.contract import LAYER_VARIATIONS
-from aquant_ref.engine.fixed_point import OPERATIONS
-from aquant_ref.engine.instructions import NEVER, Instruction
-from aquant_ref.engine.run import threshold_codes
+from aquant_ref.engine.fast.fixed_point import OPERATIONS
+from aquant_ref.engine.fast.run import threshold_codes
+from aquant_ref.engine.instruction import NEVER, Instruction
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import border_round, rule
 from aquant_ref.quant.window import LIFT_LIMIT

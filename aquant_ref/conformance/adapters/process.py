@@ -16,7 +16,7 @@ from threading import Thread
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities, words
 from aquant_ref.conformance.cases.family import Cases
-from aquant_ref.conformance.streams import check_timeout
+from aquant_ref.conformance.protocol.streams import check_timeout
 from aquant_ref.conformance.verdict import MOST_REASON, Answers, without
 from aquant_ref.errors import InputError, printable
 

@@ -7,15 +7,7 @@ from functools import partial
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
-from aquant_ref.conformance.cases.tensors import (
-    Row,
-    by_case,
-    code_range,
-    image,
-    odd,
-    scale,
-    sizes,
-)
+from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
 from aquant_ref.conformance.draw import Array, One
 from aquant_ref.conformance.selection import Selection
 

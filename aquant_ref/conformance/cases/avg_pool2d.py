@@ -8,15 +8,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
-from aquant_ref.conformance.cases.tensors import (
-    Row,
-    by_case,
-    code_range,
-    image,
-    odd,
-    scale,
-    sizes,
-)
+from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
 from aquant_ref.conformance.draw import One
 from aquant_ref.conformance.selection import Selection
 

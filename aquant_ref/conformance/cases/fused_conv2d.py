@@ -16,7 +16,7 @@ from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import conv_parts
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
 from aquant_ref.conformance.draw import Array, One
-from aquant_ref.conformance.judges.tables import NEVER
+from aquant_ref.conformance.expected.tables import NEVER
 from aquant_ref.conformance.selection import Selection
 
 PARTS = 4  # of a step

@@ -6,7 +6,7 @@ import numpy as np
 
 from aquant_ref.conformance.cases.tensors import Row, image, odd, sizes
 from aquant_ref.conformance.draw import Array, One
-from aquant_ref.conformance.judges.layers import convolved
+from aquant_ref.conformance.expected.layers import convolved
 from aquant_ref.oracle import linear as product
 
 

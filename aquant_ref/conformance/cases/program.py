@@ -16,8 +16,8 @@ from aquant_ref import oracle
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.tensors import Row, by_case
 from aquant_ref.conformance.draw import One
-from aquant_ref.conformance.judges.programs import OPERATIONS
-from aquant_ref.conformance.judges.tables import NEVER
+from aquant_ref.conformance.expected.programs import OPERATIONS
+from aquant_ref.conformance.expected.tables import NEVER
 from aquant_ref.conformance.selection import Selection
 
 NO_PADDING = [[0, 0], [0, 0]]

@@ -23,7 +23,7 @@ from aquant_ref.conformance.cases.family import (
 )
 from aquant_ref.conformance.draw import Array, Draw
 from aquant_ref.conformance.selection import Selection
-from aquant_ref.integer.fixed_point import MULTIPLIER_END, MULTIPLIER_MIN
+from aquant_ref.integer.requantize import MULTIPLIER_END, MULTIPLIER_MIN
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.integer.shift import MAX_SHIFT
 

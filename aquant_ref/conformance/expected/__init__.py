@@ -7,6 +7,6 @@ here, and Python's own fractions.
 
 from __future__ import annotations
 
-from aquant_ref.conformance.judges.refusal import Refused
+from aquant_ref.conformance.expected.refusal import Refused
 
 __all__ = ["Refused"]

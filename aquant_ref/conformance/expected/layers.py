@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.judges import scalar
-from aquant_ref.conformance.judges.refusal import INT32_MAX, INT32_MIN, need
+from aquant_ref.conformance.expected import scalar
+from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 from aquant_ref.oracle import Tensor
 
 

@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.judges import scalar
-from aquant_ref.conformance.judges.layers import centred, geometry
-from aquant_ref.conformance.judges.refusal import need
+from aquant_ref.conformance.expected import scalar
+from aquant_ref.conformance.expected.layers import centred, geometry
+from aquant_ref.conformance.expected.refusal import need
 from aquant_ref.oracle import Tensor
 
 

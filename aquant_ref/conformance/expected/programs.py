@@ -1,6 +1,6 @@
 """The judge of a whole integer program: every instruction by the oracle. Spec: AQ-LOWER.
 
-The program is a list of instructions as the table in `aquant_ref/engine/instructions.py` has them,
+The program is a list of instructions as the table in `aquant_ref/engine/instruction.py` has them,
 each {"name", "op", "inputs", "attributes", "arrays"} with its arrays as nested lists.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.judges import scalar, tables
-from aquant_ref.conformance.judges.layers import convolved, int32
-from aquant_ref.conformance.judges.refusal import INT32_MAX, INT32_MIN, need
+from aquant_ref.conformance.expected import scalar, tables
+from aquant_ref.conformance.expected.layers import convolved, int32
+from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 from aquant_ref.oracle import Tensor
 
 Instruction = Mapping[str, Any]

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 from aquant_ref import oracle
-from aquant_ref.conformance.judges.refusal import INT32_MAX, INT32_MIN, need
+from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 from aquant_ref.oracle import Real
 
 

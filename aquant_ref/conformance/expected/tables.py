@@ -8,8 +8,8 @@ from itertools import product
 from typing import Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.judges.layers import centred, convolved, geometry, int32, units
-from aquant_ref.conformance.judges.refusal import need
+from aquant_ref.conformance.expected.layers import centred, convolved, geometry, int32, units
+from aquant_ref.conformance.expected.refusal import need
 from aquant_ref.oracle import Tensor
 
 NEVER = -(2**30)  # a lift that no sum of fusion reaches

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from aquant_ref.conformance import contract, streams
+from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.sequence import families
-from aquant_ref.conformance.replies import Replies
-from aquant_ref.conformance.report import Report
+from aquant_ref.conformance.protocol import streams
+from aquant_ref.conformance.protocol.replies import Replies
+from aquant_ref.conformance.protocol.streams import BLOCK
+from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.streams import BLOCK
 from aquant_ref.conformance.verdict import expected, verdicts
 
 

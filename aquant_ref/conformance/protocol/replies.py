@@ -12,7 +12,7 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import DTYPES
 from aquant_ref.conformance.contract import Field
-from aquant_ref.conformance.streams import MARK, Endless, Patience, Silence, chunks, split
+from aquant_ref.conformance.protocol.streams import MARK, Endless, Patience, Silence, chunks, split
 from aquant_ref.conformance.verdict import MOST_REASON, Answers
 from aquant_ref.errors import printable
 

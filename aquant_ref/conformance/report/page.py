@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from aquant_ref.conformance.report import Report
+from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.verdict import (
     DEVIATING,
     ERROR,

@@ -14,8 +14,8 @@ from aquant_ref import __version__
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import Array, Cases
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.defects import DEFECTS
-from aquant_ref.conformance.replies import Problems
+from aquant_ref.conformance.faults import DEFECTS
+from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.verdict import (
     DEVIATING,
     ERROR,

@@ -20,15 +20,16 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from aquant_ref.conformance import contract, tensor_strategies
+from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters import Adapter
 from aquant_ref.conformance.adapters.base import given
 from aquant_ref.conformance.asking import Asked
 from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, objects, plain
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import Operation
-from aquant_ref.conformance.judges import Refused
+from aquant_ref.conformance.expected import Refused
 from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.strategies import tensors
 from aquant_ref.conformance.verdict import ERROR, FAIL, Expected, verdicts
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -64,7 +65,7 @@ def cases(operation: str, profile: str = "", **chosen: Any) -> st.SearchStrategy
 def _both(selection: Selection) -> list[st.SearchStrategy[Case]]:
     """Drawn, if the operation can be, and constructed."""
     scalar = contract.get(selection.operation).scalar
-    drawn = _fields(selection) if scalar else tensor_strategies.fields(selection)
+    drawn = _fields(selection) if scalar else tensors.fields(selection)
     both = [drawn, st.integers(0, 1 << 20).map(lambda k: _constructed(selection, k))]
     return [_judged(selection, inputs) for inputs in both if inputs is not None]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.defects import DEFECTS
+from aquant_ref.conformance.faults import DEFECTS
 from aquant_ref.conformance.vectors.read import VECTORS, VERSION, Group, load, path_of, read
 from aquant_ref.conformance.verdict import PASS, Answers, expected, told, verdicts
 from aquant_ref.errors import InputError, printable

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.instructions import Instruction, code_type
+from aquant_ref.engine.instruction import Instruction, code_type
 from aquant_ref.integer import scale_accumulator
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN, check_int32
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from aquant_ref.engine.bounds import LIMITS, Bounds, magnitude
-from aquant_ref.engine.instructions import Instruction
-from aquant_ref.engine.product import by_rows
+from aquant_ref.engine.fast.product import by_rows
+from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import Program
 
 

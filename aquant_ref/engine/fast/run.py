@@ -1,10 +1,10 @@
 """The engine: runs an integer program in integers only.
 
-The one exception is inside `engine.product`, which integers enter and leave; where they are small
-enough, two images share a product (`engine.pairs`). `product="integer"` does without both, and
-`product="plain"` is the definition itself (`engine.interpreter`); all give the same bytes. Nothing
-here is shared with the simulation. (Where a program asks for requantization in floating point,
-which the default lowering never does, `engine.fixed_point` emulates it.)
+The one exception is inside `engine.fast.product`, which integers enter and leave; where they are
+small enough, two images share a product (`engine.fast.packed_pairs`). `product="integer"` does
+without both, and `product="plain"` is the definition itself (`engine.interpreter`); all give the
+same bytes. Nothing here is shared with the simulation. (Where a program asks for requantization in
+floating point, which the default lowering never does, `engine.fast.fixed_point` emulates it.)
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import check_codes, check_images, instance
 from aquant_ref.engine.bounds import Bounds, bounds, product_types
-from aquant_ref.engine.channels import wide
-from aquant_ref.engine.fixed_point import OPERATIONS as FIXED_POINT
-from aquant_ref.engine.instructions import (
+from aquant_ref.engine.fast.fixed_point import OPERATIONS as FIXED_POINT
+from aquant_ref.engine.fast.narrow_dtypes import narrowed
+from aquant_ref.engine.fast.packed_pairs import ImagePair, pairs
+from aquant_ref.engine.fast.per_channel import wide
+from aquant_ref.engine.fast.product import by_rows, product, product_by_rows
+from aquant_ref.engine.fast.tables import rounded
+from aquant_ref.engine.fast.threshold_table import Staircase
+from aquant_ref.engine.instruction import (
     CONVOLUTIONS,
     IMAGE,
     MAKES_CODES,
@@ -30,12 +35,7 @@ from aquant_ref.engine.instructions import (
     code_type,
 )
 from aquant_ref.engine.interpreter import apply as plainly
-from aquant_ref.engine.narrow import narrowed
-from aquant_ref.engine.pairs import ImagePair, pairs
-from aquant_ref.engine.product import by_rows, product, product_by_rows
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.staircase import Staircase
-from aquant_ref.engine.tables import rounded
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
 from aquant_ref.threads import map_blocks

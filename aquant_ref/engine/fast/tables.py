@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.engine.instructions import Instruction
+from aquant_ref.engine.instruction import Instruction
 
 Array = NDArray[Any]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine.bounds import Bounds
-from aquant_ref.engine.channels import wide
-from aquant_ref.engine.instructions import code_type
+from aquant_ref.engine.fast.per_channel import wide
+from aquant_ref.engine.instruction import code_type
 
 Array = NDArray[Any]
 

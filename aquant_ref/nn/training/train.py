@@ -21,7 +21,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.elementwise import softmax_cross_entropy
 from aquant_ref.nn.graph import INPUT, Graph, Statistics
-from aquant_ref.nn.optim import SGD, cosine
+from aquant_ref.nn.training.optim import SGD, cosine
 from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.inputs import Inputs
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import Node
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.engine import Engine
-from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.engine.program import Program
+from aquant_ref.lowering.lowerings import lowering_of
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import initial_parameters
+from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.ptq import Config
 from aquant_ref.ptq.methods import quantize
 from tests.engine.graphs import random_graph

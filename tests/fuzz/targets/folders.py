@@ -11,12 +11,12 @@ import numpy as np
 
 from aquant_ref import data
 from aquant_ref.data import Images
-from aquant_ref.engine.lowerings import lowering_of
 from aquant_ref.engine.program import MODEL
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.artifacts import FILES, rerun
+from aquant_ref.lowering.lowerings import lowering_of
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.saved import FILES, rerun
 from tests.engine.networks import residual_network
 from tests.fuzz.mutate import own, values
 from tests.fuzz.target import Target, Wrong

@@ -12,11 +12,13 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from aquant_ref.conformance import check, contract, deviations, junit, page, streams, vectors
+from aquant_ref.conformance import contract, deviations, vectors
 from aquant_ref.conformance.adapters.command import CommandAdapter, NoAnswer, read_result
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import Field
-from aquant_ref.conformance.report import Report
+from aquant_ref.conformance.protocol import check_stream, streams
+from aquant_ref.conformance.report import junit, page
+from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import PASS, STATUSES, Answers, expected
 from aquant_ref.conformance.verification import verify
@@ -80,7 +82,7 @@ def load_replies(operation: str) -> Callable[[Path], None]:
     def load(path: Path) -> None:
         selection = SELECTIONS[operation]
         with path.open("rb") as stream:
-            report = check.check(selection, range(CASES), stream, timeout=20)
+            report = check_stream.check(selection, range(CASES), stream, timeout=20)
         look_at(report)
         said = path.read_bytes().split(b"\n")
         answered = {words[0] for line in said if len(words := line.split()) > 1}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from aquant_ref import results
-from aquant_ref.evidence import exactness, fixed_point
+from aquant_ref.experiments import exactness, fraction_bits, results
 from aquant_ref.formats import measured
 from tests.fuzz.mutate import values
 from tests.fuzz.target import Target, Wrong
@@ -59,7 +58,7 @@ def _exact(path: Path) -> measured.Table:
 
 
 def _fixed_point(path: Path) -> measured.Table:
-    return measured.Table(path, fixed_point.load, fixed_point.markdown)
+    return measured.Table(path, fraction_bits.load, fraction_bits.markdown)
 
 
 TARGETS = (

@@ -16,18 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.comparison.recording import Recording
+from aquant_ref.comparison.runs import compare_runs
 from aquant_ref.engine import Engine
-from aquant_ref.engine.lowerings import lowered_as, lowering_of
 from aquant_ref.engine.program import Program
-from aquant_ref.engine.recording import Recording
-from aquant_ref.engine.trace import compare_runs
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.formats.tensors import read_tensors
+from aquant_ref.lowering.lowerings import lowered_as, lowering_of
+from aquant_ref.model.quantized_model import QuantizedGraph
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.quantized import QuantizedGraph
-from aquant_ref.nn.train import Recipe, float_logits, initial_parameters, train
+from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameters, train
 from aquant_ref.ptq import Config, checkpoint
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedNetwork

@@ -13,10 +13,12 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from aquant_ref import cli, data, grid
+from aquant_ref import data
+from aquant_ref.cli import main
 from aquant_ref.errors import InputError
+from aquant_ref.experiments import grid
 from aquant_ref.ptq import Config
-from aquant_ref.ptq.form import Border
+from aquant_ref.ptq.border_spec import Border
 from tests.fuzz.mutate import values
 from tests.fuzz.mutate.lines import WORDS, pieces
 from tests.fuzz.mutate.raw import raw
@@ -155,21 +157,22 @@ def _work(*args: Any, **options: Any) -> Any:
 @contextlib.contextmanager
 def stubbed() -> Iterator[None]:
     """In place of what takes long: the drawn images, learning, training, verification."""
-    from aquant_ref.conformance import check, vectors, verification
-    from aquant_ref.inputs import Inputs
+    from aquant_ref.conformance import vectors, verification
+    from aquant_ref.conformance.protocol import check_stream
+    from aquant_ref.experiments.inputs import Inputs
 
     with contextlib.ExitStack() as stack:
         for owner, name in (
             (Inputs, "load"),
             (data, "load"),
-            (check, "gen"),
-            (check, "check"),
+            (check_stream, "gen"),
+            (check_stream, "check"),
             (verification, "verify"),
             (vectors, "generate"),
             (vectors, "lint"),
         ):
             stack.enter_context(mock.patch.object(owner, name, _work))
-        stack.enter_context(mock.patch.object(cli, "set_threads"))
+        stack.enter_context(mock.patch.object(main, "set_threads"))
         yield
 
 
@@ -181,7 +184,7 @@ def run_command(path: Path) -> None:
     said, shown = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(shown), stubbed():
-            code = cli.main([each for each in argv if each != "--debug"])
+            code = main.main([each for each in argv if each != "--debug"])
     except Worked:
         return
     except SystemExit as error:  # argparse: usage and one line

@@ -1,0 +1,3 @@
+"""What a verification found: as text and JSON, as JUnit XML, as a page."""
+
+from __future__ import annotations
