@@ -444,7 +444,7 @@ PASSES_CODES = ("max_pool", "flatten")
 def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tensor]:
     """Codes of every quantized tensor, and the last tensor in units, for one image of codes.
 
-    Spec: AQ-IDEAL-1. `nodes` are plain descriptions as `QuantizedGraph.plain()` gives them: the
+    Spec: AQ-IDEAL-1. `nodes` are plain descriptions as `QuantizedModel.plain()` gives them: the
     first is the image {name, scale}; a layer has integer `weight`, `unit` and `bias` for each
     output; a node with `crossings` (one list a channel), `scale` and `zero_point` is quantized, to
     codes from `least` on. A

@@ -20,15 +20,15 @@ from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower, lowering_of
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameters, top1, train
 from aquant_ref.ptq import Config, nearest, observe, quantize
-from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.methods import learn, learned
 from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.reconstruction import network_error, run_pass
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate.a_rounding import ARounding
@@ -59,7 +59,7 @@ def parameters() -> dict[str, np.ndarray]:
 
 
 @cache
-def model() -> QuantizedGraph:
+def model() -> QuantizedModel:
     return nearest(graph(), parameters(), GOOD, RTN)
 
 
@@ -170,8 +170,10 @@ REAL_DOORS: dict[str, Callable[[Any], Any]] = {
     "Graph.run": lambda images: graph().run(parameters(), images),
     "ptq.observe": lambda images: observe(graph(), parameters(), images, RTN),
     "learn": lambda images: learn(network(), images, replace(RTN, method="qdrop")),
-    "run_pass": lambda images: run_pass(network(), images, Pass("p", 1, batch=1), seed=(0,)),
-    "closed_form": lambda images: closed_form(network(), images, Border()),
+    "run_pass": lambda images: run_pass(
+        network(), images, ReconstructionPass("p", 1, batch=1), seed=(0,)
+    ),
+    "closed_form": lambda images: closed_form(network(), images, BorderSpec()),
     "network_error": lambda images: network_error(network(), images),
 }
 REAL = GOOD.astype(np.float32) / np.float32(255)
@@ -311,13 +313,22 @@ SETTINGS: dict[str, tuple[Any, dict[str, tuple[Any, ...]]]] = {
             "iterations": COUNTS,
             "batch": (0, *COUNTS),
             "seed": (*COUNTS[:-3], 2**64, 10**400, np.ones(1, int)),
-            "border": (Border(), 3, None, ["row"], "nonsense", "feedback٣", "feedback01", "row\n"),
+            "border": (
+                BorderSpec(),
+                3,
+                None,
+                ["row"],
+                "nonsense",
+                "feedback٣",
+                "feedback01",
+                "row\n",
+            ),
             "search": NO_WORD,
             "signed": NO_FLAG,
         },
     ),
-    "Border": (
-        Border(),
+    "BorderSpec": (
+        BorderSpec(),
         {
             **dict.fromkeys(("family", "squash", "granularity", "fusion", "start"), NO_WORD),
             "feedback": (*COUNTS, 2**30 + 1),
@@ -337,8 +348,8 @@ SETTINGS: dict[str, tuple[Any, dict[str, tuple[Any, ...]]]] = {
             "flip": NO_FLAG,
         },
     ),
-    "Pass": (
-        Pass("p", 1),
+    "ReconstructionPass": (
+        ReconstructionPass("p", 1),
         {
             "iterations": COUNTS,
             "batch": (0, *COUNTS),
@@ -384,7 +395,7 @@ def test_numbers_of_numpy_become_python_s_so_that_they_can_be_written() -> None:
 
 def test_a_form_given_for_its_words_is_answered_with_them() -> None:
     with pytest.raises(InputError, match="give 'quadratic/sigmoid/row/off'"):
-        Config(border=Border(granularity="row"))  # type: ignore[arg-type]
+        Config(border=BorderSpec(granularity="row"))  # type: ignore[arg-type]
 
 
 NO_DTYPES = (np.int8, np.float16, "int64", complex, object, None, "nonsense", 3)

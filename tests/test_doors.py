@@ -26,7 +26,7 @@ from aquant_ref.experiments import artifacts, exactness, fraction_bits, results
 from aquant_ref.formats import measured, native
 from aquant_ref.formats.npy import npy_bytes
 from aquant_ref.formats.tensors import read_tensors
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.training.train import Recipe, train
 from aquant_ref.ptq import checkpoint
 from tests.ptq import small
@@ -48,7 +48,7 @@ def linted(path: Path) -> None:
 NPZ: dict[str, Door] = {
     **{f"native {k}": lambda path, k=k: native.load(path, k) for k in native.KINDS},  # type: ignore[misc]
     **{f"weights of {n}": lambda p, m=m: m.load(p) for n, m in reference_models.MODELS.items()},  # type: ignore[misc]
-    "model": QuantizedGraph.load,
+    "model": QuantizedModel.load,
     "program": Program.load,
     "recording": Recording.load,
     "training": resume,

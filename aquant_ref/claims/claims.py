@@ -26,7 +26,7 @@ from aquant_ref.formats.atomic import (
 )
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import A_ROUNDING, ClosedForm, Config
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 
 # Claims that a table of accuracies reproduces, and the methods in it.
 TABLES = {
@@ -167,7 +167,9 @@ def reproduce(
         raise InputError(
             f"--images: {images} calibration images are fewer than a batch of {config.batch}"
         )
-    if number == 2 and not any(isinstance(s, Pass | ClosedForm) and s.border for s in stages):
+    if number == 2 and not any(
+        isinstance(s, ReconstructionPass | ClosedForm) and s.border for s in stages
+    ):
         raise InputError(f"claim 2: method {method!r} learns no border")
     if method == A_ROUNDING:
         raise InputError("method: a-rounding searches at inference and has no border to look at")

@@ -31,7 +31,7 @@ import numpy as np
 
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.windows import pair
-from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.placement import layers
 
@@ -86,7 +86,7 @@ def network_cost(network: LearnedNetwork) -> NetworkCost:
     return NetworkCost(sum(prod(shape) for shape in graph.parameter_shapes.values()), products)
 
 
-def border_cost(network: LearnedNetwork, form: Border) -> BorderCost:
+def border_cost(network: LearnedNetwork, form: BorderSpec) -> BorderCost:
     """What the borders of `network`, which are of `form`, add."""
     total = BorderCost()
     for name, tensor in network.tensors.items():
@@ -103,7 +103,7 @@ def border_cost(network: LearnedNetwork, form: Border) -> BorderCost:
     return total
 
 
-def _window_cost(network: LearnedNetwork, node: Node, form: Border) -> BorderCost:
+def _window_cost(network: LearnedNetwork, node: Node, form: BorderSpec) -> BorderCost:
     window = network.windows[node.name]
     graph = network.graph
     source = network.source(node.inputs[0])

@@ -268,10 +268,7 @@ def exact(args: argparse.Namespace) -> int:
     rows = table(
         args.model,
         args.data,
-        [
-            grid.parse("aquant", bits, iterations=args.iters)
-            for bits in words("--bits", args.bits)
-        ],
+        [grid.parse("aquant", bits, iterations=args.iters) for bits in words("--bits", args.bits)],
         words("--lowerings", args.lowerings),
         images=args.images,
         weights=args.weights,

@@ -19,7 +19,7 @@ from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower, lowered_as
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.training.train import Labelled
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
@@ -52,7 +52,7 @@ class Agreement:
 
 
 def simulation_of(
-    model: QuantizedGraph, program: Program, *, dtype: Any = np.float64
+    model: QuantizedModel, program: Program, *, dtype: Any = np.float64
 ) -> Simulation:
     """The simulation that `program`, lowered from `model`, is compared with.
 
@@ -69,7 +69,7 @@ def simulation_of(
 
 
 def compare(
-    model: QuantizedGraph,
+    model: QuantizedModel,
     program: Program,
     images: Labelled,
     *,
@@ -90,7 +90,7 @@ def compare(
 
 
 def compare_with_ideal(
-    model: QuantizedGraph, program: Program, images: Labelled, *, progress: Progress = quiet
+    model: QuantizedModel, program: Program, images: Labelled, *, progress: Progress = quiet
 ) -> Agreement:
     """A program in fixed point against the ideal semantics, which the threshold program computes.
 

@@ -37,10 +37,10 @@ class Draw:
     def __len__(self) -> int:
         return len(self._index)
 
-    def alone(self) -> Iterator[One]:
+    def alone(self) -> Iterator[CaseRandom]:
         """For each of the cases draws of its own."""
         for index in self._index.tolist():
-            yield One(f"{self._key} {index}")
+            yield CaseRandom(f"{self._key} {index}")
 
     def bits(self) -> Array:
         """64 bits a case, uint64."""
@@ -85,10 +85,10 @@ class Draw:
         return np.ldexp(1 + self.integers(0, 2**23 - 1) * 2.0**-23, self.integers(low, high))
 
 
-class One:
+class CaseRandom:
     """Draws for one case: numbers, and tensors of any shape, each from a hash of its own.
 
-    >>> One("key").integers(0, 99, (2, 3)).shape
+    >>> CaseRandom("key").integers(0, 99, (2, 3)).shape
     (2, 3)
     """
 

@@ -22,7 +22,7 @@ from aquant_ref.engine.fast.fixed_point import rescaled
 from aquant_ref.engine.instruction import (
     CONVOLUTIONS,
     IMAGE,
-    NEVER,
+    NEVER_LIFT,
     TWO_INPUTS,
     WINDOWED,
     Instruction,
@@ -190,7 +190,7 @@ def _product_bounds(each: Instruction, low: Array, high: Array) -> Bounds:
     weight = each.arrays["weight"].astype(np.int64)
     if each.op in WINDOWED:  # the codes that the tables make of those that are read
         codes = each.arrays["codes"].astype(np.int64)
-        up = (each.arrays["lift"] > NEVER) if "lift" in each.arrays else np.zeros((), bool)
+        up = (each.arrays["lift"] > NEVER_LIFT) if "lift" in each.arrays else np.zeros((), bool)
         low, high = np.full(len(low), codes.min()), np.full(len(high), (codes + up).max())
     low, high = _centred(each, low, high)
     # 0 is what a padded pixel contributes

@@ -57,7 +57,7 @@ Shape = tuple[int, ...]
 
 IMAGE = "image"
 LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
-NEVER = -(1 << 30)  # a lift that no window's sum of fusion reaches
+NEVER_LIFT = -(1 << 30)  # a lift that no window's sum of fusion reaches
 
 CONVOLUTION = {"weight": ("int8", "int32"), "zero_point": ("int32",)}
 # Arrays that an instruction carries, with the dtypes that each may have.
@@ -290,7 +290,7 @@ def _check_tables(each: Instruction, least: int, largest: int) -> None:
         )
     if "fusion" in each.arrays:
         reached = int(abs(each.arrays["fusion"].astype(np.int64)).max()) * kernel[0] * kernel[1]
-        _need(each.name, reached < -NEVER, f"the sum of its fusion can reach {reached}")
+        _need(each.name, reached < -NEVER_LIFT, f"the sum of its fusion can reach {reached}")
         below = int(each.arrays["codes"].max()) < 255
         _need(each.name, below, "its codes have no room to go up from 255")
 

@@ -31,7 +31,7 @@ MAX_FRACTION_BITS = 16
 LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
 LARGEST_TAU = 2**15 + 1  # 1 with 15 fraction bits, and one more from the floor of a negative one
 LARGEST_SUM = 2**29  # of a channel's coefficients, so that no polynomial falls to the lift of 0
-NEVER = -(2**30)
+NEVER_LIFT = -(2**30)
 
 
 def check_fixed(each: Instruction) -> None:
@@ -92,4 +92,4 @@ def _check_border(each: Instruction) -> None:
     _within(each, "coefficients", total, 0, LARGEST_SUM)
     if arrays["lift"].shape != (1 << bits,):
         raise InputError(f"{each.name}: its lift has shape {arrays['lift'].shape}")
-    _within(each, "lift of 0", arrays["lift"][0], NEVER, NEVER)
+    _within(each, "lift of 0", arrays["lift"][0], NEVER_LIFT, NEVER_LIFT)

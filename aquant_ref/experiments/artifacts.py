@@ -31,7 +31,7 @@ from aquant_ref.formats.atomic import check_writable_file
 from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.lowering.lowerings import lowered_as, lowering_of
 from aquant_ref.lowering.thresholds import Lowering
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.outputs import FILES
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.quant.fixed_point import FixedPoint
@@ -46,7 +46,7 @@ class Saved:
     """
 
     directory: Path
-    model: QuantizedGraph
+    model: QuantizedModel
     program: Program
     options: FixedPoint | None = None
 
@@ -57,7 +57,7 @@ class Saved:
         Raises InputError if one is missing or damaged, if they do not belong together, or if the
         program says that it was lowered as nothing is lowered.
         """
-        model = QuantizedGraph.load(directory / FILES[0])
+        model = QuantizedModel.load(directory / FILES[0])
         if not (directory / FILES[1]).exists():
             why = f"{FILES[2]} says why under not_lowered"
             raise InputError(f"{directory}: has a model, but no integer program to run; {why}")

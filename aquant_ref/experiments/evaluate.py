@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.data import Images
 from aquant_ref.experiments.inputs import Inputs
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.training.train import float_logits, top1
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import A_ROUNDING, Config
@@ -37,7 +37,7 @@ def float_accuracy(inputs: Inputs, *, progress: Progress = quiet) -> float:
 def evaluate(
     inputs: Inputs,
     config: Config,
-    model: QuantizedGraph,
+    model: QuantizedModel,
     *,
     dtype: Any = np.float64,
     progress: Progress = quiet,
@@ -60,7 +60,7 @@ def tested(inputs: Inputs, config: Config) -> Images:
 
 
 def effect_of_snap(
-    inputs: Inputs, network: LearnedNetwork, model: QuantizedGraph, *, progress: Progress = quiet
+    inputs: Inputs, network: LearnedNetwork, model: QuantizedModel, *, progress: Progress = quiet
 ) -> dict[str, Any]:
     """What the snap of `network` into `model` changed, as plain JSON values. Spec: AQ-SNAP-5.
 

@@ -19,7 +19,7 @@ from aquant_ref.experiments.workshop import Workshop
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.lowering.lowerings import lowering_of
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint
@@ -52,7 +52,7 @@ NEEDED_UNLESS_REFUSED: dict[str, Any] = {
 
 
 def agreement(
-    inputs: Inputs, model: QuantizedGraph, option: FixedPoint, *, progress: Progress = quiet
+    inputs: Inputs, model: QuantizedModel, option: FixedPoint, *, progress: Progress = quiet
 ) -> Row:
     """The row of one option, plain JSON values, over all test images.
 

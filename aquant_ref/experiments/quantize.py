@@ -33,7 +33,7 @@ from aquant_ref.formats.atomic import (
 )
 from aquant_ref.formats.lock import locked
 from aquant_ref.lowering.lowerings import lowering_of
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.training.train import top1
 from aquant_ref.nn.training.train import train as train_graph
 from aquant_ref.outputs import FILES, checkpoint_of
@@ -53,7 +53,7 @@ class Outcome:
     point has no certificates, but `ideal`, its agreement with the ideal semantics.
     """
 
-    model: QuantizedGraph
+    model: QuantizedModel
     program: Program | None
     certificates: tuple[LayerCertificate, ...]
     agreement: Agreement | None

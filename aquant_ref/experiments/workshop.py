@@ -13,7 +13,7 @@ from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.temporary import remove_abandoned
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.progress import Progress, Say
 from aquant_ref.ptq.methods import Config, quantize
 
@@ -33,7 +33,7 @@ class Workshop:
     progress: Progress
     say: Say
     _inputs: dict[int, Inputs] = field(default_factory=dict)
-    _last: tuple[str, QuantizedGraph] | None = None
+    _last: tuple[str, QuantizedModel] | None = None
 
     def inputs(self, seed: int) -> Inputs:
         """The inputs of the runs with this seed."""
@@ -45,7 +45,7 @@ class Workshop:
             }
         return self._inputs[seed]
 
-    def quantized(self, config: Config) -> tuple[QuantizedGraph, float]:
+    def quantized(self, config: Config) -> tuple[QuantizedModel, float]:
         """The network quantized with `config`, and how many seconds that took."""
         key = self.origin.key(config, self.images)
         if self._last is None or self._last[0] != key:
@@ -57,16 +57,16 @@ class Workshop:
         folder = None if self.out is None else self.out.with_name(f"{self.out.stem}.cells")
         return None if folder is None else folder / f"model-{key}.npz"
 
-    def _found(self, key: str) -> QuantizedGraph | None:
+    def _found(self, key: str) -> QuantizedModel | None:
         path = self._path(key)
         if path is None or not path.exists():
             return None
-        model = QuantizedGraph.load(path)
+        model = QuantizedModel.load(path)
         if not isinstance(model.source.get(SECONDS), int | float):
             raise InputError(f"{path}: is not a model of a table; remove it and call again")
         return model
 
-    def _made(self, key: str, config: Config) -> QuantizedGraph:
+    def _made(self, key: str, config: Config) -> QuantizedModel:
         inputs = self.inputs(config.seed)
         started = time.monotonic()
         model = quantize(

@@ -21,9 +21,9 @@ import numpy as np
 
 from aquant_ref.engine.validate_fixed_point import BORDER_NUMBERS
 from aquant_ref.errors import InputError
-from aquant_ref.lowering.thresholds import Lowering, Meaning
+from aquant_ref.lowering.thresholds import AccumulatorScale, Lowering
 from aquant_ref.model.fixed_point import border_of, scale_of_sum
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.operations import Node
 from aquant_ref.quant.fixed_point import FixedPoint, rescaling
 
@@ -35,12 +35,12 @@ class FixedPointLowering(Lowering):
     multiplier or a border that has no integers; AccumulatorOverflow where an add could leave int32.
     """
 
-    def __init__(self, model: QuantizedGraph, options: FixedPoint) -> None:
+    def __init__(self, model: QuantizedModel, options: FixedPoint) -> None:
         self.options = options
         self.how = {"lowering": "fixed_point", **asdict(options)}
         super().__init__(model)
 
-    def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
+    def _lower_quantizer(self, name: str, meaning: AccumulatorScale) -> None:
         tensor = self.model.stored(name)
         border = border_of(self.model, name, self.options.fraction_bits)
         scale, bits = Fraction(tensor.scale), border.fraction_bits
@@ -50,7 +50,7 @@ class FixedPointLowering(Lowering):
         self._emit(name, "border", steps.name, attributes=numbers, arrays=arrays)
         self._store(name, tensor, np.full(len(meaning.unit), tensor.zero_point, np.int32))
 
-    def _lower_add(self, node: Node) -> Meaning:
+    def _lower_add(self, node: Node) -> AccumulatorScale:
         scale = scale_of_sum(self.model, node.name)
         bits = self.options.fraction_bits
         a, b = (
@@ -61,7 +61,9 @@ class FixedPointLowering(Lowering):
         self._emit(name, "plus", a.name, b.name)
         return _steps(name, a.unit)
 
-    def _rescaled(self, name: str, meaning: Meaning, scale: Fraction, bits: int) -> Meaning:
+    def _rescaled(
+        self, name: str, meaning: AccumulatorScale, scale: Fraction, bits: int
+    ) -> AccumulatorScale:
         """The same in steps of `scale` with `bits` of a fraction; as it is where it is in them."""
         step = scale / 2**bits
         if set(meaning.unit) == {step} and not any(meaning.bias):
@@ -77,6 +79,6 @@ class FixedPointLowering(Lowering):
         return _steps(name, (step,) * len(meaning.unit))
 
 
-def _steps(name: str, unit: tuple[Fraction, ...]) -> Meaning:
+def _steps(name: str, unit: tuple[Fraction, ...]) -> AccumulatorScale:
     """Multiples of `unit`; the simulation computes the same integers, so there is no error."""
-    return Meaning(name, unit, (Fraction(0),) * len(unit), np.zeros(len(unit)), 0)
+    return AccumulatorScale(name, unit, (Fraction(0),) * len(unit), np.zeros(len(unit)), 0)

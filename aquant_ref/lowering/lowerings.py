@@ -9,7 +9,7 @@ from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.fixed_point import FixedPointLowering
 from aquant_ref.lowering.thresholds import Lowering
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.quant.fixed_point import FixedPoint
 
 LOWERINGS = ("threshold", "fixed_point")
@@ -40,7 +40,7 @@ def lowered_as(source: Mapping[str, Any]) -> FixedPoint | None:
     return fixed_point(source.get("lowering", "threshold"), *(source.get(key) for key in keys))
 
 
-def lowering_of(model: QuantizedGraph, options: FixedPoint | None) -> Lowering:
+def lowering_of(model: QuantizedModel, options: FixedPoint | None) -> Lowering:
     """The lowering of `model` to fixed point, or without options to thresholds.
 
     Spec: AQ-LOWER-1, AQ-LOWER-10. Raises InputError as `Lowering` and `FixedPointLowering` do.
@@ -49,7 +49,7 @@ def lowering_of(model: QuantizedGraph, options: FixedPoint | None) -> Lowering:
 
 
 def lower(
-    model: QuantizedGraph,
+    model: QuantizedModel,
     lowering: str = "threshold",
     *,
     fraction_bits: int | None = None,

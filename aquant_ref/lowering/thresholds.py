@@ -30,7 +30,7 @@ from aquant_ref.engine.bounds import LIMITS, bounds
 from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
@@ -44,7 +44,7 @@ UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is 
 
 
 @dataclass(frozen=True)
-class Meaning:
+class AccumulatorScale:
     """What the integer tensor `name` means: real = unit[c] * integer + bias[c], exact.
 
     `size` (C,) float64 bounds, in units, the sum of the absolute values of all terms that a
@@ -70,7 +70,7 @@ class Decisions:
     """
 
     name: str
-    accumulator: Meaning
+    accumulator: AccumulatorScale
     ratios: tuple[tuple[Ratio, ...], ...]
 
     @cached_property
@@ -88,14 +88,14 @@ class Lowering:
 
     how: Mapping[str, Any] = {"lowering": "threshold"}  # as the program's `source` says it
 
-    def __init__(self, model: QuantizedGraph) -> None:
-        instance("model", model, QuantizedGraph)
+    def __init__(self, model: QuantizedModel) -> None:
+        instance("model", model, QuantizedModel)
         self.model = model
         model.check()
         _check_integer(model)
         self._instructions: list[Instruction] = []
         self.decisions: list[Decisions] = []
-        self.meanings: dict[str, Meaning] = {}
+        self.meanings: dict[str, AccumulatorScale] = {}
         self._wide = model.wide()
         self._store(INPUT, model.tensors[INPUT], model.zero_point(INPUT))
         for node in model.graph.nodes:
@@ -111,7 +111,7 @@ class Lowering:
         if node.name in self.model.tensors:
             self._lower_quantizer(node.name, meaning)
 
-    def _unknown(self, node: Node) -> Meaning:
+    def _unknown(self, node: Node) -> AccumulatorScale:
         raise InputError(f"{node.name}: {node.op} has no integer lowering yet")
 
     def _emit(self, name: str, op: str, *inputs: str, **rest: Any) -> None:
@@ -124,7 +124,7 @@ class Lowering:
     def _store(self, name: str, tensor: QuantizedTensor, zero_point: Array) -> None:
         self.meanings[name] = _codes(name, tensor, zero_point)
 
-    def _read(self, name: str) -> Meaning:
+    def _read(self, name: str) -> AccumulatorScale:
         """Tensor `name` as a node without a border of its own reads it (AQ-WINDOW-4)."""
         source = self.model.stored_as(name)
         if source is None or source not in self._wide:
@@ -138,7 +138,7 @@ class Lowering:
             )
         return self.meanings[narrow]
 
-    def _lower_quantizer(self, name: str, meaning: Meaning) -> None:
+    def _lower_quantizer(self, name: str, meaning: AccumulatorScale) -> None:
         tensor = self.model.stored(name)
         if len(meaning.unit) * tensor.crossings.shape[1] > MOST_THRESHOLDS:
             raise InputError(
@@ -164,7 +164,9 @@ class Lowering:
         self.decisions.append(Decisions(name, meaning, ratios))
         self._store(name, tensor, zero_point)
 
-    def _layer(self, node: Node, op: str, source: Meaning, **rest: Any) -> Meaning:
+    def _layer(
+        self, node: Node, op: str, source: AccumulatorScale, **rest: Any
+    ) -> AccumulatorScale:
         """A convolution or linear layer, which reads `source`."""
         layer = self.model.layers[node.name]
         self._check_codes(node)
@@ -185,12 +187,12 @@ class Lowering:
             narrow = self.model.tensors[self.model.code_source(node.inputs[0])]
             code = float(max(-narrow.low, narrow.high))
         size = rows.sum(axis=1) * code + abs(layer.bias) / layer.unit
-        return Meaning(name, unit, bias, size, rows.shape[1] + 1)
+        return AccumulatorScale(name, unit, bias, size, rows.shape[1] + 1)
 
     def _windows(self, node: Node) -> Windows:
         return windows(node, self.model.graph.shapes[node.inputs[0]])
 
-    def _lower_conv2d(self, node: Node) -> Meaning:
+    def _lower_conv2d(self, node: Node) -> AccumulatorScale:
         attributes = _attributes(self._windows(node), "stride", "padding", "dilation")
         attributes["groups"] = node["groups"]
         border = self.model.windows.get(node.name)
@@ -206,7 +208,7 @@ class Lowering:
         wide = self.meanings[node.inputs[0]]
         return self._layer(node, op, wide, attributes=attributes, arrays=arrays)
 
-    def _lower_linear(self, node: Node) -> Meaning:
+    def _lower_linear(self, node: Node) -> AccumulatorScale:
         layer, source = self.model.layers[node.name], self._read(node.inputs[0])
         if node.name != self.model.graph.output:  # then its bias goes into the thresholds
             return self._layer(
@@ -221,7 +223,7 @@ class Lowering:
         bias = np.array([int(bias) for bias in counted], np.int32)
         return self._layer(node, "linear", source, arrays={"bias": bias})
 
-    def _lower_add(self, node: Node) -> Meaning:
+    def _lower_add(self, node: Node) -> AccumulatorScale:
         a, b = (self._read(name) for name in node.inputs)
         units = [_common(*pair) for pair in zip(a.unit, b.unit, strict=True)]
         name = self._accumulator(node)
@@ -236,9 +238,9 @@ class Lowering:
         self._emit(name, "add", a.name, b.name, arrays=multipliers)
         bias = tuple(x + y for x, y in zip(a.bias, b.bias, strict=True))
         size = a.size * multipliers["multiplier_a"] + b.size * multipliers["multiplier_b"]
-        return Meaning(name, tuple(units), bias, size, max(a.terms, b.terms) + 1)
+        return AccumulatorScale(name, tuple(units), bias, size, max(a.terms, b.terms) + 1)
 
-    def _lower_relu(self, node: Node) -> Meaning:
+    def _lower_relu(self, node: Node) -> AccumulatorScale:
         if node.name not in self.model.tensors:
             raise InputError(f"{node.name}: a {node.op} without a quantizer has no integer form")
         return self._read(node.inputs[0])
@@ -249,7 +251,7 @@ class Lowering:
         if self.model.code_scale(node.inputs[0]) is None:
             raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
 
-    def _lower_avg_pool(self, node: Node) -> Meaning:
+    def _lower_avg_pool(self, node: Node) -> AccumulatorScale:
         """A sum, and the divisor goes into the unit; where it differs from window to window, each
         sum is brought to their least common multiple (AQ-LOWER-8).
         """
@@ -271,11 +273,11 @@ class Lowering:
         self._emit(name, "sum", source.name, attributes=attributes, arrays=arrays)
         unit = tuple(u / divisor for u in source.unit)
         size = source.size * float((counts * factor).max())
-        return Meaning(name, unit, (Fraction(0),) * len(unit), size, kernel)
+        return AccumulatorScale(name, unit, (Fraction(0),) * len(unit), size, kernel)
 
     _lower_global_avg_pool = _lower_avg_pool
 
-    def _lower_concat(self, node: Node) -> Meaning:
+    def _lower_concat(self, node: Node) -> AccumulatorScale:
         """The meanings one after the other: what it holds need not have one unit (AQ-LOWER-9)."""
         sources = [self._read(name) for name in node.inputs]
         name = self._accumulator(node) if node.name in self.model.tensors else node.name
@@ -285,16 +287,16 @@ class Lowering:
             for part in ("unit", "bias")
         )
         size = np.concatenate([source.size for source in sources])
-        return Meaning(name, unit, bias, size, max(source.terms for source in sources))
+        return AccumulatorScale(name, unit, bias, size, max(source.terms for source in sources))
 
-    def _lower_max_pool(self, node: Node) -> Meaning:
+    def _lower_max_pool(self, node: Node) -> AccumulatorScale:
         source = self.meanings[node.inputs[0]]
         self._check_codes(node)
         attributes = _attributes(self._windows(node), "kernel", "stride", "padding", "dilation")
         self._emit(node.name, "max_pool", source.name, attributes=attributes)
-        return Meaning(node.name, source.unit, source.bias, source.size, source.terms)
+        return AccumulatorScale(node.name, source.unit, source.bias, source.size, source.terms)
 
-    def _lower_flatten(self, node: Node) -> Meaning:
+    def _lower_flatten(self, node: Node) -> AccumulatorScale:
         source = self.meanings[node.inputs[0]]
         positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
         self._emit(node.name, "flatten", source.name, attributes={"positions": positions})
@@ -302,7 +304,9 @@ class Lowering:
             tuple(v for v in values for _ in range(positions))
             for values in (source.unit, source.bias)
         )
-        return Meaning(node.name, unit, bias, np.repeat(source.size, positions), source.terms)
+        return AccumulatorScale(
+            node.name, unit, bias, np.repeat(source.size, positions), source.terms
+        )
 
 
 def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
@@ -311,7 +315,7 @@ def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
     return {**whole, "padding": [list(sides) for sides in geometry.padding]}
 
 
-def _check_integer(model: QuantizedGraph) -> None:
+def _check_integer(model: QuantizedModel) -> None:
     for name, border in model.windows.items():
         if not isinstance(border, WindowBorder):
             raise InputError(f"{name}: a border with feedback has no integer lowering yet")
@@ -319,12 +323,12 @@ def _check_integer(model: QuantizedGraph) -> None:
         raise InputError(f"{name}: stays in floating point, which has no integer form")
 
 
-def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> Meaning:
+def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> AccumulatorScale:
     """What the codes of `tensor` mean, under this name and with these zero points (C,)."""
     scale = Fraction(tensor.scale)
     bias = tuple(-scale * z for z in zero_point.tolist())
     size = np.maximum(zero_point - tensor.qmin, tensor.qmax - zero_point).astype(np.float64)
-    return Meaning(name, (scale,) * len(bias), bias, size, 1)
+    return AccumulatorScale(name, (scale,) * len(bias), bias, size, 1)
 
 
 def _least(n: int, d: int) -> int:

@@ -11,12 +11,12 @@ from fractions import Fraction
 import numpy as np
 
 from aquant_ref.errors import InputError
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.operations import CEILINGS
 from aquant_ref.quant.fixed_point import FixedBorder, fixed_border
 
 
-def fraction_bits(model: QuantizedGraph, name: str, asked: int) -> int:
+def fraction_bits(model: QuantizedModel, name: str, asked: int) -> int:
     """How many bits of its fraction T has before tensor `name`: `asked`, or 0.
 
     Spec: AQ-LOWER-10. None where T is rounded to nearest and is no sum of branches: rounding it
@@ -29,7 +29,7 @@ def fraction_bits(model: QuantizedGraph, name: str, asked: int) -> int:
     return asked if bordered or node.op == "add" else 0
 
 
-def scale_of_sum(model: QuantizedGraph, name: str) -> Fraction:
+def scale_of_sum(model: QuantizedModel, name: str) -> Fraction:
     """The step in which the terms of the add `name` are counted: that of the next quantizer.
 
     Spec: AQ-LOWER-10. Raises InputError, which names the add, where none follows.
@@ -40,7 +40,7 @@ def scale_of_sum(model: QuantizedGraph, name: str) -> Fraction:
         raise InputError(str(error)) from error
 
 
-def border_of(model: QuantizedGraph, name: str, asked: int) -> FixedBorder:
+def border_of(model: QuantizedModel, name: str, asked: int) -> FixedBorder:
     """The border of tensor `name` in fixed point, with `asked` fraction bits where it needs any.
 
     Spec: AQ-FIXED-9. Raises InputError, which names the tensor, where it has none: for crossings

@@ -57,7 +57,7 @@ def stored_as(graph: Graph, stored: Container[str], name: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class QuantizedGraph:
+class QuantizedModel:
     """`graph` has no batch norm; `layers` and `tensors` are by node name, the image among the
     latter.
 
@@ -223,9 +223,7 @@ class QuantizedGraph:
         if not isinstance(border, WindowBorder):
             raise InputError(f"{node.name}: a border with feedback has no integer form yet")
         source = self.code_source(node.inputs[0])
-        rows = int(
-            np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node["kernel"])])
-        )
+        rows = int(np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node["kernel"])]))
         codes = np.broadcast_to(border.codes, (rows, border.codes.shape[1]))
         tables: dict[str, Any] = {
             "source": source,
@@ -297,7 +295,7 @@ class QuantizedGraph:
         return meta, arrays
 
     @classmethod
-    def load(cls, path: str | Path) -> QuantizedGraph:
+    def load(cls, path: str | Path) -> QuantizedModel:
         """Read what `save` wrote; raises InputError, which names the file, if it makes no sense."""
         meta, arrays = native.load(path, "model")
         try:
@@ -386,7 +384,6 @@ class QuantizedGraph:
                 read = node.inputs[0]
                 rows = self.graph.shapes[read][0] * int(np.prod(pair(node["kernel"])))
                 check_window(border, rows, self.tensors[self.code_source(read)])
-
 
     def _check_kinds(self) -> None:
         """Raise InputError unless each part is of the kind that it is said to be."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from aquant_ref.checks import integer, is_array, number, settle, shown
 from aquant_ref.quant import border
 from aquant_ref.quant.qparams import check_bits, code_range
-from aquant_ref.quant.window import NEVER, WindowBorder, wide_steps
+from aquant_ref.quant.window import NEVER_LIFT, WindowBorder, wide_steps
 
 Array = NDArray[Any]
 
@@ -173,7 +173,7 @@ def check_window(window: WindowBorder | FeedbackBorder, rows: int, tensor: Quant
     for name, table in (("lift", window.lift), ("fusion", window.fusion)):
         if table is not None:
             _check_shape(name, table, *shapes)
-            _check_integers(name, table, NEVER, -NEVER)
+            _check_integers(name, table, NEVER_LIFT, -NEVER_LIFT)
 
 
 def _check_shape(name: str, values: Array, *shapes: tuple[int, ...]) -> None:

@@ -73,9 +73,7 @@ class Node:
         if not isinstance(self.attributes, Mapping):
             raise InputError(f"{self.name}: attributes: needs a mapping of names")
         known = OPERATIONS[self.op].attributes
-        object.__setattr__(
-            self, "attributes", checked(self.name, self.op, self.attributes, known)
-        )
+        object.__setattr__(self, "attributes", checked(self.name, self.op, self.attributes, known))
 
     def __getitem__(self, attribute: str) -> Any:
         """The attribute, or its default."""

@@ -129,8 +129,6 @@ class Windows:
         for size, windows, kernel, stride, (before, _), dilation in axes:
             starts = stride * np.arange(windows, dtype=np.int64) - before
             # of its taps those before the end of the image, less those before its start
-            ahead, inside = (
-                np.clip(-((starts - end) // dilation), 0, kernel) for end in (0, size)
-            )
+            ahead, inside = (np.clip(-((starts - end) // dilation), 0, kernel) for end in (0, size))
             along.append(inside - ahead)
         return np.multiply.outer(*along)

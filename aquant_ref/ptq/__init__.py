@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.callbacks import Iteration
 from aquant_ref.ptq.methods import METHODS, Config, nearest, observe, quantize
 
-__all__ = ["METHODS", "Border", "Config", "Iteration", "nearest", "observe", "quantize"]
+__all__ = ["METHODS", "BorderSpec", "Config", "Iteration", "nearest", "observe", "quantize"]

@@ -33,12 +33,12 @@ ALL_DIRECTIONS = 1 << 30
 
 
 @dataclass(frozen=True)
-class Border:
+class BorderSpec:
     """The form of the borders of a network; `feedback` is how many directions, 0 for none.
 
-    >>> str(Border.parse("row/window"))
+    >>> str(BorderSpec.parse("row/window"))
     'quadratic/sigmoid/row/window'
-    >>> str(Border.parse("feedback8/linear"))
+    >>> str(BorderSpec.parse("feedback8/linear"))
     'linear/sigmoid/channel/off/feedback8'
     """
 
@@ -50,7 +50,7 @@ class Border:
     feedback: int = 0
 
     @classmethod
-    def parse(cls, text: str, default: Border | None = None) -> Border:
+    def parse(cls, text: str, default: BorderSpec | None = None) -> BorderSpec:
         """The form that `text` writes; raises InputError for an unknown or a contradicting word."""
         if not isinstance(text, str):
             raise InputError(f"border: is written in words, such as 'row', got {shown(text)}")

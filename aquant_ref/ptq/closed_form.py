@@ -20,7 +20,7 @@ from aquant_ref.checks import check_calibration
 from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.nn.operations import Node
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow, Quantizers
 from aquant_ref.ptq.placement import boundary_layers, layers
 from aquant_ref.ptq.reconstruction import run_block
@@ -35,7 +35,7 @@ LEAST_SAMPLES = 32  # inside the codes; with fewer the border of a channel stays
 
 
 def closed_form(
-    network: LearnedNetwork, images: Array, form: Border, *, progress: Progress = quiet
+    network: LearnedNetwork, images: Array, form: BorderSpec, *, progress: Progress = quiet
 ) -> None:
     """Give `network` borders of this form, in place; `images` (N, C, H, W) real.
 
@@ -107,7 +107,12 @@ def _ratio(product: Array, power: Array) -> Array:
 
 
 def _fit(
-    network: LearnedNetwork, block: Block, name: str, form: Border, arriving: Array, wanted: Array
+    network: LearnedNetwork,
+    block: Block,
+    name: str,
+    form: BorderSpec,
+    arriving: Array,
+    wanted: Array,
 ) -> None:
     tensor = network.tensors[name]
     readers = _readers(network, block, name)
@@ -155,7 +160,7 @@ def _fit(
 def _of_channels(
     network: LearnedNetwork,
     name: str,
-    form: Border,
+    form: BorderSpec,
     arriving: Array,
     wanted: Array,
     rho: float,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedLayer, QuantizedTensor
 from aquant_ref.nn.graph import Graph
 from aquant_ref.quant.qparams import SCALE_FLOOR
@@ -50,7 +50,7 @@ def scale_of_zeros(
     return max(reach[before] / qmax, cut / CUT_STEPS, SCALE_FLOOR)
 
 
-def settle(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None:
+def settle(draft: QuantizedModel, layers: dict[str, QuantizedLayer]) -> None:
     """Give the dead channels of all `layers` but the last one a unit that fits, in place.
 
     Spec: AQ-SNAP-6, AQ-SNAP-7. It is a step of the quantizer that they are rounded by; a bias far
@@ -91,7 +91,7 @@ def coarsened(layer: QuantizedLayer) -> QuantizedLayer:
     return replace(layer, codes=codes.astype(layer.codes.dtype), unit=np.ldexp(layer.unit, extra))
 
 
-def _rounded_into(draft: QuantizedGraph, name: str) -> Iterator[tuple[QuantizedTensor, bool]]:
+def _rounded_into(draft: QuantizedModel, name: str) -> Iterator[tuple[QuantizedTensor, bool]]:
     """The quantizers that real tensor `name` goes on into, and whether an add comes before them."""
     waiting = [(name, False)]
     while waiting:

@@ -24,9 +24,9 @@ from aquant_ref.nn.operations import Node
 from aquant_ref.nn.training.optim import Adam, cosine
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.adaround import AdaRound, regularizer, regularizer_beta
-from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.placement import boundary_layers, layers
 
 Array = NDArray[Any]
@@ -36,7 +36,7 @@ Arrays = dict[str, Array]
 class Learner:
     """The variables that `settings` learn in `block`; none where it has no layer to learn."""
 
-    def __init__(self, network: LearnedNetwork, block: Block, settings: Pass) -> None:
+    def __init__(self, network: LearnedNetwork, block: Block, settings: ReconstructionPass) -> None:
         self.network, self.block, self.settings = network, block, settings
         self.variables: Arrays = {}
         self._rates: dict[str, Any] = {}
@@ -93,11 +93,11 @@ class Learner:
             elements = self.settings.batch * np.prod(self.network.graph.shapes[name])
             self._factors[f"scale/{name}"] = float(1 / np.sqrt(elements * tensor.qmax))
 
-    def _border_rates(self, form: Border) -> Array:
+    def _border_rates(self, form: BorderSpec) -> Array:
         # a coefficient that the family does not have stays 0
         return self.settings.border_rate * (np.arange(3) < form.columns)
 
-    def _add_border(self, name: str, form: Border) -> None:
+    def _add_border(self, name: str, form: BorderSpec) -> None:
         tensor = self.network.tensors[name]
         channels = self.network.graph.shapes[name][0] if form.granularity == "channel" else 1
         start = tensor.coefficients
@@ -106,7 +106,7 @@ class Learner:
             self.network.tensors[name] = replace(tensor, squash=form.squash)
         self._add(f"border/{name}", start, self._border_rates(form))
 
-    def _add_window(self, node: Node, form: Border) -> None:
+    def _add_window(self, node: Node, form: BorderSpec) -> None:
         kernel = pair(node["kernel"])
         channels = self.network.graph.shapes[node.inputs[0]][0]
         rows = channels * kernel[0] * kernel[1]

@@ -18,7 +18,8 @@
 
 `a-rounding` looks at the float network at inference: it says what there is to gain, not more. The
 conventions are those of the official codes of QDrop and BRECQ, named with their differences at
-`passes.Pass` and `observers`. A second pass has 2/5 of the iterations of the first, rounded up.
+`pass_config.ReconstructionPass` and `observers`. A second pass has 2/5 of the iterations of the
+first, rounded up.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ from aquant_ref.checks import (
     word,
 )
 from aquant_ref.errors import InputError
-from aquant_ref.model.quantized_model import QuantizedGraph, stored_as
+from aquant_ref.model.quantized_model import QuantizedModel, stored_as
 from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
 from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.training.train import LARGEST_SEED
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
-from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, Border
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, BorderSpec
 from aquant_ref.ptq.callbacks import Watch
 from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.free_scales import scale_of_zeros
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import SEARCHES, Observer, check_single, search_weight_scale
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.placement import boundary_layers, check_blocks, layer_bits, tensor_bits
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
@@ -64,8 +65,8 @@ from aquant_ref.quant.window import WIDE_BITS, fraction_bits
 
 Array = NDArray[Any]
 
-FIRST = Pass("qdrop", 500, weights=True, dropping=True)
-SECOND = Pass("second", 200)
+FIRST = ReconstructionPass("qdrop", 500, weights=True, dropping=True)
+SECOND = ReconstructionPass("second", 200)
 FLOAT_BITS = 32  # of weights that stay in floating point
 A_ROUNDING = "a-rounding"
 OBSERVED_IMAGES = 256
@@ -76,7 +77,7 @@ OBSERVED_BATCH = 32
 class ClosedForm:
     """The stage that finds borders by regression."""
 
-    border: Border
+    border: BorderSpec
     name: str = "closed form"
 
 
@@ -88,7 +89,7 @@ class FeedBack:
     name: str = "feedback"
 
 
-Stage = Pass | ClosedForm | FeedBack
+Stage = ReconstructionPass | ClosedForm | FeedBack
 
 
 def _aquant(config: Config, *, biases: bool = False) -> tuple[Stage, ...]:
@@ -121,9 +122,9 @@ METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {
     A_ROUNDING: lambda config: (FIRST,),
 }
 DEFAULT_FORMS = {
-    "aquant-closed-form": Border(squash="clip"),
-    "aquant-feedback": Border(feedback=ALL_DIRECTIONS),
-    "aquant-feedback-bias": Border(feedback=ALL_DIRECTIONS),
+    "aquant-closed-form": BorderSpec(squash="clip"),
+    "aquant-feedback": BorderSpec(feedback=ALL_DIRECTIONS),
+    "aquant-feedback-bias": BorderSpec(feedback=ALL_DIRECTIONS),
 }
 
 
@@ -132,8 +133,8 @@ class Config:
     """A run: the method, the bits, how long it learns, and the form of its borders.
 
     `iterations` is those of the first pass for each block; a second pass has 2/5 of it. `border` is
-    written as `Border.parse` reads it; empty is the default of the method. `weight_bits` is 1 to
-    16, or 32 for weights in floating point. `search` is how scales are searched, one of
+    written as `BorderSpec.parse` reads it; empty is the default of the method. `weight_bits` is 1
+    to 16, or 32 for weights in floating point. `search` is how scales are searched, one of
     `observers.SEARCHES`; empty is that of the method, "brecq" for `brecq` and "qdrop" for all
     others. `signed` stores activations as signed codes, which changes no result (AQ-AFFINE-5).
     """
@@ -161,14 +162,14 @@ class Config:
             signed=flag("signed", self.signed),
         )
         if not isinstance(self.border, str):
-            written = f"; give {str(self.border)!r}" if isinstance(self.border, Border) else ""
+            written = f"; give {str(self.border)!r}" if isinstance(self.border, BorderSpec) else ""
             raise InputError(f"border: is written in words, got {shown(self.border)}{written}")
         if self.border and not self.has_border:
             raise InputError(f"border: method {self.method!r} has none")
         if self.has_border and self.form.windowed:
             fraction_bits(self.act_bits)
         learned = replace(self.form, feedback=0)
-        if self.method.startswith("aquant-feedback") and learned != Border():
+        if self.method.startswith("aquant-feedback") and learned != BorderSpec():
             raise InputError(f"border: {self.method!r} learns none, it takes feedback<r> alone")
         self.stages()  # refuses a border that the method cannot learn
 
@@ -183,10 +184,10 @@ class Config:
         return self.method.startswith("aquant")
 
     @cached_property
-    def form(self) -> Border:
+    def form(self) -> BorderSpec:
         """The form of the borders."""
-        default = DEFAULT_FORMS.get(self.method, Border())
-        return Border.parse(self.border, default)
+        default = DEFAULT_FORMS.get(self.method, BorderSpec())
+        return BorderSpec.parse(self.border, default)
 
     def not_lowered(self) -> str | None:
         """Why a run of this kind has no integer program; None if it has one."""
@@ -203,7 +204,9 @@ class Config:
         for the method.
         """
         count = integer("--images", images, 1)
-        if count < self.batch and any(isinstance(stage, Pass) for stage in self.stages()):
+        if count < self.batch and any(
+            isinstance(stage, ReconstructionPass) for stage in self.stages()
+        ):
             raise InputError(
                 f"--images: {count} calibration images are fewer than a batch of {self.batch}"
             )
@@ -217,7 +220,7 @@ class Config:
                 batch=self.batch,
                 iterations=ceil(self.iterations * each.iterations / FIRST.iterations),
             )
-            if isinstance(each, Pass)
+            if isinstance(each, ReconstructionPass)
             else each
             for each in METHODS[self.method](self)
         )
@@ -382,7 +385,7 @@ def quantize(
     *,
     progress: Progress = quiet,
     watch: Watch | None = None,
-) -> QuantizedGraph:
+) -> QuantizedModel:
     """The quantized model: `learned`, and then the snap; raises InputError as both do.
 
     `watch` is shown each iteration, and changes nothing.
@@ -392,7 +395,7 @@ def quantize(
 
 def nearest(
     graph: Graph, parameters: Mapping[str, Array], codes: Array, config: Config
-) -> QuantizedGraph:
+) -> QuantizedModel:
     """The same network rounded to nearest (method `rtn`), to compare with."""
     instance("config", config, Config)
     return quantize(graph, parameters, codes, replace(config, method="rtn", border=""))

@@ -11,7 +11,7 @@ from aquant_ref.checks import flag, integer, number, settle, shown, word
 from aquant_ref.errors import InputError
 from aquant_ref.nn.straight_through import MASKS
 from aquant_ref.ptq.adaround import BETA_SCHEDULES
-from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.placement import UNITS
 
 FLAGS = ("activations", "weights", "dropping", "scales", "biases", "lsq_factor")
@@ -19,7 +19,7 @@ RATES = ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularizatio
 
 
 @dataclass(frozen=True)
-class Pass:
+class ReconstructionPass:
     """What one pass over the blocks learns, and how; rates are Adam's at the start of a cosine.
 
     The rate of a scale is relative to its value at the start of the pass; that of the weights stays
@@ -47,7 +47,7 @@ class Pass:
     dropping: bool = False
     scales: bool = True
     biases: bool = False
-    border: Border | None = None
+    border: BorderSpec | None = None
     weight_rate: float = 3e-2
     scale_rate: float = 2e-3
     bias_rate: float = 1e-2
@@ -68,8 +68,8 @@ class Pass:
             **dict.fromkeys(RATES, number),
         }
         settle(self, **{key: check(key, getattr(self, key)) for key, check in checks.items()})
-        if not isinstance(self.border, Border | None):
-            raise InputError(f"border: needs a Border, got {shown(self.border)}")
+        if not isinstance(self.border, BorderSpec | None):
+            raise InputError(f"border: needs a BorderSpec, got {shown(self.border)}")
         if self.border is not None and self.border.windowed and self.dropping:
             raise InputError(
                 f"border: the pass {self.name!r} drops quantization at random and learns no border "

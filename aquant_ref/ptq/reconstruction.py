@@ -29,7 +29,7 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.callbacks import Iteration, Watch
 from aquant_ref.ptq.learner import Learner
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.placement import boundary_layers, layers, units
 from aquant_ref.ptq.spill import Storage
 
@@ -50,7 +50,7 @@ class Cache:
 def run_pass(
     network: LearnedNetwork,
     images: Array,
-    settings: Pass,
+    settings: ReconstructionPass,
     *,
     seed: tuple[int, ...],
     progress: Progress = quiet,
@@ -139,7 +139,7 @@ def _diverged(learner: Learner, step: int, found: Any, last: float | None) -> In
 
 
 def _mixed(
-    cache: Cache, name: str, chosen: Array, rng: np.random.Generator, settings: Pass
+    cache: Cache, name: str, chosen: Array, rng: np.random.Generator, settings: ReconstructionPass
 ) -> Array:
     x = cache.quantized[name][chosen]
     if not settings.dropping:
@@ -215,7 +215,11 @@ def block_outputs(
 
 
 def _quantized(
-    network: LearnedNetwork, settings: Pass, block: Block, inputs: Arrays, storage: Storage
+    network: LearnedNetwork,
+    settings: ReconstructionPass,
+    block: Block,
+    inputs: Arrays,
+    storage: Storage,
 ) -> Array:
     quantizers = Quantizers(network) if settings.activations else None
     return block_outputs(
@@ -230,7 +234,11 @@ def block_error(output: Any, target: Array) -> Any:
 
 
 def _error(
-    network: LearnedNetwork, settings: Pass, block: Block, inputs: Arrays, target: Array
+    network: LearnedNetwork,
+    settings: ReconstructionPass,
+    block: Block,
+    inputs: Arrays,
+    target: Array,
 ) -> float:
     quantizers = Quantizers(network) if settings.activations else None
     parameters = network.weights()

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.free_scales import dead_channels, settle, settle_logits
@@ -54,7 +54,7 @@ def snap_ratio(values: Array, reference: Array) -> Array:
     return np.asarray(np.ldexp(reference * integer, exponent - RATIO_BITS))
 
 
-def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
+def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
     """The quantized model of `network`; `source` is stored with it.
 
     Raises InputError, which names the tensor, where a border is not monotone, an add cannot be
@@ -69,9 +69,9 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
     windows = {name: _window(network, name) for name in network.windows}
     parameters = network.weights()
     layers = {}
-    draft = QuantizedGraph(graph, {}, tensors, source)
+    draft = QuantizedModel(graph, {}, tensors, source)
     if not network.codes:  # weights in floating point: nothing has to combine in integers
-        return QuantizedGraph(graph, {}, tensors, source, windows, parameters)
+        return QuantizedModel(graph, {}, tensors, source, windows, parameters)
     for name, codes in network.codes.items():
         scale = network.scales[name]
         layers[name] = QuantizedLayer(
@@ -85,7 +85,7 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedGraph:
     settle(draft, layers)
     _snap_adds(draft, layers)
     layers[graph.output] = _snap_logits(graph.output, layers[graph.output])
-    return QuantizedGraph(graph, layers, tensors, source, windows)
+    return QuantizedModel(graph, layers, tensors, source, windows)
 
 
 def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
@@ -133,7 +133,7 @@ def _check_units(layers: dict[str, QuantizedLayer]) -> None:
             )
 
 
-def _snap_adds(draft: QuantizedGraph, layers: dict[str, QuantizedLayer]) -> None:
+def _snap_adds(draft: QuantizedModel, layers: dict[str, QuantizedLayer]) -> None:
     """Move the unit of a layer in each add of `draft` so that both terms are integers of one unit.
 
     Two terms that are stored need no move (AQ-SNAP-2).
@@ -191,7 +191,7 @@ def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
     return replace(layer, bias=counted * layer.unit)
 
 
-def largest_change(network: LearnedNetwork, model: QuantizedGraph) -> float:
+def largest_change(network: LearnedNetwork, model: QuantizedModel) -> float:
     """The largest relative change that the snap made to a scale or a unit, free ones and those of
     coarser weights left out.
 

@@ -30,7 +30,7 @@ from aquant_ref.integer import PROFILES as INTEGER_PROFILES
 from aquant_ref.integer.saturate import INT32_MAX
 from aquant_ref.quant.border import inverse_squash
 from aquant_ref.quant.multiplier import multiplier
-from aquant_ref.quant.window import LIFT_BITS, LIFT_LIMIT, NEVER
+from aquant_ref.quant.window import LIFT_BITS, LIFT_LIMIT, NEVER_LIFT
 
 Array = NDArray[Any]
 
@@ -184,5 +184,5 @@ def lift(fraction_bits: int, squash: str) -> Array:
     """
     fraction = np.arange(1 << fraction_bits) / (1 << fraction_bits)
     needed = np.ldexp(inverse_squash(fraction, squash), LIFT_BITS)
-    needed[0] = NEVER
+    needed[0] = NEVER_LIFT
     return np.asarray(np.rint(needed).astype(np.int32))

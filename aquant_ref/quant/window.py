@@ -26,7 +26,7 @@ Array = NDArray[Any]
 WIDE_BITS = 8
 LIFT_BITS = 16  # fraction bits of the tables of a fused border
 LIFT_LIMIT = 1 << 29  # of a window's sum; beyond it a border is 0 or 1 whatever the activation
-NEVER = -(1 << 30)  # the lift of an integer, which no border moves
+NEVER_LIFT = -(1 << 30)  # the lift of an integer, which no border moves
 
 
 def fraction_bits(bits: int) -> int:
@@ -132,7 +132,7 @@ def window_border(
     share = fusion.astype(np.float64) @ powers / kernel
     limit = LIFT_LIMIT // kernel
     lifts = np.clip(np.rint(np.ldexp(lift, LIFT_BITS)), -LIFT_LIMIT + 1, LIFT_LIMIT)
-    lifts[:, inside == 0] = NEVER
+    lifts[:, inside == 0] = NEVER_LIFT
     return WindowBorder(
         (down + zero_point).astype(np.uint8)[None],
         lifts.astype(np.int32),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.quant import border
@@ -38,7 +38,7 @@ class ARounding:
 
     def __init__(
         self,
-        model: QuantizedGraph,
+        model: QuantizedModel,
         parameters: Mapping[str, Array],
         *,
         target: str = "float",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import instance
 from aquant_ref.model.fixed_point import border_of, scale_of_sum
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.windows import images_per_block
@@ -51,8 +51,8 @@ class FixedPointSimulation(Simulation):
     form.
     """
 
-    def __init__(self, model: QuantizedGraph, options: FixedPoint) -> None:
-        instance("model", model, QuantizedGraph)
+    def __init__(self, model: QuantizedModel, options: FixedPoint) -> None:
+        instance("model", model, QuantizedModel)
         model.check()
         super().__init__(_counted(model))
         self.options = options
@@ -95,7 +95,7 @@ class FixedPointSimulation(Simulation):
 
     # What the integers of each tensor are worth, before any image
 
-    def _prepare(self, model: QuantizedGraph, node: Node) -> None:
+    def _prepare(self, model: QuantizedModel, node: Node) -> None:
         name, bits = node.name, self.options.fraction_bits
         self._worth[name] = self._worth_of(model, node)
         if node.op == "add":
@@ -116,7 +116,7 @@ class FixedPointSimulation(Simulation):
             None if same else rescaling(unit, bias, scale, bits, self.options)
         )
 
-    def _worth_of(self, model: QuantizedGraph, node: Node) -> Worth:
+    def _worth_of(self, model: QuantizedModel, node: Node) -> Worth:
         if node.name in model.layers:
             layer = model.layers[node.name]
             return tuple(map(Fraction, layer.unit)), tuple(map(Fraction, layer.bias))
@@ -138,7 +138,7 @@ class FixedPointSimulation(Simulation):
         return unit, bias
 
 
-def _counted(model: QuantizedGraph) -> QuantizedGraph:
+def _counted(model: QuantizedModel) -> QuantizedModel:
     """The same network with scales and units of 1, and no bias but that of the logits."""
     tensors = {name: replace(tensor, scale=1.0) for name, tensor in model.tensors.items()}
     layers = {
@@ -155,7 +155,7 @@ def _same(unit: Fraction, channels: int) -> Worth:
     return (unit,) * channels, (Fraction(0),) * channels
 
 
-def _codes_worth(model: QuantizedGraph, name: str) -> Worth:
+def _codes_worth(model: QuantizedModel, name: str) -> Worth:
     """Of codes minus their zero point, as a node reads them."""
     return _same(Fraction(model.tensors[name].scale), model.graph.shapes[name][0])
 

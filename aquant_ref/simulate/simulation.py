@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import check_codes, check_images, float_dtype, instance
-from aquant_ref.model.quantized_model import PASSES_CODES, QuantizedGraph
+from aquant_ref.model.quantized_model import PASSES_CODES, QuantizedModel
 from aquant_ref.model.quantizers import FeedbackBorder, QuantizedTensor
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
@@ -32,8 +32,8 @@ class Simulation:
     Raises InputError for another dtype.
     """
 
-    def __init__(self, model: QuantizedGraph, *, dtype: Any = np.float64) -> None:
-        instance("model", model, QuantizedGraph)
+    def __init__(self, model: QuantizedModel, *, dtype: Any = np.float64) -> None:
+        instance("model", model, QuantizedModel)
         self.model, self.dtype = model, float_dtype("dtype", dtype)
         model.check()
         self.parameters: dict[str, Array] = {

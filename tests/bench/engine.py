@@ -16,7 +16,7 @@ from aquant_ref.engine.fast.run import apply
 from aquant_ref.engine.instruction import CONVOLUTIONS, IMAGE
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.conv import conv2d
 from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config, nearest, quantize
@@ -49,7 +49,7 @@ def inputs() -> Inputs:
 
 
 @cache
-def model(bits: int, method: str = "rtn") -> QuantizedGraph:
+def model(bits: int, method: str = "rtn") -> QuantizedModel:
     """The network in so many bits; borders learned in two iterations cost what others do."""
     given, config = inputs(), Config(method, bits, bits, 2)
     make = nearest if method == "rtn" else quantize

@@ -15,7 +15,7 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.learner import Learner
 from aquant_ref.ptq.methods import Config, observe
 from aquant_ref.ptq.network import LearnedNetwork
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.placement import units
 from aquant_ref.ptq.reconstruction import Cache, learn, run_block
 from aquant_ref.threads import set_threads
@@ -37,7 +37,9 @@ CONFIGS = {
 class Setting:
     """A network before a pass, one of its blocks, and what that reads and should give."""
 
-    def __init__(self, network: LearnedNetwork, block: Block, settings: Pass, x: Array) -> None:
+    def __init__(
+        self, network: LearnedNetwork, block: Block, settings: ReconstructionPass, x: Array
+    ) -> None:
         self.network, self.block, self.settings = network, block, settings
         (name,) = block.inputs
         step = network.tensors[name].scale
@@ -56,7 +58,7 @@ def setting(name: str) -> Setting:
     pixels = given.graph.to_float(given.calibration[:IMAGES])
     network = observe(given.graph, given.parameters, pixels, config)
     settings = config.stages()[-1]
-    assert isinstance(settings, Pass)
+    assert isinstance(settings, ReconstructionPass)
     settings = replace(settings, iterations=ITERATIONS)
     (block,) = [each for each in units(given.graph, settings.unit) if each.name == BLOCK]
     x = given.graph.evaluate(given.parameters, {INPUT: pixels})[block.inputs[0]]

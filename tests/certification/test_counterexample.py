@@ -16,7 +16,7 @@ from aquant_ref.certification.linear_form import Code
 from aquant_ref.comparison.blame import Judge
 from aquant_ref.engine import Engine
 from aquant_ref.lowering import Lowering
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.simulate import Simulation
 from tests.engine import graphs, networks
 from tests.engine.test_engine import options, tied_network
@@ -40,7 +40,7 @@ def test_every_float32_mismatch_in_random_graphs_was_named_fragile(seed: int) ->
     check_mismatches(graphs.random_model(seed), seed)
 
 
-def check_mismatches(model: QuantizedGraph, seed: int) -> None:
+def check_mismatches(model: QuantizedModel, seed: int) -> None:
     images = networks.hard_images(model, 12, seed)
     simulated = Simulation(model, dtype=np.float32).run(images)
     for verdict in Judge(Lowering(model), dtype=np.float32).judge(simulated):
@@ -75,7 +75,7 @@ def test_a_certified_decision_in_a_random_graph_is_the_same_in_float32(seed: int
     check_certified(graphs.random_model(seed), seed)
 
 
-def check_certified(model: QuantizedGraph, seed: int) -> None:
+def check_certified(model: QuantizedModel, seed: int) -> None:
     lowering, rng = Lowering(model), np.random.default_rng(seed)
     reach, engine = Reach(lowering.program), Engine(lowering.program)
     simulation, found = Simulation(model, dtype=np.float32), margins(lowering, dtype=np.float32)
@@ -114,7 +114,7 @@ RESIDUAL = networks.residual_network(2, weight_bits=8, act_bits=8, size=(5, 5))
     ids=["unsigned", "signed", "a random graph"],
 )
 def test_a_witness_is_one_for_whoever_runs_the_layer_on_it(
-    model: QuantizedGraph, least: int
+    model: QuantizedModel, least: int
 ) -> None:
     lowering = Lowering(model)
     witnesses = Witnesses(lowering, dtype=np.float32)

@@ -10,7 +10,7 @@ from aquant_ref.claims.borders import PER_CELL, QUANTILES, BorderShape, shapes
 from aquant_ref.claims.tables import of_borders
 from aquant_ref.errors import InputError
 from aquant_ref.ptq.network import LearnedWindow
-from tests.evidence import networks
+from tests.claims import networks
 
 network = networks.network
 windowed = networks.windowed

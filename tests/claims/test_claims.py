@@ -16,7 +16,7 @@ from aquant_ref.claims.learned import learned
 from aquant_ref.cli import main
 from aquant_ref.errors import InputError
 from aquant_ref.ptq.methods import Config, learn, observe
-from tests.evidence import networks
+from tests.claims import networks
 
 inputs = networks.inputs
 

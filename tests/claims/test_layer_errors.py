@@ -18,7 +18,7 @@ from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
 from aquant_ref.quant.border import bordered_codes
-from tests.evidence import networks
+from tests.claims import networks
 
 inputs = networks.inputs
 network = networks.network

@@ -11,10 +11,10 @@ from aquant_ref.claims.overhead import FORMS, overhead
 from aquant_ref.claims.tables import of_overhead
 from aquant_ref.claims.timing import alternately
 from aquant_ref.errors import InputError
-from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, Border
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, BorderSpec
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedWindow
-from tests.evidence import networks
+from tests.claims import networks
 
 inputs = networks.inputs
 network = networks.network
@@ -43,7 +43,7 @@ def test_the_network_is_counted_product_by_product() -> None:
 def test_an_element_wise_border_costs_its_degree_an_element_and_nothing_lowered(
     family: str, degree: int
 ) -> None:
-    cost = border_cost(network(), Border(family))
+    cost = border_cost(network(), BorderSpec(family))
     assert cost.elements == cost.squashes == 2 * 6
     assert cost.multiply_adds == 12 * degree
     assert cost.parameters == 2 * (degree + 1)
@@ -51,7 +51,7 @@ def test_an_element_wise_border_costs_its_degree_an_element_and_nothing_lowered(
 
 
 def test_a_border_of_rows_costs_its_degree_an_element_of_the_windows_or_a_look_up() -> None:
-    cost = border_cost(windowed(LearnedWindow(zeros(4))), Border(granularity="row"))
+    cost = border_cost(windowed(LearnedWindow(zeros(4))), BorderSpec(granularity="row"))
     assert (cost.elements, cost.multiply_adds, cost.squashes) == (ELEMENTS, 2 * ELEMENTS, ELEMENTS)
     assert (cost.parameters, cost.look_ups, cost.table_entries) == (12, ELEMENTS, 4 * WIDE)
     assert cost.table_operations == ELEMENTS
@@ -59,7 +59,7 @@ def test_a_border_of_rows_costs_its_degree_an_element_of_the_windows_or_a_look_u
 
 def test_a_fused_border_costs_two_polynomials_or_two_tables() -> None:
     made = windowed(LearnedWindow(zeros(4), zeros(4)))
-    cost = border_cost(made, Border(granularity="row", fusion="window"))
+    cost = border_cost(made, BorderSpec(granularity="row", fusion="window"))
     assert (cost.multiply_adds, cost.adds, cost.squashes) == (4 * ELEMENTS, ELEMENTS, ELEMENTS)
     assert (cost.look_ups, cost.table_adds, cost.table_entries) == (
         2 * ELEMENTS,
@@ -74,7 +74,7 @@ def test_feedback_costs_two_multiply_adds_a_direction_and_one_for_the_gain(
     rank: int, kept: int
 ) -> None:
     made = windowed(LearnedWindow(zeros(1), feedback=rank))
-    cost = border_cost(made, Border(feedback=rank))
+    cost = border_cost(made, BorderSpec(feedback=rank))
     assert cost.multiply_adds == cost.table_multiply_adds == ELEMENTS * (2 * kept + 1)
     assert cost.parameters == 4 + (4 * kept if kept < 3 else 0)  # gains, and directions
     assert cost.squashes == cost.look_ups == 0
@@ -82,14 +82,14 @@ def test_feedback_costs_two_multiply_adds_a_direction_and_one_for_the_gain(
 
 def test_feedback_over_learned_borders_costs_both() -> None:
     made = windowed(LearnedWindow(zeros(4) + np.float32(0.1), feedback=1))
-    cost = border_cost(made, Border(granularity="row", feedback=1))
+    cost = border_cost(made, BorderSpec(granularity="row", feedback=1))
     assert cost.multiply_adds == ELEMENTS * (2 + 3)
     assert (cost.parameters, cost.look_ups) == (12 + 4 + 4, ELEMENTS)
 
 
 def test_shares_are_of_the_network() -> None:
     own = network_cost(network())
-    percent = result(own, border_cost(network(), Border()))["percent"]
+    percent = result(own, border_cost(network(), BorderSpec()))["percent"]
     assert percent["parameters"] == 100 * 6 / own.parameters
     assert percent["multiply_adds"] == 100 * 24 / own.multiply_adds
     assert percent["table_operations"] == 0

@@ -8,7 +8,7 @@ from aquant_ref.claims.switched import Switched
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedWindow
-from tests.evidence import networks
+from tests.claims import networks
 
 
 @pytest.mark.parametrize("groups", [1, 2])

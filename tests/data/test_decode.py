@@ -129,6 +129,7 @@ def test_orientation_in_exif_is_not_applied() -> None:
 
 def png16(colour: int, channels: int) -> bytes:
     """A PNG of 1x1 pixel with 16 bits a channel, which Pillow does not write."""
+
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + content))
         return struct.pack(">I", len(content)) + kind + content + checksum
@@ -226,9 +227,7 @@ def test_postscript_called_png_starts_no_program(
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert shutil.which("gs") == str(program)
-    content = (
-        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
-    )
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
     for spec, name in (
         (sets.image_folder(tmp_path / "folder"), "val/a/0.png"),
         (sets.cifar10_folders(tmp_path / "cifar10"), "test/frog/0.png"),

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import Graph
 from aquant_ref.ptq import Config, quantize
 from aquant_ref.ptq.placement import layers
@@ -18,7 +18,7 @@ LOGITS = 5  # as many of them may be the bias of a logit, whose unit other logit
 
 
 @cache
-def dead_model(seed: int) -> QuantizedGraph:
+def dead_model(seed: int) -> QuantizedModel:
     """A random graph of which channels, whole layers, and with them tensors and branches are dead.
 
     A channel is dead by its weights, all zero, or by a bias far below what its ReLU lets through.

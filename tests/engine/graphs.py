@@ -17,7 +17,7 @@ import numpy as np
 
 from aquant_ref.errors import AccumulatorOverflow
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
@@ -161,7 +161,7 @@ def random_graph(rng: np.random.Generator) -> Graph:
     return write.finish()
 
 
-def random_model(seed: int) -> QuantizedGraph:
+def random_model(seed: int) -> QuantizedModel:
     """A quantized model on such a graph; one of thousands, whose sum could leave 2^53, is none."""
     rng = np.random.default_rng(seed)
     while True:
@@ -180,7 +180,7 @@ def draw_model(
     ties: bool = False,
     bits: int | None = None,
     signed: bool | None = None,
-) -> QuantizedGraph:
+) -> QuantizedModel:
     """Quantizers and weights for `graph`; codes of so many bits, or of any number."""
     tensors = {
         name: _tensor(rng, graph, name, ties, bits, signed) for name in quantized_tensors(graph)

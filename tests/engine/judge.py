@@ -10,11 +10,11 @@ from aquant_ref import oracle
 from aquant_ref.certification.certificate import certify
 from aquant_ref.engine import Engine
 from aquant_ref.lowering import Lowering, lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.simulate import Simulation
 
 
-def assert_engine_equals_oracle(model: QuantizedGraph, images: np.ndarray) -> dict[str, np.ndarray]:
+def assert_engine_equals_oracle(model: QuantizedModel, images: np.ndarray) -> dict[str, np.ndarray]:
     """On every image; returns what the engine computed."""
     computed = Engine(lower(model)).run(images)
     plain = model.plain()
@@ -29,7 +29,7 @@ def assert_engine_equals_oracle(model: QuantizedGraph, images: np.ndarray) -> di
     return computed
 
 
-def assert_engine_equals_simulation(model: QuantizedGraph, images: np.ndarray) -> None:
+def assert_engine_equals_simulation(model: QuantizedModel, images: np.ndarray) -> None:
     """Every tensor up to the first one that the certificate calls fragile, if that one differs."""
     lowering = Lowering(model)
     computed, simulated = Engine(lowering.program).run(images), Simulation(model).run(images)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.ptq.adaround import nearest_codes
@@ -32,7 +32,7 @@ def residual_network(
     signed: bool = False,
     zero: tuple[int, int] = (0, 0),
     windows: str = "",
-) -> QuantizedGraph:
+) -> QuantizedModel:
     """Stem, one residual block, optional max pool, mean, linear; everything drawn from `seed`.
 
     `signed`: no ReLU between the convolutions of the block, so that its codes have a zero point.
@@ -134,7 +134,7 @@ def _window(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> Lear
     )
 
 
-def tied_network(seed: int) -> QuantizedGraph:
+def tied_network(seed: int) -> QuantizedModel:
     """One whose body.relu1 has thresholds on accumulators that are common: its unit is half of a
     step, its biases are 0 and its borders 1/2.
     """
@@ -144,7 +144,7 @@ def tied_network(seed: int) -> QuantizedGraph:
     return replace(model, layers={**model.layers, "body.conv1": tied})
 
 
-def with_signs(model: QuantizedGraph, signed: bool = True) -> QuantizedGraph:
+def with_signs(model: QuantizedModel, signed: bool = True) -> QuantizedModel:
     """The same quantizers, their codes stored signed, or unsigned; pixels stay as they are."""
 
     def stored(tensor: QuantizedTensor) -> QuantizedTensor:
@@ -157,7 +157,7 @@ def with_signs(model: QuantizedGraph, signed: bool = True) -> QuantizedGraph:
     return other
 
 
-def hard_images(model: QuantizedGraph, count: int, seed: int = 0) -> np.ndarray:
+def hard_images(model: QuantizedModel, count: int, seed: int = 0) -> np.ndarray:
     """All black, all white, checkered, and random images; uint8."""
     shape = model.graph.shapes[INPUT]
     rng = np.random.default_rng(seed)
@@ -167,7 +167,7 @@ def hard_images(model: QuantizedGraph, count: int, seed: int = 0) -> np.ndarray:
     return images
 
 
-def tied(model: QuantizedGraph, fraction_bits: int, seed: int = 0) -> QuantizedGraph:
+def tied(model: QuantizedModel, fraction_bits: int, seed: int = 0) -> QuantizedModel:
     """`model` with scales and borders of fixed point's ties.
 
     Units are power-of-two parts of the step that they are rescaled to, biases half units, borders

@@ -15,7 +15,7 @@ from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from aquant_ref.simulate.simulation import Simulation
@@ -27,15 +27,15 @@ LAYER, TENSOR = MODEL.layers["stem.conv"], MODEL.tensors["stem.relu"]
 SCALE = float(np.float32(TENSOR.scale))
 
 
-def layer(**parts: Any) -> QuantizedGraph:
+def layer(**parts: Any) -> QuantizedModel:
     return replace(MODEL, layers={**MODEL.layers, "stem.conv": replace(LAYER, **parts)})
 
 
-def tensor(**parts: Any) -> QuantizedGraph:
+def tensor(**parts: Any) -> QuantizedModel:
     return replace(MODEL, tensors={**MODEL.tensors, "stem.relu": replace(TENSOR, **parts)})
 
 
-MODELS: dict[str, Callable[[], QuantizedGraph]] = {
+MODELS: dict[str, Callable[[], QuantizedModel]] = {
     "codes in a list": lambda: layer(codes=LAYER.codes.tolist()),
     "masked codes": lambda: layer(codes=np.ma.masked_equal(LAYER.codes, 0)),
     "codes that are reals": lambda: layer(codes=LAYER.codes.astype(float)),
@@ -59,7 +59,7 @@ MODELS: dict[str, Callable[[], QuantizedGraph]] = {
     "a source whose keys are numbers": lambda: replace(MODEL, source={1: 2}),
     "no graph": lambda: replace(MODEL, graph=None),
 }
-MODEL_DOORS: dict[str, Callable[[QuantizedGraph, Path], Any]] = {
+MODEL_DOORS: dict[str, Callable[[QuantizedModel, Path], Any]] = {
     "save": lambda model, path: model.save(path),
     "lower": lambda model, path: lower(model),
     "lower, fixed point": lambda model, path: lower(model, "fixed_point"),
@@ -70,9 +70,7 @@ MODEL_DOORS: dict[str, Callable[[QuantizedGraph, Path], Any]] = {
 
 @pytest.mark.parametrize("wrong", MODELS)
 @pytest.mark.parametrize("door", MODEL_DOORS)
-def test_a_model_whose_parts_cannot_be_so_is_refused(
-    door: str, wrong: str, tmp_path: Path
-) -> None:
+def test_a_model_whose_parts_cannot_be_so_is_refused(door: str, wrong: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         MODEL_DOORS[door](MODELS[wrong](), tmp_path / "model.npz")
     assert "\n" not in str(caught.value)

@@ -14,7 +14,7 @@ from aquant_ref.certification.certificate import certify
 from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import Lowering, lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.ptq import Config, quantize
 from aquant_ref.ptq.free_scales import dead_channels
 from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
@@ -83,7 +83,7 @@ def test_the_dead_networks_have_dead_channels_layers_and_logits() -> None:
 # A channel that is dead among others that are not
 
 
-def small_model(layer: str, bias: float, channel: int | slice = 1) -> QuantizedGraph:
+def small_model(layer: str, bias: float, channel: int | slice = 1) -> QuantizedModel:
     parameters = small.parameters()
     parameters[f"{layer}.weight"][channel] = 0
     parameters[f"{layer}.bias"][channel] = bias

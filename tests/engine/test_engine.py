@@ -21,7 +21,7 @@ from aquant_ref.engine.fast.run import apply
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.lowering import Lowering, lower
 from aquant_ref.lowering.thresholds import CEILINGS, UNREACHED
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.ptq.methods import Config, quantize
 from aquant_ref.simulate import Simulation
@@ -319,7 +319,7 @@ def test_terms_whose_units_are_too_far_apart_are_refused() -> None:
     layer = model.layers["body.shortcut"]
     far = {**model.layers, "body.shortcut": replace(layer, unit=np.ldexp(layer.unit, -70))}
     with pytest.raises(AccumulatorOverflow, match="body.add.acc: its terms have units"):
-        lower(QuantizedGraph(model.graph, far, model.tensors))
+        lower(QuantizedModel(model.graph, far, model.tensors))
 
 
 @pytest.mark.parametrize("count", [3, 40, 300])
@@ -360,7 +360,7 @@ def test_a_certified_layer_agrees_and_every_threshold_is_counted() -> None:
     assert all(single[name].error > 1e6 * c.error for name, c in certificates.items())
 
 
-def tied_network() -> QuantizedGraph:
+def tied_network() -> QuantizedModel:
     """A network whose thresholds lie exactly on accumulators: bias 0 and a border of 1/2."""
     model = networks.residual_network(1, border=False)
     layer, tensor = model.layers["stem.conv"], model.tensors["stem.relu"]
@@ -372,7 +372,7 @@ def tied_network() -> QuantizedGraph:
         np.zeros(4),
     )
     layers = {**model.layers, "stem.conv": tied}
-    return QuantizedGraph(model.graph, layers, model.tensors)
+    return QuantizedModel(model.graph, layers, model.tensors)
 
 
 def test_a_threshold_on_an_accumulator_is_fragile() -> None:
@@ -440,7 +440,7 @@ def test_a_program_and_a_model_come_back_from_their_files(tmp_path: Path) -> Non
     expected = Engine(program).run(images)
     for again in (
         Program.load(tmp_path / "program.npz"),
-        lower(QuantizedGraph.load(tmp_path / "model.npz")),
+        lower(QuantizedModel.load(tmp_path / "model.npz")),
     ):
         result = Engine(again).run(images)
         assert {n: t.tobytes() for n, t in result.items()} == {
@@ -454,7 +454,7 @@ def test_what_has_no_integer_form_is_refused_by_name() -> None:
     model = networks.residual_network(9)
     tensors = {name: t for name, t in model.tensors.items() if name != "body.relu1"}
     with pytest.raises(InputError, match=r"body.relu1"):
-        lower(QuantizedGraph(model.graph, model.layers, tensors))
+        lower(QuantizedModel(model.graph, model.layers, tensors))
 
 
 def test_a_program_of_fewer_classes_than_its_model_is_refused_by_name() -> None:

@@ -19,7 +19,7 @@ from aquant_ref.engine.fast.fixed_point import OPERATIONS
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.lowering import lower
 from aquant_ref.model.fixed_point import scale_of_sum
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.quant.fixed_point import FLOAT_PROFILES, PROFILES, fixed_border
 from tests.engine import graphs, networks
 from tests.engine.test_engine import options
@@ -28,7 +28,7 @@ fraction_bits = st.sampled_from([0, 1, 2, 5, 8, 12, 16])
 
 
 def assert_engine_equals_oracle(
-    model: QuantizedGraph, images: np.ndarray, bits: int, profile: str
+    model: QuantizedModel, images: np.ndarray, bits: int, profile: str
 ) -> None:
     program = lower(model, "fixed_point", fraction_bits=bits, profile=profile)
     computed, plain = Engine(program).run(images), model.plain()
@@ -242,7 +242,7 @@ def test_no_integer_leaves_its_bounds_and_a_rescaled_one_saturates_at_int32() ->
 # What is refused, by name
 
 
-def with_layer(model: QuantizedGraph, name: str, **changes: Any) -> QuantizedGraph:
+def with_layer(model: QuantizedModel, name: str, **changes: Any) -> QuantizedModel:
     layer = replace(model.layers[name], **changes)
     return replace(model, layers={**model.layers, name: layer})
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aquant_ref.engine import Engine, Program
 from aquant_ref.engine.bounds import bounds
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import OPERATIONS
 from aquant_ref.threads import set_threads
@@ -102,7 +102,7 @@ def test_random_models_and_programs_come_back_from_their_files(
     program.save(folder / "program.npz")
     model.save(folder / "model.npz")
     images = networks.hard_images(model, 3, seed)
-    again = QuantizedGraph.load(folder / "model.npz")
+    again = QuantizedModel.load(folder / "model.npz")
     assert again.sha256() == model.sha256()
     assert same(
         Engine(Program.load(folder / "program.npz")).run(images), Engine(program).run(images)

@@ -42,9 +42,7 @@ def test_it_equals_the_fast_engine_on_random_graphs(seed: int) -> None:
 
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), choice=options)
-def test_it_equals_the_fast_engine_on_borders_in_windows(
-    seed: int, choice: dict[str, Any]
-) -> None:
+def test_it_equals_the_fast_engine_on_borders_in_windows(seed: int, choice: dict[str, Any]) -> None:
     model = networks.residual_network(seed, **choice)
     assert_plain_equals_fast(lower(model), networks.hard_images(model, 3, seed))
 

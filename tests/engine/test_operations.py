@@ -16,7 +16,7 @@ from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.instruction import check
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.quant.border import nearest_crossings
@@ -132,7 +132,7 @@ def stored(scale: float, bits: int, zero_point: int = 0, signed: bool = False) -
     return replace(tensor, zero_point=zero_point + tensor.qmin)
 
 
-def with_tensors(model: QuantizedGraph, **tensors: QuantizedTensor) -> QuantizedGraph:
+def with_tensors(model: QuantizedModel, **tensors: QuantizedTensor) -> QuantizedModel:
     changed = {f"all.{name}": tensor for name, tensor in tensors.items()}
     return replace(model, tensors={**model.tensors, **changed})
 

@@ -18,7 +18,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.experiments import artifacts
 from aquant_ref.formats import native
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.ptq import observers
 from tests.engine import networks
 
@@ -84,7 +84,7 @@ def test_a_program_of_another_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_program_is_not_run_on_images_of_other_classes(tmp_path: Path) -> None:
     model = networks.residual_network(1)
-    model = QuantizedGraph(model.graph, model.layers, model.tensors, {"classes": ["a", "b", "c"]})
+    model = QuantizedModel(model.graph, model.layers, model.tensors, {"classes": ["a", "b", "c"]})
     model.save(tmp_path / "model.npz")
     lower(model).save(tmp_path / "program.npz")
     images = data.Images(np.zeros((4, 2, 4, 3), np.uint8), np.zeros(4, int), ("x", "y"), "set")
@@ -342,7 +342,7 @@ def test_a_model_whose_classes_are_no_names_is_refused(
     meta["source"]["classes"] = classes
     native.save(tmp_path / "model.npz", "model", meta=meta, arrays=arrays)
     meta, arrays = native.load(job / "program.npz", "program")
-    meta["source"]["model_sha256"] = QuantizedGraph.load(tmp_path / "model.npz").sha256()
+    meta["source"]["model_sha256"] = QuantizedModel.load(tmp_path / "model.npz").sha256()
     native.save(tmp_path / "program.npz", "program", meta=meta, arrays=arrays)
     said = refused(capsys, "run", tmp_path, "--data", "shapes")
     assert "model.npz: its classes are not a list of names" in said

@@ -6,7 +6,7 @@ import numpy as np
 
 from aquant_ref.experiments.evaluate import effect_of_snap
 from aquant_ref.ptq.snap import largest_change, snap
-from tests.evidence import networks
+from tests.claims import networks
 
 
 def test_the_largest_change_of_the_snap_is_found_wherever_it_is() -> None:

@@ -15,7 +15,7 @@ from aquant_ref.lowering import lower
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
-from tests.evidence import networks
+from tests.claims import networks
 
 CLONE = Path(__file__).resolve().parents[2]
 FILES = sorted((CLONE / "reference_models" / "results" / "fixed_point").glob("*.json"))

@@ -66,9 +66,7 @@ def test_a_set_of_fewer_classes_than_nameless_weights_have_is_told(
     monkeypatch.setitem(reference_models.MODELS, "resnet8", taken)
     spec = sets.idx_plain(tmp_path / "six")
     said: list[str] = []
-    Inputs.load(
-        "resnet8", spec, images=4, seed=0, weights=str(tmp_path / "w.npz"), say=said.append
-    )
+    Inputs.load("resnet8", spec, images=4, seed=0, weights=str(tmp_path / "w.npz"), say=said.append)
     assert len(said) == 1
     assert said[0].startswith(f"{spec}: has 6 classes, the model 10 without names; top-1 means")
 

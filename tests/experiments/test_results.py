@@ -18,7 +18,7 @@ from aquant_ref.experiments.origin import EDITION, Origin
 from aquant_ref.formats import measured
 from aquant_ref.ptq import Config, nearest
 
-FOLDER = Path(__file__).resolve().parent.parent / "reference_models" / "results"
+FOLDER = Path(__file__).resolve().parents[2] / "reference_models" / "results"
 FILES = sorted(FOLDER.glob("*.json"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 

@@ -342,9 +342,7 @@ def test_a_training_does_not_go_on_from_that_of_other_images_seed_or_recipe(
 def test_two_trainings_to_one_file_come_one_after_the_other(place: Place) -> None:
     """Past bug: both wrote one checkpoint, and the one that ended last did not find it."""
     command = [sys.executable, "-m", "tests.tiny", *train(place)]
-    processes = [
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in processes:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error

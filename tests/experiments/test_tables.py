@@ -13,7 +13,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.experiments import exactness, fraction_bits, results
 from aquant_ref.formats import measured
 
-RESULTS = Path(__file__).parent.parent / "reference_models" / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "reference_models" / "results"
 
 
 def shown(path: Path) -> str:

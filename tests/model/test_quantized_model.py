@@ -10,7 +10,7 @@ import pytest
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from tests.engine import networks
 
 Change = Callable[[dict[str, Any], dict[str, Any]], Any]
@@ -154,13 +154,13 @@ WINDOWS: dict[str, tuple[str, Change, str]] = {
 }
 
 
-def refusal(model: QuantizedGraph, change: Change, path: Path) -> str:
+def refusal(model: QuantizedModel, change: Change, path: Path) -> str:
     model.save(path)
     meta, arrays = native.load(path, "model")
     change(meta, arrays)
     native.save(path, "model", meta=meta, arrays=arrays)
     with pytest.raises(InputError, match=r"model.npz: is not a quantized model") as error:
-        QuantizedGraph.load(path)
+        QuantizedModel.load(path)
     return str(error.value)
 
 
@@ -186,7 +186,7 @@ def test_a_border_that_makes_no_sense_is_refused(tmp_path: Path, name: str) -> N
 def test_a_model_comes_back_from_its_file(tmp_path: Path, windows: str, signed: bool) -> None:
     model = networks.residual_network(4, pool=True, signed=signed, windows=windows, zero=(3, 116))
     model.save(tmp_path / "model.npz")
-    again = QuantizedGraph.load(tmp_path / "model.npz")
+    again = QuantizedModel.load(tmp_path / "model.npz")
     assert again.sha256() == model.sha256()
     again.save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "model.npz").read_bytes()
@@ -204,7 +204,7 @@ def test_a_file_from_before_polynomials_were_stored_still_loads_and_keeps_its_di
     del meta["squash"]
     arrays = {name: a for name, a in arrays.items() if not name.endswith("/coefficients")}
     native.save(tmp_path / "old.npz", "model", meta=meta, arrays=arrays)
-    again = QuantizedGraph.load(tmp_path / "old.npz")
+    again = QuantizedModel.load(tmp_path / "old.npz")
     assert again.sha256() == old.sha256() == native.digest(meta, arrays) != model.sha256()
 
 

@@ -91,9 +91,7 @@ def shared(net: Network) -> str:
         (shared, "'add_1', a add"),
     ],
 )
-def test_a_batch_norm_that_can_move_neither_way_is_refused_by_name(
-    body: Body, reader: str
-) -> None:
+def test_a_batch_norm_that_can_move_neither_way_is_refused_by_name(body: Body, reader: str) -> None:
     graph = network(body)
     with pytest.raises(InputError, match=r"^batch_norm_1: cannot be folded: .*" + reader):
         fold(graph, drawn(graph))

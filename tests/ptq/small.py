@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.ptq import Config
@@ -72,7 +72,7 @@ def images(count: int = 24) -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (count, 2, 5, 6)).astype(np.uint8)
 
 
-def same(a: QuantizedGraph, b: QuantizedGraph) -> bool:
+def same(a: QuantizedModel, b: QuantizedModel) -> bool:
     """Whether two models are equal to the last bit."""
     assert a.layers.keys() == b.layers.keys()
     assert a.tensors.keys() == b.tensors.keys()

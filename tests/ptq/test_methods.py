@@ -15,14 +15,14 @@ from aquant_ref import oracle
 from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import FeedbackBorder
-from aquant_ref.ptq import METHODS, Border, Config, observe, quantize
+from aquant_ref.ptq import METHODS, BorderSpec, Config, observe, quantize
 from aquant_ref.ptq.border_spec import CHOICES
 from aquant_ref.ptq.closed_form import _fit, closed_form
 from aquant_ref.ptq.methods import feed_back, learn
 from aquant_ref.ptq.network import Quantizers
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WindowBorder, nearest_window
 from aquant_ref.simulate import Simulation
@@ -36,7 +36,7 @@ FORMS = [
 ]
 
 
-def made(method: str, **options: Any) -> QuantizedGraph:
+def made(method: str, **options: Any) -> QuantizedModel:
     config = replace(CONFIG, method=method, **options)
     return quantize(small.graph(), small.parameters(), small.images(), config)
 
@@ -44,7 +44,7 @@ def made(method: str, **options: Any) -> QuantizedGraph:
 cached = lru_cache(made)
 
 
-def runs(model: QuantizedGraph) -> dict[str, np.ndarray]:
+def runs(model: QuantizedModel) -> dict[str, np.ndarray]:
     """The simulation of `model`, all of it finite; equal to the engine where there is one."""
     images = small.images(6)
     codes = Simulation(model).run(images)
@@ -72,7 +72,7 @@ def test_every_method_gives_a_network_that_runs(method: str, weight_bits: int) -
 
 @pytest.mark.parametrize("text", FORMS)
 def test_every_form_of_the_border_is_learned_and_runs(text: str) -> None:
-    form = Border.parse(text)
+    form = BorderSpec.parse(text)
     model = made("aquant", border=text)
     runs(model)
     if not form.windowed:
@@ -98,7 +98,7 @@ def test_a_learned_border_with_feedback_runs(text: str) -> None:
     model = made("aquant", border=text)
     runs(model)
     ranks = {name: each.rank for name, each in model.windows.items()}
-    wanted = Border.parse(text).feedback
+    wanted = BorderSpec.parse(text).feedback
     assert ranks["body.conv1"] == min(wanted, 4)
     assert ranks["inverted.depth"] == 1  # a group of its own has one output
 
@@ -106,7 +106,7 @@ def test_a_learned_border_with_feedback_runs(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "row", "tensor/linear", "window", "tensor/window", "sigmoid"])
 def test_a_closed_form_has_the_granularity_that_it_is_asked_for(text: str) -> None:
     network = observed()
-    form = Border.parse(text, Border(squash="clip"))
+    form = BorderSpec.parse(text, BorderSpec(squash="clip"))
     closed_form(network, small.graph().to_float(small.images()), form)
     if not form.windowed:
         found = {n: len(t.coefficients) for n, t in network.tensors.items() if bent(t)}
@@ -132,7 +132,7 @@ def test_a_closed_form_too_steep_for_one_crossing_is_fitted_with_a_lower_degree(
     wanted[:, 0, 0, 0] = 9 - 5 * t
     wanted[:, 1, 0, 0] = gentle - 0.1 * gentle**2
     block = small.graph().blocks()[1]
-    form = Border(squash="clip")
+    form = BorderSpec(squash="clip")
     _fit(network, block, "stem.relu", form, arriving * scale, wanted * scale)
     coefficients = network.tensors["stem.relu"].coefficients
     assert coefficients[0] == pytest.approx([(t - wanted[:, 0, 0, 0]).mean(), 0, 0])
@@ -160,7 +160,7 @@ def test_a_coefficient_that_the_family_has_not_stays_zero(family: str, rest: str
     learned = [t.coefficients for t in network.tensors.values() if bent(t)]
     for each in network.windows.values():
         learned += [each.coefficients, each.fusion]
-    columns = Border(family).columns
+    columns = BorderSpec(family).columns
     assert len(learned) >= 6
     for coefficients in learned:
         assert coefficients[:, :columns].any(axis=0).all()
@@ -369,7 +369,7 @@ def test_two_runs_with_one_seed_give_the_same_bytes(method: str) -> None:
 def test_a_pass_that_is_none_is_refused() -> None:
     for field, value in (("unit", "network"), ("beta_schedule", "step"), ("mask", "none")):
         with pytest.raises(InputError, match=f"{field}: no '{value}'"):
-            Pass("a pass", 1, **{field: value})
+            ReconstructionPass("a pass", 1, **{field: value})
 
 
 @pytest.mark.parametrize("border", ["row/feedback8", "linear", "window"])

@@ -17,7 +17,7 @@ from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import lower
 from aquant_ref.ptq import METHODS, observe, observers, quantize
-from aquant_ref.ptq.pass_config import Pass
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate import Simulation
@@ -218,7 +218,7 @@ def test_an_error_that_is_not_finite_from_the_start_has_no_last_one() -> None:
     images = graph.to_float(small.images())
     network = observe(graph, small.parameters(), images, small.CONFIG)
     network.parameters["body.conv2.bias"][:] = np.inf
-    settings = Pass("a pass", 2, batch=8)
+    settings = ReconstructionPass("a pass", 2, batch=8)
     with np.errstate(invalid="ignore"), pytest.raises(InputError) as caught:
         run_pass(network, images, settings, seed=(0,))
     assert caught.match(r"^body: learning diverged in pass 'a pass', iteration 0: the error")
@@ -231,7 +231,7 @@ def test_the_last_step_of_all_is_looked_at_as_well() -> None:
     graph = small.graph()
     images = graph.to_float(small.images())
     network = observe(graph, small.parameters(), images, small.CONFIG)
-    settings = Pass("a pass", 1, batch=8, biases=True, bias_rate=1e30)
+    settings = ReconstructionPass("a pass", 1, batch=8, biases=True, bias_rate=1e30)
     with pytest.raises(InputError, match=r"body: learning diverged .* iteration 0: the error"):
         run_pass(network, images, settings, seed=(0,))
 

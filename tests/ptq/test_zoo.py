@@ -14,7 +14,7 @@ from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import Graph
 from aquant_ref.ptq import METHODS, Config, observe, quantize
 from tests.ptq import zoo
@@ -32,7 +32,7 @@ CASES += [("a_hidden_linear_layer", method) for method in METHODS]
 def whole_way(graph: Graph, config: Config, folder: Path) -> None:
     model = quantize(graph, zoo.parameters(graph), zoo.images(), config)
     model.save(folder / "model.npz")
-    assert QuantizedGraph.load(folder / "model.npz").sha256() == model.sha256()
+    assert QuantizedModel.load(folder / "model.npz").sha256() == model.sha256()
     if config.not_lowered():
         simulation_of(model, Program((1, 1, 1), ())).run(zoo.images())
         return

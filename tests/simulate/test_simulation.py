@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aquant_ref import oracle
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.simulate import Simulation
 from tests.engine import networks
 
@@ -62,7 +62,7 @@ def test_the_tensors_that_are_read_in_windows_have_wide_codes() -> None:
 def test_a_model_with_windows_comes_back_from_its_file(windows: str, tmp_path: Path) -> None:
     model = networks.residual_network(5, windows=windows)
     model.save(tmp_path / "model.npz")
-    again = QuantizedGraph.load(tmp_path / "model.npz")
+    again = QuantizedModel.load(tmp_path / "model.npz")
     images = networks.hard_images(model, 4)
     one, two = Simulation(model).run(images), Simulation(again).run(images)
     assert all(one[name].tobytes() == two[name].tobytes() for name in one)

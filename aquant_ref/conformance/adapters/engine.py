@@ -14,7 +14,7 @@ from aquant_ref.conformance.cases.family import Array
 from aquant_ref.conformance.contract import LAYER_VARIATIONS
 from aquant_ref.engine.fast.fixed_point import OPERATIONS
 from aquant_ref.engine.fast.run import threshold_codes
-from aquant_ref.engine.instruction import NEVER, Instruction
+from aquant_ref.engine.instruction import NEVER_LIFT, Instruction
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import border_round, rule
 from aquant_ref.quant.window import LIFT_LIMIT
@@ -116,7 +116,7 @@ def _border(*, t: int, c0: int, c1: int, c2: int, lift: int, **numbers: int) -> 
     bits, zero = numbers["fraction_bits"], numbers["zero_point"]
     ends = (numbers["low"] >> bits) + zero, -(-numbers["high"] >> bits) + zero
     table = np.full(1 << bits, lift, np.int32)
-    table[0] = NEVER
+    table[0] = NEVER_LIFT
     arrays = {"coefficients": np.array([[c0, c1, c2]], np.int32), "lift": table}
     attributes = {**numbers, "least": ends[0], "largest": ends[1]}
     step = Instruction("border", "border", ("t",), attributes, arrays)

@@ -8,13 +8,13 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
-from aquant_ref.conformance.draw import Array, One
+from aquant_ref.conformance.draw import Array, CaseRandom
 from aquant_ref.conformance.selection import Selection
 
 Scales = tuple[float, float, float]
 
 
-def _row(one: One, ends: tuple[int, int], scales: Scales) -> Row:
+def _row(one: CaseRandom, ends: tuple[int, int], scales: Scales) -> Row:
     shape = one.pick((1, 2, 3)), *sizes(one)
     return {
         "a": image(one, *ends, *shape),
@@ -30,7 +30,7 @@ def _row(one: One, ends: tuple[int, int], scales: Scales) -> Row:
     }
 
 
-def _ties(one: One, selection: Selection, *, beside: int = 0) -> Row:
+def _ties(one: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
     """In steps of b, a's is `factor` and the result's 2*half: b makes the sum half*(2k + 1)."""
     factor, half = (2 * one.integer(0, 3) + 1 for _ in range(2))
     unit = float(np.ldexp(1.0, one.integer(-12, -4)))
@@ -43,7 +43,7 @@ def _ties(one: One, selection: Selection, *, beside: int = 0) -> Row:
     return {**row, "b": np.clip(tie - centred + row["b_zero"] + beside * away, *ends)}
 
 
-def _halves(one: One, selection: Selection) -> Row:
+def _halves(one: CaseRandom, selection: Selection) -> Row:
     """Both terms a little below 1/2 of a step: their sum is rounded up, each of them down."""
     unit, step = scale(one), one.integer(3, 9)
     ends = code_range(one, selection)
@@ -55,7 +55,7 @@ def _halves(one: One, selection: Selection) -> Row:
     return row
 
 
-def _opposite(one: One, selection: Selection) -> Row:
+def _opposite(one: CaseRandom, selection: Selection) -> Row:
     """Each term is outside the range of the result, their sum inside."""
     unit = scale(one)
     ends = code_range(one, selection)
@@ -64,7 +64,7 @@ def _opposite(one: One, selection: Selection) -> Row:
     return {**row, "b": np.clip(row["b_zero"] + inverse, *ends)}
 
 
-def _random(one: One, selection: Selection, *, relu: bool = False) -> Row:
+def _random(one: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
     scales = scale(one, -8, -5), scale(one, -8, -5), scale(one, -7, -4)
     row = _row(one, code_range(one, selection), scales)
     return {**row, "qmin": row["zero_point"]} if relu else row

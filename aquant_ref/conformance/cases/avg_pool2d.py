@@ -9,12 +9,12 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
-from aquant_ref.conformance.draw import One
+from aquant_ref.conformance.draw import CaseRandom
 from aquant_ref.conformance.selection import Selection
 
 
 def pool_parts(
-    one: One,
+    one: CaseRandom,
     ends: tuple[int, int],
     *,
     size: tuple[int, int] | None = None,
@@ -36,7 +36,7 @@ def pool_parts(
     }
 
 
-def _row(one: One, ends: tuple[int, int], x_scale: float, out: float, **given: Any) -> Row:
+def _row(one: CaseRandom, ends: tuple[int, int], x_scale: float, out: float, **given: Any) -> Row:
     count_padding = given.pop("count_padding", None)
     return {
         **pool_parts(one, ends, **given),
@@ -50,7 +50,7 @@ def _row(one: One, ends: tuple[int, int], x_scale: float, out: float, **given: A
     }
 
 
-def _ties(one: One, selection: Selection, *, beside: int = 0) -> Row:
+def _ties(one: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
     """The first pixel of each window makes its sum `count` * (2k + 1), in steps of half a code."""
     unit = scale(one)
     ends = code_range(one, selection)
@@ -66,7 +66,7 @@ def _ties(one: One, selection: Selection, *, beside: int = 0) -> Row:
     return row
 
 
-def _odd_count(one: One, selection: Selection) -> Row:
+def _odd_count(one: CaseRandom, selection: Selection) -> Row:
     """Sums on both sides of count * (k + 1/2): with an odd count no mean is a tie."""
     unit = scale(one)
     ends = code_range(one, selection)
@@ -79,7 +79,7 @@ def _odd_count(one: One, selection: Selection) -> Row:
     return row
 
 
-def _padded(one: One, selection: Selection, *, count_padding: int) -> Row:
+def _padded(one: CaseRandom, selection: Selection, *, count_padding: int) -> Row:
     unit = scale(one)
     padding = one.pick(((1, 1, 1, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 1)))
     return _row(
@@ -95,7 +95,7 @@ def _padded(one: One, selection: Selection, *, count_padding: int) -> Row:
     )
 
 
-def _apart(one: One, selection: Selection) -> Row:
+def _apart(one: CaseRandom, selection: Selection) -> Row:
     """Windows that overlap, leave pixels out, or have gaps inside."""
     stride, dilation = one.pick((((1, 2), (1, 1)), ((2, 1), (1, 2)), ((1, 3), (2, 1))))
     return _row(
@@ -109,20 +109,20 @@ def _apart(one: One, selection: Selection) -> Row:
     )
 
 
-def _random(one: One, selection: Selection, *, relu: bool = False) -> Row:
+def _random(one: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
     scales = scale(one, -8, -6), scale(one, -8, -6)
     row = _row(one, code_range(one, selection), *scales)
     return {**row, "qmin": row["zero_point"]} if relu else row
 
 
-def _ends(one: One, selection: Selection) -> Row:
+def _ends(one: CaseRandom, selection: Selection) -> Row:
     unit = scale(one)
     row = _row(one, code_range(one, selection), unit, unit)
     row["x"][:] = row["qmin"] if one.integer(0, 1) else row["qmax"]
     return row
 
 
-def empty_window(one: One, selection: Selection) -> Row:
+def empty_window(one: CaseRandom, selection: Selection) -> Row:
     """A window that meets padding alone."""
     ends = code_range(one, selection)
     return _row(

@@ -17,7 +17,7 @@ from aquant_ref.conformance.draw import Array, Draw
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.quant import multiplier
 from aquant_ref.quant.fixed_point import TAU_BITS
-from aquant_ref.quant.window import LIFT_LIMIT, NEVER
+from aquant_ref.quant.window import LIFT_LIMIT, NEVER_LIFT
 
 FRACTION_BITS = (0, 1, 4, 8, 12)
 ONE = 1 << 16  # coefficients and lift have 16 fraction bits
@@ -47,7 +47,10 @@ def _finished(columns: Columns, lift: Array) -> Columns:
     fraction = np.clip(columns["t"], columns["low"], columns["high"]) & (
         (1 << columns["fraction_bits"]) - 1
     )
-    return {**columns, "lift": np.where(fraction == 0, NEVER, np.clip(lift, NEVER + 1, -NEVER))}
+    return {
+        **columns,
+        "lift": np.where(fraction == 0, NEVER_LIFT, np.clip(lift, NEVER_LIFT + 1, -NEVER_LIFT)),
+    }
 
 
 def _polynomial(c: Columns) -> Array:

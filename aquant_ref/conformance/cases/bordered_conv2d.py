@@ -16,13 +16,13 @@ from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import accumulators, conv_parts
 from aquant_ref.conformance.cases.layer_scales import exact_units, spread_of
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
-from aquant_ref.conformance.draw import Array, One
+from aquant_ref.conformance.draw import Array, CaseRandom
 from aquant_ref.conformance.selection import Selection
 
 PARTS = 64  # of a step, in which borders are drawn
 
 
-def _drawn(one: One, *, relu: int = 0, **given: Any) -> tuple[Row, Array]:
+def _drawn(one: CaseRandom, *, relu: int = 0, **given: Any) -> tuple[Row, Array]:
     """A case with any crossings, and its elements (O, positions) in steps, before a ReLU."""
     bits = one.pick((2, 2, 4))
     low, high = one.pick(((0, 15), (-8, 7), (0, 255)))
@@ -43,7 +43,7 @@ def _drawn(one: One, *, relu: int = 0, **given: Any) -> tuple[Row, Array]:
     return row, (acc + bias[:, None]) * np.ldexp(factors * 1.0, -shifts)[:, None]
 
 
-def _at(one: One, selection: Selection, *, beyond: bool = False, **given: Any) -> Row:
+def _at(one: CaseRandom, selection: Selection, *, beyond: bool = False, **given: Any) -> Row:
     """One crossing of each channel is an element, or just above it."""
     row, t = _drawn(one, **given)
     crossings = row["crossings"]
@@ -59,12 +59,12 @@ def _at(one: One, selection: Selection, *, beyond: bool = False, **given: Any) -
     return row
 
 
-def _any(one: One, selection: Selection, **given: Any) -> Row:
+def _any(one: CaseRandom, selection: Selection, **given: Any) -> Row:
     row, _ = _drawn(one, **given)
     return row
 
 
-def _nearest(one: One, selection: Selection) -> Row:
+def _nearest(one: CaseRandom, selection: Selection) -> Row:
     """Borders of 1/2, and elements that are ties."""
     row, _ = _drawn(one)
     crossings = row["crossings"]
@@ -77,7 +77,7 @@ def _nearest(one: One, selection: Selection) -> Row:
     return row
 
 
-def _channels(one: One, selection: Selection) -> Row:
+def _channels(one: CaseRandom, selection: Selection) -> Row:
     """Borders near 0 in one channel and near 1 in the next."""
     row, _ = _drawn(one)
     cells = np.ceil(row["crossings"]) - 1

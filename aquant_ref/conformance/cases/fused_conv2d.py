@@ -15,15 +15,15 @@ import numpy as np
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import conv_parts
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
-from aquant_ref.conformance.draw import Array, One
-from aquant_ref.conformance.expected.tables import NEVER
+from aquant_ref.conformance.draw import Array, CaseRandom
+from aquant_ref.conformance.expected.tables import NEVER_LIFT
 from aquant_ref.conformance.selection import Selection
 
 PARTS = 4  # of a step
 ONE = 1 << 16  # fractions of lift and fusion
 
 
-def _row(one: One, *, bits: int = 2, **given: Any) -> Row:
+def _row(one: CaseRandom, *, bits: int = 2, **given: Any) -> Row:
     """Any tables; the wide code of zero is where `zero` is."""
     wide = (2**bits - 1) * PARTS
     parts = conv_parts(one, (0, wide), **given)
@@ -31,7 +31,7 @@ def _row(one: One, *, bits: int = 2, **given: Any) -> Row:
     outputs, members, kh, kw = parts["weight"].shape
     rows = len(parts["x"]) * kh * kw
     lift = one.integers(-ONE // 2, ONE // 2, (rows, wide + 1))
-    lift[:, ::PARTS] = NEVER
+    lift[:, ::PARTS] = NEVER_LIFT
     return {
         "u": parts["x"],
         "pad_code": zero * PARTS,
@@ -44,7 +44,7 @@ def _row(one: One, *, bits: int = 2, **given: Any) -> Row:
     }
 
 
-def _any(one: One, selection: Selection, **given: Any) -> Row:
+def _any(one: CaseRandom, selection: Selection, **given: Any) -> Row:
     return _row(one, **given)
 
 
@@ -56,28 +56,28 @@ def _window_sums(row: Row) -> tuple[Array, Array]:
     return wide, row["fusion"][places, wide].sum(axis=1)
 
 
-def _at_lift(one: One, selection: Selection, *, step: int) -> Row:
+def _at_lift(one: CaseRandom, selection: Selection, *, step: int) -> Row:
     """In the first window lift is the sum of fusion in each row, or one less."""
     row = _row(one)
     wide, total = _window_sums(row)
     places = np.arange(wide.size).reshape(wide.shape)
-    moved = np.where(wide % PARTS == 0, NEVER, total[:, None] + step)
+    moved = np.where(wide % PARTS == 0, NEVER_LIFT, total[:, None] + step)
     row["lift"][places, wide] = moved
     return row
 
 
-def _unfused(one: One, selection: Selection) -> Row:
+def _unfused(one: CaseRandom, selection: Selection) -> Row:
     """A border for each row of the im2col matrix: `codes` alone."""
     row = _row(one)
     rows, entries = row["lift"].shape
     up = (np.arange(entries) % PARTS) > one.integers(0, PARTS - 1, (rows, entries))
     row["codes"] = np.arange(entries) // PARTS + up
-    row["lift"] = np.full((1, entries), NEVER)
+    row["lift"] = np.full((1, entries), NEVER_LIFT)
     row["fusion"] = np.zeros((1, entries), np.int64)
     return row
 
 
-def _one_row(one: One, selection: Selection) -> Row:
+def _one_row(one: CaseRandom, selection: Selection) -> Row:
     """One row of each table for all."""
     row = _row(one)
     return {**row, "lift": row["lift"][:1], "fusion": row["fusion"][:1]}

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from aquant_ref.conformance.cases.tensors import Row, image, odd, sizes
-from aquant_ref.conformance.draw import Array, One
+from aquant_ref.conformance.draw import Array, CaseRandom
 from aquant_ref.conformance.expected.layers import convolved
 from aquant_ref.oracle import linear as product
 
 
-def weights(one: One, qmin: int, qmax: int, *shape: int) -> Array:
+def weights(one: CaseRandom, qmin: int, qmax: int, *shape: int) -> Array:
     """Signed weights of at most 8 bits, the ends among them."""
     end = 1 << min((qmax - qmin).bit_length(), 8) - 1
     return image(one, -end, end - 1, *shape)
 
 
 def conv_parts(
-    one: One,
+    one: CaseRandom,
     ends: tuple[int, int],
     *,
     depthwise: bool = False,
@@ -50,7 +50,7 @@ def conv_parts(
     return row if depthwise else {**row, "groups": groups}
 
 
-def linear_parts(one: One, ends: tuple[int, int]) -> Row:
+def linear_parts(one: CaseRandom, ends: tuple[int, int]) -> Row:
     """Codes, zero point and weights of a linear layer, with other numbers of inputs and outputs."""
     inputs, outputs = one.pick(((5, 3), (3, 4), (7, 2), (2, 5), (9, 4)))
     return {

@@ -10,7 +10,7 @@ import numpy as np
 
 from aquant_ref.conformance.cases.layer_parts import accumulators
 from aquant_ref.conformance.cases.tensors import Row, odd, scale, snapped
-from aquant_ref.conformance.draw import Array, One
+from aquant_ref.conformance.draw import Array, CaseRandom
 from aquant_ref.conformance.selection import Selection
 
 ACC_MAX = 2**31 - 1
@@ -22,7 +22,7 @@ def spread_of(acc: Array) -> int:
 
 
 def exact_units(
-    one: One, spread: int, steps: int, outputs: int, *, alike: bool = False
+    one: CaseRandom, spread: int, steps: int, outputs: int, *, alike: bool = False
 ) -> tuple[Row, Array, Array]:
     """Scales with M = factor / 2^shift exactly: these, and factor and shift of each channel."""
     factors = one.integers(0, 1 if steps >= 15 else 0, (outputs,)) * 2 + 1
@@ -41,14 +41,14 @@ def exact_units(
     return scales, factors, shifts
 
 
-def _alike(one: One, selection: Selection) -> bool:
+def _alike(one: CaseRandom, selection: Selection) -> bool:
     """Whether the scales of all channels are one; whether the layer may have one for each."""
     return one.pick(selection.granularity) == "tensor"
 
 
 def tied(
     row: Row,
-    one: One,
+    one: CaseRandom,
     selection: Selection,
     ends: tuple[int, int],
     *,
@@ -94,7 +94,7 @@ def finished(row: Row, scales: Row, bias: Array, zero: int, ends: tuple[int, int
 
 def scaled(
     row: Row,
-    one: One,
+    one: CaseRandom,
     selection: Selection,
     ends: tuple[int, int],
     *,
@@ -115,7 +115,9 @@ def scaled(
     )
 
 
-def at_end(row: Row, one: One, selection: Selection, ends: tuple[int, int], beyond: int = 0) -> Row:
+def at_end(
+    row: Row, one: CaseRandom, selection: Selection, ends: tuple[int, int], beyond: int = 0
+) -> Row:
     """An accumulator of each channel is the first or last int32, or so many steps beyond it."""
     acc, zero = accumulators(row), odd(one, *ends)
     scales, _, _ = exact_units(

@@ -15,7 +15,7 @@ from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import conv_parts, linear_parts
 from aquant_ref.conformance.cases.layer_scales import at_end, scaled, tied
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd
-from aquant_ref.conformance.draw import One
+from aquant_ref.conformance.draw import CaseRandom
 from aquant_ref.conformance.selection import Selection
 
 Parts = Callable[..., Row]
@@ -23,13 +23,13 @@ Finish = Callable[..., Row]
 
 
 def _layer(
-    one: One, selection: Selection, *, parts: Parts, finish: Finish = scaled, **geometry: Any
+    one: CaseRandom, selection: Selection, *, parts: Parts, finish: Finish = scaled, **geometry: Any
 ) -> Row:
     ends = code_range(one, selection)
     return finish(parts(one, ends, **geometry), one, selection, ends)
 
 
-def _edge(one: One, selection: Selection, *, parts: Parts) -> Row:
+def _edge(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     """An image smaller than its kernel."""
     return _layer(
         one,
@@ -41,7 +41,7 @@ def _edge(one: One, selection: Selection, *, parts: Parts) -> Row:
     )
 
 
-def _sides(one: One, selection: Selection, *, parts: Parts) -> Row:
+def _sides(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     return _layer(
         one,
         selection,
@@ -50,22 +50,22 @@ def _sides(one: One, selection: Selection, *, parts: Parts) -> Row:
     )
 
 
-def _strides(one: One, selection: Selection, *, parts: Parts) -> Row:
+def _strides(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     stride = one.pick(((1, 2), (2, 1), (3, 2), (2, 3)))
     return _layer(one, selection, parts=parts, size=one.pick(((5, 6), (6, 5))), stride=stride)
 
 
-def _dilations(one: One, selection: Selection, *, parts: Parts) -> Row:
+def _dilations(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     dilation = one.pick(((1, 2), (2, 1), (2, 3), (3, 2)))
     size = one.pick(((5, 4), (4, 5)))
     return _layer(one, selection, parts=parts, size=size, kernel=(2, 2), dilation=dilation)
 
 
-def _groups(one: One, selection: Selection, *, parts: Parts) -> Row:
+def _groups(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     return _layer(one, selection, parts=parts, size=(2, 3), groups=one.pick((2, 3)))
 
 
-def _weight_zero(one: One, selection: Selection, *, parts: Parts) -> Row:
+def _weight_zero(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     """Weights are codes with a zero point of their own, one for each channel."""
     ends = code_range(one, selection)
     row = parts(one, ends)
@@ -76,7 +76,7 @@ def _weight_zero(one: One, selection: Selection, *, parts: Parts) -> Row:
     return scaled(row, one, selection, ends)
 
 
-def _type_ends(one: One, selection: Selection, *, parts: Parts) -> Row:
+def _type_ends(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     """All codes and weights at one of their ends, neighbours mostly at the same."""
     ends = code_range(one, selection)
     row = parts(one, ends)
@@ -88,7 +88,7 @@ def _type_ends(one: One, selection: Selection, *, parts: Parts) -> Row:
     return scaled(row, one, selection, ends)
 
 
-def _relu(one: One, selection: Selection, *, parts: Parts, six: bool = False) -> Row:
+def _relu(one: CaseRandom, selection: Selection, *, parts: Parts, six: bool = False) -> Row:
     row = _layer(one, selection, parts=parts)
     row["qmin"] = row["zero_point"]
     if six:

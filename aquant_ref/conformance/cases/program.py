@@ -15,9 +15,9 @@ import numpy as np
 from aquant_ref import oracle
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.tensors import Row, by_case
-from aquant_ref.conformance.draw import One
+from aquant_ref.conformance.draw import CaseRandom
 from aquant_ref.conformance.expected.programs import OPERATIONS
-from aquant_ref.conformance.expected.tables import NEVER
+from aquant_ref.conformance.expected.tables import NEVER_LIFT
 from aquant_ref.conformance.selection import Selection
 
 NO_PADDING = [[0, 0], [0, 0]]
@@ -28,7 +28,7 @@ FRACTION_BITS = 4
 class Builder:
     """A program in the making, and the tensors that it has made of its image so far."""
 
-    def __init__(self, one: One, shape: tuple[int, int, int] = (2, 3, 4)) -> None:
+    def __init__(self, one: CaseRandom, shape: tuple[int, int, int] = (2, 3, 4)) -> None:
         self.one = one
         self.steps: list[dict[str, Any]] = []
         self.image = one.integers(0, 255, shape)
@@ -106,21 +106,21 @@ class Builder:
         return {"image": self.image, "program": self.steps}
 
 
-def _chain(one: One, selection: Selection) -> Row:
+def _chain(one: CaseRandom, selection: Selection) -> Row:
     add = Builder(one)
     x = add.threshold(add.conv2d("image", 3, (3, 2), padding=[[1, 0], [0, 1]]))
     x = add.threshold(add.conv2d(x, 4, stride=[1, 2]), 3, -2)
     return add.logits(x)
 
 
-def _groups(one: One, selection: Selection) -> Row:
+def _groups(one: CaseRandom, selection: Selection) -> Row:
     add = Builder(one)
     x = add.threshold(add.conv2d("image", 4, (1, 2), padding=[[0, 0], [1, 0]]))
     x = add.threshold(add.conv2d(x, 6, groups=2, dilation=[1, 2]))
     return add.logits(x, 2)
 
 
-def _residual(one: One, selection: Selection) -> Row:
+def _residual(one: CaseRandom, selection: Selection) -> Row:
     add = Builder(one)
     x = add.threshold(add.conv2d("image", 3, (1, 1)))
     y = add.conv2d(x, 3, (3, 3), padding=[[1, 1], [1, 1]])
@@ -130,7 +130,7 @@ def _residual(one: One, selection: Selection) -> Row:
     return add.logits(add.threshold(add("add", [x, y], **factors)), 2)
 
 
-def _pools(one: One, selection: Selection) -> Row:
+def _pools(one: CaseRandom, selection: Selection) -> Row:
     """A mean whose windows have 1, 2 or 4 pixels, and a maximum over signed codes."""
     add = Builder(one)
     windows = {"kernel": [2, 2], "stride": [1, 1], "dilation": [1, 1]}
@@ -148,7 +148,7 @@ def _pools(one: One, selection: Selection) -> Row:
     return add.logits(add.threshold(x))
 
 
-def _concat(one: One, selection: Selection) -> Row:
+def _concat(one: CaseRandom, selection: Selection) -> Row:
     add = Builder(one)
     a = add.threshold(add.conv2d("image", 2, (2, 1)))
     b = add.threshold(add.conv2d("image", 1, (2, 1)))
@@ -156,13 +156,13 @@ def _concat(one: One, selection: Selection) -> Row:
     return add.logits(add.threshold(add.conv2d(x, 2, (1, 2))))
 
 
-def _tables(one: One, selection: Selection) -> Row:
+def _tables(one: CaseRandom, selection: Selection) -> Row:
     """Wide codes that a convolution rounds in windows, fused, and a shortcut through a table."""
     add, count = Builder(one), 3 * PARTS
     x = add.wide(add.conv2d("image", 2, (1, 1)), count)
     rows, entries = 2 * 2 * 2, count + 1
     lift = one.integers(-(2**15), 2**15, (rows, entries))
-    lift[:, ::PARTS] = NEVER
+    lift[:, ::PARTS] = NEVER_LIFT
     weight = one.integers(-3, 3, (2, 2, 2, 2))
     windows = {"stride": [1, 1], "padding": [[1, 0], [0, 1]], "dilation": [1, 1]}
     zero = one.integer(0, 3)
@@ -214,12 +214,12 @@ def _bordered(add: Builder, x: str) -> str:
         "multiplier": multiplier,
         "shift": shift,
     }
-    lift = [NEVER, *((k << 16) // parts - (1 << 15) for k in range(1, parts))]
+    lift = [NEVER_LIFT, *((k << 16) // parts - (1 << 15) for k in range(1, parts))]
     coefficients = add.one.integers(-(2**14), 2**14, (add.channels(x), 3))
     return add("border", [x], attributes, coefficients=coefficients, lift=lift)
 
 
-def _fixed_point(one: One, selection: Selection) -> Row:
+def _fixed_point(one: CaseRandom, selection: Selection) -> Row:
     """Rescaled accumulators, borders as polynomials, and a sum in fixed point."""
     add = Builder(one)
     profile = one.pick(("exact", "tflite_up", "tflite_away"))
@@ -231,7 +231,7 @@ def _fixed_point(one: One, selection: Selection) -> Row:
 
 def _family(
     flag: str,
-    make: Callable[[One, Selection], Row],
+    make: Callable[[CaseRandom, Selection], Row],
     description: str,
     *catches: str,
 ) -> Family:

@@ -11,7 +11,7 @@ from aquant_ref.conformance.draw import Array, Draw
 from aquant_ref.conformance.selection import Selection
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 
-NEVER = 2**62  # a threshold that no accumulator reaches; -2^62 is always reached
+THRESHOLD_UNREACHED = 2**62  # a threshold that no accumulator reaches; -2^62 is always reached
 
 
 def _columns(acc: Array, thresholds: Array) -> Columns:
@@ -35,7 +35,10 @@ def _equal(draw: Draw, selection: Selection) -> Columns:
 
 
 def _never(draw: Draw, selection: Selection) -> Columns:
-    t = [draw.pick((-NEVER, NEVER, 0, 2**31, -(2**31) - 1, 2**32)) for _ in range(3)]
+    t = [
+        draw.pick((-THRESHOLD_UNREACHED, THRESHOLD_UNREACHED, 0, 2**31, -(2**31) - 1, 2**32))
+        for _ in range(3)
+    ]
     return _columns(draw.pick((INT32_MIN, -1, 0, 1, INT32_MAX)), np.stack(t))
 
 

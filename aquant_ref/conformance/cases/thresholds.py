@@ -8,14 +8,14 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.tensors import Row, by_case, sizes
-from aquant_ref.conformance.draw import One
+from aquant_ref.conformance.draw import CaseRandom
 from aquant_ref.conformance.selection import Selection
 
-ALWAYS, NEVER = -(2**62), 2**62  # AQ-LOWER-6
+ALWAYS, THRESHOLD_UNREACHED = -(2**62), 2**62  # AQ-LOWER-6
 INT32 = -(2**31), 2**31 - 1
 
 
-def _row(one: One, size: int = 1 << 20) -> Row:
+def _row(one: CaseRandom, size: int = 1 << 20) -> Row:
     """3 or 15 thresholds, those of each channel elsewhere."""
     channels, count = one.pick((2, 3)), one.pick((3, 3, 15))
     shape = channels, *sizes(one)
@@ -25,7 +25,7 @@ def _row(one: One, size: int = 1 << 20) -> Row:
     return {"acc": acc, "thresholds": rows, "least": one.pick((0, 0, -2, -8))}
 
 
-def _beside(one: One, selection: Selection, *, step: int, size: int = 1 << 20) -> Row:
+def _beside(one: CaseRandom, selection: Selection, *, step: int, size: int = 1 << 20) -> Row:
     row = _row(one, size)
     channels, count = row["thresholds"].shape
     which = one.integers(0, count - 1, (channels, row["acc"][0].size))
@@ -33,14 +33,14 @@ def _beside(one: One, selection: Selection, *, step: int, size: int = 1 << 20) -
     return {**row, "acc": acc.reshape(row["acc"].shape)}
 
 
-def _never(one: One, selection: Selection) -> Row:
+def _never(one: CaseRandom, selection: Selection) -> Row:
     row = _row(one)
-    row["thresholds"][:, -1] = NEVER
+    row["thresholds"][:, -1] = THRESHOLD_UNREACHED
     row["thresholds"][one.integer(0, len(row["acc"]) - 1), :2] = ALWAYS
     return row
 
 
-def _equal(one: One, selection: Selection) -> Row:
+def _equal(one: CaseRandom, selection: Selection) -> Row:
     row = _beside(one, selection, step=0)
     row["thresholds"][:, :-1] = row["thresholds"][:, 1:2]
     row["thresholds"].sort(axis=1)
@@ -48,18 +48,18 @@ def _equal(one: One, selection: Selection) -> Row:
     return row
 
 
-def _type_ends(one: One, selection: Selection) -> Row:
+def _type_ends(one: CaseRandom, selection: Selection) -> Row:
     row = _row(one)
     row["acc"] = np.where(one.integers(0, 1, row["acc"].shape) == 1, *INT32)
     row["thresholds"][:, 0], row["thresholds"][:, -1] = INT32
     return row
 
 
-def _random(one: One, selection: Selection) -> Row:
+def _random(one: CaseRandom, selection: Selection) -> Row:
     return _row(one, one.pick((50, 1000, 1 << 20)))
 
 
-def _unsorted(one: One, selection: Selection) -> Row:
+def _unsorted(one: CaseRandom, selection: Selection) -> Row:
     row = _row(one)
     row["thresholds"] = row["thresholds"][:, ::-1] - np.arange(row["thresholds"].shape[1])
     return row

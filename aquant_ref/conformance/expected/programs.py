@@ -58,7 +58,7 @@ def _conv2d(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
 
 def _in_windows(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     (zero,) = set(arrays["zero_point"])
-    nothing = [[tables.NEVER] * len(arrays["codes"][0])]
+    nothing = [[tables.NEVER_LIFT] * len(arrays["codes"][0])]
     (acc,) = tables.fused_conv2d(
         u=x,
         pad_code=attributes["zero_code"],

@@ -12,7 +12,7 @@ from aquant_ref.conformance.expected.layers import centred, convolved, geometry,
 from aquant_ref.conformance.expected.refusal import need
 from aquant_ref.oracle import Tensor
 
-NEVER = -(2**30)  # a lift that no sum of fusion reaches
+NEVER_LIFT = -(2**30)  # a lift that no sum of fusion reaches
 
 
 def _counted(x: Tensor, rows: Sequence[Sequence[Any]], least: int) -> Tensor:
@@ -82,7 +82,7 @@ def fused_conv2d(
     largest = max(pad_code, *oracle.flatten(u))
     need(min(pad_code, *oracle.flatten(u)) >= 0 and largest < min(map(len, (codes[0], lift[0]))))
     reach = max(map(abs, oracle.flatten(fusion))) * kernel[0] * kernel[1]
-    need(reach < -NEVER)
+    need(reach < -NEVER_LIFT)
     return (_of_windows(u, pad_code, whole, zero, weight, groups, kernel, windows),)
 
 

@@ -9,7 +9,7 @@ from aquant_ref import oracle
 from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.fast.tables import rounded
-from aquant_ref.engine.instruction import NEVER
+from aquant_ref.engine.instruction import NEVER_LIFT
 from aquant_ref.lowering import lower
 from aquant_ref.quant.window import window_border
 from tests.engine import networks
@@ -57,11 +57,11 @@ def test_a_fused_window_goes_up_exactly_where_its_lift_reaches_the_sum(
         "lift": rng.integers(-3, 4, (rows, 193)).astype(np.int32),
         "fusion": rng.integers(-2, 3, (rows, 193)).astype(np.int32),
     }
-    largest = -NEVER // positions - 1
+    largest = -NEVER_LIFT // positions - 1
     ends = rng.random((rows, 193))
     tables["fusion"][ends < 0.05] = -largest
     tables["fusion"][ends > 0.95] = largest
-    tables["lift"][rng.random((rows, 193)) < 0.1] = NEVER
+    tables["lift"][rng.random((rows, 193)) < 0.1] = NEVER_LIFT
     wide = rng.integers(0, 193, (2, channels, *kernel, 3, 2)).astype(np.uint8)
     assert (rounded(wide, instruction(**tables)) == judged(wide, tables)).all()
 
@@ -69,12 +69,12 @@ def test_a_fused_window_goes_up_exactly_where_its_lift_reaches_the_sum(
 def test_what_never_goes_up_does_not_do_so_at_the_largest_sum() -> None:
     tables = {
         "codes": np.array([[1]], np.uint8),
-        "lift": np.array([[NEVER], [NEVER + 1]], np.int32),
-        "fusion": np.full((2, 1), NEVER // 2 + 1, np.int32),
+        "lift": np.array([[NEVER_LIFT], [NEVER_LIFT + 1]], np.int32),
+        "fusion": np.full((2, 1), NEVER_LIFT // 2 + 1, np.int32),
     }
     wide = np.zeros((1, 1, 2, 1, 1, 1), np.uint8)
     assert rounded(wide, instruction(**tables)).ravel().tolist() == [1, 1]
-    tables["lift"][1] = NEVER + 2  # the sum itself
+    tables["lift"][1] = NEVER_LIFT + 2  # the sum itself
     assert rounded(wide, instruction(**tables)).ravel().tolist() == [1, 2]
 
 

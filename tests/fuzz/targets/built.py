@@ -12,7 +12,7 @@ import numpy as np
 from aquant_ref.engine import Engine
 from aquant_ref.engine.program import Program
 from aquant_ref.lowering.lowerings import lowering_of
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.training.train import initial_parameters
@@ -168,7 +168,7 @@ def build(path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, *graph.shapes[INPUT])).astype(np.uint8)
     model = quantize(graph, parameters, images, config)
     model.save(path.with_name("again.npz"))
-    if QuantizedGraph.load(path.with_name("again.npz")).sha256() != model.sha256():
+    if QuantizedModel.load(path.with_name("again.npz")).sha256() != model.sha256():
         raise Wrong("the model that is saved and loaded is another one")
     if config.not_lowered() is None:
         program = lowering_of(model, None).program

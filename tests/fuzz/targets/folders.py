@@ -15,7 +15,7 @@ from aquant_ref.engine.program import MODEL
 from aquant_ref.errors import InputError
 from aquant_ref.experiments.artifacts import FILES, rerun
 from aquant_ref.lowering.lowerings import lowering_of
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
 from tests.engine.networks import residual_network
 from tests.fuzz.mutate import own, values
@@ -66,7 +66,7 @@ def run_again(path: Path) -> None:
     (folder / FILES[0]).write_bytes(own.with_source(model, case["model"]))
     source = case["program"]
     if isinstance(source, dict):
-        source[MODEL] = QuantizedGraph.load(folder / FILES[0]).sha256()
+        source[MODEL] = QuantizedModel.load(folder / FILES[0]).sha256()
     (folder / FILES[1]).write_bytes(own.with_source(program, source))
     (folder / FILES[2]).write_bytes(values.written(case["result"]))
     with (

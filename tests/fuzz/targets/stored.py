@@ -24,7 +24,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.formats.tensors import read_tensors
 from aquant_ref.lowering.lowerings import lowered_as, lowering_of
-from aquant_ref.model.quantized_model import QuantizedGraph
+from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameters, train
@@ -154,7 +154,7 @@ def load_tensors(path: Path) -> None:
 # Models, programs and runs of them
 
 
-def _models() -> dict[str, QuantizedGraph]:
+def _models() -> dict[str, QuantizedModel]:
     return {
         "thresholds": residual_network(0),
         "signed, with a pool": residual_network(1, signed=True, pool=True),
@@ -166,10 +166,10 @@ def _models() -> dict[str, QuantizedGraph]:
 
 def load_model(path: Path) -> None:
     """Load, save and load again, lower, and run."""
-    model = QuantizedGraph.load(path)
+    model = QuantizedModel.load(path)
     again = path.with_name("again.npz")
     model.save(again)
-    if QuantizedGraph.load(again).sha256() != model.sha256():
+    if QuantizedModel.load(again).sha256() != model.sha256():
         raise Wrong("the model that is saved and loaded is another one")
     sizes = [int(np.prod(shape)) for shape in model.graph.shapes.values()]
     if sum(sizes) > SMALL:

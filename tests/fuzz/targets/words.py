@@ -18,7 +18,7 @@ from aquant_ref.cli import main
 from aquant_ref.errors import InputError
 from aquant_ref.experiments import grid
 from aquant_ref.ptq import Config
-from aquant_ref.ptq.border_spec import Border
+from aquant_ref.ptq.border_spec import BorderSpec
 from tests.fuzz.mutate import values
 from tests.fuzz.mutate.lines import WORDS, pieces
 from tests.fuzz.mutate.raw import raw
@@ -59,8 +59,8 @@ def load_spec(path: Path) -> None:
 
 def parse_border(path: Path) -> None:
     """A border, written and read again."""
-    border = Border.parse(_read(path))
-    if Border.parse(str(border)) != border:
+    border = BorderSpec.parse(_read(path))
+    if BorderSpec.parse(str(border)) != border:
         raise Wrong("the border that is written and read is another one")
 
 

@@ -1,4 +1,4 @@
-"""What the tables of evidence are tested with."""
+"""Fixtures of the tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aquant_ref.experiments.origin import Origin
-from tests.evidence import networks
+from tests.claims import networks
 
 
 @pytest.fixture
