@@ -1,3 +1,3 @@
-"""Compare two runs, tensor by tensor: what differs, where first, and which layer is to blame."""
+"""Compare runs tensor by tensor: what differs, where it differs first, which layer is to blame."""
 
 from __future__ import annotations

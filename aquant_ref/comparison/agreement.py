@@ -1,17 +1,17 @@
 """Run two programs on the same images and count every element that differs.
 
-They are the engine and the simulation of its program, which have to agree; or the engine in fixed
-point and the ideal semantics, which do not.
+`compare` runs the engine and the simulation of its program, which must agree. `compare_with_ideal`
+runs the engine in fixed point and the ideal semantics, which may differ.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import check_labels, float_dtype, instance
 from aquant_ref.comparison.tensor_diff import difference
@@ -19,20 +19,22 @@ from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower, lowered_as
-from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.nn.training.train import Labelled
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.typing import Codes, Pixels
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.model.quantized_model import QuantizedModel
+    from aquant_ref.nn.training.train import Labelled
 
 
 @dataclass
 class Agreement:
-    """What a comparison found; `elements` and `mismatches` are by tensor name.
+    """Counts of a comparison over `images` images.
 
-    `top1` is by program: "simulation" or "ideal", and "engine", fractions of `images`.
+    `elements` and `mismatches` map each tensor name to a count. `top1` maps each program
+    ("simulation" or "ideal", and "engine") to the fraction of images that it classifies correctly.
     """
 
     images: int
@@ -42,22 +44,23 @@ class Agreement:
 
     @property
     def exact(self) -> bool:
-        """Whether not one element differs."""
+        """Whether no element differs."""
         return not any(self.mismatches.values())
 
     @property
     def shares(self) -> dict[str, float]:
-        """Of each tensor the share of elements that differ."""
+        """The fraction of elements that differ, by tensor name."""
         return {name: self.mismatches[name] / count for name, count in self.elements.items()}
 
 
 def simulation_of(
     model: QuantizedModel, program: Program, *, dtype: Any = np.float64
 ) -> Simulation:
-    """The simulation that `program`, lowered from `model`, is compared with.
+    """Return the simulation that computes what `program`, lowered from `model`, must compute.
 
-    It is in `dtype`, or, of a program in fixed point, that of its options, which is in float64.
-    Raises InputError for another dtype there, and as `lowered_as` does.
+    A program in fixed point is simulated in float64 with its own options (AQ-LOWER-10); any other
+    program is simulated in `dtype`, float32 or float64. Raises InputError for another dtype, and
+    where `lowered_as` does.
     """
     instance("program", program, Program)
     options = lowered_as(program.source)
@@ -76,56 +79,56 @@ def compare(
     dtype: Any = np.float64,
     progress: Progress = quiet,
 ) -> Agreement:
-    """Every code tensor and the logits, over all `images`: simulation against engine.
+    """Compare simulation and engine on every code tensor and the logits, over all `images`.
 
-    The simulation is that of `simulation_of`. Raises InputError if there are no images, if
-    images or labels do not fit the network, or if a tensor has another shape in one than in the
-    other.
+    Spec: AQ-TRACE-1. `simulation_of` gives the simulation. Raises InputError if there are no
+    images, if images or labels do not fit the network, or if the shapes of a tensor differ.
     """
     runs = {
         "simulation": simulation_of(model, program, dtype=dtype).run,
         "engine": Engine(program).run,
     }
-    return _compared(runs, program, images, model.graph.images_at_once(), progress)
+    return _agreement(runs, program, images, model.graph.images_at_once(), progress)
 
 
 def compare_with_ideal(
     model: QuantizedModel, program: Program, images: Labelled, *, progress: Progress = quiet
 ) -> Agreement:
-    """A program in fixed point against the ideal semantics, which the threshold program computes.
+    """Compare a program in fixed point with the ideal semantics, which thresholds compute.
 
-    Spec: AQ-LOWER-10. Both run end to end, each on its own codes. Raises InputError as `compare`.
+    Spec: AQ-LOWER-10. Both run end to end, each on its own codes. Raises InputError where `compare`
+    does.
     """
     runs = {"ideal": Engine(lower(model)).run, "engine": Engine(program).run}
-    return _compared(runs, program, images, model.graph.images_at_once(), progress)
+    return _agreement(runs, program, images, model.graph.images_at_once(), progress)
 
 
-def _compared(
-    runs: Mapping[str, Callable[[Array], dict[str, Array]]],
+def _agreement(
+    runs: Mapping[str, Callable[[Pixels], dict[str, Codes]]],
     program: Program,
     images: Labelled,
     batch: int,
     progress: Progress,
 ) -> Agreement:
-    """What two programs, by name, make of the same images."""
+    """Run two programs, given by name, on the same images; count in the tensors of the second."""
     if len(images) == 0:
-        raise InputError("comparison: there are no images")
+        raise InputError("images: needs at least one, got none")
     check_labels(images.labels, len(images), program.shapes[program.output][0])
-    output = program.output
-    found = Agreement(len(images), {}, {}, {})
-    right = dict.fromkeys(runs, 0)
-    one, other = runs
-    for start in progress(range(0, len(images), batch), f"{other} against {one}"):
+    elements, mismatches = Counter[str](), Counter[str]()
+    correct = dict.fromkeys(runs, 0)
+    reference, candidate = runs
+    for start in progress(range(0, len(images), batch), f"{candidate} against {reference}"):
         indices = np.arange(start, min(start + batch, len(images)))
         codes = images.batch(indices)
-        made = {who: run(codes) for who, run in runs.items()}
-        for name, tensor in made[other].items():
-            counted = difference(name, made[one].get(name), tensor)
-            if counted.why:
-                raise InputError(f"{name}: the program's tensor is not one of the model's")
-            found.elements[name] = found.elements.get(name, 0) + counted.elements
-            found.mismatches[name] = found.mismatches.get(name, 0) + counted.mismatches
-        for who, tensors in made.items():
-            right[who] += int(np.sum(tensors[output].argmax(axis=1) == images.labels[indices]))
-    found.top1 = {who: count / len(images) for who, count in right.items()}
-    return found
+        tensors = {who: run(codes) for who, run in runs.items()}
+        for name, tensor in tensors[candidate].items():
+            diff = difference(name, tensors[reference].get(name), tensor)
+            if diff.why:
+                raise InputError(f"{name}: the model has no tensor of this name and shape")
+            elements[name] += diff.elements
+            mismatches[name] += diff.mismatches
+        for who in runs:
+            predicted = tensors[who][program.output].argmax(axis=1)
+            correct[who] += int(np.sum(predicted == images.labels[indices]))
+    top1 = {who: count / len(images) for who, count in correct.items()}
+    return Agreement(len(images), dict(elements), dict(mismatches), top1)

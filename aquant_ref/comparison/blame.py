@@ -1,34 +1,36 @@
-"""What a program says of a recorded run: does each tensor follow from the run's own inputs?
+"""Find the layers of a recorded run that are to blame: does each follow from its own inputs?
 
-Differences propagate, so that a tensor that differs from another run's need not be to blame. Here
-each layer is given the codes that the run itself recorded before it; what then differs is a defect
-of that layer, or a decision that its certificate names fragile. Spec: AQ-TRACE-3.
+A difference propagates to all later layers, so a tensor that differs from another run's need not be
+wrong itself. A `Judge` therefore runs each layer of the program on the codes that the run recorded
+before it. What still differs is a defect of that layer, or a decision that its certificate names
+fragile. Spec: AQ-TRACE-3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.certification.certificate import margins
 from aquant_ref.certification.extremes import Reach
 from aquant_ref.comparison.tensor_diff import Divergence, Masks, describe
 from aquant_ref.engine.fast.run import Engine
-from aquant_ref.lowering.thresholds import Lowering
+from aquant_ref.typing import Array, Codes, Integers, Mask
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.lowering.thresholds import Lowering
+
 Tensors = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Tensor `name` of a run beside what the program makes of the run's own inputs.
+    """Tensor `name` of a run compared with what the program makes of the run's own inputs.
 
-    `divergence` is None where they are equal. `why` says, if it is not empty, why this cannot be
+    `divergence` is None where the two are equal. `why` is empty, or says why the tensor cannot be
     judged.
     """
 
@@ -38,9 +40,11 @@ class Verdict:
 
 
 class Judge:
-    """Judges runs by a lowered model; decisions are fragile for a simulation in `dtype`.
+    """Judge runs by a lowered model.
 
-    None is in fixed point, nor a tie: its simulation makes the same integers.
+    `dtype` is the floating-point type of the simulation for which decisions are named fragile. A
+    program in fixed point has neither fragile decisions nor ties: its simulation makes the same
+    integers.
     """
 
     def __init__(self, lowering: Lowering, *, dtype: Any = np.float64) -> None:
@@ -50,18 +54,18 @@ class Judge:
         self._decisions = {each.name: each for each in lowering.decisions}
 
     def judge(self, run: Tensors) -> tuple[Verdict, ...]:
-        """A verdict on each recorded tensor of the program that is in `run`, in order.
+        """Return a verdict on each recorded tensor of the program that is in `run`, in order.
 
-        Codes that a run has stored with another zero point are not held against those who read
-        them: a layer that follows from them, or else from the codes without the offset, is right.
+        A run may store codes with another zero point than the program. The layers that read such
+        codes are right if they follow from the codes with that offset or from those without it.
         """
         verdicts: list[Verdict] = []
-        without = dict(run)  # the same run, offsets taken away
+        without = dict(run)  # the same run with offsets removed
         for name in self.program.recorded:
             if name not in run:
                 continue
             verdict = self._verdict(name, run)
-            if (verdict.divergence or verdict.why) and self._reads_moved(name, run, without):
+            if (verdict.divergence or verdict.why) and self._reads_offset(name, run, without):
                 again = self._verdict(name, {**without, name: run[name]})
                 right = again.divergence is None and not again.why
                 verdict = again if right or verdict.why else verdict
@@ -70,33 +74,33 @@ class Judge:
                 without[name] = run[name] - step
         return tuple(verdicts)
 
-    def _reads_moved(self, name: str, run: Tensors, without: Tensors) -> bool:
+    def _reads_offset(self, name: str, run: Tensors, without: Tensors) -> bool:
         return any(without.get(read) is not run.get(read) for read in self.program.sources(name))
 
     def _offset(self, name: str, run: Tensors) -> float:
-        """How far each code of tensor `name` is above what the program makes, if all are as far."""
-        steps = run[name].astype(np.float64) - self._engine.compute(name, self._given(name, run))
+        """Return by how much all codes of tensor `name` exceed the program's; 0 if it varies."""
+        steps = run[name].astype(np.float64) - self._engine.compute(name, self._inputs(name, run))
         return 0.0 if np.ptp(steps) else float(steps.flat[0])
 
     def describe(self, name: str, a: Array, b: Array, run: Tensors) -> Divergence:
-        """Where and how `b` differs from `a`, which both are made from what `run` has recorded."""
+        """Describe where and how `b` differs from `a`; `run` holds the inputs of both."""
         if name not in self.program.recorded or self._why_not(name, run):
             return describe(name, a, b)
 
-        def look(images: list[int]) -> Masks:
-            one, other = _integers(a[images]), _integers(b[images])
-            ties = self._ties(name, self._given(name, run, images))
-            if one is None or other is None or name not in self._margins:
+        def masks(images: list[int]) -> Masks:
+            codes_a, codes_b = _integers(a[images]), _integers(b[images])
+            ties = self._ties(name, self._inputs(name, run, images))
+            if codes_a is None or codes_b is None or name not in self._margins:
                 return ties, None
-            return ties, self._margins[name].explain(one, other)
+            return ties, self._margins[name].explain(codes_a, codes_b)
 
-        return describe(name, a, b, edge=self._edge(name), look=look)
+        return describe(name, a, b, edge=self._edge(name), masks=masks)
 
     def _verdict(self, name: str, run: Tensors) -> Verdict:
         why = self._why_not(name, run)
         if why:
             return Verdict(name, why=why)
-        expected = self._engine.compute(name, self._given(name, run))
+        expected = self._engine.compute(name, self._inputs(name, run))
         if np.array_equal(expected, run[name]):
             return Verdict(name)
         return Verdict(name, self.describe(name, expected, run[name], run))
@@ -112,42 +116,43 @@ class Judge:
                 return f"{read}, which it reads, has shape {codes.shape}, needs {shape}"
             low, high = self._ends(read)
             if (codes < low).any() or (codes > high).any() or _integers(codes) is None:
-                return f"{read}, which it reads, is not in codes of {low.min()} to {high.max()}"
+                span = f"{low.min()} to {high.max()}"
+                return f"{read}, which it reads, holds values that are not codes of {span}"
         return ""
 
-    def _given(self, name: str, run: Tensors, images: Any = slice(None)) -> dict[str, Array]:
-        """What tensor `name` reads, in the dtypes that the engine has codes in."""
+    def _inputs(self, name: str, run: Tensors, images: Any = slice(None)) -> dict[str, Codes]:
+        """Return the tensors that `name` reads, in the dtypes of the engine's codes."""
         return {
             read: run[read][images].astype(self._reach.code_type(read))
             for read in self.program.sources(name)
         }
 
-    def _ends(self, name: str) -> tuple[Array, Array]:
-        """The least and the largest code of each channel, in the shape of one image."""
+    def _ends(self, name: str) -> tuple[Integers, Integers]:
+        """Return the least and the largest code of each channel, broadcast to one image."""
         shape = -1, *(1,) * (len(self.program.shapes[name]) - 1)
         low, high = (end.reshape(shape) for end in self._reach.bounds[name])
         return low, high
 
-    def _edge(self, name: str) -> Array | None:
-        """(H, W), where the windows that an element is made from reach into padding."""
+    def _edge(self, name: str) -> Mask | None:
+        """Return (H, W), true where the windows behind an element reach into padding."""
         read = {each.name: each.inputs[0] for each in self.program.instructions}[name]
         return self._reach.edge(read) if len(self.program.shapes[name]) == 3 else None
 
-    def _ties(self, name: str, given: Tensors) -> Array | None:
-        """Where the exact accumulator lies on a threshold."""
+    def _ties(self, name: str, inputs: Tensors) -> Mask | None:
+        """Return a mask, true where the exact accumulator lies on a threshold."""
         decisions = self._decisions.get(name)
         if decisions is None:
             return None
-        acc = self._engine.compute(decisions.accumulator.name, given)
+        acc = self._engine.compute(decisions.accumulator.name, inputs)
         ties = np.zeros(acc.shape, bool)
         for channel, row in enumerate(decisions.exact):
-            on = [int(tau) for tau in row if tau.denominator == 1]
-            ties[:, channel] = np.isin(acc[:, channel], on)
+            whole = [int(tau) for tau in row if tau.denominator == 1]
+            ties[:, channel] = np.isin(acc[:, channel], whole)
         return ties
 
 
-def _integers(values: Array) -> Array | None:
-    """The values as integers; None if they are none."""
+def _integers(values: Array) -> Integers | None:
+    """Return the values as integers; None if one has a fraction."""
     if values.dtype.kind != "f":
         return values
     whole = values.astype(np.int64)

@@ -1,7 +1,7 @@
-"""What may be wrong with a tensor, guessed from how it differs from the one it should equal.
+"""Guess what is wrong with a tensor from how it differs from the one that it should equal.
 
-Each guess is a property that a certain defect gives, and that differences do not have by chance: of
-few cells nothing is said. Several may hold; the first is the most telling. Spec: AQ-TRACE-2.
+Each guess names a property that a certain defect causes and chance does not. Too few differing
+elements give no guess. Several guesses may apply; the most specific comes first. Spec: AQ-TRACE-2.
 """
 
 from __future__ import annotations
@@ -10,73 +10,74 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from aquant_ref.typing import Array, Integers, Mask
 
-FEW = 8  # so many cells say nothing of a whole tensor
-CHANCE = 1e-3  # what would happen by chance less often than this is taken as a sign
+FEW = 8  # up to this many elements are no evidence about a whole tensor
+CHANCE = 1e-3  # a property less probable than this by chance is evidence
 
 
 @dataclass(frozen=True)
 class Differing:
-    """Two tensors (n, C, H, W) of one shape that differ, `a` as it should be.
+    """Two tensors (n, C, H, W) of one shape that differ; `a` is the right one.
 
-    `edge` (H, W): which positions are at the edge of the image. `ties` and `fragile` (n, C, H, W):
-    where the exact accumulator lies on a threshold, and where a certificate lets a simulation
-    decide as `b` does; None if that is not known.
+    `edge` (H, W) marks the positions at the edge of the image. `ties` (n, C, H, W) marks where the
+    exact accumulator lies on a threshold, `fragile` where a certificate lets a simulation decide as
+    `b` does; either is None if that is unknown.
     """
 
     a: Array
     b: Array
-    edge: Array
-    ties: Array | None = None
-    fragile: Array | None = None
+    edge: Mask
+    ties: Mask | None = None
+    fragile: Mask | None = None
 
     @cached_property
-    def mask(self) -> Array:
-        """Where they differ."""
+    def mask(self) -> Mask:
+        """The elements that differ, (n, C, H, W)."""
         return np.asarray(self.a != self.b)
 
     @cached_property
     def count(self) -> int:
-        """In how many cells."""
+        """The number of elements that differ."""
         return int(np.count_nonzero(self.mask))
 
     @cached_property
     def steps(self) -> Array:
-        """B - A in these cells."""
+        """B - A of the elements that differ."""
         return np.asarray(_wide(self.b[self.mask]) - _wide(self.a[self.mask]))
 
     @cached_property
-    def channels(self) -> Array:
-        """(C,) how many of them each channel has."""
+    def channels(self) -> Integers:
+        """The number of elements that differ in each channel, (C,)."""
         return np.asarray(self.mask.sum(axis=(0, 2, 3)))
 
-    def among(self, cells: Array | None) -> int:
-        """How many of them are in `cells`."""
-        return 0 if cells is None else int(np.count_nonzero(self.mask & cells))
+    def among(self, elements: Mask | None) -> int:
+        """Count the elements that differ and are marked in `elements`."""
+        return 0 if elements is None else int(np.count_nonzero(self.mask & elements))
 
 
 @dataclass(frozen=True)
 class Guess:
-    """A class of defects, and the evidence for it in a sentence."""
+    """A class of defects, and one sentence of evidence for it."""
 
     defect: str
     evidence: str
 
 
 def guesses(differing: Differing) -> tuple[Guess, ...]:
-    """All classes of defects that the differences speak for."""
-    found: list[Guess] = []
-    for defect, look in DEFECTS.items():
-        evidence = look(differing)
-        if evidence and (defect != "off by one" or not found):  # said only where nothing else is
-            found.append(Guess(defect, evidence))
-    return tuple(found)
+    """Return a guess for each of `PATTERNS` that the differences show.
+
+    Spec: AQ-TRACE-2.
+    """
+    shown: list[Guess] = []
+    for defect, evidence_of in PATTERNS.items():
+        evidence = evidence_of(differing)
+        if evidence and (defect != "off by one" or not shown):  # the least specific
+            shown.append(Guess(defect, evidence))
+    return tuple(shown)
 
 
 def _wide(values: Array) -> Array:
@@ -110,14 +111,14 @@ def _shifted(d: Differing) -> str | None:
         return None
     for down, right in product((0, -1, 1), repeat=2):
         (rows, from_rows), (columns, from_columns) = map(_overlap, (down, right), d.a.shape[2:])
-        moved, there = d.a[:, :, from_rows, from_columns], d.b[:, :, rows, columns]
-        if moved.size > FEW and np.ptp(moved) and np.array_equal(moved, there):
+        moved, overlap = d.a[:, :, from_rows, from_columns], d.b[:, :, rows, columns]
+        if moved.size > FEW and np.ptp(moved) and np.array_equal(moved, overlap):
             return f"B is A moved by {down} rows and {right} columns"
     return None
 
 
 def _overlap(step: int, size: int) -> tuple[slice, slice]:
-    """Where along an axis B shows A moved by `step`, and from where in A that comes."""
+    """Return the slices of B and of A, along one axis, that are equal if B is A moved by `step`."""
     to = slice(max(step, 0), size + min(step, 0))
     return to, slice(to.start - step, to.stop - step)
 
@@ -145,46 +146,47 @@ def _offset(d: Differing) -> str | None:
 def _saturated(d: Differing) -> str | None:
     if d.count <= FEW:
         return None
-    for one, other, words in ((d.a, d.b, "B is A"), (d.b, d.a, "A is B")):
-        low, high = other.min(), other.max()
-        if low < high and np.array_equal(np.clip(one, low, high), other):
-            return f"{words} held within {low} to {high}"
+    for whole, clipped, words in ((d.a, d.b, "B is A"), (d.b, d.a, "A is B")):
+        low, high = clipped.min(), clipped.max()
+        if low < high and np.array_equal(np.clip(whole, low, high), clipped):
+            return f"{words} clipped to {low} to {high}"
     return None
 
 
 def _fragile(d: Differing) -> str | None:
     if d.among(d.fragile) < d.count:
         return None
-    return f"all {d.count} cells are decisions named fragile, and no defects"
+    return f"all {d.count} elements are fragile decisions, so none is a defect"
 
 
 def _tied(d: Differing) -> str | None:
     if d.among(d.ties) < d.count:
         return None
-    return f"all {d.count} cells are exact ties: the accumulator lies on the threshold"
+    return f"all {d.count} elements are exact ties: the accumulator lies on the threshold"
 
 
 def _one_channel(d: Differing) -> str | None:
-    (concerned,) = np.nonzero(d.channels)
-    if len(concerned) > 1 or (1 / len(d.channels)) ** (d.count - 1) > CHANCE:
+    (channels,) = np.nonzero(d.channels)
+    if len(channels) > 1 or (1 / len(d.channels)) ** (d.count - 1) > CHANCE:
         return None
-    return f"all {d.count} cells are in channel {concerned[0]} of {len(d.channels)}"
+    return f"all {d.count} elements are in channel {channels[0]} of {len(d.channels)}"
 
 
 def _edges(d: Differing) -> str | None:
     if d.among(d.edge) < d.count or d.edge.mean() ** d.count > CHANCE:
         return None
-    return f"all {d.count} cells are at the edge of the image"
+    return f"all {d.count} elements are at the edge of the image"
 
 
 def _rounded(d: Differing) -> str | None:
     if d.count <= FEW or (abs(d.steps) != 1).any():
         return None
     up = int((d.steps > 0).sum())
-    return f"all {d.count} cells are off by one, {up} up and {d.count - up} down"
+    return f"all {d.count} elements are off by one, {up} up and {d.count - up} down"
 
 
-DEFECTS: dict[str, Callable[[Differing], str | None]] = {
+# The most specific first; each gives a sentence of evidence, or None.
+PATTERNS: dict[str, Callable[[Differing], str | None]] = {
     "constant": _constant,
     "transposed": _transposed,
     "shifted": _shifted,

@@ -1,4 +1,4 @@
-"""How much each tensor of a recorded run differs from that of another, and where the first does.
+"""Count how much two tensors differ, and describe where.
 
 Spec: AQ-TRACE-1, AQ-TRACE-2.
 """
@@ -7,26 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.comparison.patterns import Differing, Guess, guesses
 from aquant_ref.engine.instruction import IMAGE
+from aquant_ref.typing import Array, Mask
 
-Array = NDArray[Any]
-
-IMAGES = 64  # that differ are looked at together; of the first of them a defect is guessed
-SHOWN = 5  # positions
+IMAGES = 64  # are described at once; the guesses are made from the first so many that differ
+SHOWN = 5  # elements that a description lists
 
 
 @dataclass(frozen=True)
 class TensorDiff:
-    """Two tensors of one name: `mismatches` of `elements` differ, by `maximum` at most.
+    """Two tensors of one name: `mismatches` of `elements` differ, by at most `maximum`.
 
-    `why` is empty, or says why they cannot be compared: one is missing, or the shapes differ.
-    `note` says what does not matter by itself, such as two dtypes.
+    `why` is empty, or says why the tensors cannot be compared: one is missing, or the shapes
+    differ. `note` states what is no difference by itself, such as two dtypes.
     """
 
     name: str
@@ -38,12 +35,15 @@ class TensorDiff:
 
     @property
     def equal(self) -> bool:
-        """Whether both are there and nothing differs."""
+        """Whether both tensors exist and no element differs."""
         return not self.why and not self.mismatches
 
 
 def difference(name: str, a: Array | None, b: Array | None) -> TensorDiff:
-    """Count the elements in which two tensors differ."""
+    """Count the elements in which two tensors (N, ...) differ; None stands for a missing one.
+
+    Spec: AQ-TRACE-1. Values are compared whatever their dtypes.
+    """
     if a is None or b is None:
         words = f"is only in {'B' if a is None else 'A'}"
         if name == IMAGE:  # an input: a recording need not repeat it
@@ -53,21 +53,22 @@ def difference(name: str, a: Array | None, b: Array | None) -> TensorDiff:
     if a.shape != b.shape:
         why = f"has shape {a.shape} in A, {b.shape} in B"
         if a.ndim == 4 and np.array_equal(a.swapaxes(2, 3), b):
-            why += ", and is equal with height and width exchanged"
+            why += ", and is equal after height and width are exchanged"
         return TensorDiff(name, why=why, note=note)
     mismatches, maximum = 0, 0.0
-    for one, other in zip(a, b, strict=True):  # image by image, so that little is copied
-        differ = one != other
+    for image_a, image_b in zip(a, b, strict=True):  # one at a time, so that the copies are small
+        differ = image_a != image_b
         if differ.any():
             mismatches += int(np.count_nonzero(differ))
-            maximum = max(maximum, float(abs(_signed(other[differ]) - _signed(one[differ])).max()))
+            steps = _signed(image_b[differ]) - _signed(image_a[differ])
+            maximum = max(maximum, float(abs(steps).max()))
     return TensorDiff(name, a.size, mismatches, maximum, note=note)
 
 
 def differences(
     a: Mapping[str, Array], b: Mapping[str, Array], order: Sequence[str] = ()
 ) -> tuple[TensorDiff, ...]:
-    """All tensors of the two, those of `order` first and then as they come."""
+    """Compare all tensors of two runs: first those in `order`, then the others as stored."""
     names = dict.fromkeys((*order, *a, *b))
     return tuple(
         difference(name, a.get(name), b.get(name)) for name in names if name in a or name in b
@@ -76,7 +77,7 @@ def differences(
 
 @dataclass(frozen=True)
 class Place:
-    """One cell that differs: its index (image, channel, row, column), and what each has there."""
+    """One element that differs: its index (image, channel, row, column) and its two values."""
 
     index: tuple[int, ...]
     a: float
@@ -87,10 +88,10 @@ class Place:
 class Divergence:
     """Where and how tensor `name` differs.
 
-    `images`: how many do; `channels`: mismatches by channel, of those that have any; `at_edge` and
-    `interior`: how many cells lie where, which for a tensor without height and width is nowhere;
-    `ties` and `fragile`: in how many the decision is an exact tie, or one named fragile, if that is
-    known. The guesses are made from the first IMAGES of those that differ.
+    `images` is the number of images that differ; `channels` maps each channel that differs to its
+    mismatches. `at_edge` and `interior` count mismatches by place; both are 0 for a tensor without
+    height and width. `ties` counts exact ties, `fragile` the decisions that a certificate names
+    fragile; either is None if that is unknown. `guesses` come from the first IMAGES images.
     """
 
     name: str
@@ -106,7 +107,11 @@ class Divergence:
     fragile: int | None = None
 
 
-Masks = tuple[Array | None, Array | None]  # ties and fragile cells, as in `Differing`
+Masks = tuple[Mask | None, Mask | None]  # `ties` and `fragile` of `Differing`
+
+
+def _no_masks(_images: list[int]) -> Masks:
+    return None, None
 
 
 def describe(
@@ -114,24 +119,25 @@ def describe(
     a: Array,
     b: Array,
     *,
-    edge: Array | None = None,
-    look: Callable[[list[int]], Masks] = lambda images: (None, None),
+    edge: Mask | None = None,
+    masks: Callable[[list[int]], Masks] = _no_masks,
 ) -> Divergence:
-    """Where and how `b` differs from `a`, both (N, C, H, W) or (N, C) or (N,), of one shape.
+    """Describe where and how `b` differs from `a`, both (N, C, H, W), (N, C) or (N,), of one shape.
 
-    `edge` (H, W) is the outermost ring if it is not given; `look` finds the ties and the fragile
-    cells of the images of these numbers.
+    Spec: AQ-TRACE-1, AQ-TRACE-2. `edge` (H, W) defaults to the outermost ring. `masks` takes the
+    numbers of some images and returns their ties and fragile elements. Raises ValueError if the two
+    are equal.
     """
-    counted = difference(name, a, b)
+    counts = difference(name, a, b)
     shape = _four(a).shape
     edge = outermost(shape[2:]) if edge is None else edge
     images = [n for n in range(len(a)) if not np.array_equal(a[n], b[n])]
-    parts = (images[start : start + IMAGES] for start in range(0, len(images), IMAGES))
+    blocks = (images[start : start + IMAGES] for start in range(0, len(images), IMAGES))
     channels, (at_edge, ties, fragile) = np.zeros(shape[1], np.int64), np.zeros(3, np.int64)
     first: Differing | None = None
-    for part in parts:
-        masks = (None if mask is None else _four(mask) for mask in look(part))
-        differing = Differing(_four(a[part]), _four(b[part]), edge, *masks)
+    for block in blocks:
+        marks = (None if mask is None else _four(mask) for mask in masks(block))
+        differing = Differing(_four(a[block]), _four(b[block]), edge, *marks)
         first = first or differing
         channels += differing.channels
         at_edge += differing.among(edge)
@@ -142,12 +148,12 @@ def describe(
     spatial = a.ndim == 4
     return Divergence(
         name,
-        counted.mismatches,
-        counted.maximum,
+        counts.mismatches,
+        counts.maximum,
         len(images),
         {channel: int(channels[channel]) for channel in np.flatnonzero(channels).tolist()},
         int(at_edge) if spatial else 0,
-        counted.mismatches - int(at_edge) if spatial else 0,
+        counts.mismatches - int(at_edge) if spatial else 0,
         _places(images, first, a.ndim),
         guesses(first),
         None if first.ties is None else int(ties),
@@ -156,20 +162,20 @@ def describe(
 
 
 def _four(tensor: Array) -> Array:
-    """As (N, C, H, W), with sizes of 1 for axes that it does not have."""
+    """Return the tensor as (N, C, H, W), with size 1 for each missing axis."""
     return tensor.reshape(len(tensor), *(*tensor.shape[1:], 1, 1)[:2], -1)
 
 
-def _places(images: list[int], part: Differing, axes: int) -> tuple[Place, ...]:
-    places = np.argwhere(part.mask)[:SHOWN].tolist()
+def _places(images: list[int], block: Differing, axes: int) -> tuple[Place, ...]:
+    places = np.argwhere(block.mask)[:SHOWN].tolist()
     return tuple(
-        Place((images[n], *rest)[:axes], part.a[(n, *rest)].item(), part.b[(n, *rest)].item())
+        Place((images[n], *rest)[:axes], block.a[(n, *rest)].item(), block.b[(n, *rest)].item())
         for n, *rest in places
     )
 
 
-def outermost(shape: tuple[int, ...]) -> Array:
-    """(H, W), true in the first and last row and column."""
+def outermost(shape: tuple[int, ...]) -> Mask:
+    """Return (H, W), true in the first and last row and column."""
     ring = np.ones(shape, bool)
     ring[1:-1, 1:-1] = False
     return ring

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.comparison.patterns import DEFECTS, Differing, guesses
+from aquant_ref.comparison.patterns import PATTERNS, Differing, guesses
 from aquant_ref.comparison.tensor_diff import outermost
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -94,7 +94,7 @@ def test_a_defect_is_the_first_guess(defect: str, change: Change) -> None:
 
 def test_every_guess_has_a_defect_that_it_is_tested_with() -> None:
     of_the_program = {"rounding of floats", "ties"}  # known only with a program; below
-    assert set(CHANGES) | of_the_program == set(DEFECTS)
+    assert set(CHANGES) | of_the_program == set(PATTERNS)
 
 
 @given(seed=st.integers(0, 10**6), share=st.floats(0.01, 1))
