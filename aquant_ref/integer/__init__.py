@@ -1,4 +1,4 @@
-"""Integer arithmetic alone: saturation, rounding shifts, fixed point, accumulators. No float."""
+"""Compute in integers alone: saturation, rounding shifts, requantization and accumulators."""
 
 from __future__ import annotations
 

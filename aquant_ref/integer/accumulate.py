@@ -1,34 +1,32 @@
-"""Accumulators: integer products computed where no overflow can hide, and refused beyond int32.
+"""Compute accumulators in int64 and refuse those that do not fit int32.
 
-Codes are stored with a zero point z and mean x = s*(q - z), so that every product here is of
-q - z. Padding is the real zero, which is the code z: it contributes nothing.
+A code q with zero point z means x = s*(q - z), so every product multiplies q - z. Padding is the
+real zero, which has the code z, and adds nothing to a sum.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.integer.geometry import check_groups, pair, sides, sizes
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN, check_int32, check_integers
+from aquant_ref.typing import Integers
 
-Array = NDArray[Any]
 Pair = tuple[int, int]
 
 
 def accumulate(
     weight: ArrayLike, codes: ArrayLike, bias: ArrayLike | None = None, *, layer: str
-) -> Array:
-    """The product weight (..., O, K) @ codes (..., K, P) + bias (..., O), int32.
+) -> Integers:
+    """Return weight (..., O, K) @ codes (..., K, P) + bias (..., O) as int32 (..., O, P).
 
-    Spec: AQ-INT-3. Before anything is multiplied, K * max|weight| * max|code| + max|bias| is
-    compared with int64; then the product with int32, and once more with its bias. Raises
-    AccumulatorOverflow, which names `layer`, where it does not fit; nothing ever wraps. Raises
-    InputError for shapes that do not fit.
+    Spec: AQ-INT-3. Compare K * max|weight| * max|code| + max|bias| with int64 before multiplying,
+    then the sums with int32, both without and with the bias. Nothing wraps. Raise
+    AccumulatorOverflow, which names `layer`, if a sum does not fit, and InputError if shapes do not
+    fit each other.
 
     >>> accumulate(np.array([[-128]], np.int8), np.array([[-128]], np.int8), layer="conv").tolist()
     [[16384]]
@@ -38,14 +36,14 @@ def accumulate(
     _check_shapes(layer, w.shape, x.shape, b.shape)
     bound = w.shape[-1] * _largest(w) * _largest(x) + _largest(b)
     if bound >= 2**63:
-        raise AccumulatorOverflow(f"{layer}: its accumulator can reach {bound}, beyond int64")
+        raise AccumulatorOverflow(f"{layer}: the accumulator can reach {bound}, beyond int64")
     product = w @ x
     acc = product + b[..., None]
-    for value, when in ((product, "before its bias "), (acc, "")):
+    for value, which in ((product, " without bias"), (acc, "")):
         if value.size and (value.min() < INT32_MIN or value.max() > INT32_MAX):
             reached = _farthest(value)
             raise AccumulatorOverflow(
-                f"{layer}: its accumulator {when}reaches {reached}, beyond int32"
+                f"{layer}: the accumulator{which} reaches {reached}, beyond int32"
             )
     return np.asarray(acc.astype(np.int32))
 
@@ -63,13 +61,13 @@ def _check_shapes(layer: str, w: tuple[int, ...], x: tuple[int, ...], b: tuple[i
         )
 
 
-def _largest(values: Array) -> int:
-    """The largest absolute value; in Python, since -(-2^63) has no int64."""
+def _largest(values: Integers) -> int:
+    """Return the largest absolute value as a Python int, because -(-2^63) does not fit int64."""
     return max(-int(values.min()), int(values.max())) if values.size else 0
 
 
-def _farthest(values: Array) -> int:
-    """The value farthest outside int32."""
+def _farthest(values: Integers) -> int:
+    """Return the value farthest outside int32."""
     low, high = int(values.min()), int(values.max())
     return high if high - INT32_MAX >= INT32_MIN - low else low
 
@@ -85,29 +83,30 @@ def accumulate_conv2d(
     groups: int = 1,
     zero_point: int = 0,
     layer: str,
-) -> Array:
-    """Accumulators (N, O, H', W') int32 of a convolution: sum of weight * (code - zero_point).
+) -> Integers:
+    """Return the accumulators of a convolution, int32 (N, O, H', W').
 
-    Spec: AQ-INT-4. `codes` (N, C, H, W), `weight` (O, C/groups, kh, kw), `bias` (O,), all integers;
-    cross-correlation, as PyTorch and ONNX have it. `padding` is (vertical, horizontal), either one
-    number or (before, after). Raises InputError for windows or shapes that do not fit,
-    AccumulatorOverflow as `accumulate` does.
+    Spec: AQ-INT-4. Each is the sum of weight * (code - zero_point) over a window, plus the bias:
+    cross-correlation, as in PyTorch and ONNX. `codes` (N, C, H, W), `weight` (O, C/groups, kh, kw)
+    and `bias` (O,) are integers. `padding` is (vertical, horizontal), each one number or
+    (before, after). Raise InputError for windows or shapes that do not fit, AccumulatorOverflow as
+    `accumulate` does.
     """
-    given, w = check_int32(layer, codes), check_integers(layer, weight)
+    q, w = check_int32(layer, codes), check_integers(layer, weight)
     z = check_int32(f"{layer}: zero point", zero_point)
     b = None if bias is None else check_integers(layer, bias)
-    if given.ndim != 4 or w.ndim != 4 or z.ndim or (b is not None and b.shape != w.shape[:1]):
-        shapes = [given.shape, w.shape, None if b is None else b.shape, z.shape]
+    if q.ndim != 4 or w.ndim != 4 or z.ndim or (b is not None and b.shape != w.shape[:1]):
+        shapes = [q.shape, w.shape, None if b is None else b.shape, z.shape]
         raise InputError(
             f"{layer}: needs codes (N, C, H, W), weights (O, C/groups, kh, kw), a bias (O,) and "
             f"one zero point, got shapes {shapes}"
         )
     try:
-        check_groups(given.shape[1], w.shape, groups)
-        height, width = sizes(given.shape[1:], w.shape[2:], stride, padding, dilation)
+        check_groups(q.shape[1], w.shape, groups)
+        height, width = sizes(q.shape[1:], w.shape[2:], stride, padding, dilation)
     except InputError as error:
         raise InputError(f"{layer}: {error}") from error
-    x = np.pad(given - z, ((0, 0), (0, 0), *sides(padding)))  # 0 is the real zero by now
+    x = np.pad(q - z, ((0, 0), (0, 0), *sides(padding)))  # after subtracting z, 0 is the real zero
     (sh, sw), (dh, dw) = pair("stride", stride), pair("dilation", dilation)
     extent = [(k - 1) * d + 1 for k, d in zip(w.shape[2:], (dh, dw), strict=True)]
     windows = sliding_window_view(x, tuple(extent), axis=(2, 3))  # (N, C, H', W', kh, kw)

@@ -1,9 +1,9 @@
-"""Where windows lie on an image: the one check of all convolutions and pools (AQ-IDEAL-4).
+"""Check the attributes of windows, for all convolutions and pools (AQ-IDEAL-4).
 
-A pair is (vertical, horizontal), or one number for both; padding is ((top,
-bottom), (left, right)), and may be one number for an axis or for all sides. Who computes windows
-has them written down on its own; which numbers make windows is said here. Every function raises
-InputError, one line that names the attribute.
+A pair is (vertical, horizontal), or one number for both. Padding is ((top, bottom), (left, right));
+one number may stand for an axis or for all sides. Each implementation computes its windows by
+itself; this module decides which attributes are valid. Every function raises InputError, which
+names the attribute.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from aquant_ref.errors import InputError
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 
-# Elements of an image's tensor, padding included, or of its im2col matrix: 2 GiB of float64.
+# Elements of one image's tensor with padding, or of its im2col matrix: 2 GiB of float64.
 LARGEST_TENSOR = 2**28
-# Pixels of a window, which are taken one after the other: seconds.
+# Pixels of a window: code that visits them one by one takes seconds.
 LARGEST_WINDOW = 2**20
 # Channels of a tensor. With 8-bit codes and weights, a sum over more could leave int32.
 LARGEST_CHANNELS = 2**16
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int, from `least` to LARGEST_TENSOR; a bool or a float is none.
+    """Return `value` as an int if it is an integer from `least` to LARGEST_TENSOR.
 
-    Spec: AQ-IDEAL-4.
+    Spec: AQ-IDEAL-4. A bool and a float are refused.
 
     >>> whole("groups", 2)
     2
@@ -47,7 +47,7 @@ def _is_number(value: Any) -> bool:
 
 
 def pair(name: str, value: Any, least: int = 1) -> Pair:
-    """A kernel, a stride or a dilation as (vertical, horizontal).
+    """Return a kernel, stride or dilation as (vertical, horizontal).
 
     Spec: AQ-IDEAL-4.
 
@@ -59,7 +59,7 @@ def pair(name: str, value: Any, least: int = 1) -> Pair:
 
 
 def sides(value: Any) -> Sides:
-    """A padding as ((top, bottom), (left, right)).
+    """Return a padding as ((top, bottom), (left, right)).
 
     Spec: AQ-IDEAL-4.
 
@@ -71,10 +71,10 @@ def sides(value: Any) -> Sides:
 
 
 def sizes(shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any) -> Pair:
-    """How many windows an image of `shape` (C, H, W) has, (vertical, horizontal), each at least 1.
+    """Count the windows on an image of `shape` (C, H, W): (vertical, horizontal), each at least 1.
 
-    Spec: AQ-IDEAL-4. Raises InputError, too, where none fits, where one is beyond LARGEST_WINDOW,
-    or where they are so many that an image or its im2col matrix would be beyond LARGEST_TENSOR.
+    Spec: AQ-IDEAL-4. Raise InputError if no window fits, if a window has more than LARGEST_WINDOW
+    pixels, or if the padded image or its im2col matrix has more than LARGEST_TENSOR elements.
     """
     size = tuple(whole("image", n) for n in shape[1:])
     kernel, stride = pair("kernel", kernel), pair("stride", stride)
@@ -95,14 +95,14 @@ def sizes(shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilati
     largest = shape[0] * max(prod(padded), prod(kernel) * vertical * horizontal)
     if largest > LARGEST_TENSOR:
         raise InputError(
-            f"the windows on an image of {size[0]}x{size[1]} hold {largest} pixels, more "
+            f"the windows on an image of {size[0]}x{size[1]} have {largest} pixels, more "
             f"than {LARGEST_TENSOR}"
         )
     return vertical, horizontal
 
 
 def check_groups(channels: int, weight: tuple[int, ...], groups: Any) -> None:
-    """Refuse a weight of shape (O, C/groups, kh, kw) that does not meet so many channels.
+    """Raise InputError unless a weight of shape (O, C/groups, kh, kw) fits `channels` channels.
 
     Spec: AQ-IDEAL-4.
     """

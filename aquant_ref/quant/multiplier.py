@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aquant_ref.checks import word
 from aquant_ref.errors import InputError
-from aquant_ref.integer.saturate import check_ends, check_int32, check_meet, check_name
+from aquant_ref.integer.saturate import check_ends, check_int32, check_meet
 from aquant_ref.integer.shift import MAX_SHIFT
 from aquant_ref.quant.reals import check_float64, check_fraction
 from aquant_ref.quant.rounding import half_away, half_even
@@ -75,7 +76,7 @@ def requantize_real(
     ... ]
     [[3], [4], [4]]
     """
-    check_name("profile", profile, REAL_PROFILES)
+    word("profile", profile, REAL_PROFILES)
     values, z = check_int32("accumulator", acc), check_int32("zero point", zero_point)
     real, (low, high) = check_float64("multiplier", m), check_ends(qmin, qmax)
     check_meet("accumulator, multiplier, zero point and ends", values, real, z, low, high)

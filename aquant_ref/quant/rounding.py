@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aquant_ref.checks import word
 from aquant_ref.errors import InputError
-from aquant_ref.integer.saturate import check_meet, check_name
+from aquant_ref.integer.saturate import check_meet
 from aquant_ref.quant.reals import check_reals
 
 Array = NDArray[Any]
@@ -111,5 +112,5 @@ RULES: dict[str, Callable[[ArrayLike], Array]] = {
 
 def rule(name: str) -> Callable[[ArrayLike], Array]:
     """The rounding called `name`. Spec: AQ-ROUND-1. Raises InputError, which lists the names."""
-    check_name("rounding", name, RULES)
+    word("rounding", name, RULES)
     return RULES[name]

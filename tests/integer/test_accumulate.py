@@ -40,14 +40,14 @@ def test_the_least_int64_is_not_its_own_absolute_value() -> None:
 def test_a_product_beyond_int32_is_refused_though_its_bias_would_bring_it_back() -> None:
     one = np.ones((1, 1), np.int64)
     for product, bias in ((2**31, -10), (2**31, -(2**31)), (-(2**31) - 1, 1)):
-        with pytest.raises(AccumulatorOverflow, match=rf"conv: .* before .*{product}.*int32"):
+        with pytest.raises(AccumulatorOverflow, match=rf"conv: .* without bias .*{product}.*int32"):
             accumulate(one * product, one, np.array([bias]), layer="conv")
-        with pytest.raises(AccumulatorOverflow, match=rf"conv: .* before .*{product}.*int32"):
+        with pytest.raises(AccumulatorOverflow, match=rf"conv: .* without bias .*{product}.*int32"):
             accumulate_conv2d(
                 one[None, None], one[None, None] * product, np.array([bias]), layer="conv"
             )
         codes, weight = np.ones((1, 2, 1, 1), np.int64), np.full((2, 1, 1, 1), product)
-        with pytest.raises(AccumulatorOverflow, match=rf"dw: .* before .*{product}.*int32"):
+        with pytest.raises(AccumulatorOverflow, match=rf"dw: .* without bias .*{product}.*int32"):
             accumulate_conv2d(codes, weight, np.array([0, bias]), groups=2, layer="dw")
 
 
