@@ -45,7 +45,7 @@ OPTIONAL = {
     Path("aquant_ref/conformance/plugin.py"): {"pytest"},
     Path("aquant_ref/conformance/strategies/scalars.py"): {"hypothesis"},
     Path("aquant_ref/conformance/strategies/tensors.py"): {"hypothesis"},
-    Path("aquant_ref/formats/untrusted.py"): {"tomli"},
+    Path("aquant_ref/formats/text.py"): {"tomli"},
 }
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
@@ -239,6 +239,7 @@ READERS = {
     Path("aquant_ref/conformance/adapters/process.py"),  # what the system says of processes
     Path("aquant_ref/formats/atomic.py"),  # a file of its own, under a temporary name
     Path("aquant_ref/formats/measured.py"),  # whether a page has changed
+    Path("aquant_ref/formats/text.py"),
     Path("aquant_ref/formats/untrusted.py"),
     Path("reference_models/__init__.py"),  # the cards of this package
 }

@@ -20,7 +20,8 @@ from aquant_ref.data.entries import class_folders, is_image, is_litter, listed
 from aquant_ref.data.images import Images
 from aquant_ref.data.tar import members
 from aquant_ref.errors import InputError
-from aquant_ref.formats.untrusted import open_file, open_gzip, open_zip, read_entry, read_file
+from aquant_ref.formats.compressed import open_gzip, open_zip, read_entry
+from aquant_ref.formats.untrusted import open_file, read_file
 from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]

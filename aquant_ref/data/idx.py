@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError
-from aquant_ref.formats.untrusted import open_file, open_gzip
+from aquant_ref.formats.compressed import open_gzip
+from aquant_ref.formats.untrusted import open_file
 from aquant_ref.progress import Progress, quiet
 
 Array = NDArray[Any]

@@ -7,7 +7,7 @@ from typing import Any
 
 from aquant_ref import data
 from aquant_ref.errors import InputError
-from aquant_ref.formats.untrusted import read_json
+from aquant_ref.formats.text import read_json
 
 
 def record(data_set: str) -> dict[str, str]:

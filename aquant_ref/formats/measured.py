@@ -20,7 +20,7 @@ from aquant_ref.formats.atomic import (
 )
 from aquant_ref.formats.kinds import Each, fits
 from aquant_ref.formats.lock import locked
-from aquant_ref.formats.untrusted import read_json
+from aquant_ref.formats.text import read_json
 
 Row = dict[str, Any]
 Needed = Mapping[str, Any]  # the keys of a row, each with its kind

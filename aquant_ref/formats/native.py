@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import replacing
+from aquant_ref.formats.compressed import open_zip, read_entry
 from aquant_ref.formats.npy import DTYPES, npy_bytes, parse_npy
-from aquant_ref.formats.untrusted import MOST_BYTES, open_zip, parse_json, read_entry
+from aquant_ref.formats.text import parse_json
+from aquant_ref.formats.untrusted import MOST_BYTES
 
 MAGIC = "aquant_ref"
 FORMAT_VERSION = 1

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
+from aquant_ref.formats.compressed import open_zip, read_entry
 from aquant_ref.formats.npy import parse_npy
-from aquant_ref.formats.untrusted import MOST_TEXT, open_file, open_zip, parse_json, read_entry
+from aquant_ref.formats.text import parse_json
+from aquant_ref.formats.untrusted import MOST_TEXT, open_file
 
 Array = NDArray[Any]
 

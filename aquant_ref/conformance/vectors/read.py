@@ -16,7 +16,7 @@ from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.verdict import Expected
 from aquant_ref.errors import InputError
 from aquant_ref.formats.kinds import Each, ListOf, fits
-from aquant_ref.formats.untrusted import read_json
+from aquant_ref.formats.text import read_json
 
 MAJOR = 1
 VERSION = f"{MAJOR}.1"
