@@ -16,7 +16,7 @@ import pytest
 
 import reference_models
 from aquant_ref.comparison.recording import Recording
-from aquant_ref.conformance import deviations
+from aquant_ref.conformance.report import deviations
 from aquant_ref.conformance.vectors import lint
 from aquant_ref.conformance.vectors import load as load_vectors
 from aquant_ref.data import Images

@@ -18,8 +18,8 @@ from aquant_ref.given import integer, integers, number, words
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters import Adapter, Capabilities
+    from aquant_ref.conformance.cases.selection import Selection
     from aquant_ref.conformance.report.report import Report
-    from aquant_ref.conformance.selection import Selection
 
 COUNT = 10_000  # cases of `gen`
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
@@ -52,9 +52,9 @@ def check(args: argparse.Namespace, show: Show, stdin: BinaryIO) -> int:
 
 def verify(args: argparse.Namespace, show: Show) -> int:
     """Verify an adapter or a kernel; returns the exit code of the report."""
-    from aquant_ref.conformance import deviations
+    from aquant_ref.conformance.cases.selection import MOST, check_whole
+    from aquant_ref.conformance.report import deviations
     from aquant_ref.conformance.report.report import EXIT_STALE
-    from aquant_ref.conformance.selection import MOST, check_whole
     from aquant_ref.conformance.verification import GENERATED, SEED, verify
 
     _check_outputs(args)
@@ -106,7 +106,7 @@ def _check_shrink(args: argparse.Namespace) -> None:
 def _shrink(report: Report, adapter: Adapter) -> None:
     """Look for the simplest failing inputs of every operation that fails."""
     from aquant_ref.conformance import strategies
-    from aquant_ref.conformance.asking import Asked
+    from aquant_ref.conformance.adapters.asking import Asked
 
     for name in dict.fromkeys(failure.operation for failure in report.failures):
         for selection in Asked(adapter).capabilities.selections(name, seed=0):
@@ -133,7 +133,7 @@ def vectors(args: argparse.Namespace, show: Show) -> int:
 
 def _selection(args: argparse.Namespace) -> Selection:
     from aquant_ref.conformance import contract
-    from aquant_ref.conformance.selection import BITS, ROUNDINGS, SIGNS, Selection
+    from aquant_ref.conformance.cases.selection import BITS, ROUNDINGS, SIGNS, Selection
 
     tags = contract.get(args.operation).tags
     for name, tag in (("bits", "bits"), ("signs", "bits"), ("rounding", "rounding")):
@@ -152,7 +152,7 @@ def _selection(args: argparse.Namespace) -> Selection:
 
 
 def _places(args: argparse.Namespace) -> Sequence[int]:
-    from aquant_ref.conformance.selection import MOST, check_whole
+    from aquant_ref.conformance.cases.selection import MOST, check_whole
 
     if args.only is None:
         check_whole("n", args.n, 0, MOST)
@@ -220,10 +220,10 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
-    from aquant_ref.conformance.report import junit, page
+    from aquant_ref.conformance.report import html, junit
     from aquant_ref.formats.atomic import replacing
 
-    for path, make in ((args.junit, junit.xml), (args.html, page.html)):
+    for path, make in ((args.junit, junit.xml), (args.html, html.document)):
         if path:
             with replacing(path) as stream:
                 stream.write(make(report).encode())

@@ -9,19 +9,24 @@ a case is a line of a stream, and many cases are columns. A case of any other is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from aquant_ref.conformance.expected import layers, pools, programs, scalar, tables
 from aquant_ref.errors import InputError
 
 PROFILES = ("core-int", "border", "engine", "reconstruction")
-VARIATIONS = (
-    *("exact", "tflite_single", "tflite_up", "tflite_away"),
-    *("float32", "float64", "float64_onnx"),
-)
-LAYER_VARIATIONS = ("ideal", *VARIATIONS)
+VARIATIONS = {  # of requantization, and the rule of each
+    "exact": "AQ-FIXED-2",
+    "tflite_single": "AQ-FIXED-2",
+    "tflite_up": "AQ-FIXED-3",
+    "tflite_away": "AQ-FIXED-4",
+    "float32": "AQ-FIXED-5",
+    "float64": "AQ-FIXED-6",
+    "float64_onnx": "AQ-FIXED-7",
+}
+LAYER_VARIATIONS = {"ideal": "AQ-IDEAL-1", **VARIATIONS}
 
 
 @dataclass(frozen=True)
@@ -50,20 +55,20 @@ class Field:
 class Operation:
     """One row of the contract. Spec: AQ-CONF-1.
 
-    `judge` computes the results of one case from its fields, by name, with the oracle, and raises
-    `judges.Refused` where the input is outside the contract. `rules` are what it follows. `tags`
-    are the capabilities that decide which of its cases an implementation is asked: "bits",
-    "rounding", "granularity".
+    `expected` computes the results of one case from its fields, by name, with the oracle. It raises
+    `Refused` where the input is outside the contract. `rules` names the rules that it follows.
+    `tags` names the capabilities that select the cases for an implementation: "bits", "rounding",
+    "granularity". `variations` maps the name of each variation to its rule.
     """
 
     name: str
     fields: tuple[Field, ...]
     result: tuple[Field, ...]
-    judge: Callable[..., tuple[Any, ...]]
+    expected: Callable[..., tuple[Any, ...]]
     rules: tuple[str, ...]
     profile: str
     tags: tuple[str, ...] = ()
-    variations: tuple[str, ...] = ()
+    variations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scalar(self) -> bool:
@@ -73,7 +78,7 @@ class Operation:
     @property
     def choices(self) -> tuple[str, ...]:
         """What `profile` of a stream can be: a variation, or the profile where there is none."""
-        return self.variations or (self.profile,)
+        return tuple(self.variations) or (self.profile,)
 
 
 def _fields(text: str) -> tuple[Field, ...]:
@@ -85,13 +90,13 @@ def _fields(text: str) -> tuple[Field, ...]:
 def _operation(
     name: str, fields: str, result: str, rules: str, profile: str = "core-int", **more: Any
 ) -> Operation:
-    judge = next(getattr(m, name) for m in JUDGES if hasattr(m, name))
+    expected = next(getattr(m, name) for m in EXPECTED if hasattr(m, name))
     return Operation(
-        name, _fields(fields), _fields(result), judge, tuple(rules.split()), profile, **more
+        name, _fields(fields), _fields(result), expected, tuple(rules.split()), profile, **more
     )
 
 
-JUDGES = (scalar, layers, pools, tables, programs)
+EXPECTED = (scalar, layers, pools, tables, programs)
 RANGE = "zero_point:i32 qmin:i32 qmax:i32"
 IMAGE = "x:i32[C,H,W]"
 WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
@@ -236,28 +241,17 @@ OPERATIONS = {
     )
 }
 
-RULE_OF_VARIATION = {
-    "ideal": "AQ-IDEAL-1",
-    "exact": "AQ-FIXED-2",
-    "tflite_single": "AQ-FIXED-2",
-    "tflite_up": "AQ-FIXED-3",
-    "tflite_away": "AQ-FIXED-4",
-    "float32": "AQ-FIXED-5",
-    "float64": "AQ-FIXED-6",
-    "float64_onnx": "AQ-FIXED-7",
-}
-
 
 def get(name: str) -> Operation:
-    """The operation called `name`; raises InputError, which lists the names."""
+    """Return the operation called `name`; InputError lists the names if there is none."""
     if not isinstance(name, str) or name not in OPERATIONS:
         raise InputError(f"operation: there is no {name!r}; there are {', '.join(OPERATIONS)}")
     return OPERATIONS[name]
 
 
 def rules(operation: Operation, profile: str) -> str:
-    """The rule ids that a result of `operation` in `profile` is judged by."""
-    of_variation = RULE_OF_VARIATION.get(profile)
-    if of_variation and not operation.scalar:
-        return f"AQ-INT-4, {of_variation}"
-    return of_variation or ", ".join(operation.rules)
+    """Return the ids of the rules for a result of `operation` in `profile`."""
+    rule = operation.variations.get(profile)
+    if rule is None:
+        return ", ".join(operation.rules)
+    return rule if operation.scalar else f"AQ-INT-4, {rule}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DEFECTS = {
+FAULTS = {
     "round.rule": "half_even, half_up and half_away confused, or another rule",
     "round.truncation": "truncated toward zero where floor is meant",
     "round.constant": "the rounding constant is missing, or treated as unsigned",

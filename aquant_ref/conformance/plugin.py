@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _run(config: pytest.Config, adapter: Adapter, **chosen: Any) -> Report:
-    from aquant_ref.conformance.deviations import load
+    from aquant_ref.conformance.report.deviations import load
     from aquant_ref.conformance.verification import verify
 
     path = config.getoption("--aquant-deviations")

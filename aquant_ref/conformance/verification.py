@@ -8,13 +8,15 @@ from dataclasses import replace
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
 from aquant_ref.conformance.adapters import Adapter, Capabilities
-from aquant_ref.conformance.asking import Asked
+from aquant_ref.conformance.adapters.asking import Asked
+from aquant_ref.conformance.cases.selection import MOST, Selection, check_whole, several
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
-from aquant_ref.conformance.deviations import Deviations
+from aquant_ref.conformance.expected.results import expected
+from aquant_ref.conformance.protocol.answers import without
+from aquant_ref.conformance.report.deviations import Deviations
 from aquant_ref.conformance.report.report import Report
-from aquant_ref.conformance.selection import MOST, Selection, check_whole, several
+from aquant_ref.conformance.report.verdict import verdicts
 from aquant_ref.conformance.vectors import Group
-from aquant_ref.conformance.verdict import expected, verdicts, without
 from aquant_ref.errors import InputError, printable
 
 GENERATED = 1000  # cases of a scalar operation and variation, besides the vectors

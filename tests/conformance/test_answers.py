@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from aquant_ref.conformance import Capabilities, strategies, vectors, verify
 from aquant_ref.conformance.adapters import CommandAdapter, EngineAdapter, PipeAdapter
-from aquant_ref.conformance.admission import Inadmissible, admit
 from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Field
 from aquant_ref.conformance.protocol import streams
+from aquant_ref.conformance.protocol.admission import Inadmissible, admit
+from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.check_stream import check
 from aquant_ref.conformance.protocol.replies import Replies
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PROTOCOL, Report
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import Answers
 
 Array = Any
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import OPERATIONS
+from aquant_ref.conformance.cases.draw import Draw
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
-from aquant_ref.conformance.draw import Draw
 from aquant_ref.conformance.expected import Refused
-from aquant_ref.conformance.faults import DEFECTS
+from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.streams import header, lines
-from aquant_ref.conformance.selection import Selection
 from aquant_ref.errors import InputError
 
 # whether a family has to be refused, and its edition; by operation
@@ -142,9 +142,9 @@ def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(operation
         for k in range(len(cases)):
             if rejects:
                 with pytest.raises(Refused):
-                    cases.operation.judge(**cases.inputs(k), **profile)
+                    cases.operation.expected(**cases.inputs(k), **profile)
             else:
-                assert cases.operation.judge(**cases.inputs(k), **profile)
+                assert cases.operation.expected(**cases.inputs(k), **profile)
 
 
 @pytest.mark.parametrize("operation", [*FAMILIES])
@@ -167,7 +167,7 @@ def test_every_flag_is_explained_and_names_known_defects(operation: str) -> None
     for family in FAMILIES[operation]:
         assert family.description
         assert family.catches
-        assert set(family.catches) <= set(DEFECTS)
+        assert set(family.catches) <= set(FAULTS)
     flags = [family.flag for family in FAMILIES[operation]]
     assert len(set(flags)) == len(flags)
 

@@ -153,8 +153,8 @@ def test_reals_may_be_answered_in_hexadecimal_or_decimal(word: str, code: int, c
 def test_silence_is_told_from_an_end(capsys: pytest.CaptureFixture[str]) -> None:
     import os
 
+    from aquant_ref.conformance.cases.selection import Selection
     from aquant_ref.conformance.protocol.check_stream import check as judge
-    from aquant_ref.conformance.selection import Selection
 
     read, write = os.pipe()
     try:

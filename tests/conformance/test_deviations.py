@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import Adapter, vectors, verify
-from aquant_ref.conformance.deviations import Deviation, Deviations, StaleDeviation, load
+from aquant_ref.conformance.report.deviations import Deviation, Deviations, StaleDeviation, load
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_STALE, Report
 from aquant_ref.errors import InputError
 

@@ -17,12 +17,12 @@ from aquant_ref.cli import main
 from aquant_ref.conformance import Adapter, Capabilities, vectors, verify
 from aquant_ref.conformance.adapters import EngineAdapter, load
 from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Problems
-from aquant_ref.conformance.report import junit, page
+from aquant_ref.conformance.report import html, junit
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, Report
-from aquant_ref.conformance.selection import Selection
 from aquant_ref.conformance.strategies import smallest_failure
-from aquant_ref.conformance.verdict import Answers
 from aquant_ref.errors import InputError
 
 
@@ -364,8 +364,8 @@ def parts(report: Report) -> str:
     """All that a report can be, once each has been read as what it is."""
     suite = ET.fromstring(junit.xml(report).encode())
     assert suite.tag == "testsuite"
-    html = page.html(report)
-    html.encode()
+    page = html.document(report)
+    page.encode()
     text = json.dumps(report.as_json(), allow_nan=False)
     assert json.loads(text)
     lines = report.text()
@@ -407,7 +407,7 @@ def reported(name: str, reason: str, what: str) -> None:
     report.stale = report.stale + [only[0]]
     shown = parts(report)
     assert shown.replace("\n", "").isprintable()
-    assert "<script>" not in page.html(report)
+    assert "<script>" not in html.document(report)
 
 
 def test_inputs_that_json_does_not_have_are_text() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import Adapter, verify
-from aquant_ref.conformance.report import junit, page
+from aquant_ref.conformance.report import html, junit
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, MOST_FAILURES, Report
-from aquant_ref.conformance.verdict import STATUSES
+from aquant_ref.conformance.report.verdict import STATUSES
 
 
 class HalfEven(Adapter):
@@ -88,7 +88,7 @@ def test_junit_has_a_test_for_each_flag_that_fails_where_a_case_does(report: Rep
 
 
 def test_the_page_is_whole_and_needs_nothing_from_elsewhere(report: Report) -> None:
-    text = page.html(report)
+    text = html.document(report)
     opened: list[str] = []
 
     class Reader(HTMLParser):

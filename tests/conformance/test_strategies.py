@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aquant_ref.conformance import OPERATIONS, Adapter, strategies
 from aquant_ref.conformance.adapters import EngineAdapter
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.errors import InputError
 from aquant_ref.integer import requantize
 

@@ -13,9 +13,9 @@ from aquant_ref import oracle
 from aquant_ref.conformance import OPERATIONS, Capabilities, verify
 from aquant_ref.conformance.adapters import EngineAdapter
 from aquant_ref.conformance.cases.layer_parts import accumulators
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import families, generate
 from aquant_ref.conformance.report.report import EXIT_PASS
-from aquant_ref.conformance.selection import Selection
 from aquant_ref.errors import InputError
 
 LAYERS = ("conv2d", "depthwise", "linear")

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.conformance import requantize_int64
 from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import OPERATIONS
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import Answers, Expected, expected, verdicts
+from aquant_ref.conformance.expected import requantize_int64
+from aquant_ref.conformance.expected.results import Expected, expected
+from aquant_ref.conformance.protocol.answers import Answers
+from aquant_ref.conformance.report.verdict import verdicts
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 

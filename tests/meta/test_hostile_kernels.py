@@ -20,8 +20,8 @@ import pytest
 from aquant_ref.conformance import Capabilities, vectors, verify
 from aquant_ref.conformance.adapters import CommandAdapter, PipeAdapter
 from aquant_ref.conformance.adapters.process import MARK, ProcessAdapter
+from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.report.report import EXIT_PROTOCOL, Report
-from aquant_ref.conformance.verdict import Answers
 from aquant_ref.errors import InputError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of sh, setsid and /proc")

@@ -9,7 +9,7 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, Adapter, verification, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.faults import DEFECTS
+from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
 from tests.meta.mutants import MUTANTS
 from tests.meta.tensor_mutants import TENSOR_MUTANTS
@@ -56,7 +56,7 @@ def test_there_is_a_mutant_of_every_operation_and_defect() -> None:
     assert {mutant.operation for mutant in TENSOR_MUTANTS} == TENSORS
     assert len({str(mutant) for mutant in TENSOR_MUTANTS}) == len(TENSOR_MUTANTS) >= 90
     found = {mutant.defect for mutant in (*MUTANTS, *TENSOR_MUTANTS)}
-    assert found == {*DEFECTS} - {"input.accepted"}
+    assert found == {*FAULTS} - {"input.accepted"}
 
 
 def test_the_report_names_the_fault_among_the_likeliest() -> None:

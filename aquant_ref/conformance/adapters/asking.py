@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities, said, theirs
-from aquant_ref.conformance.admission import Inadmissible, admit
-from aquant_ref.conformance.cases.family import Array, Cases
+from aquant_ref.conformance.cases.family import Cases, blank_results
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Field, Operation
+from aquant_ref.conformance.protocol.admission import Inadmissible, admit
+from aquant_ref.conformance.protocol.answers import WITHOUT_VALUE, Answers, without
 from aquant_ref.conformance.protocol.replies import Problems
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import ANSWERS, Answers, values, without
 from aquant_ref.errors import InputError
+from aquant_ref.typing import Array
 
 OWN = ("ids", "flags", "kind", "columns")  # of cases: what can be changed
 
@@ -116,9 +117,9 @@ def _admitted(cases: Cases, answers: Answers) -> Answers:
         raise Inadmissible(f"answer() did not return {len(results)} x {count} values")
     other = {_place(k, count): told for k, told in answers.other.items()}
     for what, _ in other.values():
-        if what not in ANSWERS:
-            raise Inadmissible(f"answer() returned {what!r}, not one of {', '.join(ANSWERS)}")
-    columns = values(cases.operation, count)
+        if what not in WITHOUT_VALUE:
+            raise Inadmissible(f"answer() returned {what!r}, not one of {', '.join(WITHOUT_VALUE)}")
+    columns = blank_results(cases.operation, count)
     for field, column, got in zip(results, columns, answers.values, strict=True):
         if cases.operation.scalar:
             with suppress(Inadmissible):

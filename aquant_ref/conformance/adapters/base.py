@@ -13,11 +13,8 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.admission import Inadmissible, admit
-from aquant_ref.conformance.cases.family import Array, Cases
-from aquant_ref.conformance.contract import Field, Operation
-from aquant_ref.conformance.protocol.replies import Problems
-from aquant_ref.conformance.selection import (
+from aquant_ref.conformance.cases.family import Cases, blank_results
+from aquant_ref.conformance.cases.selection import (
     BITS,
     GRANULARITIES,
     LISTS,
@@ -27,9 +24,13 @@ from aquant_ref.conformance.selection import (
     check_words,
     several,
 )
-from aquant_ref.conformance.verdict import Answers, values
+from aquant_ref.conformance.contract import Field, Operation
+from aquant_ref.conformance.protocol.admission import Inadmissible, admit
+from aquant_ref.conformance.protocol.answers import Answers
+from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.errors import InputError
 from aquant_ref.quant import check_bits
+from aquant_ref.typing import Array
 
 LACKING = (MemoryError, RecursionError)  # never a refusal
 
@@ -146,7 +147,7 @@ class Adapter:
         that it is about.
         """
         method: Callable[..., Any] = getattr(self, cases.operation.name)
-        columns = values(cases.operation, len(cases))
+        columns = blank_results(cases.operation, len(cases))
         other: dict[int, tuple[str, str]] = {}
         waiting = [*_alike(cases)]
         while waiting:

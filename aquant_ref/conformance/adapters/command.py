@@ -20,12 +20,13 @@ from aquant_ref.conformance.adapters.directory import (
     write_said,
 )
 from aquant_ref.conformance.adapters.process import NOT_ASKED, Kernel, ProcessAdapter, sweep
-from aquant_ref.conformance.cases.family import Array, Cases
+from aquant_ref.conformance.cases.family import Cases, blank_results
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Field, Operation
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import Answers, values
+from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import check_writable_directory
+from aquant_ref.typing import Array
 
 PLACE = "{case}"
 REFUSES, UNSUPPORTED = 3, 4  # exit codes, besides 0 for "done"
@@ -86,7 +87,7 @@ class CommandAdapter(ProcessAdapter):
         if (known := self.not_asked(cases)) is not None:
             return known
         operation = cases.operation
-        answered = values(operation, len(cases))
+        answered = blank_results(operation, len(cases))
         other: dict[int, tuple[str, str]] = {}
         try:
             for k, name in enumerate(cases.ids):

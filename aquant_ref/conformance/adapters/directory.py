@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance.admission import Inadmissible, admit
-from aquant_ref.conformance.cases.family import Array, plain
+from aquant_ref.conformance.cases.family import plain
 from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.npy import Truncated, npy_bytes, parse_npy
 from aquant_ref.formats.untrusted import read_file
+from aquant_ref.typing import Array
 
 FORMAT = "aquant-ref case 1"
 STORED = {"i32": "<i4", "i64": "<i8", "f64": "<f8"}

@@ -10,7 +10,6 @@ import numpy as np
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
-from aquant_ref.conformance.cases.family import Array
 from aquant_ref.conformance.contract import LAYER_VARIATIONS
 from aquant_ref.engine.fast.fixed_point import OPERATIONS
 from aquant_ref.engine.fast.run import threshold_codes
@@ -18,6 +17,7 @@ from aquant_ref.engine.instruction import NEVER_LIFT, Instruction
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import border_round, rule
 from aquant_ref.quant.window import LIFT_LIMIT
+from aquant_ref.typing import Array
 
 
 class EngineAdapter(EngineLayers):
@@ -27,7 +27,7 @@ class EngineAdapter(EngineLayers):
 
     def capabilities(self) -> Capabilities:
         """Everything."""
-        return Capabilities(requantization=LAYER_VARIATIONS, rejects=True)
+        return Capabilities(requantization=tuple(LAYER_VARIATIONS), rejects=True)
 
     def round(self, *, rounding: str, t: Array) -> Array:
         """Spec: AQ-ROUND-1."""

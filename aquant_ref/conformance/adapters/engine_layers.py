@@ -12,12 +12,12 @@ import numpy as np
 
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters.base import Adapter
-from aquant_ref.conformance.cases.family import Array
 from aquant_ref.engine.fast.run import Engine, apply
 from aquant_ref.engine.instruction import ARRAYS, Instruction, check, shape_of
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
+from aquant_ref.typing import Array
 
 Sides = tuple[int, int, int, int]
 Pair = tuple[int, int]

@@ -20,7 +20,7 @@ class OracleAdapter(Adapter):
 
     def capabilities(self) -> Capabilities:
         """Everything."""
-        return Capabilities(requantization=LAYER_VARIATIONS, rejects=True)
+        return Capabilities(requantization=tuple(LAYER_VARIATIONS), rejects=True)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """The judge of the operation `name`, for columns."""
@@ -34,10 +34,10 @@ def _column_by_column(operation: Operation, **fields: Any) -> tuple[Any, ...]:
     settings = {name: value for name, value in fields.items() if isinstance(value, str)}
     columns = {name: value.tolist() for name, value in fields.items() if name not in settings}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    answers = [operation.judge(**row, **settings) for row in rows]
+    answers = [operation.expected(**row, **settings) for row in rows]
     return tuple(np.array(column) for column in zip(*answers, strict=True))
 
 
 def _tensors(operation: Operation, **fields: Any) -> tuple[Any, ...]:
-    answer = operation.judge(**{name: plain(value) for name, value in fields.items()})
+    answer = operation.expected(**{name: plain(value) for name, value in fields.items()})
     return tuple(map(np.array, answer))

@@ -12,11 +12,11 @@ from typing import IO
 from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.process import GRACE, Kernel, ProcessAdapter, sweep
 from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Operation
 from aquant_ref.conformance.protocol import streams
+from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Replies
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import Answers
 
 
 class PipeAdapter(ProcessAdapter):

@@ -16,8 +16,8 @@ from threading import Thread
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities, words
 from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.protocol.answers import MOST_REASON, Answers, without
 from aquant_ref.conformance.protocol.streams import check_timeout
-from aquant_ref.conformance.verdict import MOST_REASON, Answers, without
 from aquant_ref.errors import InputError, printable
 
 MARK = "AQUANT_REF_KERNEL"  # in the environment of a kernel, and of what it starts

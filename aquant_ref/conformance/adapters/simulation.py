@@ -6,8 +6,8 @@ import numpy as np
 
 from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.simulation_layers import SimulationLayers
-from aquant_ref.conformance.cases.family import Array
 from aquant_ref.quant.rounding import border_round, half_up, rule
+from aquant_ref.typing import Array
 
 
 class SimulationAdapter(SimulationLayers):

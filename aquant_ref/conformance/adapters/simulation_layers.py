@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter
-from aquant_ref.conformance.cases.family import Array
 from aquant_ref.nn.conv import conv2d, linear
 from aquant_ref.nn.pool import avg_pool, max_pool
 from aquant_ref.nn.windows import Windows
 from aquant_ref.quant.border import codes
 from aquant_ref.quant.rounding import half_up
 from aquant_ref.quant.window import WindowBorder
+from aquant_ref.typing import Array
 
 
 class SimulationLayers(Adapter):

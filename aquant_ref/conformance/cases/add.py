@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
@@ -15,8 +16,8 @@ from aquant_ref.conformance.cases.family import (
     code_ranges,
     odd_zero_point,
 )
-from aquant_ref.conformance.draw import Array, Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.typing import Array
 
 
 def _columns(

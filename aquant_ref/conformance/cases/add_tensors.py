@@ -6,10 +6,11 @@ from functools import partial
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
-from aquant_ref.conformance.draw import Array, CaseRandom
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.typing import Array
 
 Scales = tuple[float, float, float]
 

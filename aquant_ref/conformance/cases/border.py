@@ -12,12 +12,13 @@ from functools import partial
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.draw import Array, Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.quant import multiplier
 from aquant_ref.quant.fixed_point import TAU_BITS
 from aquant_ref.quant.window import LIFT_LIMIT, NEVER_LIFT
+from aquant_ref.typing import Array
 
 FRACTION_BITS = (0, 1, 4, 8, 12)
 ONE = 1 << 16  # coefficients and lift have 16 fraction bits

@@ -7,9 +7,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aquant_ref.conformance.cases.draw import Draw, nudged
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.draw import Array, Draw, nudged
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.typing import Array
 
 
 def _columns(t: ArrayLike, border: ArrayLike) -> Columns:

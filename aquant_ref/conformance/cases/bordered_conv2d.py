@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import accumulators, conv_parts
 from aquant_ref.conformance.cases.layer_scales import exact_units, spread_of
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
-from aquant_ref.conformance.draw import Array, CaseRandom
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.typing import Array
 
 PARTS = 64  # of a step, in which borders are drawn
 

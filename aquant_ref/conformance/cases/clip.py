@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import Columns, Family, between
-from aquant_ref.conformance.draw import Array, Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
+from aquant_ref.typing import Array
 
 RANGES = (
     *((0, 255), (-128, 127), (0, 15), (-8, 7), (0, 3), (0, 65535), (-32768, 32767), (0, 1)),

@@ -13,9 +13,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
+from aquant_ref.typing import Array
 
 GOLDEN = 0x9E3779B97F4A7C15
 SCATTER = 2654435761  # a prime, so that its multiples reach every member of a product of pools

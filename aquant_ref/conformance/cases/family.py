@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from aquant_ref.conformance.cases.draw import Draw
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Operation
-from aquant_ref.conformance.draw import Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.typing import Array
 
-Array = NDArray[Any]
 Columns = dict[str, Array]  # one entry a case, by field
 
 # int64 holds every i32 too, and an answer that is none shows as it is
@@ -27,7 +27,7 @@ DTYPES: dict[str, Any] = {"i32": np.int64, "i64": np.int64, "f64": np.float64}
 
 @dataclass(frozen=True)
 class Family:
-    """Cases that carry `flag`: what they are, and the faults (`defects.DEFECTS`) they catch.
+    """Cases that carry `flag`: what they are, and the faults (`defects.FAULTS`) they catch.
 
     `rejects`: inputs that have to be refused. `edition`: the minor version of the vectors that
     brought it; the families of each take turns among themselves, as a sequence never changes.
@@ -85,6 +85,13 @@ def objects(values: Sequence[Any]) -> Array:
     for k, value in enumerate(values):
         column[k] = value
     return column
+
+
+def blank_results(operation: Operation, count: int) -> list[Array]:
+    """Return a column of zeros for each result field; of None for an operation on tensors."""
+    if operation.scalar:
+        return [np.zeros(count, DTYPES[field.type]) for field in operation.result]
+    return [objects([None] * count) for _ in operation.result]
 
 
 # What several operations draw: ranges of codes with an odd zero point

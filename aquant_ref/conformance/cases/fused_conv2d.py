@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import conv_parts
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, odd
-from aquant_ref.conformance.draw import Array, CaseRandom
 from aquant_ref.conformance.expected.tables import NEVER_LIFT
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.typing import Array
 
 PARTS = 4  # of a step
 ONE = 1 << 16  # fractions of lift and fusion

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.tensors import Row, image, odd, sizes
-from aquant_ref.conformance.draw import Array, CaseRandom
 from aquant_ref.conformance.expected.layers import convolved
 from aquant_ref.oracle import linear as product
+from aquant_ref.typing import Array
 
 
 def weights(one: CaseRandom, qmin: int, qmax: int, *shape: int) -> Array:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.layer_parts import accumulators
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, odd, scale, snapped
-from aquant_ref.conformance.draw import Array, CaseRandom
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.typing import Array
 
 ACC_MAX = 2**31 - 1
 

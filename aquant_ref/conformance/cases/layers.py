@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import conv_parts, linear_parts
 from aquant_ref.conformance.cases.layer_scales import at_end, scaled, tied
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd
-from aquant_ref.conformance.draw import CaseRandom
-from aquant_ref.conformance.selection import Selection
 
 Parts = Callable[..., Row]
 Finish = Callable[..., Row]

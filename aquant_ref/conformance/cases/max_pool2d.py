@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.cases.avg_pool2d import pool_parts
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range
-from aquant_ref.conformance.draw import CaseRandom
-from aquant_ref.conformance.selection import Selection
 
 PADDED: dict[str, Any] = {"size": (3, 2), "kernel": (2, 2), "stride": (1, 1)}
 PADDINGS = ((1, 1, 1, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 1, 0, 1))

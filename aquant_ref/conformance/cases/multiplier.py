@@ -6,9 +6,10 @@ from functools import partial
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.draw import Array, Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.typing import Array
 
 TOP = 2.0**31
 ULP = 2.0**-22  # below TOP

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import oracle
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case
-from aquant_ref.conformance.draw import CaseRandom
 from aquant_ref.conformance.expected.programs import OPERATIONS
 from aquant_ref.conformance.expected.tables import NEVER_LIFT
-from aquant_ref.conformance.selection import Selection
 
 NO_PADDING = [[0, 0], [0, 0]]
 PARTS = 4  # of a step, in wide codes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aquant_ref.conformance.cases.draw import Draw, nudged
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
@@ -14,8 +15,8 @@ from aquant_ref.conformance.cases.family import (
     odd_zero_point,
     relu6_range,
 )
-from aquant_ref.conformance.draw import Array, Draw, nudged
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.typing import Array
 
 
 def _columns(

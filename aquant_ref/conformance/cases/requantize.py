@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
@@ -21,11 +22,11 @@ from aquant_ref.conformance.cases.family import (
     odd_zero_point,
     relu6_range,
 )
-from aquant_ref.conformance.draw import Array, Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.integer.requantize import MULTIPLIER_END, MULTIPLIER_MIN
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.integer.shift import MAX_SHIFT
+from aquant_ref.typing import Array
 
 FACTORS = (1, 1, 3, 5, 7, 9, 11, 13, 15)  # odd parts of multipliers
 LEFT_SHIFTED = ("tflite_up", "tflite_away")  # whose left shift has to stay inside int32

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aquant_ref.conformance.cases.draw import Draw, nudged
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.draw import Draw, nudged
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
 
 LARGE = 2.0**52  # from here on a float64 has no fraction
 

@@ -33,10 +33,11 @@ from aquant_ref.conformance.cases import (
     threshold,
     thresholds,
 )
-from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, Columns, Family
-from aquant_ref.conformance.draw import Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.draw import Draw
+from aquant_ref.conformance.cases.family import DTYPES, Cases, Columns, Family
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.errors import InputError
+from aquant_ref.typing import Array
 
 FAMILIES: dict[str, tuple[Family, ...]] = {
     "round": round.FAMILIES,

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom, Draw
 from aquant_ref.conformance.cases.family import Columns, objects
-from aquant_ref.conformance.draw import Array, CaseRandom, Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.typing import Array
 
 Row = dict[str, Any]  # one case, by field
 

@@ -6,10 +6,11 @@ from functools import partial
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.draw import Array, Draw
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
+from aquant_ref.typing import Array
 
 THRESHOLD_UNREACHED = 2**62  # a threshold that no accumulator reaches; -2^62 is always reached
 

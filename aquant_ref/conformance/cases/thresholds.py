@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 
+from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, sizes
-from aquant_ref.conformance.draw import CaseRandom
-from aquant_ref.conformance.selection import Selection
 
 ALWAYS, THRESHOLD_UNREACHED = -(2**62), 2**62  # AQ-LOWER-6
 INT32 = -(2**31), 2**31 - 1

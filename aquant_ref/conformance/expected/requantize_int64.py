@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aquant_ref.conformance.cases.family import Array, Cases
+from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.typing import Array
 
 PROFILES = ("exact", "tflite_single", "tflite_up", "tflite_away")
 

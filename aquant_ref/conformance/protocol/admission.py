@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance.cases.family import DTYPES, Array
+from aquant_ref.conformance.cases.family import DTYPES
 from aquant_ref.conformance.contract import Field
+from aquant_ref.typing import Array
 
 INT64 = np.iinfo(np.int64)
 EXACT = 2**53  # every integer up to here is a float64

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from aquant_ref.conformance import contract
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import families
+from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol import streams
 from aquant_ref.conformance.protocol.replies import Replies
 from aquant_ref.conformance.protocol.streams import BLOCK
 from aquant_ref.conformance.report.report import Report
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import expected, verdicts
+from aquant_ref.conformance.report.verdict import verdicts
 
 
 def gen(selection: Selection, index: Sequence[int], write: Callable[[str], object]) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import DTYPES
 from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.protocol.answers import MOST_REASON, Answers
 from aquant_ref.conformance.protocol.streams import MARK, Endless, Patience, Silence, chunks, split
-from aquant_ref.conformance.verdict import MOST_REASON, Answers
 from aquant_ref.errors import printable
 
 MOST_SHOWN = 500  # characters of a line that is shown

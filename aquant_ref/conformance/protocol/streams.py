@@ -21,9 +21,9 @@ from typing import BinaryIO
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import Field
-from aquant_ref.conformance.selection import Selection
 from aquant_ref.errors import InputError
 
 VERSION = 1

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance.cases.family import Array, Cases
-from aquant_ref.conformance.verdict import DEVIATING, ERROR, FAIL, UNSUPPORTED
+from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.report.verdict import DEVIATING, ERROR, FAIL, UNSUPPORTED
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.text import read_toml
+from aquant_ref.typing import Array
 
 KINDS = {"known-bug": (FAIL, ERROR), "out-of-scope": (FAIL, ERROR, UNSUPPORTED)}
 KEYS = {"case", "flag", "kind", "reason"}

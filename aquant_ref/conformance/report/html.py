@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from aquant_ref.conformance.report.report import Report
-from aquant_ref.conformance.verdict import (
+from aquant_ref.conformance.report.verdict import (
     DEVIATING,
     ERROR,
     FAIL,
@@ -34,7 +34,7 @@ WORST_FIRST = (FAIL, ERROR, MISSING, DEVIATING, PASS, UNSUPPORTED)
 SIGNS = {PASS: "\u2713", UNSUPPORTED: "\u2013"}  # of others the number is shown
 
 
-def html(report: Report) -> str:
+def document(report: Report) -> str:
     """The document."""
     title = f"{report.implementation}: {report.about}"
     found = report.total()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from aquant_ref.conformance.report.report import Report
-from aquant_ref.conformance.verdict import DEVIATING, ERROR, FAIL, MISSING, PASS, UNSUPPORTED
+from aquant_ref.conformance.report.verdict import DEVIATING, ERROR, FAIL, MISSING, PASS, UNSUPPORTED
 
 
 def xml(report: Report) -> str:

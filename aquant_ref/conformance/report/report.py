@@ -12,11 +12,13 @@ import numpy as np
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import Array, Cases
+from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.faults import DEFECTS
+from aquant_ref.conformance.expected.results import Expected
+from aquant_ref.conformance.faults import FAULTS
+from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Problems
-from aquant_ref.conformance.verdict import (
+from aquant_ref.conformance.report.verdict import (
     DEVIATING,
     ERROR,
     FAIL,
@@ -24,11 +26,10 @@ from aquant_ref.conformance.verdict import (
     PASS,
     STATUSES,
     UNSUPPORTED,
-    Answers,
-    Expected,
-    told,
+    texts,
 )
 from aquant_ref.errors import printable
+from aquant_ref.typing import Array
 
 MOST_FAILURES = 20  # shown of one operation
 MOST_OF_FLAG = 3  # and of these, with the same flag
@@ -127,7 +128,7 @@ class Report:
             if len(of_operation) >= MOST_FAILURES or of_operation.count(flags) >= MOST_OF_FLAG:
                 self.unseen[name] += 1
                 continue
-            got, right = told(expected, answers, k)
+            got, right = texts(expected, answers, k)
             self.failures.append(
                 Failure(
                     printable(cases.ids[k]),
@@ -241,7 +242,7 @@ class Report:
 
     def lines(self, failure: Failure) -> list[str]:
         """A failure, for people."""
-        likely = "; ".join(DEFECTS[defect] for defect in self.likely(failure))
+        likely = "; ".join(FAULTS[defect] for defect in self.likely(failure))
         return [
             f"  {failure.case} [{', '.join(failure.flags)}]",
             f"    {_inputs(failure.inputs)} => got {failure.got}, expected {failure.expected}",

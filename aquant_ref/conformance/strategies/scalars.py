@@ -22,15 +22,17 @@ from hypothesis.errors import NoSuchExample
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters import Adapter
+from aquant_ref.conformance.adapters.asking import Asked
 from aquant_ref.conformance.adapters.base import given
-from aquant_ref.conformance.asking import Asked
-from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, objects, plain
+from aquant_ref.conformance.cases.family import DTYPES, Cases, objects, plain
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import Operation
 from aquant_ref.conformance.expected import Refused
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.expected.results import Expected
+from aquant_ref.conformance.report.verdict import ERROR, FAIL, verdicts
 from aquant_ref.conformance.strategies import tensors
-from aquant_ref.conformance.verdict import ERROR, FAIL, Expected, verdicts
+from aquant_ref.typing import Array
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -86,7 +88,7 @@ def _judged(
 
     def judged(fields: dict[str, Any]) -> list[Case]:
         try:
-            answer = operation.judge(**{k: plain(v) for k, v in fields.items()}, **more)
+            answer = operation.expected(**{k: plain(v) for k, v in fields.items()}, **more)
         except Refused:
             return []
         parts = answer if operation.scalar else tuple(map(np.array, answer))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from aquant_ref.conformance.cases.family import Array
-from aquant_ref.conformance.selection import Selection
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.typing import Array
 
 Fields = dict[str, Any]
 Drawing = Callable[[st.SearchStrategy[Any]], Any]

@@ -10,9 +10,11 @@ import numpy as np
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.faults import DEFECTS
+from aquant_ref.conformance.expected.results import expected
+from aquant_ref.conformance.faults import FAULTS
+from aquant_ref.conformance.protocol.answers import Answers
+from aquant_ref.conformance.report.verdict import PASS, texts, verdicts
 from aquant_ref.conformance.vectors.read import VECTORS, VERSION, Group, load, path_of, read
-from aquant_ref.conformance.verdict import PASS, Answers, expected, told, verdicts
 from aquant_ref.errors import InputError, printable
 
 HEAD = {"format", "op", "profile", "fields", "result", "spec", "source", "notes", "groups"}
@@ -65,7 +67,7 @@ def _of_file(name: str, stored: dict[str, Any]) -> Iterator[str]:
 
 def _of_notes(stored: dict[str, Any]) -> Iterator[str]:
     for flag, note in stored["notes"].items():
-        unknown = set(note["catches"]) - set(DEFECTS)
+        unknown = set(note["catches"]) - set(FAULTS)
         if unknown or not note["description"] or not note["catches"]:
             yield f"notes: {flag} says nothing, or catches what is no defect: {sorted(unknown)}"
     used = {flag for group in stored["groups"] for test in group["tests"] for flag in test["flags"]}
@@ -95,5 +97,5 @@ def _of_answers(groups: list[Group]) -> Iterator[str]:
         refused = dict.fromkeys(np.flatnonzero(right.refused).tolist(), ("error", "a refusal"))
         judged = Answers(right.low, refused)
         for k in np.flatnonzero(verdicts(group.expected, judged) != PASS).tolist():
-            oracle, stored = told(group.expected, judged, k)
+            oracle, stored = texts(group.expected, judged, k)
             yield f"{group.cases.ids[k]}: says {stored}, the oracle {oracle}"

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import DTYPES, Array, Cases, objects
+from aquant_ref.conformance.cases.family import DTYPES, Cases, objects
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Field, Operation
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import Expected
+from aquant_ref.conformance.expected.results import Expected
 from aquant_ref.errors import InputError
 from aquant_ref.formats.kinds import Each, ListOf, fits
 from aquant_ref.formats.text import read_json
+from aquant_ref.typing import Array
 
 MAJOR = 1
 VERSION = f"{MAJOR}.1"

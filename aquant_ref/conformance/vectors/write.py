@@ -11,12 +11,12 @@ from typing import Any
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import Cases, plain
+from aquant_ref.conformance.cases.selection import ROUNDINGS, Selection
 from aquant_ref.conformance.cases.sequence import FAMILIES, families
 from aquant_ref.conformance.cases.sequence import generate as cases_of
 from aquant_ref.conformance.contract import Field, Operation
-from aquant_ref.conformance.selection import ROUNDINGS, Selection
+from aquant_ref.conformance.expected.results import Expected, expected
 from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, VERSION, path_of
-from aquant_ref.conformance.verdict import Expected, expected
 from aquant_ref.formats.atomic import make_directory, replacing
 
 MEMBERS = (

@@ -12,15 +12,17 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from aquant_ref.conformance import contract, deviations, vectors
+from aquant_ref.conformance import contract, vectors
 from aquant_ref.conformance.adapters.command import CommandAdapter, NoAnswer, read_result
+from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol import check_stream, streams
-from aquant_ref.conformance.report import junit, page
+from aquant_ref.conformance.protocol.answers import Answers
+from aquant_ref.conformance.report import deviations, html, junit
 from aquant_ref.conformance.report.report import Report
-from aquant_ref.conformance.selection import Selection
-from aquant_ref.conformance.verdict import PASS, STATUSES, Answers, expected
+from aquant_ref.conformance.report.verdict import PASS, STATUSES
 from aquant_ref.conformance.verification import verify
 from tests.fuzz.mutate import values
 from tests.fuzz.mutate.lines import LINES, WORDS, pieces
@@ -47,7 +49,7 @@ def look_at(report: Report) -> None:
     printable(*report.text().split("\n"))
     json.dumps(report.as_json(), allow_nan=False).encode()
     ET.fromstring(junit.xml(report).encode())
-    page.html(report).encode()
+    html.document(report).encode()
 
 
 # Replies
