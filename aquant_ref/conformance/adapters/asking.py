@@ -21,8 +21,6 @@ from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.errors import InputError
 from aquant_ref.typing import Array
 
-OWN = ("ids", "flags", "kind", "columns")  # of cases: what can be changed
-
 
 @contextmanager
 def one_line(what: str) -> Iterator[None]:
@@ -94,7 +92,13 @@ class Asked:
 
         The adapter gets copies, to do with as it likes.
         """
-        copied = replace(cases, **{name: deepcopy(getattr(cases, name)) for name in OWN})
+        copied = replace(
+            cases,
+            ids=[*cases.ids],
+            flags=[*cases.flags],
+            kind=cases.kind.copy(),
+            columns=deepcopy(cases.columns),
+        )
         try:
             with np.errstate():  # it may set another one
                 answers = self._adapter.answer(selection, copied)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,20 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load(operation: str, directory: Path = VECTORS) -> list[Group]:
-    """The groups of an operation's file.
+    """The groups of an operation's file; those of the package are read once, so leave them as they
+    are.
 
     Raises InputError where it cannot be read or is not whole.
     """
+    return [*_shipped(operation)] if directory == VECTORS else _load(operation, directory)
+
+
+@cache
+def _shipped(operation: str) -> Sequence[Group]:
+    return _load(operation, VECTORS)
+
+
+def _load(operation: str, directory: Path) -> list[Group]:
     path = path_of(directory, operation)
     stored = read(path)
     try:
