@@ -1,4 +1,4 @@
-"""Between real numbers and codes: rounding rules, affine quantization, the border, multipliers."""
+"""Convert between real numbers and codes: rounding, affine quantization, borders, multipliers."""
 
 from __future__ import annotations
 

@@ -1,32 +1,33 @@
-"""Affine quantization: real -> code -> real.
+"""Quantize real numbers to codes, and convert codes back to real numbers.
 
     q = clip(round(r/s) + z, qmin, qmax),      r_hat = s*(q - z)
 
 Spec: AQ-AFFINE-3: divide (never multiply by a reciprocal), round, add the zero point, clip last.
-The quotient is float64's, whatever the dtype of r.
+The quotient is computed in float64, whatever the dtype of r.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aquant_ref.errors import InputError
 from aquant_ref.integer.saturate import check_integers
-from aquant_ref.quant.qparams import QParams
 from aquant_ref.quant.reals import check_float64
 from aquant_ref.quant.rounding import rule
+from aquant_ref.typing import Codes, Reals
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.quant.qparams import QParams
 
 
-def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Array:
-    """Codes (int32) of real numbers of any shape.
+def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Codes:
+    """Return the codes (int32) of real numbers of any shape.
 
-    Spec: AQ-AFFINE-3. Infinity saturates. Raises InputError for NaN, an unknown rounding, or an
-    array without the channels that `qparams` have.
+    Spec: AQ-AFFINE-3. Infinity saturates. Raise InputError for NaN, an unknown rounding, or a
+    number of channels other than that of `qparams`.
 
     >>> quantize([0.5, -0.5, 9.0], QParams(1.0, 3, 3)).tolist()
     [4, 3, 7]
@@ -35,18 +36,18 @@ def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Ar
     if bool(np.isnan(values).any()):
         raise InputError("quantize: NaN has no code")
     scale, zero_point = qparams.broadcast(values.shape)
-    # a quotient beyond float64 is infinity, which saturates; one below it is zero
+    # A quotient too large for float64 is infinity, which saturates; one too small is zero.
     with np.errstate(over="ignore", under="ignore"):
         steps = rule(rounding)(values / scale)
-    # clipped as reals, where nothing can wrap: a code beyond int32 must not come back negative
+    # Clip real numbers, which cannot wrap: a code beyond int32 must not become negative.
     return np.asarray(np.clip(steps + zero_point, qparams.qmin, qparams.qmax).astype(np.int32))
 
 
-def dequantize(q: ArrayLike, qparams: QParams) -> Array:
-    """Real numbers (float64) of integer codes: s*(q - z).
+def dequantize(q: ArrayLike, qparams: QParams) -> Reals:
+    """Return the real numbers s*(q - z), float64, that integer codes stand for.
 
-    Spec: AQ-AFFINE-3. One product, rounded once. Raises InputError for codes that are not integers
-    or outside qmin..qmax.
+    Spec: AQ-AFFINE-3. One product, rounded once. Raise InputError for codes that are not integers
+    or lie outside qmin..qmax.
 
     >>> dequantize([0, 3, 7], QParams(0.5, 3, 3)).tolist()
     [-1.5, 0.0, 2.0]
@@ -58,8 +59,8 @@ def dequantize(q: ArrayLike, qparams: QParams) -> Array:
     return np.asarray((codes - zero_point) * scale)
 
 
-def fake_quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Array:
-    """The real number that the code of r stands for: dequantize(quantize(r)), float64.
+def fake_quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Reals:
+    """Return dequantize(quantize(r)), float64: the real numbers that the codes of r stand for.
 
     Spec: AQ-AFFINE-3.
     """

@@ -1,17 +1,18 @@
-"""Fixed point: the integers that take the place of a real multiplier, a bias and a border.
+"""Derive the integers that replace a real multiplier, a bias and a border in fixed point.
 
-Between an accumulator and its code lies T, a number of steps of the quantizer with f bits of its
-fraction, for hardware that multiplies and shifts but has no thresholds:
+For hardware that multiplies and shifts but has no thresholds, T lies between an accumulator and its
+code: a number of steps of the quantizer with f fraction bits.
 
     T = round((acc * 2^left + bias) * M),  M = unit * 2^(f - left) / scale      a `Rescaling`
     code = floor(T / 2^f) + up + z                                              a `FixedBorder`
 
-The rounding is that of a requantization profile. An accumulator of few bits is coarse: with 2-bit
-weights and activations its unit may be a whole step of what follows, or many. `left` gives the bias
-the fraction bits that it needs, and is 0 where the unit is fine enough, as in most 8-bit networks.
-`up` compares the fraction of T with the border's polynomial, evaluated in integers (AQ-FIXED-8,
-AQ-FIXED-9). Here these numbers are derived, once, by exact rationals; what is done with them is
-written down three times, by the oracle, the simulation and the engine.
+A variation of requantization (`profile`) rounds T. With 2-bit weights and activations an
+accumulator is coarse: its unit may be one step of the next tensor, or many. `left` gives the bias
+the fraction bits that it needs; `left` is 0 in most 8-bit networks. `up` compares the fraction of T
+with the polynomial of the border, evaluated in integers (AQ-FIXED-8, AQ-FIXED-9).
+
+This module computes these numbers once, in exact rationals. The oracle, the simulation and the
+engine apply them independently of each other.
 """
 
 from __future__ import annotations
@@ -19,10 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import integer, settle, word
 from aquant_ref.errors import InputError
@@ -31,24 +30,23 @@ from aquant_ref.integer.saturate import INT32_MAX
 from aquant_ref.quant.border import inverse_squash
 from aquant_ref.quant.multiplier import multiplier
 from aquant_ref.quant.window import LIFT_BITS, LIFT_LIMIT, NEVER_LIFT
+from aquant_ref.typing import Integers, Reals
 
-Array = NDArray[Any]
-
-# `float64_onnx` is none of them: it adds the zero point before it rounds, and so rounds no number
-# of steps that an add could go on with.
+# `float64_onnx` is excluded: it adds the zero point before rounding, and so gives no number of
+# steps that an add could continue with.
 FLOAT_PROFILES = ("float32", "float64")
 PROFILES = (*INTEGER_PROFILES, *FLOAT_PROFILES)
 MAX_FRACTION_BITS = 16
 MAX_LEFT = 31
-LEAST_MULTIPLIER = Fraction(1, 2**32)  # of what is smaller no int32 reaches half a step either
+LEAST_MULTIPLIER = Fraction(1, 2**32)  # with this or less, no int32 reaches half a step
 TAU_BITS = 15  # fraction bits of tau, so that a product with a 16-bit coefficient fits 32 bits
 
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """How a network is lowered to fixed point: bits of the fraction of T, and how T is rounded.
+    """Choose a lowering to fixed point: the fraction bits of T, and the variation that rounds T.
 
-    Spec: AQ-LOWER-10. Raises InputError for a number of bits outside 0..16 or an unknown profile.
+    Spec: AQ-LOWER-10. Raise InputError for bits outside 0..16 or an unknown variation.
     """
 
     fraction_bits: int = 8
@@ -64,17 +62,16 @@ class FixedPoint:
 
 @dataclass(frozen=True)
 class Rescaling:
-    """T = round((acc * 2^left + bias) * M), channel by channel.
+    """Hold the parameters of T = round((acc * 2^left + bias) * M), one of each per channel.
 
-    Spec: AQ-FIXED-8. `left` and `bias` (C,) int32; M is `multiplier` (C,) int32 times 2^-`shift`
-    (C,) int32, or, where the profile rounds in floating point, `multiplier` itself, float64,
-    without a shift.
+    Spec: AQ-FIXED-8. All are int32 (C,), with M = `multiplier` * 2^-`shift`. A variation that
+    rounds in floating point has no shift; its `multiplier` is M itself, float64.
     """
 
-    left: Array
-    bias: Array
-    multiplier: Array
-    shift: Array | None
+    left: Integers
+    bias: Integers
+    multiplier: Integers | Reals
+    shift: Integers | None
 
 
 def rescaling(
@@ -84,20 +81,21 @@ def rescaling(
     fraction_bits: int,
     options: FixedPoint,
 ) -> Rescaling:
-    """From accumulators that mean unit*acc + bias, a channel each, to T with `fraction_bits` bits.
+    """Derive the rescaling from accumulators, worth unit*acc + bias, to T with `fraction_bits`.
 
-    Spec: AQ-FIXED-8. `scale` is the step; biases are kept to the fraction bits of `options`. Raises
-    InputError where a bias leaves int32, or a unit is too large or too small beside the step.
+    Spec: AQ-FIXED-8. `unit` and `bias` have one number per channel; `scale` is the step of T.
+    Biases keep the fraction bits of `options`. Raise InputError if a bias does not fit int32, or a
+    unit is too large or too small compared with the step.
     """
     left = [int(u / scale * 2**options.fraction_bits).bit_length() for u in unit]
     units = [u / 2**k for u, k in zip(unit, left, strict=True)]
-    counted = [round(b / u) for u, b in zip(units, bias, strict=True)]  # half_even, exact
-    largest = max(map(abs, counted))
+    bias_in_units = [round(b / u) for u, b in zip(units, bias, strict=True)]  # half_even, exact
+    largest = max(map(abs, bias_in_units))
     if max(left) > MAX_LEFT:
         raise InputError(f"its unit is 2^{max(left)} of the steps that it is rescaled to")
     if largest > INT32_MAX:
         raise InputError(f"its bias is {largest} units, beyond int32")
-    lefts, biases = np.array(left, np.int32), np.array(counted, np.int32)
+    lefts, biases = np.array(left, np.int32), np.array(bias_in_units, np.int32)
     factors = [max(u / scale * 2**fraction_bits, LEAST_MULTIPLIER) for u in units]
     if options.profile in FLOAT_PROFILES:
         return Rescaling(lefts, biases, np.array([float(m) for m in factors]), None)
@@ -107,11 +105,11 @@ def rescaling(
 
 @dataclass(frozen=True)
 class FixedBorder:
-    """The code of T: clip, then up or down by the border, in integers.
+    """Hold the parameters that turn T into a code: clip, then round up or down by the border.
 
-    Spec: AQ-FIXED-9. T, with `fraction_bits` bits of a fraction, is clipped to `low`..`high`; tau =
-    floor(T * `multiplier` * 2^-`shift`); `coefficients` (C or 1, 3) int32 and `lift` (2^f,) int32
-    have 16 fraction bits. The type of the codes is that of `least`..`largest`.
+    Spec: AQ-FIXED-9. T has `fraction_bits` fraction bits and is clipped to `low`..`high`;
+    tau = floor(T * `multiplier` * 2^-`shift`). `coefficients` (C or 1, 3) int32 and `lift` (2^f,)
+    int32 have 16 fraction bits. The dtype of the codes is the smallest for `least`..`largest`.
     """
 
     fraction_bits: int
@@ -122,8 +120,8 @@ class FixedBorder:
     high: int
     multiplier: int
     shift: int
-    coefficients: Array
-    lift: Array
+    coefficients: Integers
+    lift: Integers
 
 
 def fixed_border(
@@ -132,16 +130,16 @@ def fixed_border(
     zero_point: int,
     fraction_bits: int,
     *,
-    coefficients: Array | None = None,
+    coefficients: Reals | None = None,
     squash: str = "sigmoid",
     floor: bool = False,
     ceiling: Fraction | None = None,
 ) -> FixedBorder:
-    """The border of codes that are low..high in steps, with its polynomial's coefficients or none.
+    """Derive the border of codes low..high in steps; without coefficients it rounds to nearest.
 
-    Spec: AQ-FIXED-9. `coefficients` (C or 1, 1 to 3) float64. `floor`: a ReLU keeps T from falling
-    below 0; `ceiling`: a ReLU6 keeps it from rising above so many steps. Raises InputError where T
-    or a coefficient is too large.
+    Spec: AQ-FIXED-9. `coefficients` are (C or 1, 1 to 3) float64. `floor` clips T at 0, as a ReLU
+    does; `ceiling` clips T at that many steps, as a ReLU6 does. Raise InputError if T or a
+    coefficient is too large.
     """
     larger = max(-low, high)
     if larger << fraction_bits > INT32_MAX:
@@ -149,10 +147,10 @@ def fixed_border(
     bottom, top = low << fraction_bits, high << fraction_bits
     if floor:
         bottom = max(bottom, 0)
-    if ceiling is not None:  # half_up, so that nearest codes are those of the ideal semantics
+    if ceiling is not None:  # half_up gives nearest rounding the codes of the ideal semantics
         top = min(top, int((2 * ceiling * 2**fraction_bits + 1) // 2))
     tau = multiplier(Fraction(1 << TAU_BITS, larger << fraction_bits))
-    given = np.zeros((1, 3)) if coefficients is None else coefficients
+    polynomial = np.zeros((1, 3)) if coefficients is None else coefficients
     return FixedBorder(
         fraction_bits,
         zero_point,
@@ -161,21 +159,21 @@ def fixed_border(
         bottom,
         top,
         *tau,
-        _counted(np.pad(given, ((0, 0), (0, 3 - given.shape[1])))),
+        _with_fraction_bits(np.pad(polynomial, ((0, 0), (0, 3 - polynomial.shape[1])))),
         lift(fraction_bits, squash),
     )
 
 
-def _counted(coefficients: Array) -> Array:
-    counted = np.rint(np.ldexp(coefficients, LIFT_BITS))
-    largest = abs(counted).sum(axis=1).max()
+def _with_fraction_bits(coefficients: Reals) -> Integers:
+    integers = np.rint(np.ldexp(coefficients, LIFT_BITS))
+    largest = abs(integers).sum(axis=1).max()
     if not largest <= LIFT_LIMIT:
         raise InputError(f"its border's coefficients reach {largest / 2**LIFT_BITS:.0f} in sum")
-    return np.asarray(counted.astype(np.int32))
+    return np.asarray(integers.astype(np.int32))
 
 
-def lift(fraction_bits: int, squash: str) -> Array:
-    """(2^f,) int32: the P up to which each fraction goes up, with 16 fraction bits.
+def lift(fraction_bits: int, squash: str) -> Integers:
+    """Return the largest P at which each fraction j/2^f goes up, (2^f,) int32, 16 fraction bits.
 
     Spec: AQ-FIXED-9. A fraction of 0 never goes up.
 

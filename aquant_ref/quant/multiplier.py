@@ -1,10 +1,10 @@
-"""From a real multiplier to an integer and a shift, and requantization in floating point.
+"""Convert a real multiplier to an integer and a shift, and requantize in floating point.
 
     M ~ multiplier * 2^-shift,     multiplier in [2^30, 2^31)
 
-The integer requantizations are in `integer.requantize`. Those in floating point, for a real M:
+The integer variations are in `integer.requantize`. Those in floating point use the real M:
 
-| profile | rule | Spec |
+| variation | rule | Spec |
 |---|---|---|
 | `float32` | half_even(float32(acc) * float32(M)) + zero point | AQ-FIXED-5 |
 | `float64` | half_away(float64(acc) * M) + zero point | AQ-FIXED-6 |
@@ -14,10 +14,9 @@ The integer requantizations are in `integer.requantize`. Those in floating point
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aquant_ref.checks import word
 from aquant_ref.errors import InputError
@@ -25,18 +24,17 @@ from aquant_ref.integer.saturate import check_ends, check_int32, check_meet
 from aquant_ref.integer.shift import MAX_SHIFT
 from aquant_ref.quant.reals import check_float64, check_fraction
 from aquant_ref.quant.rounding import half_away, half_even
-
-Array = NDArray[Any]
+from aquant_ref.typing import Codes
 
 REAL_PROFILES = ("float32", "float64", "float64_onnx")
 
 
 def multiplier(m: float | Fraction) -> tuple[int, int]:
-    """The pair (multiplier, shift) of a real M > 0: its mantissa rounded half_up to 31 bits.
+    """Return (multiplier, shift) of a real M > 0: its mantissa, rounded half_up to 31 bits.
 
-    Spec: AQ-FIXED-1. Where the mantissa rounds to 2^31 it is halved and the shift is one less.
-    M >= 1 is allowed. Exact for any float64 or Fraction. Raises InputError unless M is finite,
-    above 0 and inside the range of shifts, 0..62.
+    Spec: AQ-FIXED-1. If the mantissa rounds to 2^31, halve it and lower the shift by one. M >= 1 is
+    allowed. The result is exact for any float64 or Fraction. Raise InputError unless M is finite,
+    above 0 and has a shift in 0..62.
 
     >>> multiplier(0.75), multiplier(1.0), multiplier(1 - 2.0**-40)
     ((1610612736, 31), (1073741824, 30), (1073741824, 30))
@@ -44,7 +42,7 @@ def multiplier(m: float | Fraction) -> tuple[int, int]:
     exact = check_fraction("multiplier", m)
     if exact <= 0:
         raise InputError(f"multiplier: needs a number above 0, got {m}")
-    # with this shift M * 2^shift is between 2^29 and 2^31
+    # This shift puts M * 2^shift between 2^29 and 2^31.
     shift = 30 + exact.denominator.bit_length() - exact.numerator.bit_length()
     if exact * Fraction(2) ** shift < 2**30:
         shift += 1
@@ -64,11 +62,12 @@ def requantize_real(
     qmin: ArrayLike,
     qmax: ArrayLike,
     profile: str,
-) -> Array:
-    """Codes (int32) of int32 accumulators by a floating-point product with the real multiplier M.
+) -> Codes:
+    """Return the codes (int32) of int32 accumulators, multiplied by a real M in floating point.
 
-    Spec: AQ-FIXED-5 to AQ-FIXED-7. `acc`, `m` and `zero_point` broadcast. Raises InputError for an
-    unknown profile, accumulators or ends that are not int32 integers, or M not finite and above 0.
+    Spec: AQ-FIXED-5 to AQ-FIXED-7. All arrays broadcast. Raise InputError for an unknown variation,
+    for an accumulator, zero point or end beyond int32, and for an M that is not finite or not
+    above 0.
 
     >>> [
     ...     requantize_real([5], 0.5, zero_point=1, qmin=0, qmax=9, profile=profile).tolist()
@@ -83,9 +82,9 @@ def requantize_real(
     if not bool((np.isfinite(real) & (real > 0)).all()):
         raise InputError("multiplier: needs finite numbers above 0")
     dtype = np.float32 if profile == "float32" else np.float64
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # saturates, or vanishes
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # too large saturates
         product = values.astype(dtype) * real.astype(dtype)
-    product = np.where(values == 0, dtype(0), product)  # not 0 * infinity, M being beyond float32
+    product = np.where(values == 0, dtype(0), product)  # an M beyond float32 makes 0 * infinity NaN
     if profile == "float64_onnx":
         steps = half_even(product + z)
     else:

@@ -1,27 +1,25 @@
-"""Parameters of affine quantization: scale, zero point, bits, sign."""
+"""Check and derive the parameters of affine quantization: scale, zero point, bits and sign."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aquant_ref.checks import shown
 from aquant_ref.errors import InputError
 from aquant_ref.integer.saturate import check_inside, check_meet
 from aquant_ref.quant.reals import check_float64
 from aquant_ref.quant.rounding import half_even
-
-Array = NDArray[Any]
+from aquant_ref.typing import Codes, Reals
 
 BITS = range(1, 17)
 SCALE_FLOOR = 1e-8
 
 
 def check_bits(name: str, bits: int) -> int:
-    """`bits` if it is a whole number in 1..16, else InputError, which names the argument.
+    """Return `bits`; raise InputError, which names the argument, unless it is an integer in 1..16.
 
     Spec: AQ-AFFINE-1.
     """
@@ -31,7 +29,7 @@ def check_bits(name: str, bits: int) -> int:
 
 
 def code_range(bits: int, *, signed: bool) -> tuple[int, int]:
-    """(qmin, qmax): 0..2^bits - 1, or -2^(bits-1)..2^(bits-1) - 1.
+    """Return (qmin, qmax): 0 and 2^bits - 1, or if signed -2^(bits-1) and 2^(bits-1) - 1.
 
     Spec: AQ-AFFINE-1.
     """
@@ -41,15 +39,15 @@ def code_range(bits: int, *, signed: bool) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class QParams:
-    """r = scale * (code - zero_point), per tensor (scalars) or per channel ((C,) arrays).
+    """Hold r = scale * (code - zero_point), per tensor (scalars) or per channel (arrays (C,)).
 
-    Spec: AQ-AFFINE-1. `scale` float64, above 0, with a finite real number for every code;
-    `zero_point` int64 in qmin..qmax; `axis` is the channel axis of the arrays that are quantized.
-    Raises InputError otherwise.
+    Spec: AQ-AFFINE-1. `scale` is float64, above 0, and so small that every code stands for a finite
+    number; `zero_point` is int64 in qmin..qmax; `axis` is the channel axis of the arrays to be
+    quantized. Raise InputError for anything else.
     """
 
-    scale: Array
-    zero_point: Array
+    scale: Reals
+    zero_point: Codes
     bits: int
     signed: bool = False
     axis: int = 1
@@ -70,25 +68,25 @@ class QParams:
             raise InputError("scale: needs finite values above 0")
         with np.errstate(over="ignore"):
             if not bool(np.isfinite(self.scale * (self.qmax - self.qmin)).all()):
-                raise InputError("scale: is so large that a code stands for infinity")
+                raise InputError("scale: too large, a code would stand for infinity")
         shapes = {self.scale.shape, self.zero_point.shape} - {()}
         if len(shapes) > 1 or any(len(shape) != 1 or shape == (0,) for shape in shapes):
             raise InputError("scale and zero point: need a number or one for each channel")
 
     @property
     def qmin(self) -> int:
-        """The smallest code."""
+        """Return the smallest code."""
         return code_range(self.bits, signed=self.signed)[0]
 
     @property
     def qmax(self) -> int:
-        """The largest code."""
+        """Return the largest code."""
         return code_range(self.bits, signed=self.signed)[1]
 
-    def broadcast(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
-        """`scale` and `zero_point` shaped to meet an array of `shape`.
+    def broadcast(self, shape: tuple[int, ...]) -> tuple[Reals, Codes]:
+        """Return `scale` and `zero_point`, reshaped to broadcast with an array of `shape`.
 
-        Raises InputError if they are per channel and `shape` has another number of channels.
+        Raise InputError if they are per channel and `shape` has another number of channels.
         """
         if self.scale.ndim == self.zero_point.ndim == 0:
             return self.scale, self.zero_point
@@ -97,21 +95,21 @@ class QParams:
             raise InputError(
                 f"quantizer: needs {channels} channels on axis {self.axis}, got shape {shape}"
             )
-        meets = [1] * len(shape)
-        meets[self.axis] = -1  # a single number for all channels stays one
-        return self.scale.reshape(meets), self.zero_point.reshape(meets)
+        per_channel = [1] * len(shape)
+        per_channel[self.axis] = -1
+        return self.scale.reshape(per_channel), self.zero_point.reshape(per_channel)
 
 
 def from_range(
     low: ArrayLike, high: ArrayLike, bits: int, *, signed: bool = False, symmetric: bool = False
 ) -> QParams:
-    """The parameters whose codes cover low..high, zero forced inside.
+    """Return the parameters whose codes cover the range low..high, widened to include zero.
 
     Spec: AQ-AFFINE-2. Asymmetric: scale = (high - low)/(qmax - qmin) and
-    zero_point = clip(qmin - half_even(low/scale)). Symmetric: zero_point 0 (or the middle code,
-    unsigned), scale = max(|low|, |high|)/qmax. The scale is at least 1e-8, so that a channel that
-    is zero everywhere is quantized to zero. Raises InputError for NaN, infinity, low > high, or a
-    range wider than float64.
+    zero_point = clip(qmin - half_even(low/scale), qmin, qmax). Symmetric: zero_point = 0, or
+    2^(bits-1) for unsigned codes, and scale = max(|low|, |high|)/(qmax - zero_point). The scale is
+    at least 1e-8, so that a channel of zeros is quantized to zero. Raise InputError for NaN,
+    infinity, low > high, or a range wider than float64.
 
     >>> qparams = from_range(-1.0, 2.0, 2)
     >>> float(qparams.scale), int(qparams.zero_point)
@@ -126,7 +124,7 @@ def from_range(
     with np.errstate(over="ignore"):
         width = largest - least
     if not bool(np.isfinite(width).all()):
-        raise InputError("range: is wider than the largest float64")
+        raise InputError("range: wider than the largest float64")
     if symmetric:
         middle = 0 if signed else (qmax + 1) // 2
         scale = np.maximum(np.maximum(-least, largest) / max(1, qmax - middle), SCALE_FLOOR)

@@ -1,4 +1,4 @@
-"""Real numbers as they are given: read by value, or refused; never rounded on the way."""
+"""Read real numbers by value; refuse those that float64 would round."""
 
 from __future__ import annotations
 
@@ -7,46 +7,49 @@ from operator import index
 from typing import Any, SupportsIndex
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aquant_ref.errors import InputError
 from aquant_ref.integer.saturate import as_array
+from aquant_ref.typing import Reals
 
-Array = NDArray[Any]
-
-EXACT = 2**53  # integers up to here are float64s, all of them
+EXACT = 2**53  # float64 represents every integer up to here
 
 
-def check_reals(name: str, values: ArrayLike) -> Array:
-    """`values` in their own float dtype, or integers as float64; raises InputError.
+def check_reals(name: str, values: ArrayLike) -> Reals:
+    """Return floats in their own dtype and integers as float64.
 
-    Spec: AQ-AFFINE-1. Refused are other kinds, and integers beyond 2^53, which float64 would round.
+    Spec: AQ-AFFINE-1. Raise InputError for other kinds, and for integers beyond 2^53, which float64
+    would round.
     """
-    given = as_array(name, values)
-    if given.dtype.kind == "f":
-        return given.astype(given.dtype.newbyteorder("="), copy=False)
-    if given.dtype.kind not in "iu":
-        raise InputError(f"{name}: needs real numbers, got {given.dtype}")
-    if given.size and (int(given.max()) > EXACT or int(given.min()) < -EXACT):
-        raise InputError(f"{name}: needs integers up to 2^53, which float64 holds")
-    return given.astype(np.float64)
+    array = as_array(name, values)
+    if array.dtype.kind == "f":
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{name}: needs real numbers, got {array.dtype}")
+    if array.size and (int(array.max()) > EXACT or int(array.min()) < -EXACT):
+        raise InputError(f"{name}: needs integers up to 2^53, because float64 rounds larger ones")
+    return array.astype(np.float64)
 
 
-def check_float64(name: str, values: ArrayLike) -> Array:
-    """`values` as float64; raises InputError as `check_reals`, and for what float64 would round.
+def check_float64(name: str, values: ArrayLike) -> Reals:
+    """Return `values` as float64; raise InputError as `check_reals`, and if float64 would round.
 
     Spec: AQ-AFFINE-1.
     """
-    given = check_reals(name, values)
+    reals = check_reals(name, values)
     with np.errstate(over="ignore", under="ignore"):
-        wide = given.astype(np.float64)
-    if given.dtype.itemsize > 8 and not np.array_equal(wide, given, equal_nan=True):
-        raise InputError(f"{name}: needs float64, got a {given.dtype} that it does not hold")
-    return wide
+        doubles = reals.astype(np.float64)
+    if reals.dtype.itemsize > 8 and not np.array_equal(doubles, reals, equal_nan=True):
+        raise InputError(f"{name}: needs float64, got a {reals.dtype} that float64 would round")
+    return doubles
 
 
 def check_fraction(name: str, value: Any) -> Fraction:
-    """One finite real number, exact; raises InputError. Spec: AQ-FIXED-1."""
+    """Return one finite real number exactly; raise InputError for anything else.
+
+    Spec: AQ-FIXED-1.
+    """
     try:
         if isinstance(value, SupportsIndex) and not isinstance(value, bool):
             return Fraction(index(value))

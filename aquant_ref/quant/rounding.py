@@ -1,4 +1,4 @@
-"""Rounding real numbers to integers, each rule by name.
+"""Round real numbers to integers by a named rule.
 
 | rule | -2.5 | -1.5 | -0.5 | 0.5 | 1.5 | 2.5 |
 |---|---|---|---|---|---|---|
@@ -9,28 +9,26 @@
 | `ceil` | -2 | -1 | -0 | 1 | 2 | 3 |
 | `trunc` | -2 | -1 | -0 | 0 | 1 | 2 |
 
-Spec: AQ-ROUND-1. All take and give float arrays of any shape and keep the dtype. None adds 1/2 to
-its argument: that sum is itself rounded, and takes 0.49999999999999994 up to 1.
+Spec: AQ-ROUND-1. Each function takes a float array of any shape and keeps its dtype. No function
+computes t + 1/2: that sum is itself rounded, and turns 0.49999999999999994 into 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aquant_ref.checks import word
 from aquant_ref.errors import InputError
 from aquant_ref.integer.saturate import check_meet
 from aquant_ref.quant.reals import check_reals
+from aquant_ref.typing import Reals
 
-Array = NDArray[Any]
 
-
-def half_up(t: ArrayLike) -> Array:
-    """To the nearest integer, ties toward +infinity.
+def half_up(t: ArrayLike) -> Reals:
+    """Round to the nearest integer, ties toward +infinity.
 
     Spec: AQ-ROUND-1. This is border rounding with B = 1/2.
 
@@ -41,16 +39,16 @@ def half_up(t: ArrayLike) -> Array:
     return border_round(values, values.dtype.type(0.5))
 
 
-def half_even(t: ArrayLike) -> Array:
-    """To the nearest integer, ties to the even one (IEEE 754, `numpy.rint`, torch.round).
+def half_even(t: ArrayLike) -> Reals:
+    """Round to the nearest integer, ties to the even one (IEEE 754, `numpy.rint`, torch.round).
 
     Spec: AQ-ROUND-1.
     """
     return np.asarray(np.rint(check_reals("rounded", t)))
 
 
-def half_away(t: ArrayLike) -> Array:
-    """To the nearest integer, ties away from zero (C's `round`).
+def half_away(t: ArrayLike) -> Reals:
+    """Round to the nearest integer, ties away from zero (C's `round`).
 
     Spec: AQ-ROUND-1.
 
@@ -61,26 +59,26 @@ def half_away(t: ArrayLike) -> Array:
     return np.asarray(np.copysign(half_up(np.abs(values)), values))
 
 
-def floor(t: ArrayLike) -> Array:
-    """Toward -infinity. Spec: AQ-ROUND-1."""
+def floor(t: ArrayLike) -> Reals:
+    """Round toward -infinity. Spec: AQ-ROUND-1."""
     return np.asarray(np.floor(check_reals("rounded", t)))
 
 
-def ceil(t: ArrayLike) -> Array:
-    """Toward +infinity. Spec: AQ-ROUND-1."""
+def ceil(t: ArrayLike) -> Reals:
+    """Round toward +infinity. Spec: AQ-ROUND-1."""
     return np.asarray(np.ceil(check_reals("rounded", t)))
 
 
-def trunc(t: ArrayLike) -> Array:
-    """Toward zero. Spec: AQ-ROUND-1."""
+def trunc(t: ArrayLike) -> Reals:
+    """Round toward zero. Spec: AQ-ROUND-1."""
     return np.asarray(np.trunc(check_reals("rounded", t)))
 
 
-def border_round(t: ArrayLike, border: ArrayLike) -> Array:
-    """floor(t - B) + 1: t goes up exactly when its fraction reaches the border B in (0, 1].
+def border_round(t: ArrayLike, border: ArrayLike) -> Reals:
+    """Return floor(t - B) + 1: round t up exactly if its fraction reaches the border B in (0, 1].
 
-    Spec: AQ-ROUND-2. `t` and `border` broadcast; the comparison is exact, whatever their float
-    dtypes. Every integer is a fixed point. Raises InputError for a border outside (0, 1].
+    Spec: AQ-ROUND-2. `t` and `border` broadcast; the comparison is exact for all float dtypes, and
+    integers never change. Raise InputError for a border outside (0, 1].
 
     >>> border_round([2.0, 2.25, 2.75, -0.25], 0.75).tolist()
     [2.0, 2.0, 3.0, 0.0]
@@ -89,18 +87,18 @@ def border_round(t: ArrayLike, border: ArrayLike) -> Array:
     check_meet("border", values, b)
     if not bool(((b > 0) & (b <= 1)).all()):
         raise InputError("border: needs values in (0, 1]")
-    wide = values.astype(np.result_type(values.dtype, b.dtype))
-    low = np.floor(wide)
+    promoted = values.astype(np.result_type(values.dtype, b.dtype))
+    low = np.floor(promoted)
     with np.errstate(invalid="ignore"):  # infinity has no fraction: inf - inf is NaN, never >= b
-        fraction = wide - low
-        # Between -1/2 and 0 the fraction needs more bits than t and that difference is rounded.
-        # What it lost is a float again (Dekker's fast two-sum), and its sign settles the tie.
-        lost = wide - (low + fraction)
+        fraction = promoted - low
+        # Between -1/2 and 0 the fraction may need more bits than t, and the subtraction rounds it.
+        # The rounding error is a float (Dekker's fast two-sum); its sign decides a tie.
+        lost = promoted - (low + fraction)
         up = (fraction > b) | ((fraction == b) & (lost >= 0))
     return np.asarray((low + up).astype(values.dtype))
 
 
-RULES: dict[str, Callable[[ArrayLike], Array]] = {
+RULES: dict[str, Callable[[ArrayLike], Reals]] = {
     "half_even": half_even,
     "half_up": half_up,
     "half_away": half_away,
@@ -110,7 +108,10 @@ RULES: dict[str, Callable[[ArrayLike], Array]] = {
 }
 
 
-def rule(name: str) -> Callable[[ArrayLike], Array]:
-    """The rounding called `name`. Spec: AQ-ROUND-1. Raises InputError, which lists the names."""
+def rule(name: str) -> Callable[[ArrayLike], Reals]:
+    """Return the rounding function called `name`; raise InputError, which lists all names.
+
+    Spec: AQ-ROUND-1.
+    """
     word("rounding", name, RULES)
     return RULES[name]

@@ -54,7 +54,7 @@ def test_from_eight_bits_on_there_is_no_fraction_left(bits: int) -> None:
         lambda: window_border(np.zeros((1, 3)), None, bits, kernel=1),
         lambda: row_borders(np.zeros((1, 3)), bits),
     ):
-        with pytest.raises(InputError, match=f"fewer than 8 bits, got {bits}"):
+        with pytest.raises(InputError, match=f"at most 7 bits, got {bits}"):
             refused()
 
 
