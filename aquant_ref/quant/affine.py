@@ -8,19 +8,15 @@ The quotient is computed in float64, whatever the dtype of r.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from aquant_ref.errors import InputError
 from aquant_ref.integer.saturate import check_integers
+from aquant_ref.quant.qparams import QParams  # noqa: TC001 (the doctests use it)
 from aquant_ref.quant.reals import check_float64
 from aquant_ref.quant.rounding import rule
 from aquant_ref.typing import Codes, Reals
-
-if TYPE_CHECKING:
-    from aquant_ref.quant.qparams import QParams
 
 
 def quantize(r: ArrayLike, qparams: QParams, *, rounding: str = "half_up") -> Codes:
