@@ -1,99 +1,60 @@
-"""The map in the README, from equations to notebooks: every place that it names is there."""
+"""The map of the rules is the one that its command makes, and misses no rule."""
 
 from __future__ import annotations
 
-import inspect
-import json
 import re
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-CLONE = Path(__file__).resolve().parent.parent
-README = (CLONE / "README.md").read_text(encoding="utf-8")
-SPEC = (CLONE / "aquant_ref" / "SPEC.md").read_text(encoding="utf-8")
-CHAPTERS = {"ROUND", "AFFINE", "BORDER", "WINDOW", "FEEDBACK"} | {
-    *("AROUND", "FIXED", "LOWER", "SNAP", "STE")
-}
-LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")
+from tests import map as rule_map
+from tests.pages import cells
+
+SPEC = rule_map.SPEC.read_text(encoding="utf-8")
+PAGE = rule_map.PAGE.read_text(encoding="utf-8")
+RULES = re.findall(r"^\*\*(AQ-[A-Z]+-\d+)\*\*", SPEC, re.MULTILINE)
 
 
-class Row(NamedTuple):
-    rule: str
-    says: str
-    function: str
-    test: str
-    vectors: str
-    notebook: str
+def without_lines(page: str) -> list[str]:
+    return re.sub(r"#L\d+", "", page).splitlines()
 
 
-ROWS = [
-    Row(*(cell.strip() for cell in line.split("|")[1:-1]))
-    for line in README.splitlines()
-    if re.match(r"\| AQ-[A-Z]+-\d+ \|", line)
-]
-each = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.rule)
+def test_the_page_is_current() -> None:
+    assert without_lines(PAGE) == without_lines(rule_map.build()), f"run `{rule_map.COMMAND}`"
 
 
-def link(cell: str) -> tuple[str, Path]:
-    """The words and the target of the one link in a cell."""
-    ((words, target),) = LINK.findall(cell)
-    return words, CLONE / target
+def test_every_rule_has_its_line() -> None:
+    lines = [cells(line) for line in PAGE.splitlines() if line.startswith("| AQ-")]
+    assert [line[0] for line in lines] == RULES
 
 
-def found(name: str) -> Any:
-    """What `name` is in the package: "quant.border.border"."""
-    module, _, last = f"aquant_ref.{name}".rpartition(".")
-    return getattr(import_module(module), last)
+@pytest.mark.parametrize(
+    ("docstring", "found"),
+    [
+        ("Round. Spec: AQ-X-1.", {"AQ-X-1"}),
+        ("Round.\n\n    Spec: AQ-X-2 to AQ-X-4, AQ-Y-1. See AQ-Z-1 too.", {"AQ-Y-1", *"234"}),
+        ("Spec: AQ-X-1: one product.", {"AQ-X-1"}),
+        ("As AQ-X-1 says.", set()),
+        ("Spec: AQ-X. `bits` (AQ-Y-1).", set()),
+    ],
+)
+def test_a_spec_line_ends_with_its_sentence(docstring: str, found: set[str]) -> None:
+    wanted = {f"AQ-X-{each}" if len(each) == 1 else each for each in found}
+    assert rule_map.cited(docstring) == wanted
 
 
-def section(notebook: Path, heading: str) -> str:
-    """The text of the cells from the one that begins with `heading` to the next of its kind."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    (inside,) = re.findall(rf"^## {re.escape(heading)}$(.*?)(?=^## |\Z)", text, re.M | re.S)
-    return str(inside)
-
-
-def test_the_map_has_the_chapters_that_matter_and_each_rule_once() -> None:
-    assert {row.rule.split("-")[1] for row in ROWS} == CHAPTERS
-    assert len({row.rule for row in ROWS}) == len(ROWS)
-
-
-@each
-def test_its_rule_is_in_the_spec(row: Row) -> None:
-    assert f"**{row.rule}**" in SPEC
-
-
-@each
-def test_its_function_can_be_imported_and_its_file_cites_the_rule(row: Row) -> None:
-    function = found(row.function.strip("`"))
-    assert callable(function)
-    function = getattr(function, "fun", function)  # what autograd's primitive wraps
-    source = inspect.getsource(import_module(function.__module__))
-    assert row.rule.rpartition("-")[0] in source
-
-
-@each
-def test_its_property_test_exists(row: Row) -> None:
-    words, path = link(row.test)
-    name = "test_" + words.replace(" ", "_")
-    assert re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE), name
-
-
-@each
-def test_its_vectors_are_those_of_the_operation_and_the_rule(row: Row) -> None:
-    if row.vectors:
-        words, path = link(row.vectors)
-        vectors = json.loads(path.read_text(encoding="utf-8"))
-        assert vectors["op"] == words
-        assert row.rule in vectors["spec"]
-
-
-@each
-def test_its_notebook_has_the_section_and_the_section_the_rule(row: Row) -> None:
-    number, path = link(row.notebook)
-    assert path.name.startswith(f"{number}_")
-    assert row.rule in section(path, LINK.sub("", row.notebook).strip())
+def test_methods_and_modules_are_places_and_private_names_are_not(tmp_path: Path) -> None:
+    source = """
+        '''A module. Spec: AQ-A-1.'''
+        class Thing:
+            def does(self):
+                '''Spec: AQ-A-2.'''
+            def _does(self):
+                '''Spec: AQ-A-3.'''
+        def _hidden():
+            '''Spec: AQ-A-4.'''
+        """
+    path = tmp_path / "room.py"
+    path.write_text("\n".join(line[8:] for line in source.splitlines()[1:]))
+    found = [(place.name, place.line) for place in rule_map.places(path, "room")]
+    assert found == [("room", 1), ("room.Thing.does", 3)]

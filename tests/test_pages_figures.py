@@ -1,25 +1,30 @@
-"""The README's tables of results: every figure is the one of the committed rows."""
+"""Tables of results, on whatever page: every figure is the one of the committed rows."""
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aquant_ref.experiments import results
 from aquant_ref.ptq.methods import Config
+from tests.pages import CLONE, PAGES, cells, name, text
 
-CLONE = Path(__file__).resolve().parent.parent
-README = (CLONE / "README.md").read_text(encoding="utf-8")
-# a comment that names the file of rows, then the table
-TABLES = re.findall(r"<!-- results: ([\w-]+) -->\n\n((?:\|.*\n)+)", README)
+STORED = CLONE / "reference_models" / "results"
 DEFAULT = Config().iterations
+WIDTHS = ("W2A2", "W4A4", "W8A8")
 
 
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|\n").split("|")]
+def tables(kind: str) -> list[tuple[str, str, str]]:
+    """Page, file of rows and text of each table under a comment `KIND: FILE`."""
+    marked = re.compile(rf"<!-- {kind}: ([\w-]+) -->\n\n((?:\|.*\n)+)")
+    return [(name(page), *found) for page in PAGES for found in marked.findall(text(page))]
+
+
+TABLES, FIXED_POINT = tables("results"), tables("fixed point")
 
 
 def chosen(rows: list[results.Row], name: str, bits: str, iterations: int) -> list[results.Row]:
@@ -52,24 +57,62 @@ def error(rows: list[results.Row]) -> str:
 
 
 def test_there_are_such_tables() -> None:
-    assert {"resnet8-cifar10", "mobilenet-cifar10", "resnet8-shapes"} <= {n for n, _ in TABLES}
+    assert {"resnet8-cifar10", "mobilenet-cifar10", "resnet8-shapes"} <= {f for _, f, _ in TABLES}
+    assert "README.md" in {page for page, _, _ in TABLES}
+    assert FIXED_POINT
 
 
-@pytest.mark.parametrize(("file", "table"), TABLES)
-def test_every_figure_of_a_table_is_that_of_its_rows(file: str, table: str) -> None:
-    rows = results.load(CLONE / "reference_models" / "results" / f"{file}.json")
+@pytest.mark.parametrize(("page", "file", "table"), TABLES)
+def test_every_figure_of_a_table_is_that_of_its_rows(page: str, file: str, table: str) -> None:
+    rows = results.load(STORED / f"{file}.json")
     head, _, *lines = table.splitlines()
     checked = 0
     for line in lines:
-        name = re.findall(r"`([\w@/-]+)`", cells(line)[0])[0]
+        method = re.findall(r"`([\w@/-]+)`", cells(line)[0])[0]
         bits = ""
         for column, cell in zip(cells(head)[1:], cells(line)[1:], strict=True):
             if match := re.fullmatch(r"(W\d+A\d+)(?:, (\d+) iterations)?", column):
                 bits, iterations = match[1], int(match[2] or DEFAULT)
-                mine = chosen(rows, name, bits, iterations)
+                mine = chosen(rows, method, bits, iterations)
             if not cell:
                 continue
-            assert mine, f"{file} has no row of {name} at {bits}"
-            assert cell == (error(mine) if column == "error" else accuracy(mine)), (name, bits)
+            assert mine, f"{file} has no row of {method} at {bits}"
+            assert cell == (error(mine) if column == "error" else accuracy(mine)), (method, bits)
             checked += 1
     assert checked
+
+
+def fixed_point(file: str) -> dict[tuple[str, int], dict[str, Any]]:
+    """The row of each width and number of fraction bits."""
+    content = json.loads((STORED / "fixed_point" / f"{file}.json").read_text(encoding="utf-8"))
+    return {
+        (f"W{row['weight_bits']}A{row['act_bits']}", row["fraction_bits"]): row
+        for row in content["rows"]
+    }
+
+
+@pytest.mark.parametrize(("page", "file", "table"), FIXED_POINT)
+def test_every_figure_by_fraction_bits_is_that_of_its_row(page: str, file: str, table: str) -> None:
+    rows = fixed_point(file)
+    head, _, *lines = table.splitlines()
+    widths = [column.partition(":")[0] for column in cells(head)[1::2]]
+    for line in lines:
+        bits, *figures = cells(line)
+        mine = [rows[width, int(bits)] for width in widths]
+        assert figures[::2] == [f"{100 * row['codes_differ']:.2f} %" for row in mine]
+        assert figures[1::2] == [f"{100 * row['top1']['engine']:.2f}" for row in mine]
+    assert len(lines) * len(widths) == len(rows)
+
+
+def test_the_sentences_about_fixed_point_are_true() -> None:
+    said = " ".join(text(STORED / "README.md").split())
+    shapes, cifar10 = fixed_point("resnet8-shapes"), fixed_point("resnet8-cifar10")
+    first, second, third = (f"{100 * shapes[w, 8]['top1']['ideal']:.2f}" for w in WIDTHS)
+    assert f"With thresholds, top-1 is {first}, {second} and {third} %." in said
+    assert "In the first tensor 0.06 % of the codes differ at F = 8." in said
+    assert f"{100 * shapes['W8A8', 8]['tensors_differ']['stem.relu']:.2f}" == "0.06"
+    first, second, third = (f"{100 * cifar10[w, 8]['codes_differ']:.2f}" for w in WIDTHS)
+    assert f"{first}, {second} and {third} % of the codes differ at F = 8" in said
+    away = [abs(row["top1"]["engine"] - row["top1"]["ideal"]) for row in cifar10.values()]
+    assert "within 0.7 points of that with thresholds at every F" in said
+    assert max(away) <= 0.007

@@ -1,27 +1,37 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-CLONE = Path(__file__).resolve().parent.parent
-README = (CLONE / "README.md").read_text(encoding="utf-8")
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+from tests import pages
+
+README = pages.CLONE / "README.md"
+LINES = README.read_text(encoding="utf-8").splitlines()
+(EXAMPLE,) = pages.blocks(README, "python")
+ROOMS = {pages.name(path.parent) + "/" for path in pages.CLONE.glob("aquant_ref/*/__init__.py")}
 
 
-def test_the_example_in_python_has_at_most_20_lines_and_finds_no_difference(
+def test_it_can_be_read_in_one_sitting() -> None:
+    assert len(LINES) <= 200
+
+
+def test_the_example_in_python_has_at_most_25_lines_and_finds_no_difference(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 20
+    assert len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 25
     exec(EXAMPLE, {})  # our own file
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 9
     assert all(line.endswith("differ: 0") for line in lines)
 
 
-def test_every_path_in_the_layout_exists() -> None:
-    paths = re.findall(r"^\| `([\w./]+)`", README, re.MULTILINE)
-    assert "aquant_ref/engine/" in paths
-    for path in paths:
-        assert (CLONE / path).exists(), path
+def test_it_says_what_is_in_every_room_and_no_other() -> None:
+    named = {path for line in LINES for path in re.findall(r"`([\w./]+/)`", line.split(" | ")[0])}
+    assert named == ROOMS | {"reference_models/", "notebooks/", "tests/"}
+
+
+def test_what_is_cut_of_an_output_leaves_lines_of_it() -> None:
+    """The main job's output is whole in the page of the commands that read its folder."""
+    (shown, *_) = pages.blocks(README, "text")
+    assert "0 mismatches" in shown

@@ -34,7 +34,7 @@ from tests.bench.pictures import growth_picture, power
 from tests.bench.processes import python
 
 CLASSES, STACKS = 10, 3
-FILE, PLACE = "growth.json", "tests/bench/results"
+FILE, PLACE = "growth.json", "results"
 
 
 @dataclass(frozen=True)

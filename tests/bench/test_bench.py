@@ -23,7 +23,7 @@ from tests.bench.rows import FASTER, TIME, Goal, Row, compared, markdown, of_val
 
 CLONE = Path(__file__).resolve().parents[2]
 RESULTS = CLONE / "tests" / "bench" / "results"
-README = (CLONE / "README.md").read_text(encoding="utf-8")
+PAGE = (CLONE / "tests" / "bench" / "README.md").read_text(encoding="utf-8")
 needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="counts no memory of processes")
 
 
@@ -33,19 +33,19 @@ def stored(name: str) -> dict[str, Any]:
     return content
 
 
-def test_the_table_of_the_readme_is_that_of_the_stored_rows() -> None:
+def test_the_table_of_the_page_is_that_of_the_stored_rows() -> None:
     content = stored("bench.json")
-    assert f"\n\n{markdown(content['rows'])}\n\n" in README
-    assert f"{content['cores']} cores of an {content['processor']}" in README
+    assert f"\n\n{markdown(content['rows'])}\n\n" in PAGE
+    assert f"{content['cores']} cores of an {content['processor']}" in PAGE
     for name, value in content["versions"].items():
-        assert f"{name} {value}" in README or name in ("aquant_ref", "pillow", "scipy", "machine")
+        assert f"{name} {value}" in PAGE or name in ("aquant_ref", "pillow", "scipy", "machine")
     assert {row["name"] for row in content["rows"]} == set(command.BENCHMARKS)
     assert all(row["note"] for row in content["rows"] if row["ratio"] is None)
 
 
-def test_the_exponents_of_the_readme_are_those_of_the_stored_points() -> None:
+def test_the_exponents_of_the_page_are_those_of_the_stored_points() -> None:
     content = stored(growth.FILE)
-    assert f"\n\n{growth.markdown(content)}\n\n" in README
+    assert f"\n\n{growth.markdown(content)}\n\n" in PAGE
     assert content["base"] == asdict(growth.BASE)
     assert list(content["growth"]) == list(growth.GROWING)
     for name, points in content["growth"].items():
