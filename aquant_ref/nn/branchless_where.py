@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def select(mask: Array, a: Array, b: Array) -> Array:
+def branchless_where(mask: Array, a: Array, b: Array) -> Array:
     """The elements of `a` where the boolean `mask` is True, those of `b` elsewhere, bit for bit.
 
     `a` and `b` are float32 or float64 and of one shape and dtype. No branch: b ^ (a ^ b)*mask.

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.nn.straight_through import BORDER_MIN, Codes
+from aquant_ref.nn.straight_through import BORDER_MIN, CodeRange
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ class Feedback:
         return int(self.directions.shape[1])
 
 
-def fed_back(t: Array, border: Array, feedback: Feedback, codes: Codes) -> Array:
+def fed_back(t: Array, border: Array, feedback: Feedback, codes: CodeRange) -> Array:
     """Round t (n, groups, R, P) with borders B0 of the same shape; not yet clipped to the codes.
 
     Spec: AQ-FEEDBACK-1. The error is that of the clipped codes from the clipped t: that of rounding
@@ -90,7 +90,7 @@ def fed_back(t: Array, border: Array, feedback: Feedback, codes: Codes) -> Array
     return q
 
 
-def fed_back_by_rows(t: Array, border: Array, feedback: Feedback, codes: Codes) -> Array:
+def fed_back_by_rows(t: Array, border: Array, feedback: Feedback, codes: CodeRange) -> Array:
     """`fed_back` by its definition, one row after the other: slow and obvious."""
     a, q = feedback.directions, np.empty_like(t)
     error = np.zeros((*t.shape[:2], feedback.rank, t.shape[3]), t.dtype)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from aquant_ref.checks import shown
 from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import Mask, check_shape, primitive
-from aquant_ref.nn.branchless_where import select
+from aquant_ref.nn.branchless_where import branchless_where
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.threads import map_blocks
 
@@ -40,7 +40,7 @@ MASKS = ("rounded", "clipped")
 
 
 @dataclass(frozen=True)
-class Codes:
+class CodeRange:
     """The codes of a quantizer in steps, low..high with low <= 0 < high, and how it is learned.
 
     `squash` is that of the border. `mask` is what I looks at: the rounded value (QDrop) or, as LSQ
@@ -68,7 +68,7 @@ class Rounded:
     border: Array | None
 
 
-def relative(t: Array, codes: Codes) -> Array:
+def relative(t: Array, codes: CodeRange) -> Array:
     """tau: t clipped to the codes and divided by the larger end of their range."""
     tau = np.clip(t, codes.low, codes.high)
     tau *= t.dtype.type(1 / codes.larger)
@@ -113,7 +113,7 @@ def at_border(t: Array, tau: Array, border: Array) -> Rounded:
     return Rounded(q, t, tau, border)
 
 
-def pull_back(rounded: Rounded, g: Array, codes: Codes) -> tuple[Array, float]:
+def pull_back(rounded: Rounded, g: Array, codes: CodeRange) -> tuple[Array, float]:
     """(G*I, ds) for the upstream gradient g; clips `rounded.q`."""
     q, t = rounded.q, rounded.t
     looked_at = q if codes.mask == "rounded" else t
@@ -122,7 +122,7 @@ def pull_back(rounded: Rounded, g: Array, codes: Codes) -> tuple[Array, float]:
     return passed, float(np.vdot(g, q)) - float(np.vdot(passed, t))
 
 
-def pull_back_border(rounded: Rounded, passed: Array, codes: Codes) -> Array:
+def pull_back_border(rounded: Rounded, passed: Array, codes: CodeRange) -> Array:
     """-dP/s for the gradient `passed` = G*I; destroys `rounded.border`."""
     t, border = rounded.t, rounded.border
     assert border is not None
@@ -154,7 +154,7 @@ def ste_quantize(
     scale: Any,
     coefficients: Array | None = None,
     *,
-    codes: Codes,
+    codes: CodeRange,
     keep: Mask | None = None,
 ) -> Array:
     """Fake-quantize activations (N, C, ...) with one scale.
@@ -174,13 +174,13 @@ def ste_quantize(
         np.clip(q, codes.low, codes.high, out=q)
         np.multiply(q, x.dtype.type(scale), out=out[part])
         if keep is not None:
-            out[part] = select(keep[part], out[part], x[part])
+            out[part] = branchless_where(keep[part], out[part], x[part])
 
     map_blocks(block, len(x), _block(x))
     return out
 
 
-def _rounded(x: Array, scale: Any, coefficients: Array | None, codes: Codes) -> Rounded:
+def _rounded(x: Array, scale: Any, coefficients: Array | None, codes: CodeRange) -> Rounded:
     t = x / x.dtype.type(scale)
     if coefficients is None:
         return nearest(t)

@@ -27,7 +27,7 @@ from aquant_ref.integer.geometry import check_groups
 from aquant_ref.nn.autodiff import check_axes, check_shape, primitive
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.straight_through import (
-    Codes,
+    CodeRange,
     Rounded,
     at_border,
     polynomial,
@@ -50,7 +50,7 @@ class _Layer:
     geometry: Windows
     groups: int
     outputs: int
-    codes: Codes
+    codes: CodeRange
     feedback: Feedback | None
 
     def block(self, itemsize: int) -> int:
@@ -108,7 +108,7 @@ def bordered_conv2d(
     coefficients: Array,
     fusion: Array | None = None,
     *,
-    codes: Codes,
+    codes: CodeRange,
     stride: Pair = 1,
     padding: Padding = 0,
     dilation: Pair = 1,

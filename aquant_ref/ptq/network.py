@@ -15,7 +15,7 @@ from aquant_ref.model.quantized_model import PASSES_CODES, stored_as
 from aquant_ref.nn.feedback import Feedback
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import OPERATIONS, Node
-from aquant_ref.nn.straight_through import Codes, ste_quantize
+from aquant_ref.nn.straight_through import CodeRange, ste_quantize
 from aquant_ref.nn.window_border import bordered_conv2d
 from aquant_ref.nn.windows import geometry_of, pair
 from aquant_ref.ptq.adaround import dequantized
@@ -118,7 +118,7 @@ class Quantizers:
 
     `variables` are what is being learned, under "scale/<tensor>", "border/<tensor>",
     "window/<convolution>", "fusion/<convolution>"; the rest is the network's. `keep` draws which
-    elements stay quantized (QDrop). `mask` is that of `nn.straight_through.Codes`.
+    elements stay quantized (QDrop). `mask` is that of `nn.straight_through.CodeRange`.
     """
 
     def __init__(
@@ -155,8 +155,8 @@ class Quantizers:
         source = self.network.source(name)
         return self._round(source, x) if source in self._windowed else x
 
-    def _codes(self, tensor: LearnedTensor, squash: str) -> Codes:
-        return Codes(-tensor.zero_point, tensor.qmax - tensor.zero_point, squash, self.mask)
+    def _codes(self, tensor: LearnedTensor, squash: str) -> CodeRange:
+        return CodeRange(-tensor.zero_point, tensor.qmax - tensor.zero_point, squash, self.mask)
 
     def _scale(self, name: str) -> Any:
         return self.variables.get(f"scale/{name}", self.network.tensors[name].scale)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import check_calibration
 from aquant_ref.errors import InputError
-from aquant_ref.nn.branchless_where import select
+from aquant_ref.nn.branchless_where import branchless_where
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.callbacks import Iteration, Watch
@@ -144,7 +144,7 @@ def _mixed(
     x = cache.quantized[name][chosen]
     if not settings.dropping:
         return x
-    return select(coin_flips(rng, x.shape), x, cache.exact[name][chosen])
+    return branchless_where(coin_flips(rng, x.shape), x, cache.exact[name][chosen])
 
 
 def _objective(

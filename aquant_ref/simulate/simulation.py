@@ -19,7 +19,7 @@ from aquant_ref.model.quantizers import FeedbackBorder, QuantizedTensor
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
-from aquant_ref.nn.straight_through import Codes
+from aquant_ref.nn.straight_through import CodeRange
 from aquant_ref.quant.window import fraction_bits, look_up
 from aquant_ref.threads import map_blocks
 
@@ -177,6 +177,6 @@ class Simulation:
         shape = (len(wide), len(feedback.gain), -1, wide.shape[3])
         t = wide.astype(self.dtype) / (1 << fraction_bits(tensor.bits)) - tensor.zero_point
         borders = look_up(each.border.astype(self.dtype), wide)
-        steps = Codes(tensor.low, tensor.high)
+        steps = CodeRange(tensor.low, tensor.high)
         q = fed_back(t.reshape(shape), borders.reshape(shape), feedback, steps)
         return np.clip(q, tensor.low, tensor.high).reshape(wide.shape)

@@ -13,7 +13,7 @@ from aquant_ref.claims.tables import of_errors
 from aquant_ref.errors import InputError
 from aquant_ref.nn.feedback import Feedback, fed_back_by_rows
 from aquant_ref.nn.graph import INPUT, Builder
-from aquant_ref.nn.straight_through import Codes
+from aquant_ref.nn.straight_through import CodeRange
 from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
 from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
@@ -110,7 +110,7 @@ def test_in_windows_the_roundings_stay_when_the_weight_error_goes(rank: int) -> 
     feedback = Feedback.of(w_hat)
     if not rank:
         feedback = Feedback(feedback.directions, 0 * feedback.gain)
-    q = np.clip(fed_back_by_rows(t, border, feedback, Codes(0, 3)), 0, 3) * scale
+    q = np.clip(fed_back_by_rows(t, border, feedback, CodeRange(0, 3)), 0, 3) * scale
     output = conv(stem(made.parameters), w, b)
     for what, weight in ((WHOLE, w_hat), ("weight", w)):
         got = np.einsum("or,nrp->nop", weight.reshape(3, 4), q[:, 0]) + b[:, None]

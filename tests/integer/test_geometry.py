@@ -13,7 +13,7 @@ from aquant_ref.engine.instruction import ARRAYS, Instruction, attributes_of, ch
 from aquant_ref.errors import InputError
 from aquant_ref.integer import accumulate_conv2d
 from aquant_ref.nn.operations import Node, windows
-from aquant_ref.nn.straight_through import Codes
+from aquant_ref.nn.straight_through import CodeRange
 from aquant_ref.nn.window_border import bordered_conv2d
 from aquant_ref.nn.windows import Windows
 
@@ -35,7 +35,7 @@ def convolution(**where: Any) -> Any:
 def bordered(**where: Any) -> Any:
     rows = np.zeros((12, 3))
     x, weight = np.ones((1, *SHAPE)), WEIGHT.astype(float)
-    codes = Codes(0, 3)
+    codes = CodeRange(0, 3)
     return bordered_conv2d(x, weight, np.zeros(2), 1.0, rows, codes=codes, **where).shape[1:]
 
 

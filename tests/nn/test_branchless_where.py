@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from aquant_ref.nn.branchless_where import select
+from aquant_ref.nn.branchless_where import branchless_where
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -18,5 +18,5 @@ def test_selected_elements_are_those_of_where_bit_for_bit(
     a, b = (data.draw(arrays.arrays(dtype, shape)) for _ in range(2))  # NaN, infinity, -0.0
     mask = data.draw(arrays.arrays(np.bool_, shape))
     before = a.tobytes(), b.tobytes()
-    assert select(mask, a, b).tobytes() == np.where(mask, a, b).tobytes()
+    assert branchless_where(mask, a, b).tobytes() == np.where(mask, a, b).tobytes()
     assert (a.tobytes(), b.tobytes()) == before

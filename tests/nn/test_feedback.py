@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from aquant_ref import oracle
 from aquant_ref.nn.feedback import PANEL, Feedback, fed_back, fed_back_by_rows
-from aquant_ref.nn.straight_through import BORDER_MIN, Codes
+from aquant_ref.nn.straight_through import BORDER_MIN, CodeRange
 
-CODES = Codes(0, 3)
-SIGNED = Codes(-1, 2)
+CODES = CodeRange(0, 3)
+SIGNED = CodeRange(-1, 2)
 POSITIONS = 7
 
 
@@ -38,7 +38,7 @@ def exact(values: np.ndarray) -> list[Fraction]:
 @pytest.mark.parametrize("outputs", [1, 2])
 @given(seed=st.integers(0, 10**6))
 def test_the_definition_row_by_row_is_that_of_the_oracle(
-    codes: Codes, outputs: int, seed: int
+    codes: CodeRange, outputs: int, seed: int
 ) -> None:
     # weights of 0, 1/2 and 1 with one output have powers of two as squares; with two outputs both
     # equal in size as well: so no division rounds, and every tie is a tie in both programs

@@ -12,13 +12,13 @@ from autograd import grad
 from aquant_ref import nn
 from aquant_ref.errors import InputError
 from aquant_ref.nn.norm import batch_norm_train, batch_statistics
-from aquant_ref.nn.straight_through import Codes, ste_quantize
+from aquant_ref.nn.straight_through import CodeRange, ste_quantize
 from aquant_ref.nn.window_border import bordered_conv2d
 
 draw = np.random.default_rng(0).standard_normal
 X, FLAT = draw((2, 4, 5, 6)), draw((2, 4))
 CHANNEL = abs(draw(4)) + 0.1
-CODES = Codes(-3, 4)
+CODES = CodeRange(-3, 4)
 Call = tuple[Callable[..., Any], dict[str, np.ndarray]]
 
 # Each function of its tensors, all of one dtype, and the tensors.

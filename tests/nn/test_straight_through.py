@@ -8,13 +8,13 @@ import pytest
 from autograd import grad
 
 from aquant_ref import oracle
-from aquant_ref.nn.straight_through import Codes, ste_quantize
+from aquant_ref.nn.straight_through import CodeRange, ste_quantize
 from aquant_ref.quant import border
 from aquant_ref.threads import set_threads
 
 rng = np.random.default_rng(2)
 QMAX, SCALE = 3, 0.25
-CODES = Codes(0, QMAX)
+CODES = CodeRange(0, QMAX)
 X = rng.uniform(-0.3, 1.2, (5, 2, 3, 4))  # below 0 and above the largest code as well
 COEFFICIENTS = np.array([[0.1, -0.3, 0.2], [-0.2, 0.1, 0.4]])
 G = rng.standard_normal(X.shape)
@@ -37,7 +37,7 @@ def test_zero_coefficients_are_nearest() -> None:
 
 
 def declared_rules(
-    x: np.ndarray, coefficients: np.ndarray, keep: np.ndarray, codes: Codes = CODES
+    x: np.ndarray, coefficients: np.ndarray, keep: np.ndarray, codes: CodeRange = CODES
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """The rules in the docstring of `nn.straight_through`, element by element."""
     low, high = codes.low, codes.high
@@ -74,7 +74,7 @@ def test_the_backward_pass_follows_the_declared_rules(
     dropping: bool, squash: str, mask: str, low: int, granularity: str
 ) -> None:
     keep = rng.random(X.shape) < 0.5 if dropping else np.ones(X.shape, bool)
-    codes = Codes(low, low + QMAX, squash, mask)
+    codes = CodeRange(low, low + QMAX, squash, mask)
     coefficients = COEFFICIENTS if granularity == "channel" else COEFFICIENTS[:1]
     x = X + low * SCALE
 
@@ -90,7 +90,7 @@ def test_the_backward_pass_follows_the_declared_rules(
 def test_the_two_masks_differ_only_within_half_a_step_of_the_ends() -> None:
     t = np.array([-0.6, -0.4, 0.2, 2.9, 3.0, 3.4, 3.6]).reshape(1, 1, 1, -1)
     passed = {
-        mask: grad(lambda x, m=mask: ste_quantize(x, 1.0, codes=Codes(0, 3, mask=m)).sum())(t)
+        mask: grad(lambda x, m=mask: ste_quantize(x, 1.0, codes=CodeRange(0, 3, mask=m)).sum())(t)
         for mask in ("rounded", "clipped")
     }
     assert passed["rounded"].ravel().tolist() == [0, 1, 1, 1, 1, 1, 0]
@@ -100,7 +100,7 @@ def test_the_two_masks_differ_only_within_half_a_step_of_the_ends() -> None:
 def test_a_clipped_border_can_come_back() -> None:
     t = np.full((1, 1, 1, 1), 1.5)
     for constant, squash in ((2.0, "clip"), (-2.0, "clip"), (20.0, "sigmoid")):
-        found = grad(lambda b, s=squash: ste_quantize(t, 1.0, b, codes=Codes(0, 3, s)).sum())(
+        found = grad(lambda b, s=squash: ste_quantize(t, 1.0, b, codes=CodeRange(0, 3, s)).sum())(
             np.array([[constant, 0, 0]])
         )
         assert found[0, 0] == pytest.approx(-1 if squash == "clip" else 0)
@@ -110,7 +110,7 @@ def test_a_clipped_border_can_come_back() -> None:
 @pytest.mark.parametrize("zero_point", [0, 1, 3])
 def test_codes_with_a_zero_point_are_the_definition(squash: str, zero_point: int) -> None:
     x = X - zero_point * SCALE
-    codes = Codes(-zero_point, QMAX - zero_point, squash)
+    codes = CodeRange(-zero_point, QMAX - zero_point, squash)
     defined = border.bordered_codes(
         x / SCALE, COEFFICIENTS, 2, zero_point=zero_point, squash=squash
     )

@@ -11,7 +11,7 @@ from autograd import grad
 
 from aquant_ref.nn.conv import conv2d
 from aquant_ref.nn.feedback import Feedback, fed_back_by_rows
-from aquant_ref.nn.straight_through import BORDER_MIN, Codes, ste_quantize
+from aquant_ref.nn.straight_through import BORDER_MIN, CodeRange, ste_quantize
 from aquant_ref.nn.window_border import bordered_conv2d
 from aquant_ref.quant.border import border
 from aquant_ref.threads import set_threads
@@ -39,7 +39,7 @@ class Case:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(7)
-        self.codes = Codes(-self.zero_point, 3 - self.zero_point, self.squash, self.mask)
+        self.codes = CodeRange(-self.zero_point, 3 - self.zero_point, self.squash, self.mask)
         low = SCALE * (self.codes.low - 1)
         self.x = rng.uniform(low, low + 5 * SCALE, (2, self.channels, 5, 4))
         members = self.channels // self.groups
