@@ -63,7 +63,7 @@ class Workshop:
             return None
         model = QuantizedModel.load(path)
         if not isinstance(model.source.get(SECONDS), int | float):
-            raise InputError(f"{path}: is not a model of a table; remove it and call again")
+            raise InputError(f"{path}: is not a model of a table; remove it and repeat the command")
         return model
 
     def _made(self, key: str, config: Config) -> QuantizedModel:

@@ -1,11 +1,10 @@
 """Write a file whole or not at all.
 
-A file is written under a temporary name in the directory where it will live, brought to the disk,
-and only then renamed; then the directory is brought to the disk. A rename inside one directory is
-atomic, so a reader sees the old file or the new one, never half of either; Ctrl-C, a full disk or a
-defect leaves the old file as it was and no temporary file behind. Files that belong together are
-all written before the first of them is renamed. A symbolic link is followed: the file that it names
-is replaced, and the link stays.
+A file is written under a temporary name in its final directory, synced to the disk and then
+renamed; then the directory is synced. A rename within one directory is atomic, so a reader sees the
+old file or the new one, never a part. Ctrl-C, a full disk or a defect leaves the old file unchanged
+and no temporary file behind. Files that belong together are all written before the first of them is
+renamed. A symbolic link is followed: its target is replaced, and the link remains.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def _check_parent(path: Path) -> None:
 
 
 def _check_regular(path: Path) -> None:
-    """Raise InputError, which names it, unless `path` is a regular file or nothing."""
+    """Raise InputError, which names `path`, unless it is a regular file or does not exist."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -51,14 +50,14 @@ def _check_regular(path: Path) -> None:
 
 
 def _sync_directory(path: Path) -> None:
-    """Bring to the disk what has been renamed in a directory, unless that is temporary."""
+    """Sync the renames in a directory to the disk, unless the directory is temporary."""
     if os.name == "nt" or is_temporary(path):  # Windows opens no directory
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without it
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot sync
             raise
     finally:
         os.close(descriptor)
@@ -66,11 +65,11 @@ def _sync_directory(path: Path) -> None:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Yield a binary stream whose content becomes the file `path` if the block ends well.
+    """Yield a binary stream whose content becomes the file `path` if the block succeeds.
 
-    On any exception, KeyboardInterrupt among them, `path` stays as it was and the temporary file is
-    removed. Raises InputError, which names `path`, where its directory is missing or the operating
-    system refuses.
+    On any exception, KeyboardInterrupt included, `path` remains unchanged and the temporary file is
+    removed. Raises InputError, which names `path`, if its directory is missing or the operating
+    system refuses the write.
     """
     path = Path(path)
     _check_parent(path)
@@ -82,7 +81,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-            if os.name == "nt":  # which renames no open file
+            if os.name == "nt":  # which cannot rename an open file
                 stream.close()
             os.replace(temporary, target)
         _sync_directory(target.parent)
@@ -92,14 +91,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) -> Iterator[Path]:
-    """Yield a new folder; if the block ends well, its files become those of `directory`,
-    which is made if it is missing.
+    """Yield a new folder; if the block succeeds, move its files to `directory`.
 
-    They are renamed in the order of `names`, while no other process does the same; one of them that
-    the block did not write is removed, so that no file of an earlier set stays among the new ones.
-    On any exception `directory` stays as it was. Renames are not one step: whoever must not mistake
-    a set that a power cut divided gives its files a common mark. Raises InputError, which names the
-    file.
+    `directory` is made if it is missing. The files are renamed in the order of `names`, under a
+    lock; those of `names` that the block did not write are removed from `directory`, so that no
+    file of an earlier set remains among the new ones. On any exception `directory` remains
+    unchanged. Several renames are not atomic: to recognize a set that a power cut divided, give its
+    files a common mark. Raises InputError, which names the file.
     """
     directory = Path(directory)
     for name in names:
@@ -111,25 +109,25 @@ def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) 
         with temporary_folder(directory) as folder:
             yield folder
             with locked(directory / names[0]), temporary_folder(directory) as old:
-                before: dict[Path, Path] = {}  # where a copy of each changed file is
+                backups: dict[Path, Path] = {}  # the copy of each file that is replaced
                 try:
                     for name in names:
-                        before[directory / name] = _copied(directory / name, old / name)
+                        backups[directory / name] = _copied(directory / name, old / name)
                         _put(folder / name, directory / name)
                     _sync_directory(directory)
                 except BaseException:
-                    for path, copy in before.items():
+                    for path, copy in backups.items():
                         with suppress(OSError, InputError):
                             _put(copy, path)
                     raise
-    except InputError as error:  # of a file in the folder, which the user knows by another name
+    except InputError as error:  # the user knows the file by its name in `directory`
         raise InputError(str(error).replace(str(folder), str(directory))) from error.__cause__
     except OSError as error:
         raise InputError(f"{directory}: cannot be written ({error.strerror or error})") from error
 
 
 def _copied(path: Path, copy: Path) -> Path:
-    """Make `copy` another name of the file `path`, or a copy where that cannot be, if it exists."""
+    """Make `copy` a hard link to the file `path` if it exists, or a copy if links are refused."""
     if path.exists():
         try:
             os.link(os.path.realpath(path), copy)
@@ -139,10 +137,10 @@ def _copied(path: Path, copy: Path) -> Path:
 
 
 def _put(new: Path, path: Path) -> None:
-    """Put the file `new` in the place of `path`, or nothing if it is not there."""
+    """Replace `path` by the file `new`; remove `path` if `new` does not exist."""
     if not new.exists():
         path.unlink(missing_ok=True)
-    elif path.is_symlink():  # perhaps to another file system, to which nothing is renamed
+    elif path.is_symlink():  # perhaps to another file system, where a rename is impossible
         with replacing(path) as stream:
             stream.write(new.read_bytes())
     else:
@@ -150,7 +148,7 @@ def _put(new: Path, path: Path) -> None:
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` to `path` as UTF-8, line ends as they are.
+    """Write `text` to `path` as UTF-8, with unchanged line ends.
 
     Raises InputError if `path` cannot be written.
     """
@@ -159,16 +157,16 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json_atomic(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` to `path` as indented JSON, keys in their own order.
+    """Write `value` to `path` as indented JSON, with keys in their own order.
 
-    Raises InputError if `path` cannot be written; ValueError on NaN or infinity, which JSON does
-    not have.
+    Raises InputError if `path` cannot be written; ValueError for NaN and infinity, which JSON
+    lacks.
     """
     write_text_atomic(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def make_directory(path: str | os.PathLike[str]) -> Path:
-    """Make the directory `path` and its parents where they are missing.
+    """Make the directory `path` and its parents if they are missing; return `path`.
 
     Raises InputError, which names `path`.
     """
@@ -186,10 +184,10 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
 
 
 def check_writable_directory(path: str | os.PathLike[str], *, lock: bool = False) -> Path:
-    """Return the directory `path` once it could be made, parents too, and a file written in it,
-    and with `lock` locked; leave no trace.
+    """Check that the directory `path` can be made and written to; return `path`, leave no trace.
 
-    Call it before the long work whose result goes there. Raises InputError, which names `path`.
+    With `lock`, also check that a file in it can be locked. Call this function before the long work
+    whose result goes there. Raises InputError, which names `path`.
     """
     path = Path(path)
     check_text("output", str(path))
@@ -198,7 +196,7 @@ def check_writable_directory(path: str | os.PathLike[str], *, lock: bool = False
     try:
         make_directory(path)
         probe.touch(exist_ok=False)
-        probe.unlink(missing_ok=True)  # another process may have taken it for abandoned
+        probe.unlink(missing_ok=True)  # another process may have removed it as abandoned
         remove_abandoned(path)
         if lock:
             with locked(probe):
@@ -208,18 +206,18 @@ def check_writable_directory(path: str | os.PathLike[str], *, lock: bool = False
     except OSError as error:
         raise InputError(f"{path}: cannot be written to ({error.strerror or error})") from error
     finally:
-        for each in missing:  # what a refused run would leave behind
+        for each in missing:
             with suppress(OSError):
                 each.rmdir()
     return path
 
 
 def check_writable_file(path: str | os.PathLike[str]) -> Path:
-    """Return `path` once a file of this name could be written.
+    """Check that a file `path` can be written; return `path`.
 
-    Its directory must be there: a misspelt one is seldom meant to be made, unlike the directory
-    that holds nothing but what a command writes. Call it before the long work whose result it is.
-    Raises InputError, which names what is in the way.
+    Its directory must exist: a missing one is probably misspelt, unlike an output directory, which
+    a command makes. Call this function before the long work whose result goes there. Raises
+    InputError, which names the obstacle.
     """
     path = Path(path)
     check_text("output", str(path))
@@ -232,10 +230,10 @@ def check_writable_file(path: str | os.PathLike[str]) -> Path:
 
 
 def check_writable_together(directory: str | os.PathLike[str], names: Sequence[str]) -> Path:
-    """Return `directory` once `replacing_together` could make it and write these files.
+    """Check that `replacing_together` can write the files `names` to `directory`; return it.
 
-    Call it before the long work whose result they are. Raises InputError, which names what is in
-    the way.
+    Call this function before the long work whose result goes there. Raises InputError, which names
+    the obstacle.
     """
     directory = check_writable_directory(directory, lock=True)
     for name in names:

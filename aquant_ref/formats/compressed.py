@@ -1,5 +1,7 @@
-"""Read zip and gzip files from outside, which hold more than their size, within the limits of
-`untrusted`.
+"""Read zip and gzip files from outside, within the limits of `untrusted`.
+
+Such files may inflate to a thousand times their size, so the sizes that they claim are checked
+before they are inflated, and the bytes are counted while they are.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ def open_zip(
 ) -> Iterator[zipfile.ZipFile]:
     """Yield the zip file `path`; `read_entry` reads from it.
 
-    What its entries claim has been checked: each has a name of its own, is stored or deflated, and
-    all together inflate to at most `most` bytes and RATIO times the file. Raises InputError, which
-    names the file and, where it is no zip archive, what it should be: `form`.
+    The claims of its entries are checked: each has a unique name, is stored or deflated, and all
+    inflate together to at most `most` bytes and RATIO times the file. Raises InputError, which
+    names the file; for a file that is no zip archive, `form` says what it should be.
     """
     with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -50,8 +52,9 @@ def open_zip(
 
 
 class _Reader:
-    """A stream that gives at most `most` bytes at once: `zipfile` reads a whole table of contents,
-    whatever length the file claims of it.
+    """A stream that reads at most `most` bytes at once.
+
+    `zipfile` reads a whole directory at once, whatever length the file claims for it.
     """
 
     def __init__(self, stream: BinaryIO, most: int) -> None:
@@ -71,7 +74,7 @@ def _why_not_a_zip(stream: BinaryIO, size: int, form: str, error: Exception) -> 
     if not size:
         return "is empty"
     stream.seek(0)
-    if stream.read(4) == b"PK\x03\x04":  # the table of contents is at the end
+    if stream.read(4) == b"PK\x03\x04":  # a zip file, whose directory is at its end
         return f"is damaged or truncated ({error})"
     return f"is damaged or not {form}"
 
@@ -79,13 +82,13 @@ def _why_not_a_zip(stream: BinaryIO, size: int, form: str, error: Exception) -> 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int, most: int) -> None:
     names: set[str] = set()
     for entry in entries:
-        if not entry.filename:  # `zipfile` looks at its last character
+        if not entry.filename:  # `zipfile` reads its last character
             raise InputError("holds an entry without a name")
         if entry.filename in names:
             raise InputError(f"holds two entries of one name, {entry.filename!r}")
         names.add(entry.filename)
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(f"entry {entry.filename!r} is neither stored plainly nor deflated")
+            raise InputError(f"entry {entry.filename!r} is neither stored nor deflated")
         if entry.flag_bits & 1:
             raise InputError(f"entry {entry.filename!r} is encrypted")
     if sum(entry.compress_size for entry in entries) > size:
@@ -99,11 +102,11 @@ def _most_inflated(size: int, most: int) -> int:
 
 def _check_inflated(inflated: int, size: int, most: int) -> None:
     if inflated > _most_inflated(size, most):
-        raise InputError(f"inflates from {size} to {inflated} bytes or more, which is refused")
+        raise InputError(f"inflates from {size} to {inflated} bytes or more, beyond the limit")
 
 
 def read_entry(archive: zipfile.ZipFile, entry: str | zipfile.ZipInfo) -> bytes:
-    """The bytes of an entry of `open_zip`; raises InputError, which names the entry."""
+    """Return the bytes of an entry of `open_zip`; raise InputError, which names the entry."""
     name = entry if isinstance(entry, str) else entry.filename
     try:
         return archive.read(entry)
@@ -115,16 +118,16 @@ def read_entry(archive: zipfile.ZipFile, entry: str | zipfile.ZipInfo) -> bytes:
 
 @contextmanager
 def open_gzip(path: PathLike, *, most: int = MOST_BYTES) -> Iterator[BinaryIO]:
-    """Yield what the gzip file `path` holds as a stream that raises InputError at `most` bytes, and
-    at RATIO times the file.
+    """Yield the content of the gzip file `path` as a binary stream.
 
-    Raises InputError, which names the file, also where the block meets a damaged part.
+    The stream raises InputError beyond `most` bytes and beyond RATIO times the file, and where the
+    file is damaged or truncated. The error names the file.
     """
     with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         try:
             with _Gzip(stream, size, most) as inflated:
-                yield cast(BinaryIO, inflated)
+                yield cast("BinaryIO", inflated)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"is truncated or damaged ({error})") from error
 
@@ -141,13 +144,13 @@ class _Gzip(gzip.GzipFile):
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to `offset`, which means to inflate all that is before it."""
+        """Go to `offset`; gzip inflates all bytes before it."""
         if whence == io.SEEK_SET:
             _check_inflated(offset, self._size, self._most)
         return super().seek(offset, whence)
 
 
 def read_gzip(path: PathLike, *, most: int = MOST_BYTES) -> bytes:
-    """What the gzip file `path` holds; raises InputError, which names the file."""
+    """Return the content of the gzip file `path`; raise InputError, which names the file."""
     with open_gzip(path, most=most) as stream:
         return stream.read()

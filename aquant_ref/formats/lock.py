@@ -1,8 +1,8 @@
-"""Locks between processes: those of the operating system, which end with the process that holds
-them, whatever it is killed by.
+"""Lock files between processes.
 
-A lock is on an open file. `locked` makes one beside the file that it is for and removes it at the
-end; `try_lock` takes any.
+The locks are those of the operating system, which end with the process that holds them, however it
+ends. A lock is on an open file: `locked` makes a lock file beside the file that it protects and
+removes it at the end; `try_lock` locks any open file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aquant_ref.errors import InputError
 
-PATIENCE = 1.0  # seconds of waiting before it is said
+PATIENCE = 1.0  # seconds of waiting before a warning
 PAUSE = 0.02  # seconds between two attempts
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def try_lock(descriptor: int) -> bool:
-        """Lock an open file until it is closed; False if another process has locked it.
+        """Lock an open file until it is closed; return False if another process has locked it.
 
         Raises OSError where the file system has no locks.
         """
@@ -40,7 +40,7 @@ else:
     import fcntl
 
     def try_lock(descriptor: int) -> bool:
-        """Lock an open file until it is closed; False if another process has locked it.
+        """Lock an open file until it is closed; return False if another process has locked it.
 
         Raises OSError where the file system has no locks.
         """
@@ -53,11 +53,11 @@ else:
 
 @contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold the lock of the file `path`, or of that which it links to; it need not be there, but its
-    directory.
+    """Hold the lock of the file `path`, or of the file that it links to.
 
-    It waits for another process that holds it, and after a second logs that it does. Raises
-    InputError, which names `path`, where a file cannot be locked.
+    The file need not exist, but its directory must. If another process holds the lock, this one
+    waits, and logs a warning after a second. Raises InputError, which names `path`, if the file
+    system has no locks.
     """
     path = Path(path)
     real = Path(os.path.realpath(path))
@@ -70,12 +70,12 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
             os.close(descriptor)
         with suppress(OSError):
             lock.unlink()
-        if sys.platform != "win32":  # whoever waits at the removed file sees that it is no more
+        if sys.platform != "win32":  # last, so that a waiting process sees that the file is gone
             os.close(descriptor)
 
 
 def _acquire(path: Path, lock: Path) -> int:
-    until: float | None = time.monotonic() + PATIENCE
+    warn_at: float | None = time.monotonic() + PATIENCE
     while True:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
@@ -87,7 +87,7 @@ def _acquire(path: Path, lock: Path) -> int:
             if held and is_still(descriptor, lock):
                 return descriptor
         except BaseException as error:
-            refused = isinstance(error, OSError)  # then nobody else holds it
+            refused = isinstance(error, OSError)  # no locks here, so no other process holds one
             with suppress(OSError):
                 if held or refused or try_lock(descriptor):
                     lock.unlink()
@@ -96,14 +96,14 @@ def _acquire(path: Path, lock: Path) -> int:
                 raise InputError(f"{path}: cannot be locked ({error.strerror or error})") from error
             raise
         os.close(descriptor)
-        if until is not None and time.monotonic() > until:
+        if warn_at is not None and time.monotonic() > warn_at:
             log.warning("%s: waiting for another process", path)
-            until = None
+            warn_at = None
         time.sleep(PAUSE)
 
 
 def is_still(descriptor: int, path: Path) -> bool:
-    """Whether `path` names the open file, and not another or none by now."""
+    """Return whether `path` still names the open file, and not another or none."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Measured rows: a JSON file `{"format": 1, "rows": [...]}`, and the Markdown made from it.
+"""Store measured rows in a JSON file `{"format": 1, "rows": [...]}`, with Markdown beside it.
 
-A row is an object of plain values; its "key" names all that it was computed from. What computes
-rows adds them as they come, and a second call finds them again and computes the rest. Several
-processes may add to one table at a time.
+A row is an object of plain values; its "key" identifies all inputs of its computation. A command
+adds each row as soon as it is computed, so an interrupted command resumes where it stopped. Several
+processes may add to one table at the same time.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from aquant_ref.formats.lock import locked
 from aquant_ref.formats.text import read_json
 
 Row = dict[str, Any]
-Needed = Mapping[str, Any]  # the keys of a row, each with its kind
+Needed = Mapping[str, Any]  # the keys that a row must have, each with its kind
 
 FORMAT = 1
 PLAIN = (str, int, type(None))
 VERSIONS = Each(str)
 ORIGIN = ("model", "data", "weights_sha256", "data_identity", "edition")
-AGAIN = "remove it and call again"
+AGAIN = "remove it and repeat the command"
 
 
 def check_output(path: Path) -> None:
-    """Raise InputError, which names it, unless the table and its Markdown could be written there.
+    """Raise InputError, which names the file, unless the table and its Markdown can be written.
 
-    Call it before the long work.
+    Call this function before the long work.
     """
     if path.suffix != ".json":
         raise InputError(f"--out: {str(path)!r} does not end in .json")
@@ -45,9 +45,10 @@ def check_output(path: Path) -> None:
 
 
 def load(path: Path, needed: Needed) -> list[Row]:
-    """The rows of the file, none if it is not there.
+    """Read the rows of the file; return none if it does not exist.
 
-    Raises InputError, which names the file, if it is no such table or a row lacks what is needed.
+    Raises InputError, which names the file, if it is not such a table, or if a row lacks a key of
+    `needed` or has a value of another kind.
     """
     if not path.exists():
         return []
@@ -61,7 +62,7 @@ def load(path: Path, needed: Needed) -> list[Row]:
 
 
 def read_object(path: Path) -> Row:
-    """The JSON object that the file holds; raises InputError, which names the file."""
+    """Read the JSON object of the file; raise InputError, which names the file."""
     try:
         content = read_json(path)
     except InputError as error:
@@ -72,8 +73,9 @@ def read_object(path: Path) -> Row:
 
 
 def check(path: Path, row: Any, needed: Needed) -> None:
-    """Raise InputError, which names the file and the key, unless `row` has all that is needed, and
-    what it has of ORIGIN is plain.
+    """Raise InputError, which names the file and the key, unless `row` has all of `needed`.
+
+    The keys of ORIGIN are optional, but must have plain values.
     """
     origin = {name: PLAIN for name in ORIGIN if isinstance(row, dict) and name in row}
     for key, kind in {**origin, **needed}.items():
@@ -84,15 +86,16 @@ def check(path: Path, row: Any, needed: Needed) -> None:
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
-    """The rows as they come, of those with one key the last."""
+    """Return the rows in order of first occurrence; of rows with the same key, the last one."""
     return list({row["key"]: row for row in rows}.values())
 
 
 class Table:
-    """The rows of the file `path`, or only in memory where that is None.
+    """The rows of the file `path`, or of memory if `path` is None.
 
-    `load` reads them, `markdown` makes the text beside the file, and `arrange` orders all rows, one
-    for each key. Raises InputError, before any work, for a file that could not be written.
+    `load` reads the file and checks every value that `markdown` shows. `markdown` makes the text
+    beside the file. `arrange` orders the rows and keeps one for each key. Raises InputError, before
+    any work, if the file cannot be written.
     """
 
     def __init__(
@@ -111,26 +114,15 @@ class Table:
             check_output(path)
 
     def read(self) -> dict[str, Row]:
-        """The rows by key, as they are now.
-
-        Raises InputError, which names the file, for rows that `load` refuses or that do not make a
-        table.
-        """
+        """Return the current rows by key; raise InputError for rows that `load` refuses."""
         if self.path is not None:
             self._rows = self._load(self.path)
-            try:
-                if self._rows:
-                    self._markdown(self._arrange(self._rows))
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                raise InputError(
-                    f"{self.path}: holds rows of odd values ({error}); {AGAIN}"
-                ) from error
         return {row["key"]: row for row in self._rows}
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Write `rows` beside those that the file has by now, and the Markdown of all.
+        """Add `rows` to those that the file has by now, and write the Markdown of all rows.
 
-        Raises InputError, which names the file, where that is refused.
+        Raises InputError, which names the file, if it cannot be read or written.
         """
         if self.path is None:
             self._rows = self._arrange([*self._rows, *rows])
@@ -148,9 +140,9 @@ class Table:
 
 
 def by_origin(one: Callable[[Sequence[Row]], str]) -> Callable[[Sequence[Row]], str]:
-    """`one`, the text of rows with one origin, for any rows: a text for each, and which it is."""
+    """Extend `one`, the text of rows with one origin, to any rows: one text for each origin."""
 
-    def of_all(rows: Sequence[Row]) -> str:
+    def text(rows: Sequence[Row]) -> str:
         groups: dict[tuple[Any, ...], list[Row]] = {}
         for row in rows:
             groups.setdefault(tuple(row.get(name) for name in ORIGIN), []).append(row)
@@ -158,7 +150,7 @@ def by_origin(one: Callable[[Sequence[Row]], str]) -> Callable[[Sequence[Row]], 
             return one(rows)
         return "\n".join(f"{one(group)}\n{_of_origin(group[0])}\n" for group in groups.values())
 
-    return of_all
+    return text
 
 
 def _of_origin(row: Row) -> str:
@@ -167,6 +159,6 @@ def _of_origin(row: Row) -> str:
 
 
 def versions_lines(rows: Sequence[Row]) -> list[str]:
-    """The versions that the rows were computed with: a line for each set of them, sorted."""
+    """Return a line for each set of package versions that computed the rows, sorted."""
     sets = {tuple(sorted(row["versions"].items())) for row in rows}
     return [", ".join(f"{name} {value}" for name, value in each) + "." for each in sorted(sets)]

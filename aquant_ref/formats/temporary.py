@@ -1,8 +1,8 @@
-"""Temporary files and folders that do not outlive their process for long.
+"""Make temporary files and folders that do not long outlive their process.
 
-What is killed cannot remove its temporary file. Each is therefore locked while its process lives,
-and whoever writes in the same directory later removes those that nobody has locked. Where files
-cannot be locked, those of yesterday are removed.
+A killed process cannot remove its temporary files. Each process therefore locks its own, and
+whoever writes in the same directory later removes the unlocked ones. Where the file system has no
+locks, temporary files without a write for a day are removed.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ ABANDONED_AFTER = 24 * 3600.0  # seconds without a write, where there are no loc
 
 
 def temporary_name(directory: Path) -> Path:
-    """A new name in `directory`, which `remove_abandoned` knows."""
+    """Return a new name in `directory`, which `remove_abandoned` recognizes."""
     return directory / f".{secrets.token_hex(8)}.aquant.tmp"
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether `path` has such a name."""
+    """Return whether `temporary_name` may have made `path`."""
     return NAME.fullmatch(path.name) is not None
 
 
 @contextmanager
 def temporary_file(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """Yield a new file, its name and a binary stream; remove it at the end if it is still there."""
+    """Yield a new file, its name and a binary stream; remove it at the end if it remains."""
     while True:
         path = temporary_name(directory)
         try:
@@ -50,35 +50,33 @@ def temporary_file(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 @contextmanager
 def temporary_folder(directory: Path) -> Iterator[Path]:
-    """Yield a new folder in `directory`; remove it at the end with all that is in it."""
+    """Yield a new folder in `directory`; remove it at the end with all its content."""
     while True:
         path = temporary_name(directory)
         path.mkdir()
         try:
-            with ExitStack() as opened:
-                if _lock_folder(path, opened):
+            with ExitStack() as stack:
+                if _lock_folder(path, stack):
                     yield path
                     return
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _lock_folder(path: Path, opened: ExitStack) -> bool:
-    """Lock a new folder until `opened` ends; False if another process has taken it for
-    abandoned.
-    """
+def _lock_folder(path: Path, stack: ExitStack) -> bool:
+    """Lock a new folder until `stack` ends; return False if another process has removed it."""
     if os.name == "nt":  # which opens no folder
         return True
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
-    opened.callback(os.close, descriptor)
+    stack.callback(os.close, descriptor)
     return _lock(descriptor, path)
 
 
 def _lock(descriptor: int, path: Path) -> bool:
-    """Lock what is new; False if another process has taken it for abandoned."""
+    """Lock a new file or folder; return False if another process has removed it as abandoned."""
     try:
         return try_lock(descriptor) and is_still(descriptor, path)
     except OSError:  # no locks here
@@ -88,7 +86,7 @@ def _lock(descriptor: int, path: Path) -> bool:
 def remove_abandoned(directory: Path) -> None:
     """Remove the temporary files and folders of `directory` whose process has ended.
 
-    What cannot be removed stays.
+    Those that cannot be removed remain.
     """
     with suppress(OSError):
         for name in os.listdir(directory):

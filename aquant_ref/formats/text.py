@@ -32,7 +32,7 @@ _LONG_INTEGER = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 
 
 def read_text(path: PathLike, *, most: int = MOST_TEXT) -> str:
-    """The UTF-8 text of the regular file `path`; raises InputError, which names it."""
+    """Return the UTF-8 text of the regular file `path`; raise InputError, which names it."""
     try:
         return read_file(path, most=most).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -40,10 +40,10 @@ def read_text(path: PathLike, *, most: int = MOST_TEXT) -> str:
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
-    """The value that the JSON `text` holds.
+    """Return the value of the JSON `text`.
 
-    Every number of it is finite, every key of an object is there once, and every string can be
-    written as UTF-8. Raises InputError, which names `what`.
+    Every number is finite, every key of an object is unique, and every string can be written as
+    UTF-8. Raises InputError, which begins with `what`.
     """
     try:
         check_size(len(text), MOST_TEXT)
@@ -70,14 +70,16 @@ def parse_json(text: str | bytes, what: str) -> Any:
 
 
 def read_json(path: PathLike, *, most: int = MOST_TEXT) -> Any:
-    """The value that the JSON file `path` holds, as `parse_json`."""
+    """Return the value of the JSON file `path` as `parse_json` does; raise InputError."""
     return parse_json(read_text(path, most=most), str(path))
 
 
 def read_toml(path: PathLike) -> dict[str, Any]:
-    """The table that the TOML file `path` holds; raises InputError, which names it."""
+    """Return the table of the TOML file `path`; raise InputError, which names it."""
     if tomllib is None:
-        raise InputError(f"{path}: Python 3.10 needs pip install 'aquant-ref[conformance]' for it")
+        raise InputError(
+            f"{path}: to read TOML, Python 3.10 needs pip install 'aquant-ref[conformance]'"
+        )
     text = read_text(path, most=MOST_TOML)
     try:
         if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
@@ -94,11 +96,11 @@ def read_toml(path: PathLike) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    value = dict(pairs)
+    if len(value) != len(pairs):
         key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise InputError(f"has {key!r} twice in one object")
-    return made
+    return value
 
 
 def _integer(digits: str) -> int:

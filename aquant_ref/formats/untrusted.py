@@ -1,8 +1,9 @@
-"""Read files from outside: regular files alone, and nothing without a limit.
+"""Open files from outside: only regular files, and only up to a limit.
 
-Whatever such a file holds, what reads it ends soon, needs little more memory than the file is long,
-and raises nothing but InputError, one line that names the file. The limits are here, each with its
-reason; `npy` has the arrays. numpy is not imported.
+Whatever such a file contains, its reader ends soon, uses little more memory than the file's length,
+and raises only InputError, one line that names the file. This module holds all limits, each with
+its reason. `text` and `compressed` read by these limits, as do `npy`, `tensors` and the modules of
+`data`. numpy is not imported.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from aquant_ref.errors import InputError, printable
 PathLike = str | os.PathLike[str]
 
 MOST_BYTES = 8 << 30  # of a file, which is read into memory: twice the largest recording
-MOST_TEXT = 16 << 20  # of JSON: parsed, an empty list of 3 bytes takes 60
-MOST_TOML = 256 << 10  # of TOML: written by hand, and its parser is slow
-DEEPEST = 64  # lists and objects in one another: what works on them later may be recursive
-MOST_DIGITS = 300  # of an integer: every one converts to float64
+MOST_TEXT = 16 << 20  # bytes of JSON: an empty list of 3 bytes takes 60 when parsed
+MOST_TOML = 256 << 10  # bytes of TOML: people write it, and its parser is slow
+DEEPEST = 64  # levels of nested lists and objects: later code may recurse
+MOST_DIGITS = 300  # of an integer: each such integer converts to float64
 MOST_DOTS = 100  # in a line of TOML: `tomllib` takes quadratic time for a key of many parts
-RATIO = 100  # inflated bytes for each stored one: deflate reaches 1000, but on nothing but zeros
-ANY_RATIO = 64 << 20  # inflated bytes that any file may have: weights that are zeros are weights
-MOST_DIRECTORY = 8 << 20  # of a zip file's table of contents: an entry of 46 bytes takes 700
-MOST_PIXELS = 50_000_000  # of an image: in RGB they take 150 MB
-MOST_PIXELS_IN_PYTHON = 400_000  # of a PPM that Pillow decodes number by number, in a second
-MOST_SIDES = 32  # times the shorter side: 1x40000 pixels would be resized to 256 x 10 million
+RATIO = 100  # inflated bytes for each stored one: only zeros deflate further, up to 1000
+ANY_RATIO = 64 << 20  # inflated bytes that every file may have: weights may all be zero
+MOST_DIRECTORY = 8 << 20  # bytes of a zip file's directory: an entry of 46 takes 700 in memory
+MOST_PIXELS = 50_000_000  # of an image: 150 MB in RGB
+MOST_PIXELS_IN_PYTHON = 400_000  # of a PPM: Pillow decodes its numbers one by one, for a second
+MOST_SIDES = 32  # longer side over shorter: 1x40000 pixels would become 256 x 10 million
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -45,12 +46,12 @@ _FLAGS = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_BINARY", "O_CLOE
 def open_file(path: PathLike, *, most: int = MOST_BYTES) -> Iterator[BinaryIO]:
     """Yield the regular file `path`, of at most `most` bytes, as a binary stream.
 
-    Raises InputError, which names the file; so does what the block raises as InputError, OSError or
-    MemoryError.
+    Raises InputError, which names the file; InputError, OSError and MemoryError from the block
+    become such an error too.
     """
     try:
-        _check_kind(_status(path), most)  # before it is opened, which a device may notice
-        # what takes the file's place in the meantime does not block
+        _check_kind(_status(path), most)  # first, because opening a device may change it
+        # O_NONBLOCK, in case a pipe takes the file's place in the meantime
         with open(os.open(path, os.O_RDONLY | _FLAGS), "rb") as stream:
             _check_kind(os.fstat(stream.fileno()), most)
             yield stream
@@ -62,7 +63,7 @@ def open_file(path: PathLike, *, most: int = MOST_BYTES) -> Iterator[BinaryIO]:
         what = "no such file" if error.errno == errno.ENOENT else f"cannot be read ({reason})"
         raise InputError(f"{path}: {what}") from error
     except MemoryError as error:
-        raise InputError(f"{path}: needs more memory than there is") from error
+        raise InputError(f"{path}: needs more memory than is available") from error
 
 
 def _status(path: PathLike) -> os.stat_result:
@@ -86,10 +87,10 @@ def check_size(size: int, most: int) -> None:
 
 
 def read_file(path: PathLike, *, most: int = MOST_BYTES) -> bytes:
-    """The bytes of the regular file `path`; raises InputError, which names it."""
+    """Return the bytes of the regular file `path`; raise InputError, which names it."""
     with open_file(path, most=most) as stream:
         size = os.fstat(stream.fileno()).st_size
         data = stream.read(size + 1)
-        if len(data) != size:  # as in /proc, where every size is 0
+        if len(data) != size:  # also in /proc, where every size is 0
             raise InputError("changes while it is read")
     return data

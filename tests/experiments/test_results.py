@@ -131,7 +131,7 @@ def test_a_damaged_cell_is_named_with_what_to_do(tmp_path: Path, name: str) -> N
     path = tmp_path / "qdrop-0.json"
     content = wrong(row("qdrop", 0, 0.5))
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    with pytest.raises(InputError, match=rf"{path}: .*{message}.*remove it and call again"):
+    with pytest.raises(InputError, match=rf"{path}: .*{message}.*remove it and repeat the command"):
         results.load_row(path)
 
 

@@ -73,7 +73,7 @@ def test_every_truncation_of_an_array_is_called_one() -> None:
     for length in range(len(data)):
         with pytest.raises(Truncated):
             parse_npy(data[:length])
-    with pytest.raises(InputError, match="which is not the size of its data"):
+    with pytest.raises(InputError, match="which does not match the size of its data"):
         parse_npy(data + b"x")
 
 

@@ -256,7 +256,7 @@ def test_our_own_file_is_loaded_as_well(tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_no_weights_file_of_another_model(tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", w=np.zeros(3))
-    with pytest.raises(InputError, match="not a file of aquant_ref"):
+    with pytest.raises(InputError, match="not a weights file of aquant_ref"):
         reference_models.get("resnet8").load(tmp_path / "mine.npz")
 
 
