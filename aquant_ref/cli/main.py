@@ -36,6 +36,7 @@ from aquant_ref.threads import set_threads, use_one_blas_thread
 # the arguments that are a name, which is empty where a variable of the shell is not set
 NAMES = (
     "adapter",
+    "library",
     "keep",
     "profile",
     "directory",

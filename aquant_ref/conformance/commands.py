@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.report.report import Report
 
 COUNT = 10_000  # cases of `gen`
+WAYS = ("adapter", "pipe", "exec", "library")
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
 TIMEOUT = 60.0
 # what is asked of a kernel, which does not say itself what it has, and how long it may take
@@ -85,7 +86,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
 def _again(args: argparse.Namespace) -> str:
     """The command that verifies the same implementation in the same way."""
     command = ["aquant-ref", "verify"]
-    names = ("adapter", "pipe", "exec", "profile", "bits", "signs", "rounding", "granularity")
+    names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity")
     for name in (*names, "n", "seed"):
         if getattr(args, name) is not None:
             command += [f"--{name}", str(getattr(args, name))]
@@ -164,10 +165,10 @@ def _places(args: argparse.Namespace) -> Sequence[int]:
 
 
 def _adapter(args: argparse.Namespace) -> Adapter:
-    from aquant_ref.conformance.adapters import CommandAdapter, PipeAdapter, load
+    from aquant_ref.conformance.adapters import CommandAdapter, LibraryAdapter, PipeAdapter, load
 
-    if sum(each is not None for each in (args.adapter, args.pipe, args.exec)) > 1:
-        raise InputError("adapter: only one of --adapter, --pipe and --exec at a time")
+    if sum(getattr(args, way) is not None for way in WAYS) > 1:
+        raise InputError("adapter: only one of --adapter, --pipe, --exec and --library at a time")
     _check_meant(args)
     timeout = TIMEOUT if args.timeout is None else args.timeout
     chosen: dict[str, Any] = {"timeout": timeout, "capabilities": _capabilities(args)}
@@ -175,6 +176,8 @@ def _adapter(args: argparse.Namespace) -> Adapter:
         return PipeAdapter(args.pipe, **chosen)
     if args.exec is not None:
         return CommandAdapter(args.exec, keep=args.keep, **chosen)
+    if args.library is not None:
+        return LibraryAdapter(args.library, **chosen)
     return load(args.adapter or ENGINE)
 
 
@@ -182,10 +185,12 @@ def _check_meant(args: argparse.Namespace) -> None:
     """Raises InputError for an option that says nothing about what is verified."""
     if args.keep is not None and args.exec is None:
         raise InputError("keep: is for --exec")
-    if args.pipe is None and args.exec is None:
+    if all(getattr(args, way) is None for way in WAYS[1:]):
         for name in OF_KERNELS:
             if getattr(args, name):
-                raise InputError(f"{name}: is for --pipe and --exec, not for an adapter in Python")
+                raise InputError(
+                    f"{name}: is for --pipe, --exec and --library, not for an adapter in Python"
+                )
 
 
 def _capabilities(args: argparse.Namespace) -> Capabilities:
@@ -268,6 +273,9 @@ def verify_arguments() -> argparse.ArgumentParser:
     parent.add_argument("--pipe", metavar="CMD", help="a kernel that reads streams, './kernel'")
     parent.add_argument(
         "--exec", metavar="CMD", help="a kernel that is given a directory a case, './kernel {case}'"
+    )
+    parent.add_argument(
+        "--library", metavar="FILE", help="a shared library with C functions, ./libkernel.so"
     )
     parent.add_argument("--keep", metavar="DIR", help="where those directories stay (--exec)")
     parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")

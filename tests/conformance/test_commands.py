@@ -343,7 +343,10 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["verify", "clip", "--keep", "x"], ["keep: is for --exec"]),
         (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: is for --exec"]),
         *(
-            (["verify", "clip", option, *value], [f"{option[2:]}: is for --pipe and --exec"])
+            (
+                ["verify", "clip", option, *value],
+                [f"{option[2:]}: is for --pipe, --exec and --library"],
+            )
             for option, *value in (
                 *(("--profile", "exact"), ("--bits", "8"), ("--signs", "signed"), ("--rejects",)),
                 *(("--rounding", "floor"), ("--granularity", "tensor"), ("--timeout", "1")),
