@@ -526,32 +526,34 @@ def _windowed(node: Mapping[str, Any], x: Tensor, stored: Mapping[str, Any]) -> 
     dh, dw = node.get("dilation", (1, 1))
     tops, lefts = _positions(wide, kernel, node["stride"], node["padding"], (dh, dw))
 
-    def window(channel: int, top: int, left: int) -> list[Real]:
+    def window(channel: int, top: int, left: int) -> list[int]:
         pixels = [_pixel(wide, channel, top + i * dh, left + j * dw) for i, j in places]
         padded = [zero if pixel is None else pixel for pixel in pixels]
         codes = window_codes(padded, channel * len(places), node["window"])
-        return [(code - stored["offset"]) * stored["step"] for code in codes]
+        return [code - stored["offset"] for code in codes]
 
     def value(o: int, top: int, left: int) -> Real:
-        step = node["unit"][o] / node["input_scale"]
+        unit: Real = node["unit"][o] / node["input_scale"] * stored["step"]
         members = len(weight[o])
         first = o // (len(weight) // node["groups"]) * members
-        total: Real = node["bias"][o]
+        total = 0
         for member in range(members):
-            values = window(first + member, top, left)
-            for (i, j), v in zip(places, values, strict=True):
-                total += weight[o][member][i][j] * step * v
-        return total
+            codes = window(first + member, top, left)
+            for (i, j), code in zip(places, codes, strict=True):
+                total += weight[o][member][i][j] * code
+        return node["bias"][o] + unit * total
 
     return [[[value(o, t, left) for left in lefts] for t in tops] for o in range(len(weight))]
 
 
-def _times(x: Tensor, factor: Real) -> Tensor:
-    return list(apply(lambda v: v * factor, x))
+def _whole(x: Tensor) -> tuple[Tensor, Fraction]:
+    """Return integers, which are many times faster to add, and the unit that they count in x."""
+    unit = Fraction(1, lcm(*(v.denominator for v in flatten(x))))
+    return list(apply(lambda v: int(v / unit), x)), unit
 
 
-def _plus(x: Any, term: Real) -> Any:
-    return apply(lambda v: v + term, x)
+def _affine(x: Any, factor: Real, term: Real) -> Any:
+    return apply(lambda v: v * factor + term, x)
 
 
 def _codes(x: Tensor, scale: Real, crossings: Sequence[Sequence[Real]], least: int) -> Tensor:
@@ -566,13 +568,13 @@ def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
     geometry = {key: node[key] for key in ("stride", "padding", "dilation") if key in node}
     if op in ("conv2d", "linear"):
         # The weight of an integer step is unit / input scale; x is input scale * code.
-        steps = [unit / node["input_scale"] for unit in node["unit"]]
-        weight = [_times(w, step) for w, step in zip(node["weight"], steps, strict=True)]
+        whole, counted = _whole(x)
         if op == "linear":
-            product = linear(x, weight)
+            sums = linear(whole, node["weight"])
         else:
-            product = conv2d(x, weight, **geometry, groups=node["groups"])
-        return [_plus(row, bias) for row, bias in zip(product, node["bias"], strict=True)]
+            sums = conv2d(whole, node["weight"], **geometry, groups=node["groups"])
+        steps = [counted * unit / node["input_scale"] for unit in node["unit"]]
+        return [_affine(*each) for each in zip(sums, steps, node["bias"], strict=True)]
     if op == "add":
         return list(apply(lambda a, b: a + b, x, inputs[1]))
     if op == "relu":
