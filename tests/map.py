@@ -21,6 +21,10 @@ PAGE, SPEC = PACKAGE / "MAP.md", PACKAGE / "SPEC.md"
 VECTORS = sorted((PACKAGE / "conformance" / "vectors").glob("v*/*.json"))
 ORACLE = PACKAGE / "oracle.py"
 ASKS_THE_ORACLE = PACKAGE / "conformance" / "expected"
+ROOMS = (
+    *("integer", "quant", "nn", "model", "ptq", "simulate", "lowering", "engine"),
+    *("certification", "comparison", "experiments", "claims", "cli", "conformance"),
+)
 RULE = re.compile(r"AQ-([A-Z]+)-(\d+)(?:\s+to\s+AQ-\1-(\d+))?")
 COMMAND = "python -m tests.map"
 HEAD = f"""\
@@ -66,7 +70,7 @@ def cited(docstring: str | None) -> frozenset[str]:
 
 
 def places(path: Path, name: str) -> Iterator[Place]:
-    """The module, then its classes, functions and methods that have rules; nothing private."""
+    """The module, then its classes, functions and methods that have rules."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     waiting: list[tuple[str, ast.AST]] = [(name, tree)]
     while waiting:
@@ -75,18 +79,23 @@ def places(path: Path, name: str) -> Iterator[Place]:
         if rules := cited(ast.get_docstring(node)):
             yield Place(qualified, path, getattr(node, "lineno", 1), rules)
         if isinstance(node, ast.Module | ast.ClassDef):
-            waiting += [
+            waiting[:0] = [
                 (f"{qualified}.{each.name}" if qualified else each.name, each)
                 for each in node.body
                 if isinstance(each, ast.ClassDef | ast.FunctionDef)
-                and not each.name.startswith("_")
             ]
 
 
+def room(path: Path) -> tuple[int, str]:
+    """By which the files of the package are sorted: what computes first, who asks it last."""
+    name = path.relative_to(PACKAGE).parts[0]
+    return (ROOMS.index(name) if name in ROOMS else -1), path.as_posix()
+
+
 def of_package() -> list[Place]:
-    """All of the package, in the order of its files."""
+    """All of the package, room by room."""
     found = []
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py"), key=room):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found += places(path, module)

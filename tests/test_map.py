@@ -12,6 +12,7 @@ from tests.pages import cells
 
 SPEC = rule_map.SPEC.read_text(encoding="utf-8")
 PAGE = rule_map.PAGE.read_text(encoding="utf-8")
+LINES = [cells(line) for line in PAGE.splitlines() if line.startswith("| AQ-")]
 RULES = re.findall(r"^\*\*(AQ-[A-Z]+-\d+)\*\*", SPEC, re.MULTILINE)
 
 
@@ -24,8 +25,15 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_rule_has_its_line() -> None:
-    lines = [cells(line) for line in PAGE.splitlines() if line.startswith("| AQ-")]
-    assert [line[0] for line in lines] == RULES
+    assert [line[0] for line in LINES] == RULES
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line[0])
+def test_every_rule_that_is_not_withdrawn_has_code_and_a_test(line: list[str]) -> None:
+    rule, says, oracle, functions, tests, *_ = line
+    if says != "Withdrawn":
+        assert oracle or functions, f"{rule} is in the `Spec:` line of no function"
+        assert tests, f"{rule} is in the `Spec:` line of no test"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +51,9 @@ def test_a_spec_line_ends_with_its_sentence(docstring: str, found: set[str]) -> 
     assert rule_map.cited(docstring) == wanted
 
 
-def test_methods_and_modules_are_places_and_private_names_are_not(tmp_path: Path) -> None:
+def test_modules_methods_and_private_names_are_places_in_the_order_of_the_file(
+    tmp_path: Path,
+) -> None:
     source = """
         '''A module. Spec: AQ-A-1.'''
         class Thing:
@@ -57,4 +67,7 @@ def test_methods_and_modules_are_places_and_private_names_are_not(tmp_path: Path
     path = tmp_path / "room.py"
     path.write_text("\n".join(line[8:] for line in source.splitlines()[1:]))
     found = [(place.name, place.line) for place in rule_map.places(path, "room")]
-    assert found == [("room", 1), ("room.Thing.does", 3)]
+    assert found == [
+        *(("room", 1), ("room.Thing.does", 3), ("room.Thing._does", 5)),
+        ("room._hidden", 7),
+    ]

@@ -104,6 +104,8 @@ def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins
     Logits are not rounded to codes: the simulation's are counted in units, which is a rounding to
     the nearest integer, so half a step is the one margin of each. A program in fixed point has no
     margins: it has no thresholds, and its simulation makes the same integers.
+
+    Spec: AQ-LOWER-5.
     """
     if lowering.how["lowering"] != "threshold":
         return {}
@@ -126,7 +128,10 @@ def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins
 
 
 def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertificate, ...]:
-    """The certificates of all code tensors and the logits, for a simulation in `dtype`."""
+    """The certificates of all code tensors and the logits, for a simulation in `dtype`.
+
+    Spec: AQ-LOWER-5.
+    """
     known = bounds(lowering.program)
     types = product_types(lowering.program)
     held = held_in(lowering.program)

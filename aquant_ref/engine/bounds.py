@@ -52,6 +52,8 @@ def bounds(program: Program) -> dict[str, Bounds]:
 
     Raises AccumulatorOverflow, which names the layer and the bound, where an accumulator could
     leave int32 or an add could leave 2^53.
+
+    Spec: AQ-LOWER-2, AQ-LOWER-5.
     """
     channels = program.input_shape[0]
     known: dict[str, Bounds] = {IMAGE: (np.zeros(channels, np.int64), np.full(channels, 255))}

@@ -84,6 +84,8 @@ class Lowering:
 
     Raises InputError, which names the node, for what has no integer form; AccumulatorOverflow where
     an accumulator could leave int32 or the sum of an add 2^53.
+
+    Spec: AQ-LOWER-1 to AQ-LOWER-4, AQ-LOWER-6 to AQ-LOWER-9.
     """
 
     how: Mapping[str, Any] = {"lowering": "threshold"}  # as the program's `source` says it
@@ -209,6 +211,7 @@ class Lowering:
         return self._layer(node, op, wide, attributes=attributes, arrays=arrays)
 
     def _lower_linear(self, node: Node) -> AccumulatorScale:
+        """Spec: AQ-LOWER-4."""
         layer, source = self.model.layers[node.name], self._read(node.inputs[0])
         if node.name != self.model.graph.output:  # then its bias goes into the thresholds
             return self._layer(
@@ -224,6 +227,7 @@ class Lowering:
         return self._layer(node, "linear", source, arrays={"bias": bias})
 
     def _lower_add(self, node: Node) -> AccumulatorScale:
+        """Spec: AQ-LOWER-2."""
         a, b = (self._read(name) for name in node.inputs)
         units = [_common(*pair) for pair in zip(a.unit, b.unit, strict=True)]
         name = self._accumulator(node)
@@ -254,6 +258,8 @@ class Lowering:
     def _lower_avg_pool(self, node: Node) -> AccumulatorScale:
         """A sum, and the divisor goes into the unit; where it differs from window to window, each
         sum is brought to their least common multiple (AQ-LOWER-8).
+
+        Spec: AQ-LOWER-3, AQ-LOWER-8.
         """
         source = self._read(node.inputs[0])
         self._check_codes(node)
@@ -278,7 +284,10 @@ class Lowering:
     _lower_global_avg_pool = _lower_avg_pool
 
     def _lower_concat(self, node: Node) -> AccumulatorScale:
-        """The meanings one after the other: what it holds need not have one unit (AQ-LOWER-9)."""
+        """The meanings one after the other: what it holds need not have one unit (AQ-LOWER-9).
+
+        Spec: AQ-LOWER-9.
+        """
         sources = [self._read(name) for name in node.inputs]
         name = self._accumulator(node) if node.name in self.model.tensors else node.name
         self._emit(name, "concat", *(source.name for source in sources))
@@ -316,6 +325,7 @@ def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
 
 
 def _check_integer(model: QuantizedModel) -> None:
+    """Spec: AQ-IDEAL-3."""
     for name, border in model.windows.items():
         if not isinstance(border, WindowBorder):
             raise InputError(f"{name}: a border with feedback has no integer lowering yet")
@@ -341,6 +351,8 @@ def _thresholds(
 ) -> tuple[Ratio, ...]:
     """The accumulators from which on unit*acc + bias, after the ReLU `op`, reaches crossing*scale:
     (crossing*scale - bias) / unit.
+
+    Spec: AQ-LOWER-1, AQ-LOWER-6.
     """
     factor, offset = scale / unit, bias / unit
     times = factor.numerator * offset.denominator

@@ -64,6 +64,8 @@ class QuantizedModel:
     `windows` are the borders of the layers that round in every window. `floats` holds the
     parameters, "<layer>.weight" and so on, of layers that stay in floating point. `source` says how
     it was made: plain JSON values, stored in the file.
+
+    Spec: AQ-IDEAL-1, AQ-IDEAL-3.
     """
 
     graph: Graph

@@ -114,7 +114,7 @@ def at_border(t: Array, tau: Array, border: Array) -> Rounded:
 
 
 def pull_back(rounded: Rounded, g: Array, codes: CodeRange) -> tuple[Array, float]:
-    """(G*I, ds) for the upstream gradient g; clips `rounded.q`."""
+    """(G*I, ds) for the upstream gradient g; clips `rounded.q`. Spec: AQ-STE-1."""
     q, t = rounded.q, rounded.t
     looked_at = q if codes.mask == "rounded" else t
     passed = g * ((looked_at >= codes.low) & (looked_at <= codes.high))
@@ -123,7 +123,10 @@ def pull_back(rounded: Rounded, g: Array, codes: CodeRange) -> tuple[Array, floa
 
 
 def pull_back_border(rounded: Rounded, passed: Array, codes: CodeRange) -> Array:
-    """-dP/s for the gradient `passed` = G*I; destroys `rounded.border`."""
+    """-dP/s for the gradient `passed` = G*I; destroys `rounded.border`.
+
+    Spec: AQ-STE-2, AQ-STE-4.
+    """
     t, border = rounded.t, rounded.border
     assert border is not None
     dp = passed * ((t > codes.low) & (t < codes.high))
@@ -136,7 +139,10 @@ def pull_back_border(rounded: Rounded, passed: Array, codes: CodeRange) -> Array
 
 
 def powers(dp: Array, tau: Array) -> Array:
-    """Sums over images and positions of dp*tau^k, k = 0, 1, 2: (C, 3); destroys dp."""
+    """Sums over images and positions of dp*tau^k, k = 0, 1, 2: (C, 3); destroys dp.
+
+    Spec: AQ-STE-2, AQ-STE-4.
+    """
     sums, axes = [], (0, *range(2, dp.ndim))
     for _ in range(3):
         sums.append(dp.sum(axis=axes))
@@ -161,6 +167,8 @@ def ste_quantize(
 
     `coefficients` (C or 1, 3) are those of the border; None is nearest. Where the boolean `keep` is
     False the element stays in floating point (QDrop), and its gradient passes.
+
+    Spec: AQ-STE-1, AQ-STE-2.
     """
     if x.ndim < 2:
         raise InputError(f"ste_quantize: needs axes (N, C, ...), got shape {x.shape}")

@@ -145,6 +145,7 @@ def bordered_conv2d(
 def _bordered_conv2d_vjp(
     argnums: tuple[int, ...], ans: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    """Spec: AQ-STE-4."""
     x, weight, _, scale, coefficients = args[:5]
     fusion = args[5] if len(args) > 5 else None
     layer = _layer(x, weight, kwargs)

@@ -190,7 +190,7 @@ class Config:
         return BorderSpec.parse(self.border, default)
 
     def not_lowered(self) -> str | None:
-        """Why a run of this kind has no integer program; None if it has one."""
+        """Why a run of this kind has no integer program; None if it has one. Spec: AQ-IDEAL-3."""
         if self.method == A_ROUNDING:
             return "a-rounding looks at the float network at inference"
         if self.weight_bits == FLOAT_BITS:

@@ -283,7 +283,10 @@ def network_error(network: LearnedNetwork, images: Array) -> float:
 
 
 def coin_flips(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Independent booleans, each True with probability 1/2, from one random bit each."""
+    """Independent booleans, each True with probability 1/2, from one random bit each.
+
+    Spec: AQ-STE-3.
+    """
     count = int(np.prod(shape))
     bits = np.unpackbits(np.frombuffer(rng.bytes((count + 7) // 8), np.uint8), count=count)
     return bits.view(np.bool_).reshape(shape)

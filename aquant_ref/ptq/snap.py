@@ -38,7 +38,7 @@ FARTHEST = 30  # bits between the units of two terms, one of which has no weight
 
 
 def to_single(values: Any) -> Any:
-    """The nearest float32, as float64; infinity beyond it."""
+    """The nearest float32, as float64; infinity beyond it. Spec: AQ-SNAP-1."""
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float32).astype(np.float64)
 
@@ -48,6 +48,8 @@ def snap_ratio(values: Array, reference: Array) -> Array:
 
     Positive float64 of one shape; `reference` has at most 24 significant bits, so that the result,
     of at most 40, is exact. Relative change at most 2^-16.
+
+    Spec: AQ-SNAP-2.
     """
     mantissa, exponent = np.frexp(values / reference)
     integer = np.rint(np.ldexp(mantissa, RATIO_BITS))
@@ -59,6 +61,8 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
 
     Raises InputError, which names the tensor, where a border is not monotone, an add cannot be
     brought to one unit, or a unit is outside float32.
+
+    Spec: AQ-SNAP-1 to AQ-SNAP-7.
     """
     graph = network.graph
     wide = network.read_in_windows()
@@ -89,6 +93,7 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
 
 
 def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
+    """Spec: AQ-SNAP-4."""
     bits, steps = tensor.bits, tensor.zero_point
     coefficients, squash = tensor.coefficients, tensor.squash
     if coefficients is None:
@@ -105,6 +110,7 @@ def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
 
 
 def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder:
+    """Spec: AQ-SNAP-4."""
     learned, node = network.windows[name], network.graph.node(name)
     source = network.source(node.inputs[0])
     assert source is not None
@@ -137,6 +143,8 @@ def _snap_adds(draft: QuantizedModel, layers: dict[str, QuantizedLayer]) -> None
     """Move the unit of a layer in each add of `draft` so that both terms are integers of one unit.
 
     Two terms that are stored need no move (AQ-SNAP-2).
+
+    Spec: AQ-SNAP-2.
     """
     graph = draft.graph
     units: dict[str, Array] = {}  # of each add: that of the term which is not moved
@@ -181,7 +189,7 @@ def _moved(layer: QuantizedLayer, unit: Array) -> QuantizedLayer:
 
 
 def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
-    """One unit for all logits, and a bias that is an integer number of it."""
+    """One unit for all logits, and a bias that is an integer number of it. Spec: AQ-SNAP-3."""
     layer = settle_logits(layer)
     if len(set(layer.unit)) != 1:
         raise InputError(f"{name}: the last layer needs one scale for all its outputs")

@@ -30,6 +30,8 @@ class Simulation:
     """A quantized network ready to run in `dtype`, float64 or float32.
 
     Raises InputError for another dtype.
+
+    Spec: AQ-IDEAL-2, AQ-IDEAL-3.
     """
 
     def __init__(self, model: QuantizedModel, *, dtype: Any = np.float64) -> None:

@@ -116,6 +116,7 @@ RESIDUAL = networks.residual_network(2, weight_bits=8, act_bits=8, size=(5, 5))
 def test_a_witness_is_one_for_whoever_runs_the_layer_on_it(
     model: QuantizedModel, least: int
 ) -> None:
+    """Spec: AQ-LOWER-11."""
     lowering = Lowering(model)
     witnesses = Witnesses(lowering, dtype=np.float32)
     found = 0

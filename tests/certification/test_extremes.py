@@ -119,7 +119,10 @@ def reached(program: Program, name: str) -> list[tuple[int, int, int, int]]:
 def test_the_worst_codes_of_a_layer_reach_its_bounds_exactly(
     seed: int, choice: dict[str, Any]
 ) -> None:
-    """Zero points, groups, padding, codes of 1 to 9 bits; and a linear layer with its bias."""
+    """Zero points, groups, padding, codes of 1 to 9 bits; and a linear layer with its bias.
+
+    Spec: AQ-LOWER-11.
+    """
     program = conv_network(seed, **choice)
     for name in ("acc", "logits"):
         for least, low, largest, high in reached(program, name):

@@ -85,6 +85,7 @@ def differing(a: np.ndarray, b: np.ndarray, ties: np.ndarray | None = None) -> D
     ("defect", "change"), [(defect, change) for defect in CHANGES for change in CHANGES[defect]]
 )
 def test_a_defect_is_the_first_guess(defect: str, change: Change) -> None:
+    """Spec: AQ-TRACE-2."""
     a = codes()
     found = guesses(differing(a, change(a)))
     assert found, defect

@@ -112,6 +112,7 @@ DEFECTS: dict[str, tuple[str, Callable[[dict[str, np.ndarray]], Any], str]] = {
 def test_a_wrong_program_differs_first_where_it_is_wrong_and_is_blamed_there_alone(
     name: str,
 ) -> None:
+    """Spec: AQ-TRACE-3."""
     layer, change, defect = DEFECTS[name]
     found = compared(wronged(layer, change))
     tensor = layer if layer in Lowering(MODEL).program.recorded else "body.relu1"
@@ -249,6 +250,7 @@ def changed(**tensors: Any) -> Recording:
 
 
 def test_a_tensor_that_is_missing_is_a_difference_and_stated() -> None:
+    """Spec: AQ-TRACE-1."""
     found = compared(changed(body__relu1=None))
     assert not found.equal
     assert found.first is None
@@ -390,6 +392,7 @@ def test_recordings_that_share_nothing_are_refused() -> None:
 
 
 def test_places_counts_and_channels_are_those_that_differ() -> None:
+    """Spec: AQ-TRACE-1."""
     a = np.zeros((70, 3, 4, 5), np.uint8)
     b = a.astype(np.int64)
     b[2, 1, 0, 3], b[69, 2, 2, 2], b[69, 2, 1, 1] = 4, -3, 1

@@ -13,6 +13,7 @@ from aquant_ref.errors import InputError
 
 @pytest.mark.parametrize("adapter", [EngineAdapter(), OracleAdapter()], ids=lambda a: a.name)
 def test_the_kits_own_implementations_pass_everything(adapter: Adapter) -> None:
+    """Spec: AQ-CONF-1."""
     report = verify(adapter, generated=300)
     assert report.exit_code == EXIT_PASS, report.text()
     found = report.total()
@@ -97,6 +98,8 @@ def test_nothing_that_passes_is_no_success() -> None:
 
 
 def test_only_what_is_declared_is_asked_and_claimed() -> None:
+    """Spec: AQ-CONF-4."""
+
     class Narrow(EngineAdapter):
         def capabilities(self) -> Capabilities:
             return Capabilities(bits=(8,), signs=("signed",), rounding=("half_even",))
@@ -145,6 +148,8 @@ def test_what_has_to_be_refused_and_is_not_fails() -> None:
     ],
 )
 def test_what_is_no_answer_is_an_error_that_says_why(returned: Any, words: str) -> None:
+    """Spec: AQ-CONF-3."""
+
     class Odd(Adapter):
         def clip(self, *, v: Any, low: Any, high: Any) -> Any:
             return returned(np.clip(v, low, high))

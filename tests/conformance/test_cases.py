@@ -113,6 +113,7 @@ def name_of(selection: Selection) -> str:
 
 @pytest.mark.parametrize("selection", SELECTIONS, ids=name_of)
 def test_a_sequence_never_changes(selection: Selection) -> None:
+    """Spec: AQ-CONF-2."""
     assert hash_of(selection) == SHA256[name_of(selection)]
 
 

@@ -132,6 +132,7 @@ def test_other_arguments_than_gen_had_break_the_protocol(
 def test_a_line_that_is_no_answer_breaks_the_protocol(
     line: str, words: str, check: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Spec: AQ-CONF-2."""
     answers = clipped(gen(capsys, "clip", "--n", "5"))
     code, out = check("\n".join([answers[0], line, *answers[2:]]) + "\n", "clip", "--n", "5")
     assert code == 2

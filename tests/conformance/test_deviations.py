@@ -94,6 +94,7 @@ def test_what_is_out_of_scope_may_be_unsupported(tmp_path: Path) -> None:
     ],
 )
 def test_a_deviation_that_is_none_any_more_is_stale(text: str, words: str, tmp_path: Path) -> None:
+    """Spec: AQ-CONF-4."""
     known = written(tmp_path, flagged(*ALL, "random") + text)
     report = run(known)
     assert report.exit_code == EXIT_STALE

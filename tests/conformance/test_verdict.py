@@ -64,6 +64,7 @@ def test_a_value_passes_inside_the_bounds_of_a_variation() -> None:
 
 
 def test_what_has_to_be_refused_passes_only_if_it_is() -> None:
+    """Spec: AQ-CONF-3."""
     right = replace(exact([0, 0, 0, 0]), refused=np.ones(4, bool))
     got = Answers([np.zeros(4)], {1: ("error", "NaN"), 2: ("skip", ""), 3: ("missing", "")})
     assert verdicts(right, got).tolist() == ["fail", "pass", "unsupported", "missing"]

@@ -92,7 +92,10 @@ def small_model(layer: str, bias: float, channel: int | slice = 1) -> QuantizedM
 
 @pytest.mark.parametrize("layer", ["stem.conv", *small.INNER, "tail.conv"])
 def test_a_dead_channel_is_its_bias_in_steps_that_fit(layer: str) -> None:
-    """A bias beyond the codes becomes one just beyond; where an add reads it, it stays."""
+    """A bias beyond the codes becomes one just beyond; where an add reads it, it stays.
+
+    Spec: AQ-SNAP-6.
+    """
     for bias in (0.5, 1e-30, -1e30):
         model = small_model(layer, bias)
         unit, own = model.layers[layer].unit[1], model.layers[layer].bias[1]
@@ -120,6 +123,7 @@ def test_weights_that_are_nothing_beside_their_bias_are_lowered(factor: float, b
 
 
 def test_a_threshold_beyond_every_accumulator_is_written_as_2_to_the_62() -> None:
+    """Spec: AQ-LOWER-6."""
     model = networks.residual_network(0)
     layer = model.layers["stem.conv"]
     bias = layer.bias.copy()
@@ -134,6 +138,7 @@ def test_a_threshold_beyond_every_accumulator_is_written_as_2_to_the_62() -> Non
 
 @pytest.mark.parametrize("bias", [(0.0, 0.0, 0.0), (0.5, -2.0, 1e-3), (1e30, -1e30, 1.0)])
 def test_a_classifier_of_zeros_gives_its_biases_to_30_bits(bias: tuple[float, ...]) -> None:
+    """Spec: AQ-SNAP-3, AQ-SNAP-6."""
     parameters = small.parameters()
     parameters["head.linear.weight"][:] = 0
     parameters["head.linear.bias"][:] = bias

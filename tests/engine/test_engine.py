@@ -52,6 +52,7 @@ options = st.fixed_dictionaries(
 @settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), choice=options)
 def test_engine_equals_oracle_on_random_networks(seed: int, choice: dict[str, Any]) -> None:
+    """Spec: AQ-IDEAL-1, AQ-IDEAL-2, AQ-LOWER-4."""
     model = networks.residual_network(seed, **choice)
     assert_engine_equals_oracle(model, networks.hard_images(model, 3))
 
@@ -68,6 +69,7 @@ def test_engine_equals_simulation_on_random_networks(seed: int, choice: dict[str
 def test_thresholds_are_sorted_and_each_is_the_least_accumulator(
     seed: int, choice: dict[str, Any]
 ) -> None:
+    """Spec: AQ-LOWER-1."""
     model = networks.residual_network(seed, **choice)
     lowering = Lowering(model)
     tables = {
@@ -99,6 +101,7 @@ def test_thresholds_are_sorted_and_each_is_the_least_accumulator(
 
 
 def test_every_accumulator_of_a_channel_gets_the_code_of_the_oracle() -> None:
+    """Spec: AQ-LOWER-1."""
     model = networks.residual_network(7)
     lowering = Lowering(model)
     engine = Engine(lowering.program)
@@ -292,7 +295,10 @@ def add_program(multiplier: int) -> Program:
 
 
 def test_the_sum_of_an_add_may_leave_int32_but_not_2_to_the_53() -> None:
-    """AQ-LOWER-2: int32 is the limit of an accumulator (AQ-INT-3), and an add is none."""
+    """AQ-LOWER-2: int32 is the limit of an accumulator (AQ-INT-3), and an add is none.
+
+    Spec: AQ-LOWER-2.
+    """
     image = np.full((1, 1, 1, 1), 255, np.uint8)
     for multiplier in (2**30 + 1, 2**53 // 510):
         (total,) = Engine(add_program(multiplier)).run(image)["sum"].ravel().tolist()
@@ -344,6 +350,7 @@ def test_images_that_do_not_fit_are_refused() -> None:
 
 
 def test_a_certified_layer_agrees_and_every_threshold_is_counted() -> None:
+    """Spec: AQ-LOWER-5."""
     model = networks.residual_network(11)
     certificates = {c.name: c for c in certify(Lowering(model))}
     assert set(certificates) == {

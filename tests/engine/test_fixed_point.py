@@ -48,6 +48,7 @@ def assert_engine_equals_oracle(
 def test_engine_equals_oracle_on_random_networks(
     seed: int, choice: dict[str, Any], bits: int, profile: str
 ) -> None:
+    """Spec: AQ-LOWER-10."""
     model = networks.residual_network(seed, **choice)
     assert_engine_equals_oracle(model, networks.hard_images(model, 3), bits, profile)
 
@@ -164,6 +165,7 @@ def rescale(profile: str, m: Fraction, left: int = 0, bias: int = 0) -> Instruct
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("m", [Fraction(1, 2), Fraction(3, 8), Fraction(1, 3), Fraction(5, 2**20)])
 def test_a_rescaling_equals_the_oracle_at_ties_and_type_ends(profile: str, m: Fraction) -> None:
+    """Spec: AQ-FIXED-8."""
     for left, bias in [(0, 0), (0, 7), (5, -3)]:
         ends = [-(2**31) >> left, (2**31 - 8) >> left, 2**24 + 1, -(2**24) - 3]
         accs = [*range(-20, 20), *(a for a in ends if abs(a) << left < 2**31 - 8)]
@@ -191,7 +193,7 @@ def border(bits: int, zero_point: int, fraction: int, **more: Any) -> Instructio
 @pytest.mark.parametrize("squash", ["sigmoid", "clip"])
 @pytest.mark.parametrize(("bits", "fraction"), [(1, 0), (1, 9), (2, 5), (4, 1), (3, 4), (8, 2)])
 def test_every_t_has_the_code_of_the_oracle(squash: str, bits: int, fraction: int) -> None:
-    """Exhaustive, for borders at their extremes and zero points at both ends."""
+    """Exhaustive, for borders at their extremes and zero points at both ends. Spec: AQ-FIXED-9."""
     rows = [[0, 0, 0], [0.25, 0, 0], [-0.5, 1.0, 0], [9.0, -8.5, 0], [0.3, -1.1, 0.77], [-4, 0, 8]]
     qmax = 2**bits - 1
     for zero_point in {0, 1, qmax}:

@@ -39,6 +39,7 @@ def test_engine_equals_oracle_on_random_graphs(seed: int) -> None:
 @settings(max_examples=60)
 @given(seed=seeds)
 def test_engine_equals_simulation_on_random_graphs(seed: int) -> None:
+    """Spec: AQ-IDEAL-2."""
     model = graphs.random_model(seed)
     assert_engine_equals_simulation(model, networks.hard_images(model, 7, seed))
 
@@ -113,6 +114,7 @@ def test_random_models_and_programs_come_back_from_their_files(
 @settings(max_examples=20)
 @given(seed=seeds)
 def test_signed_codes_are_unsigned_ones_less_half_their_number(seed: int) -> None:
+    """Spec: AQ-AFFINE-5."""
     model = graphs.random_model(seed)
     made = {}
     for signed in (False, True):

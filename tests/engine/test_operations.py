@@ -86,6 +86,7 @@ ALONE: dict[str, tuple[tuple[int, int, int], str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", ALONE)
 @pytest.mark.parametrize("zero", [0, 116])
 def test_an_operation_at_its_edges_equals_the_oracle(name: str, zero: int) -> None:
+    """Spec: AQ-IDEAL-4."""
     shape, op, attributes = ALONE[name]
     graph = alone(shape, op, (zero,) * shape[0], **attributes)
     for seed, signed in product(range(3), (False, True)):
@@ -100,6 +101,7 @@ def test_an_operation_at_its_edges_equals_the_oracle(name: str, zero: int) -> No
 @pytest.mark.parametrize("bits", range(1, 17))
 @pytest.mark.parametrize("signed", [False, True])
 def test_codes_of_every_width_equal_the_oracle(bits: int, signed: bool) -> None:
+    """Spec: AQ-LOWER-6."""
     graph = alone((1, 1, 3), "conv2d", kernel=(1, 2), channels=1)
     model = graphs.draw_model(np.random.default_rng(bits), graph, bits=bits, signed=signed)
     made = assert_engine_equals_oracle(model, networks.hard_images(model, 5))
@@ -140,6 +142,7 @@ def with_tensors(model: QuantizedModel, **tensors: QuantizedTensor) -> Quantized
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("scale", [1 / 256, 1 / 8, 0.03, 2.0])
 def test_every_code_is_requantized_as_the_oracle_does(scale: float, signed: bool) -> None:
+    """Spec: AQ-LOWER-9."""
     model = graphs.draw_model(np.random.default_rng(0), alone((1, 16, 16), "requantize", (3,)))
     tensors = {INPUT: stored(2.0**-8, 8), "all.op": stored(scale, 4, 5, signed)}
     images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
@@ -149,7 +152,10 @@ def test_every_code_is_requantized_as_the_oracle_does(scale: float, signed: bool
 @pytest.mark.parametrize("count_padding", [False, True])
 @pytest.mark.parametrize("zero", [0, 2])
 def test_every_small_image_has_the_mean_of_the_oracle(count_padding: bool, zero: int) -> None:
-    """Codes 0..3 in two by two pixels, rounded in steps of one code: half of the means are ties."""
+    """Codes 0..3 in two by two pixels, rounded in steps of one code: half of the means are ties.
+
+    Spec: AQ-LOWER-3.
+    """
     places = {"kernel": 2, "stride": 1, "padding": ((1, 0), (0, 1))}
     graph = alone((1, 2, 2), "avg_pool", (zero,), **places, count_padding=count_padding)
     model = graphs.draw_model(np.random.default_rng(0), graph, ties=True)
@@ -160,6 +166,7 @@ def test_every_small_image_has_the_mean_of_the_oracle(count_padding: bool, zero:
 
 
 def test_a_mean_without_padding_brings_all_windows_to_one_divisor() -> None:
+    """Spec: AQ-LOWER-8."""
     places = {"kernel": 3, "stride": 1, "padding": 1, "count_padding": False}
     model = graphs.draw_model(np.random.default_rng(0), alone((1, 3, 4), "avg_pool", **places))
     program = lower(model)
@@ -215,6 +222,7 @@ def test_windows_without_a_common_divisor_inside_int32_are_refused() -> None:
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_all_pairs_of_four_bit_codes_are_added_as_the_oracle_does(signed: bool) -> None:
+    """Spec: AQ-LOWER-2."""
     layer = Builder((1, 16, 16))
     with layer.block("all"):
         terms = [layer(name, "requantize", INPUT) for name in ("one", "two")]
@@ -254,7 +262,10 @@ def joined() -> Graph:
 
 
 def test_a_concat_of_codes_of_one_scale_is_read_without_a_quantizer() -> None:
-    """Its zero points differ: that of the image is another one for each channel."""
+    """Its zero points differ: that of the image is another one for each channel.
+
+    Spec: AQ-LOWER-9.
+    """
     model = graphs.draw_model(np.random.default_rng(1), joined(), bits=8)
     scale = model.tensors[INPUT].scale
     exact = with_tensors(model, one=stored(scale, 8, 31), two=stored(scale, 4, 3, signed=True))
@@ -282,7 +293,10 @@ def test_a_requantize_without_a_quantizer_is_refused() -> None:
 
 def test_the_bias_of_a_linear_layer_before_the_last_is_counted_once() -> None:
     """Past bug: it was added to the accumulator and subtracted from the thresholds as well, where
-    it was a whole number of units, and refused where it was not."""
+    it was a whole number of units, and refused where it was not.
+
+    Spec: AQ-LOWER-1.
+    """
     layer = Builder((1, 2, 2))
     with layer.block("all"):
         x = layer("flatten", "flatten", INPUT)

@@ -10,6 +10,7 @@ from tests.claims import networks
 
 
 def test_the_largest_change_of_the_snap_is_found_wherever_it_is() -> None:
+    """Spec: AQ-SNAP-5."""
     network = networks.network()
     model = snap(network, {})
     assert 0 < largest_change(network, model) < 2**-23  # one rounding to 24 bits, or two
@@ -22,6 +23,7 @@ def test_the_largest_change_of_the_snap_is_found_wherever_it_is() -> None:
 
 
 def test_the_effect_of_the_snap_is_measured_on_the_same_images() -> None:
+    """Spec: AQ-SNAP-5."""
     inputs, network = networks.inputs(20), networks.network()
     inputs.test.labels[::2] = 1
     effect = effect_of_snap(inputs, network, snap(network, {}))

@@ -53,6 +53,7 @@ def test_a_product_beyond_int32_is_refused_though_its_bias_would_bring_it_back()
 
 @pytest.mark.parametrize("end", [-(2**31), 2**31 - 1])
 def test_both_ends_of_int32_are_reached_and_one_more_is_refused(end: int) -> None:
+    """Spec: AQ-INT-3."""
     one, step = np.ones((1, 1), np.int64), 1 if end > 0 else -1
     assert accumulate(one * (end - step), one, np.array([step]), layer="c").tolist() == [[end]]
     with pytest.raises(AccumulatorOverflow, match="c: .*int32"):
@@ -90,7 +91,10 @@ def convolutions(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=60)
 @given(case=convolutions())
 def test_a_convolution_equals_the_oracle(case: dict[str, Any]) -> None:
-    """Padding with the code 0, or a flipped kernel, shows at the edges and in the zero points."""
+    """Padding with the code 0, or a flipped kernel, shows at the edges and in the zero points.
+
+    Spec: AQ-INT-4.
+    """
     real = (case["codes"][0].astype(int) - case["zero_point"]).tolist()
     expected = oracle.conv2d(
         real,

@@ -36,6 +36,7 @@ def leaves_int32(acc: int, shift: int, profile: str) -> bool:
 @example(case=(-1, 2**30, 31))
 @example(case=(1, 2**31 - 1, 0))
 def test_each_profile_equals_the_oracle(profile: str, case: tuple[int, int, int]) -> None:
+    """Spec: AQ-FIXED-2 to AQ-FIXED-4."""
     acc, m, shift = case
     if leaves_int32(acc, shift, profile):
         with pytest.raises(InputError, match="int32"):
@@ -56,7 +57,10 @@ def test_a_negative_half_shows_which_rule_it_is(profile: str) -> None:
 
 
 def test_rounding_twice_is_not_rounding_once() -> None:
-    """0.49999...: the first step makes it a half, the second a whole."""
+    """0.49999...: the first step makes it a half, the second a whole.
+
+    Spec: AQ-FIXED-3, AQ-FIXED-4.
+    """
     acc, m, shift = 1, 2**31 - 1, 32
     results = {p: int(scale_accumulator(acc, m, shift, profile=p)) for p in PROFILES}
     assert results == {p: oracle.scale_accumulator(acc, m, shift, p) for p in PROFILES}

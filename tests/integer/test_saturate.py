@@ -16,6 +16,7 @@ VALUES = [-(2**63), -(2**31) - 1, -(2**31), -129, -128, -1, 0, 127, 128, 2**31, 
 
 @given(value=st.one_of(st.sampled_from(VALUES), st.integers(-300, 300)), ends=st.sampled_from(ENDS))
 def test_saturation_equals_the_oracle_and_never_wraps(value: int, ends: tuple[int, int]) -> None:
+    """Spec: AQ-INT-1."""
     result = saturate(np.array([value]), *ends)
     assert (result.tolist(), result.dtype) == ([oracle.clip(value, *ends)], np.int32)
 

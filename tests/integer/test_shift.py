@@ -30,6 +30,7 @@ def near_ties(draw: st.DrawFn) -> tuple[int, int]:
 def test_a_rounding_shift_equals_the_oracle_at_ties_and_type_ends(
     rounding: str, case: tuple[int, int]
 ) -> None:
+    """Spec: AQ-INT-2."""
     value, shift = case
     expected = oracle.ROUNDINGS[rounding](Fraction(value, 2**shift))
     assert shift_right(np.array([value]), shift, rounding=rounding).tolist() == [expected]

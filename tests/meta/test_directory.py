@@ -53,6 +53,7 @@ def report_on(way: str, timeout: float = 30) -> Report:
 def test_what_breaks_the_protocol_is_reported_as_what_it_is(
     way: str, kind: str, status: str, words: str
 ) -> None:
+    """Spec: AQ-CONF-5."""
     report = report_on(way, timeout=0.7 if way == "hang" else 30)
     assert report.exit_code == EXIT_PROTOCOL
     assert report.problems.counts == {kind: 1 if kind == "hang" else 2}  # not asked after it

@@ -42,6 +42,7 @@ def test_the_definition_row_by_row_is_that_of_the_oracle(
 ) -> None:
     # weights of 0, 1/2 and 1 with one output have powers of two as squares; with two outputs both
     # equal in size as well: so no division rounds, and every tie is a tie in both programs
+    """Spec: AQ-FEEDBACK-1."""
     rng = np.random.default_rng(seed)
     column = rng.choice([-1.0, -0.5, 0, 0.5, 1.0], 5)
     signs = rng.choice([-1.0, 1.0], (outputs, 5))

@@ -111,6 +111,7 @@ MEAN, STD = (0.485, 0.456, 0.0, 1.0), (0.229, 2.0, 0.225, 1.0)
 
 @pytest.mark.parametrize("padding", [0, 1])
 def test_pixels_stand_for_what_the_network_was_trained_on(padding: int) -> None:
+    """Spec: AQ-AFFINE-4."""
     net = Network(SHAPE)
     x = net.relu(net.batch_norm(net.conv2d(net.input, 6, kernel=3, padding=padding, groups=2)))
     net.linear(net.flatten(x), 3)

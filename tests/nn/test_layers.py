@@ -130,6 +130,7 @@ POOLS = [
 def test_avg_pool_equals_the_oracle(
     kernel: Any, places: dict[str, Any], count_padding: bool
 ) -> None:
+    """Spec: AQ-IDEAL-4."""
     x = integers(2, 2, 6, 5)
 
     def pool(x: Any) -> Any:
@@ -147,6 +148,7 @@ def test_avg_pool_equals_the_oracle(
 def test_max_pool_equals_the_oracle_and_padding_never_wins(
     kernel: Any, places: dict[str, Any]
 ) -> None:
+    """Spec: AQ-IDEAL-4."""
     x = integers(2, 2, 6, 5) - 9  # all negative: a padded 0 would win
     out = nn.max_pool(x, kernel, **places)
     for image, result in zip(x, out, strict=True):

@@ -73,6 +73,7 @@ def declared_rules(
 def test_the_backward_pass_follows_the_declared_rules(
     dropping: bool, squash: str, mask: str, low: int, granularity: str
 ) -> None:
+    """Spec: AQ-STE-1."""
     keep = rng.random(X.shape) < 0.5 if dropping else np.ones(X.shape, bool)
     codes = CodeRange(low, low + QMAX, squash, mask)
     coefficients = COEFFICIENTS if granularity == "channel" else COEFFICIENTS[:1]
@@ -109,6 +110,7 @@ def test_a_clipped_border_can_come_back() -> None:
 @pytest.mark.parametrize("squash", ["sigmoid", "clip"])
 @pytest.mark.parametrize("zero_point", [0, 1, 3])
 def test_codes_with_a_zero_point_are_the_definition(squash: str, zero_point: int) -> None:
+    """Spec: AQ-STE-4."""
     x = X - zero_point * SCALE
     codes = CodeRange(-zero_point, QMAX - zero_point, squash)
     defined = border.bordered_codes(
@@ -125,6 +127,7 @@ def test_the_scale_gradient_of_a_clipped_element_is_its_code() -> None:
 
 
 def test_dropped_elements_stay_in_floating_point() -> None:
+    """Spec: AQ-STE-3."""
     keep = rng.random(X.shape) < 0.5
     out = ste_quantize(X, SCALE, COEFFICIENTS, codes=CODES, keep=keep)
     assert (out[~keep] == X[~keep]).all()
@@ -133,6 +136,7 @@ def test_dropped_elements_stay_in_floating_point() -> None:
 
 def test_the_border_gradient_is_the_slope_of_the_surrogate() -> None:
     # The surrogate: x_hat moves by -s for each unit of B. Its finite difference through B(b):
+    """Spec: AQ-STE-2."""
     inside = (X / SCALE > 0) & (X / SCALE < QMAX)
     t = X / SCALE
 

@@ -232,6 +232,7 @@ def test_the_backward_pass_is_the_slope_of_the_declared_surrogate(
 
 @fusions
 def test_the_coefficients_get_what_the_rules_say_element_by_element(fused: bool) -> None:
+    """Spec: AQ-STE-4."""
     case = Case("sigmoid", fused, stride=(2, 1))
     q, borders = case.rounded()
     upstream = np.zeros(case.t.shape)

@@ -58,6 +58,7 @@ def test_learning_lowers_the_error_of_a_block_with_a_concat() -> None:
 
 @pytest.mark.parametrize("method", ["aquant", "qdrop-bias"])
 def test_signed_storage_changes_no_logit_and_moves_codes_by_half_their_number(method: str) -> None:
+    """Spec: AQ-AFFINE-5."""
     made = {}
     for signed in (False, True):
         config = replace(small.CONFIG, method=method, signed=signed)

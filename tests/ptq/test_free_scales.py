@@ -24,6 +24,7 @@ from tests.ptq import small
 def test_a_dead_tensor_has_the_range_before_it_or_what_its_relu_cut_off(
     bias: float, cut: float
 ) -> None:
+    """Spec: AQ-AFFINE-6."""
     parameters = small.parameters()
     parameters["stem.conv.weight"][:] = 0
     parameters["stem.conv.bias"][:] = bias
@@ -103,7 +104,10 @@ def test_a_unit_outside_float32_is_refused_by_the_name_of_the_layer() -> None:
 
 
 def test_a_bias_of_too_many_units_makes_the_weights_beside_it_coarser() -> None:
-    """The third has 2^30 units, so its unit is doubled; the fourth is left without a weight."""
+    """The third has 2^30 units, so its unit is doubled; the fourth is left without a weight.
+
+    Spec: AQ-SNAP-7.
+    """
     codes = np.array([[0, 3, 7, 5]] * 4, np.uint16)
     bias = np.array([0.0, -(2.0**30) + 1, 2.0**30, -(2.0**40)])
     zero_point = np.full(4, 2, np.int32)

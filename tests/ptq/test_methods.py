@@ -56,6 +56,7 @@ def runs(model: QuantizedModel) -> dict[str, np.ndarray]:
 
 
 def test_the_small_network_has_a_zero_point_where_there_is_no_relu() -> None:
+    """Spec: AQ-AFFINE-4."""
     model = cached("rtn", weight_bits=2)
     assert 0 < model.tensors["inverted.project"].zero_point < 3
     assert {t.zero_point for n, t in model.tensors.items() if "relu" in n} == {0}
@@ -122,7 +123,10 @@ def test_a_closed_form_has_the_granularity_that_it_is_asked_for(text: str) -> No
 
 def test_a_closed_form_too_steep_for_one_crossing_is_fitted_with_a_lower_degree() -> None:
     """In channel 0 what is wanted falls by five steps for each that arrives: a constant is left.
-    Channel 1 is gently curved and stays quadratic; in the others what arrives is wanted."""
+    Channel 1 is gently curved and stays quadratic; in the others what arrives is wanted.
+
+    Spec: AQ-BORDER-6.
+    """
     network = observed(weight_bits=32)  # rho = 1
     scale = network.tensors["stem.relu"].scale
     t = np.random.default_rng(1).uniform(1.2, 1.8, 400)
@@ -252,6 +256,7 @@ def test_a_bias_method_learns_those_of_inner_layers(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_weights_of_32_bits_are_those_of_the_float_network(method: str) -> None:
+    """Spec: AQ-IDEAL-3."""
     model, given = cached(method, weight_bits=32), small.parameters()
     assert not model.layers
     for name, value in given.items():
@@ -260,6 +265,7 @@ def test_weights_of_32_bits_are_those_of_the_float_network(method: str) -> None:
 
 
 def test_weights_in_floating_point_have_no_integer_form() -> None:
+    """Spec: AQ-IDEAL-3."""
     with pytest.raises(InputError, match="floating point"):
         lower(cached("rtn", weight_bits=32))
 
@@ -322,7 +328,10 @@ def steps_that_wide_codes_hold(network: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["row", "row/window", "feedback", "feedback1", "window/clip"])
 def test_the_learned_network_and_its_simulation_round_alike(kind: str) -> None:
-    """From one tensor, on steps that wide codes hold: but for ties, and sums in another order."""
+    """From one tensor, on steps that wide codes hold: but for ties, and sums in another order.
+
+    Spec: AQ-SNAP-4.
+    """
     network = observed(weight_bits=32)
     network.tensors["stem.relu"] = replace(network.tensors["stem.relu"], scale=0.25)
     network.parameters = {n: v.astype(np.float64) for n, v in network.parameters.items()}

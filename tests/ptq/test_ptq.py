@@ -344,6 +344,7 @@ def test_an_error_that_is_not_finite_stops_the_pass() -> None:
     reference=st.floats(1e-6, 1e3).map(lambda v: float(to_single(v))).filter(bool),
 )
 def test_a_snapped_ratio_has_16_bits_and_is_near(value: float, reference: float) -> None:
+    """Spec: AQ-SNAP-2."""
     snapped = float(snap_ratio(np.array([value]), np.array([reference]))[0])
     ratio = Fraction(snapped) / Fraction(reference)
     assert ratio.denominator & (ratio.denominator - 1) == 0  # a power of two
@@ -355,6 +356,7 @@ def test_a_snapped_ratio_has_16_bits_and_is_near(value: float, reference: float)
 
 
 def test_both_terms_of_an_add_share_a_unit_after_the_snap() -> None:
+    """Spec: AQ-SNAP-2, AQ-SNAP-3."""
     model = nearest(graph(), parameters(), images(), CONFIG)
     scale = Fraction(model.tensors["stem.relu"].scale)
     for unit in model.layers["body.conv2"].unit.tolist():
@@ -363,6 +365,16 @@ def test_both_terms_of_an_add_share_a_unit_after_the_snap() -> None:
     last = model.layers["head.linear"]
     assert len(set(last.unit.tolist())) == 1
     assert (last.bias / last.unit == np.rint(last.bias / last.unit)).all()
+
+
+def test_scales_and_units_have_the_24_bits_of_a_float32() -> None:
+    """But for a unit that an add moves. Spec: AQ-SNAP-1."""
+    model = nearest(graph(), parameters(), images(), CONFIG)
+    scales = [tensor.scale for tensor in model.tensors.values()]
+    for value in (*scales, *model.layers["stem.conv"].unit, *model.layers["body.conv1"].unit):
+        numerator, _ = float(value).as_integer_ratio()
+        odd = numerator // (numerator & -numerator)
+        assert odd.bit_length() <= 24
 
 
 def test_the_unit_of_a_layer_is_the_product_of_its_scales() -> None:

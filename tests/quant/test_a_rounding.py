@@ -72,6 +72,7 @@ def random_windows(
 @pytest.mark.parametrize("search", SEARCHES)
 @given(case=window())
 def test_codes_are_floor_or_ceil_clipped_and_integers_never_move(search: Any, case: Any) -> None:
+    """Spec: AQ-AROUND-1."""
     t, _, _, low, high = case
     for code, v in zip(searched(search, *case), t, strict=True):
         assert code in oracle.roundings(Fraction(v), low, high)
@@ -165,6 +166,7 @@ def test_no_images_and_no_positions_have_no_codes(search: Any) -> None:
 @settings(max_examples=200)
 @given(case=window(most=7))
 def test_greedy_flips_are_those_of_the_oracle(dtype: type, case: Any) -> None:
+    """Spec: AQ-AROUND-2."""
     t, weight, target, low, high = case
     arrays = (np.array(each, dtype) for each in (t, weight, target))
     assert searched(greedy_flips, *arrays, low, high) == oracle.greedy_codes(*case)
@@ -246,6 +248,7 @@ def test_max_flips_is_the_largest_number_of_codes_that_differ_from_nearest() -> 
 @settings(max_examples=200)
 @given(case=window())
 def test_the_exhaustive_codes_are_those_of_the_oracle(dtype: type, case: Any) -> None:
+    """Spec: AQ-AROUND-3."""
     t, weight, target, low, high = case
     arrays = (np.array(each, dtype) for each in (t, weight, target))
     assert searched(exhaustive, *arrays, low, high) == oracle.best_codes(*case)

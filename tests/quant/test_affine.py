@@ -34,6 +34,7 @@ def cases(draw: st.DrawFn) -> tuple[float, QParams]:
 def test_quantize_divides_rounds_adds_and_clips_as_the_oracle(
     rounding: str, case: tuple[float, QParams]
 ) -> None:
+    """Spec: AQ-AFFINE-3."""
     r, q = case
     scale, zero_point = Fraction(float(q.scale)), int(q.zero_point)
     expected = oracle.quantize(Fraction(r), scale, zero_point, q.qmin, q.qmax, rounding=rounding)
@@ -117,6 +118,7 @@ def test_one_zero_point_serves_every_channel() -> None:
 
 
 def test_dequantize_is_rounded_once() -> None:
+    """Spec: AQ-AFFINE-3."""
     q = QParams(0.1, 7, 8)
     expected = [float(oracle.dequantize(c, Fraction(0.1), 7)) for c in (0, 7, 255)]
     assert dequantize(np.array([0, 7, 255]), q).tolist() == expected
@@ -140,11 +142,13 @@ def test_codes_that_are_none_are_refused(codes: np.ndarray) -> None:
 def test_a_range_gives_scale_and_zero_point(
     low: float, high: float, bits: int, scale: float, zero_point: int
 ) -> None:
+    """Spec: AQ-AFFINE-2."""
     q = from_range(low, high, bits)
     assert (float(q.scale), int(q.zero_point)) == (scale, zero_point)
 
 
 def test_a_symmetric_range_has_its_zero_in_the_middle() -> None:
+    """Spec: AQ-AFFINE-2."""
     q = from_range(-1.0, 254.0, 8, symmetric=True)
     assert (float(q.scale), int(q.zero_point)) == (2.0, 128)  # 127 codes above the middle
     q = from_range(-127.0, 2.0, 8, signed=True, symmetric=True)
@@ -174,6 +178,7 @@ def test_a_scale_whose_codes_stand_for_infinity_is_refused() -> None:
 def test_parameters_that_are_not_one_for_each_channel_are_refused(
     scale: np.ndarray, zero_point: np.ndarray
 ) -> None:
+    """Spec: AQ-AFFINE-1."""
     with pytest.raises(InputError, match="scale"):
         QParams(scale, zero_point, 8)
 
@@ -186,6 +191,7 @@ def test_bits_that_are_not_1_to_16_are_refused(bits: int) -> None:
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
 def test_a_scale_that_is_none_is_refused(scale: float) -> None:
+    """Spec: AQ-AFFINE-1."""
     with pytest.raises(InputError, match="scale"):
         QParams(scale, 0, 8)
 

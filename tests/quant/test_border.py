@@ -47,6 +47,7 @@ def test_in_the_cell_below_zero_the_fraction_is_compared_exactly() -> None:
 @pytest.mark.parametrize("squash", SQUASHES)
 @given(b=st.tuples(coefficient, coefficient, coefficient), t=st.floats(-1, 4))
 def test_a_border_equals_the_oracle(squash: str, b: tuple[float, ...], t: float) -> None:
+    """Spec: AQ-BORDER-1."""
     computed = float(border.border(np.array([[t]]), row(*b), 3, squash=squash)[0, 0])
     judge = {"clip": oracle.clip_border, "sigmoid": oracle.sigmoid_border}[squash]
     exact = judge(Fraction(t), [Fraction(c) for c in b], 3, Fraction(border.BORDER_MIN))
@@ -94,6 +95,7 @@ def test_the_zero_border_is_nearest_half_up(squash: str, bits: int) -> None:
 def test_crossings_say_what_the_border_says_and_decide_between_neighbouring_floats(
     squash: str, rows: list[tuple[float, ...]], bits: int
 ) -> None:
+    """Spec: AQ-BORDER-2."""
     coefficients = np.array(rows)
     crossings = border.crossings(coefficients, bits, squash=squash)
     cells = np.arange(2**bits - 1)
@@ -150,6 +152,7 @@ def test_codes_are_exact_at_the_neighbours_of_every_crossing_in_either_float(
 def test_a_border_over_codes_with_a_zero_point_equals_the_oracle(
     squash: str, bits: int, zero_point: int, b: tuple[float, ...], t: float
 ) -> None:
+    """Spec: AQ-BORDER-5."""
     judge = {"clip": oracle.clip_border, "sigmoid": oracle.sigmoid_border}[squash]
     qmax, coefficients = 2**bits - 1, [Fraction(c) for c in b]
     exact = judge(
@@ -270,6 +273,7 @@ weights = st.lists(st.integers(-20, 20).map(lambda v: v / 8), min_size=3, max_si
 def test_the_closed_form_border_makes_the_better_of_the_two_roundings(
     w: list[float], w_hat: list[float], t: float
 ) -> None:
+    """Spec: AQ-BORDER-3."""
     down, up = oracle.best_code(Fraction(t), [Fraction(v) for v in w], [Fraction(v) for v in w_hat])
     slope = float(border.weight_error_slope(np.array(w), np.array(w_hat)))
     best = 0.5 + t * slope
@@ -315,7 +319,10 @@ def test_no_linear_border_beats_the_closed_form_under_a_weight_error(data: st.Da
 def test_no_polynomial_fits_better_than_the_closed_form_from_samples(
     seed: int, degree: int
 ) -> None:
-    """The regression's own error: search around it, in every coefficient that it has."""
+    """The regression's own error: search around it, in every coefficient that it has.
+
+    Spec: AQ-BORDER-4.
+    """
     draw = np.random.default_rng(seed)
     wanted = draw.uniform(-0.5, 3.5, 80)
     arriving = wanted + 0.3 * draw.standard_normal(80)
@@ -367,6 +374,7 @@ def test_where_wanted_is_a_function_of_what_arrives_no_constant_or_line_beats_th
 
 
 def test_the_closed_form_is_affine_in_rho() -> None:
+    """Spec: AQ-BORDER-6."""
     draw = np.random.default_rng(5)
     wanted = draw.uniform(0, 3, 200)
     arriving = wanted + 0.2 * draw.standard_normal(200)

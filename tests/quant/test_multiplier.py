@@ -27,6 +27,7 @@ reals = st.builds(
 @example(m=3.5)
 @example(m=float(np.nextafter(1, 0)))
 def test_the_multiplier_equals_the_oracle_and_is_normalised(m: float) -> None:
+    """Spec: AQ-FIXED-1."""
     mantissa, shift = multiplier(m)
     assert (mantissa, shift) == oracle.multiplier(Fraction(m))
     assert 2**30 <= mantissa < 2**31
@@ -79,12 +80,14 @@ accumulators = st.one_of(
 @example(acc=5, m=0.5)  # a tie: half_even, half_away, and with the zero point before it
 @example(acc=-5, m=0.5)
 def test_real_requantization_equals_the_oracle(profile: str, acc: int, m: float) -> None:
+    """Spec: AQ-FIXED-5 to AQ-FIXED-7."""
     ends = {"zero_point": 3, "qmin": -128, "qmax": 127}
     expected = oracle.requantize_real(acc, Fraction(m), profile, **ends)
     assert requantize_real([acc], m, profile=profile, **ends).tolist() == [expected]
 
 
 def test_the_zero_point_before_a_half_even_rounding_moves_the_ties() -> None:
+    """Spec: AQ-FIXED-7."""
     acc, ends = [-3, -1, 1, 3, 5], {"zero_point": 1, "qmin": -9, "qmax": 9}
     results = {p: requantize_real(acc, 0.5, profile=p, **ends).tolist() for p in REAL_PROFILES}
     assert results == {

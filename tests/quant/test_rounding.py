@@ -65,6 +65,7 @@ def test_each_rule_keeps_float32_and_equals_the_oracle_at_its_own_neighbours(nam
 @pytest.mark.parametrize("name", TABLE)
 @given(t=hard)
 def test_each_rule_equals_the_oracle_at_ties_and_beside_them(name: str, t: float) -> None:
+    """Spec: AQ-ROUND-1."""
     assert Fraction(float(rounding.rule(name)(t))) == oracle.ROUNDINGS[name](Fraction(t))
 
 
@@ -76,6 +77,7 @@ borders = st.one_of(
 
 @given(t=hard, b=borders)
 def test_border_rounding_equals_the_oracle(t: float, b: float) -> None:
+    """Spec: AQ-ROUND-2."""
     expected = oracle.border_round(Fraction(t), Fraction(b))
     assert Fraction(float(rounding.border_round(t, b))) == expected
 

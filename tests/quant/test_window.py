@@ -41,6 +41,7 @@ def steps(bits: int, zero_point: int) -> list[Fraction]:
 
 @pytest.mark.parametrize("bits", range(1, 8))
 def test_a_wide_code_holds_a_code_and_the_rest_of_eight_bits_of_its_fraction(bits: int) -> None:
+    """Spec: AQ-WINDOW-1."""
     assert wide_steps(bits, 1).tolist() == [float(t) for t in steps(bits, 1)]
     assert len(wide_steps(bits, 0)) <= 256
     assert fraction_bits(bits) + bits == 8
@@ -61,6 +62,7 @@ def test_from_eight_bits_on_there_is_no_fraction_left(bits: int) -> None:
 @pytest.mark.parametrize("bits", range(1, 8))
 @pytest.mark.parametrize("end", ["low", "middle", "high"])
 def test_a_reader_without_a_border_takes_the_nearest_code_ties_up(bits: int, end: str) -> None:
+    """Spec: AQ-WINDOW-4."""
     zero_point = {"low": 0, "middle": 2 ** (bits - 1), "high": 2**bits - 1}[end]
     table = nearest_window(bits, zero_point).codes[0]
     expected = [oracle.half_up(t) + zero_point for t in steps(bits, zero_point)]
@@ -74,6 +76,7 @@ def test_a_reader_without_a_border_takes_the_nearest_code_ties_up(bits: int, end
 def test_the_table_of_a_row_is_its_border_at_every_wide_code(
     squash: str, bits: int, zero_point: int, rows: list[tuple[float, ...]]
 ) -> None:
+    """Spec: AQ-WINDOW-2."""
     qmax = 2**bits - 1
     tables = window_border(
         np.array(rows), None, bits, kernel=1, zero_point=zero_point, squash=squash
@@ -110,7 +113,10 @@ def test_zero_coefficients_are_the_nearest_code_ties_included(
 def test_a_fused_window_goes_up_where_the_exact_border_with_its_mean_says_so(
     squash: str, bits: int, zero_point: int, data: st.DataObject
 ) -> None:
-    """Away from ties by more than the tables resolve: two channels of three rows."""
+    """Away from ties by more than the tables resolve: two channels of three rows.
+
+    Spec: AQ-WINDOW-3.
+    """
     channels, kernel, qmax = 2, 3, 2**bits - 1
     size = channels * kernel
     rows = data.draw(st.lists(gentle, min_size=size, max_size=size))

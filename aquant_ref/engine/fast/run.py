@@ -53,6 +53,8 @@ class Engine:
 
     Raises AccumulatorOverflow if there could be images whose accumulator leaves int32, or the sum
     of an add 2^53.
+
+    Spec: AQ-IDEAL-2.
     """
 
     def __init__(self, program: Program, *, product: str = "auto") -> None:

@@ -37,6 +37,7 @@ def judged(wide: np.ndarray, tables: dict[str, np.ndarray]) -> np.ndarray:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_every_wide_code_in_every_row_is_looked_up(shared: bool) -> None:
+    """Spec: AQ-LOWER-7."""
     rng = np.random.default_rng(0)
     wide = np.tile(np.arange(193, dtype=np.uint8).reshape(1, 1, 1, 1, 193, 1), (1, 2, 3, 1, 1, 1))
     codes = rng.integers(0, 4, (1 if shared else 6, 193)).astype(np.uint8)
@@ -49,7 +50,10 @@ def test_every_wide_code_in_every_row_is_looked_up(shared: bool) -> None:
 def test_a_fused_window_goes_up_exactly_where_its_lift_reaches_the_sum(
     seed: int, channels: int, kernel: tuple[int, int]
 ) -> None:
-    """Lifts are drawn around the sums, so that ties and their neighbours are common."""
+    """Lifts are drawn around the sums, so that ties and their neighbours are common.
+
+    Spec: AQ-LOWER-7.
+    """
     rng = np.random.default_rng(seed)
     rows, positions = channels * kernel[0] * kernel[1], kernel[0] * kernel[1]
     tables = {
