@@ -1,4 +1,4 @@
-"""Layers in numpy with their derivatives, the graph that joins them, and training."""
+"""Define layers in numpy with their derivatives, the graph that joins them, and training."""
 
 from __future__ import annotations
 

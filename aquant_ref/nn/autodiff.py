@@ -1,7 +1,7 @@
-"""autograd's `primitive` with a type, which autograd does not publish and our layers would lose,
-and with one check of what all of them take: tensors of float32 or float64, and nothing else.
+"""Wrap autograd's `primitive`: keep the type of a function, and check that tensors are floats.
 
-Integers would wrap in a sum, and booleans, complex numbers and float16 mean something else.
+All layers take float32 or float64 tensors and nothing else: sums of integers would wrap, and
+booleans, complex numbers and float16 mean something else.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from typing import Any, TypeVar
 import numpy as np
 from autograd.extend import primitive as _primitive
 from autograd.tracer import getval
-from numpy.typing import NDArray
 
 from aquant_ref.checks import is_array, shown
 from aquant_ref.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Mask = NDArray[np.bool_]  # an argument that is no tensor of floats
-Labels = NDArray[np.integer[Any]]
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-TENSOR, OPTIONAL = "Array", "Array | None"  # the annotations of a tensor of floats
+TENSOR, OPTIONAL = "Reals", "Reals | None"  # how functions annotate a tensor of floats
 
 
 def floats(function: F) -> F:
-    """`function`, which raises InputError unless each argument that it annotates as `Array` is a
-    tensor of float32 or float64; traced ones are looked into.
+    """Return `function` with a check: its arguments annotated `Reals` are float32 or float64.
+
+    The check unwraps tensors that autograd traces, and raises InputError, which names function and
+    argument, for anything else.
     """
     parameters = inspect.signature(function).parameters.values()
-    tensors = {p.name: p.annotation == OPTIONAL for p in parameters if "Array" in p.annotation}
+    tensors = {p.name: p.annotation == OPTIONAL for p in parameters if TENSOR in p.annotation}
     by_place = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     repeated = any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
@@ -53,20 +52,21 @@ def floats(function: F) -> F:
 
 
 def primitive(function: F) -> F:
-    """`function` as one step on autograd's tape, with the check of `floats`; its derivative rule is
-    declared beside it.
+    """Make `function` one step on autograd's tape, with the check of `floats`.
+
+    Declare its derivative rule beside it, with `defvjp` or `defvjp_argnums`.
     """
     wrapped: F = _primitive(floats(function))
     return wrapped
 
 
 def check_axes(what: str, x: Any, axes: int) -> None:
-    """Raise InputError unless the tensor has so many axes."""
+    """Raise InputError unless x has `axes` axes."""
     if x.ndim != axes:
         raise InputError(f"{what}: needs {axes} axes, got a tensor of shape {x.shape}")
 
 
 def check_shape(what: str, name: str, value: Any, *shapes: tuple[int, ...]) -> None:
-    """Raise InputError unless `value`, if there is one, has one of the shapes."""
+    """Raise InputError unless `value` is None or has one of the shapes."""
     if value is not None and value.shape not in shapes:
         raise InputError(f"{what}: {name} has shape {value.shape}, needs {shapes[0]}")

@@ -1,19 +1,19 @@
-"""np.where for masks drawn at random, whose branches no processor predicts: ten times as fast."""
+"""Select elements by a random mask without a branch, ten times as fast as np.where.
+
+np.where branches on each element, and no processor predicts the branches of a random mask.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from aquant_ref.typing import Mask, Reals
 
 
-def branchless_where(mask: Array, a: Array, b: Array) -> Array:
-    """The elements of `a` where the boolean `mask` is True, those of `b` elsewhere, bit for bit.
+def branchless_where(mask: Mask, a: Reals, b: Reals) -> Reals:
+    """Return `a` where the boolean `mask` is True and `b` elsewhere, bit for bit.
 
-    `a` and `b` are float32 or float64 and of one shape and dtype. No branch: b ^ (a ^ b)*mask.
+    `a` and `b` have one shape and one dtype, float32 or float64. The result is b ^ (a ^ b)*mask.
     """
     bits = np.dtype(f"i{a.dtype.itemsize}")
     chosen = b.view(bits)

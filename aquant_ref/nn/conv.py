@@ -1,13 +1,11 @@
-"""Convolution and the linear layer: numpy kernels by hand, each one autograd primitive with its
-own rule.
+"""Compute convolutions and linear layers, each an autograd primitive with its own derivative rule.
 
-A convolution is a matrix product with the *im2col* matrix, whose rows are the products (channel,
-kh, kw) of one output position and whose columns are the output positions, as PyTorch and ONNX order
-them:
+A convolution is a matrix product with the *im2col* matrix. A row r of that matrix is one
+(channel, kh, kw), in the order of PyTorch and ONNX; a column p is one output position:
 
     out[n, o, p] = sum over r of weight[o, r] * columns[n, r, p] + bias[o]
 
-Layout is NCHW for tensors and OIHW for weights; dtypes float32 and float64 are kept as they come.
+Tensors are NCHW, weights OIHW. float32 stays float32, float64 stays float64.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from autograd.extend import defvjp_argnums
-from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.integer.geometry import check_groups
@@ -24,11 +21,10 @@ from aquant_ref.nn.autodiff import check_axes, check_shape, primitive
 from aquant_ref.nn.depthwise import depthwise, depthwise_vjp
 from aquant_ref.nn.windows import Padding, Pair, Windows
 from aquant_ref.threads import map_blocks
+from aquant_ref.typing import Reals
 
-Array = NDArray[Any]
 
-
-def _check_conv(x: Array, weight: Array, bias: Array | None, groups: int) -> None:
+def _check_conv(x: Reals, weight: Reals, bias: Reals | None, groups: int) -> None:
     check_axes("conv2d", x, 4)
     check_groups(x.shape[1], weight.shape, groups)
     check_shape("conv2d", "bias", bias, weight.shape[:1])
@@ -36,21 +32,19 @@ def _check_conv(x: Array, weight: Array, bias: Array | None, groups: int) -> Non
 
 @primitive
 def conv2d(
-    x: Array,
-    weight: Array,
-    bias: Array | None = None,
+    x: Reals,
+    weight: Reals,
+    bias: Reals | None = None,
     *,
     stride: Pair = 1,
     padding: Padding = 0,
     dilation: Pair = 1,
     groups: int = 1,
-) -> Array:
-    """Cross-correlation of images with kernels, zero padded.
+) -> Reals:
+    """Cross-correlate images x (N, C, H, W) with kernels; return (N, O, OH, OW).
 
-    Spec: AQ-INT-4, AQ-IDEAL-4.
-
-    x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) -> (N, O, OH, OW). groups = C is a
-    depthwise convolution. Raises ValueError when the shapes do not fit.
+    Spec: AQ-INT-4, AQ-IDEAL-4. `weight` is (O, C/groups, kh, kw), `bias` (O,). Padding is zero.
+    groups = C makes a depthwise convolution. Raise InputError if shapes or attributes do not fit.
     """
     _check_conv(x, weight, bias, groups)
     geometry = Windows(x.shape, weight.shape[2:], stride, padding, dilation)
@@ -63,13 +57,13 @@ def conv2d(
         (len(x), groups, outputs // groups, geometry.positions), np.result_type(x, weight)
     )
 
-    def block(part: slice) -> None:
-        columns = geometry.columns(x[part]).reshape(
+    def block(images: slice) -> None:
+        columns = geometry.columns(x[images]).reshape(
             -1, groups, geometry.rows // groups, geometry.positions
         )
-        np.matmul(matrix, columns, out=out[part])
+        np.matmul(matrix, columns, out=out[images])
         if bias is not None:
-            out[part] += bias.reshape(groups, -1, 1)
+            out[images] += bias.reshape(groups, -1, 1)
 
     map_blocks(block, len(x), geometry.block(out.itemsize))
     return out.reshape(len(x), outputs, geometry.out_height, geometry.out_width)
@@ -77,13 +71,11 @@ def conv2d(
 
 def _conv2d_vjp(
     argnums: tuple[int, ...],
-    ans: Array,
+    _ans: Reals,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    """One pass over the blocks gives every derivative that is asked for; the columns are made
-    again, not kept.
-    """
+    """Compute the wanted derivatives in one pass over blocks; recompute the columns, keep none."""
     x, weight = args[:2]
     groups = kwargs.get("groups", 1)
     geometry = Windows.of(x.shape, weight.shape[2:], kwargs)
@@ -93,25 +85,24 @@ def _conv2d_vjp(
     grouped = (-1, groups, geometry.rows // groups, geometry.positions)
     kernel_grid = (-1, geometry.channels, *geometry.kernel, geometry.out_height, geometry.out_width)
 
-    def vjp(g: Array) -> tuple[Array, ...]:
+    def vjp(g: Reals) -> tuple[Reals, ...]:
         g = g.reshape(len(x), groups, weight.shape[0] // groups, geometry.positions)
         dx = np.empty_like(x, dtype=g.dtype) if 0 in argnums else None
 
-        def block(part: slice) -> Array | None:
+        def block(images: slice) -> Reals | None:
             if dx is not None:
-                columns = np.matmul(matrix.transpose(0, 2, 1), g[part])
-                dx[part] = geometry.images(columns.reshape(kernel_grid))
+                columns = np.matmul(matrix.transpose(0, 2, 1), g[images])
+                dx[images] = geometry.images(columns.reshape(kernel_grid))
             if 1 not in argnums:
                 return None
-            columns = geometry.columns(x[part]).reshape(grouped)
-            return np.asarray(np.matmul(g[part], columns.transpose(0, 1, 3, 2)).sum(axis=0))
+            columns = geometry.columns(x[images]).reshape(grouped)
+            return np.asarray(np.matmul(g[images], columns.transpose(0, 1, 3, 2)).sum(axis=0))
 
-        partial = map_blocks(block, len(x), geometry.block(g.itemsize))
+        per_block = map_blocks(block, len(x), geometry.block(g.itemsize))
         results: dict[int, Any] = {0: dx}
         if 1 in argnums:
-            results[1] = np.sum(np.stack([p for p in partial if p is not None]), axis=0).reshape(
-                weight.shape
-            )
+            dweights = [dweight for dweight in per_block if dweight is not None]
+            results[1] = np.sum(np.stack(dweights), axis=0).reshape(weight.shape)
         if 2 in argnums:
             results[2] = g.sum(axis=(0, 3)).reshape(-1)
         return tuple(results[i] for i in argnums)
@@ -119,8 +110,8 @@ def _conv2d_vjp(
     return vjp
 
 
-def _depthwise_rule(argnums: tuple[int, ...], x: Array, weight: Array, geometry: Windows) -> Any:
-    def vjp(g: Array) -> tuple[Any, ...]:
+def _depthwise_rule(argnums: tuple[int, ...], x: Reals, weight: Reals, geometry: Windows) -> Any:
+    def vjp(g: Reals) -> tuple[Any, ...]:
         dx, dweight = depthwise_vjp(
             x, weight, geometry, g, need_x=0 in argnums, need_weight=1 in argnums
         )
@@ -134,8 +125,8 @@ defvjp_argnums(conv2d, _conv2d_vjp)
 
 
 @primitive
-def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """Fully connected layer: x (N, I), weight (O, I), bias (O,) -> (N, O) = x @ weight.T + bias."""
+def linear(x: Reals, weight: Reals, bias: Reals | None = None) -> Reals:
+    """Return x @ weight.T + bias, (N, O), for x (N, I), weight (O, I) and bias (O,)."""
     check_axes("linear", x, 2)
     if weight.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise InputError(f"linear: a weight of shape {weight.shape} does not fit input {x.shape}")
@@ -145,7 +136,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 def _linear_vjp(
-    argnums: tuple[int, ...], ans: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
+    argnums: tuple[int, ...], _ans: Reals, args: tuple[Any, ...], _kwargs: dict[str, Any]
 ) -> Any:
     rules = {0: lambda g: g @ args[1], 1: lambda g: g.T @ args[0], 2: lambda g: g.sum(axis=0)}
     return lambda g: tuple(rules[i](g) for i in argnums)

@@ -1,4 +1,4 @@
-"""Activations, the residual add, concat, flatten, the training loss, as autograd primitives."""
+"""Define activations, add, concat, flatten and the training loss as autograd primitives."""
 
 from __future__ import annotations
 
@@ -7,47 +7,45 @@ from typing import Any
 
 import numpy as np
 from autograd.extend import defvjp, defvjp_argnums
-from numpy.typing import NDArray
 
 from aquant_ref.checks import check_labels
 from aquant_ref.errors import InputError
-from aquant_ref.nn.autodiff import Labels, check_axes, floats, primitive
-
-Array = NDArray[Any]
+from aquant_ref.nn.autodiff import check_axes, floats, primitive
+from aquant_ref.typing import Labels, Reals
 
 
 @primitive
-def relu(x: Array) -> Array:
-    """max(x, 0); the derivative at 0 is 0."""
+def relu(x: Reals) -> Reals:
+    """Return max(x, 0); its derivative at 0 is 0."""
     return np.maximum(x, x.dtype.type(0))
 
 
-defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
+defvjp(relu, lambda ans, _x: lambda g: g * (ans > 0))
 
 
 @primitive
-def relu6(x: Array) -> Array:
-    """min(max(x, 0), 6); the derivative at 0 and at 6 is 0."""
+def relu6(x: Reals) -> Reals:
+    """Return min(max(x, 0), 6); its derivative at 0 and at 6 is 0."""
     return np.clip(x, x.dtype.type(0), x.dtype.type(6))
 
 
-defvjp(relu6, lambda ans, x: lambda g: g * ((ans > 0) & (ans < 6)))
+defvjp(relu6, lambda ans, _x: lambda g: g * ((ans > 0) & (ans < 6)))
 
 
 @primitive
-def add(a: Array, b: Array) -> Array:
-    """Residual add of two tensors of one shape (nothing is broadcast)."""
+def add(a: Reals, b: Reals) -> Reals:
+    """Add two tensors of one shape, as a residual block does; raise InputError for two shapes."""
     if a.shape != b.shape:
         raise InputError(f"add: shapes {a.shape} and {b.shape} differ")
     return np.add(a, b)
 
 
-defvjp(add, lambda ans, a, b: lambda g: g, lambda ans, a, b: lambda g: g)
+defvjp(add, lambda _ans, _a, _b: lambda g: g, lambda _ans, _a, _b: lambda g: g)
 
 
 @primitive
-def concat(*inputs: Array) -> Array:
-    """Two or more tensors of one shape but for their channels (axis 1), one after the other."""
+def concat(*inputs: Reals) -> Reals:
+    """Concatenate tensors (N, C, ...) along channels, axis 1; all other axes must be equal."""
     if not inputs or min(x.ndim for x in inputs) < 2:
         raise InputError("concat: needs tensors (N, C, ...)")
     if len({(x.shape[0], *x.shape[2:]) for x in inputs}) != 1:
@@ -57,7 +55,7 @@ def concat(*inputs: Array) -> Array:
 
 
 def _concat_vjp(
-    argnums: tuple[int, ...], ans: Array, args: tuple[Array, ...], kwargs: dict[str, Any]
+    argnums: tuple[int, ...], _ans: Reals, args: tuple[Reals, ...], _kwargs: dict[str, Any]
 ) -> Any:
     ends = np.cumsum([x.shape[1] for x in args]).tolist()
     return lambda g: tuple(g[:, ends[i] - args[i].shape[1] : ends[i]] for i in argnums)
@@ -67,17 +65,17 @@ defvjp_argnums(concat, _concat_vjp)
 
 
 @primitive
-def flatten(x: Array) -> Array:
-    """(N, ...) -> (N, product of the rest), channel first."""
+def flatten(x: Reals) -> Reals:
+    """Reshape (N, ...) to (N, product of the rest), channels first."""
     return x.reshape(len(x), prod(x.shape[1:]))
 
 
-defvjp(flatten, lambda ans, x: lambda g: g.reshape(x.shape))
+defvjp(flatten, lambda _ans, x: lambda g: g.reshape(x.shape))
 
 
 @floats
-def softmax(logits: Array) -> Array:
-    """Class probabilities (N, K), shifted by the maximum so that nothing overflows."""
+def softmax(logits: Reals) -> Reals:
+    """Return class probabilities (N, K); subtract the maximum first, so that nothing overflows."""
     check_axes("softmax", logits, 2)
     if not logits.shape[1]:
         raise InputError(f"softmax: needs one class, got shape {logits.shape}")
@@ -86,10 +84,10 @@ def softmax(logits: Array) -> Array:
 
 
 @primitive
-def softmax_cross_entropy(logits: Array, labels: Labels) -> Any:
-    """Mean over the batch of -log softmax(logits)[label]; logits (N, K), labels (N,) integers.
+def softmax_cross_entropy(logits: Reals, labels: Labels) -> Any:
+    """Return the mean over the batch of -log softmax(logits)[label].
 
-    Raises InputError for labels that are not 0 to K - 1.
+    `logits` is (N, K), `labels` (N,) integers. Raise InputError for labels outside 0 to K - 1.
     """
     check_axes("loss", logits, 2)
     if not logits.size:
@@ -100,7 +98,7 @@ def softmax_cross_entropy(logits: Array, labels: Labels) -> Any:
     return np.mean(log_total - shifted[np.arange(len(labels)), labels])
 
 
-def _softmax_cross_entropy_vjp(ans: Any, logits: Array, labels: Array) -> Any:
+def _softmax_cross_entropy_vjp(_ans: Any, logits: Reals, labels: Labels) -> Any:
     difference = softmax(logits)
     difference[np.arange(len(labels)), labels] -= 1
     return lambda g: g * difference / logits.dtype.type(len(labels))

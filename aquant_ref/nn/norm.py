@@ -1,8 +1,8 @@
-"""Batch normalisation, in training and at inference.
+"""Normalize batches, in training and at inference.
 
     y = gamma * (x - mean) / sqrt(var + eps) + beta
 
-At inference it is an affine map per channel, which `nn.fold` moves into the convolution before it.
+At inference this is an affine map per channel, which `nn.fold` moves into the layer before it.
 """
 
 from __future__ import annotations
@@ -12,39 +12,37 @@ from typing import Any
 import numpy as np
 from autograd.extend import defvjp_argnums
 from autograd.tracer import getval
-from numpy.typing import NDArray
 
 from aquant_ref.checks import number
 from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import check_axes, check_shape, floats, primitive
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.threads import map_blocks
+from aquant_ref.typing import Reals
 
-Array = NDArray[Any]
-
-EPS = 1e-5  # as PyTorch has it; Keras and MobileNetV3 have 1e-3
+EPS = 1e-5  # the default of PyTorch; Keras and MobileNetV3 use 1e-3
 
 
-def _block(x: Array) -> int:
+def _block(x: Reals) -> int:
     return images_per_block(8 * x[0].nbytes)
 
 
-def _column(v: Array) -> Array:
+def _column(v: Reals) -> Reals:
     return v[:, None, None]
 
 
 @floats
-def batch_statistics(x: Array) -> tuple[Array, Array]:
-    """Mean and biased variance of each channel of an NCHW batch, summed in blocks, float64."""
+def batch_statistics(x: Reals) -> tuple[Reals, Reals]:
+    """Return mean and biased variance of each channel of an NCHW batch, float64 (C,) each."""
     x = getval(x)
     check_axes("batch_statistics", x, 4)
     if not x.size:
-        raise InputError(f"batch_statistics: there are no pixels in shape {x.shape}")
+        raise InputError(f"batch_statistics: shape {x.shape} has no pixels")
 
-    def block(part: slice) -> tuple[Array, Array]:
-        # Per image first: a float32 sum over one image is short enough to keep its digits.
-        total = x[part].sum(axis=(2, 3), dtype=x.dtype)
-        squares = np.einsum("nchw,nchw->nc", x[part], x[part])
+    def block(images: slice) -> tuple[Reals, Reals]:
+        # Sum each image first: a float32 sum over one image is short enough to stay accurate.
+        total = x[images].sum(axis=(2, 3), dtype=x.dtype)
+        squares = np.einsum("nchw,nchw->nc", x[images], x[images])
         return total.sum(axis=0, dtype=np.float64), squares.sum(axis=0, dtype=np.float64)
 
     parts = map_blocks(block, len(x), _block(x))
@@ -54,7 +52,7 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     return mean, np.maximum(variance, 0)
 
 
-def _check_norm(what: str, x: Any, eps: float, variance: Array, *of_channels: Any) -> None:
+def _check_norm(what: str, x: Any, eps: float, variance: Reals, *of_channels: Any) -> None:
     check_axes(what, x, 4)
     for values in (variance, *of_channels):
         check_shape(what, "a parameter", values, x.shape[1:2])
@@ -63,19 +61,18 @@ def _check_norm(what: str, x: Any, eps: float, variance: Array, *of_channels: An
         raise InputError(f"{what}: a variance is negative, or NaN")
 
 
-def _normalised(x: Array, mean: Array, inverse: Array) -> Array:
+def _normalised(x: Reals, mean: Reals, inverse: Reals) -> Reals:
     return np.asarray((x - _column(mean)) * _column(inverse))
 
 
 @primitive
 def batch_norm_train(
-    x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array, eps: float = EPS
-) -> Array:
-    """Normalise with the batch's own statistics, as `batch_statistics` gave them.
+    x: Reals, gamma: Reals, beta: Reals, *, mean: Reals, variance: Reals, eps: float = EPS
+) -> Reals:
+    """Normalize x (N, C, H, W) with its own `mean` and `variance`, those of `batch_statistics`.
 
-    x (N, C, H, W), gamma, beta (C,). The derivative rule takes into account that mean and variance
-    are functions of x, although they are passed in (so that they are computed once and can be
-    recorded).
+    `gamma` and `beta` are (C,). The derivative rule treats mean and variance as functions of x,
+    although the caller passes them; so they are computed once, and can be recorded.
     """
     _check_norm("batch_norm_train", x, eps, variance, gamma, beta, mean)
     inverse = gamma / np.sqrt(variance + eps)
@@ -83,26 +80,26 @@ def batch_norm_train(
     offset = (beta - mean * inverse).astype(x.dtype)
     out = np.empty_like(x)
 
-    def block(part: slice) -> None:
-        np.multiply(x[part], _column(slope), out=out[part])
-        out[part] += _column(offset)
+    def block(images: slice) -> None:
+        np.multiply(x[images], _column(slope), out=out[images])
+        out[images] += _column(offset)
 
     map_blocks(block, len(x), _block(x))
     return out
 
 
 def _batch_norm_train_vjp(
-    argnums: tuple[int, ...], ans: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
+    argnums: tuple[int, ...], _ans: Reals, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     x, gamma, _ = args
     mean = kwargs["mean"].astype(x.dtype)
     inverse = (1 / np.sqrt(kwargs["variance"] + kwargs.get("eps", EPS))).astype(x.dtype)
     count = x.dtype.type(len(x) * x.shape[2] * x.shape[3])
 
-    def vjp(g: Array) -> tuple[Array, ...]:
-        def sums(part: slice) -> tuple[Array, Array]:
-            normalised = _normalised(x[part], mean, inverse)
-            return g[part].sum(axis=(0, 2, 3)), np.einsum("nchw,nchw->c", g[part], normalised)
+    def vjp(g: Reals) -> tuple[Reals, ...]:
+        def sums(images: slice) -> tuple[Reals, Reals]:
+            normalised = _normalised(x[images], mean, inverse)
+            return g[images].sum(axis=(0, 2, 3)), np.einsum("nchw,nchw->c", g[images], normalised)
 
         parts = map_blocks(sums, len(x), _block(x))
         dbeta = np.sum([p[0] for p in parts], axis=0)
@@ -110,13 +107,13 @@ def _batch_norm_train_vjp(
         dx = np.empty_like(x)
         scale = gamma.astype(x.dtype) * inverse
 
-        def block(part: slice) -> None:
+        def block(images: slice) -> None:
             # dx = gamma/sigma * (g - mean(g) - x_hat * mean(g * x_hat))
-            rest = _normalised(x[part], mean, inverse)
+            rest = _normalised(x[images], mean, inverse)
             rest *= _column(dgamma / count)
             rest += _column(dbeta / count)
-            np.subtract(g[part], rest, out=dx[part])
-            dx[part] *= _column(scale)
+            np.subtract(g[images], rest, out=dx[images])
+            dx[images] *= _column(scale)
 
         map_blocks(block, len(x), _block(x))
         results = {0: dx, 1: dgamma.astype(gamma.dtype), 2: dbeta.astype(gamma.dtype)}
@@ -130,10 +127,11 @@ defvjp_argnums(batch_norm_train, _batch_norm_train_vjp)
 
 @floats
 def batch_norm(
-    x: Array, gamma: Array, beta: Array, *, mean: Array, variance: Array, eps: float = EPS
-) -> Array:
-    """Normalise with given statistics (inference): an affine map per channel, traced by autograd as
-    it stands.
+    x: Reals, gamma: Reals, beta: Reals, *, mean: Reals, variance: Reals, eps: float = EPS
+) -> Reals:
+    """Normalize x (N, C, H, W) with given statistics (C,), as at inference.
+
+    The affine map per channel has no derivative rule of its own; autograd traces it.
     """
     _check_norm("batch_norm", x, eps, variance, gamma, beta, mean)
     inverse = gamma / np.sqrt(variance + eps)

@@ -1,17 +1,23 @@
-"""What a graph must be so that it can be quantized, saved and lowered, whatever its weights are.
+"""Check that a graph, whatever its weights, can be quantized, saved and lowered.
 
-`ptq` looks before it starts, and a quantized network where it is saved, loaded and lowered.
+`ptq` checks before it starts; a quantized model is checked when it is saved, loaded and lowered.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aquant_ref.errors import InputError
-from aquant_ref.nn.graph import Graph
+
+if TYPE_CHECKING:
+    from aquant_ref.nn.graph import Graph
 
 
 def check_structure(graph: Graph) -> None:
-    """Raise InputError, which names the node, unless this is a network of one output, the logits of
-    a linear layer, whose batch norm is folded and whose layers all have a bias.
+    """Raise InputError, which names the node, unless the graph has the required structure.
+
+    Its one output is the logits of a linear layer, its batch norm is folded, and all its layers
+    have a bias.
     """
     last = graph.node(graph.output)
     for node in graph.nodes:

@@ -1,16 +1,16 @@
-"""A convolution that rounds its input anew in every window: borders per im2col row, and fused ones.
+"""Convolve an input that is rounded anew in every window, by borders per im2col row or fused ones.
 
 An activation appears in up to kh*kw windows of a convolution, each time in another row of the
-im2col matrix. Here each row r = (channel, kh, kw) has a border of its own, and a *fused* border
-adds what the window tells about itself: F, the mean over the kh*kw positions j of the same channel
-of a second polynomial (SPEC.md, AQ-WINDOW),
+im2col matrix. Here each row r = (channel, kh, kw) has its own border. A *fused* border also depends
+on the window: it adds F, the mean of a second polynomial over the kh*kw positions j of the same
+channel (SPEC.md, AQ-WINDOW),
 
     P = b0_r + b1_r*tau_r + b2_r*tau_r^2 + F,
     F = mean over j of g0_j + g1_j*tau_j + g2_j*tau_j^2
 
 Rounding, squash and straight-through rules are those of `nn.straight_through`; dF is the sum of dP
-over the rows of the window's channel. Columns are made in blocks that stay in cache, and made again
-for the backward pass.
+over the rows of the window's channel. Columns are computed in blocks that stay in cache, and again
+in the backward pass.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 from autograd.extend import defvjp_argnums
-from numpy.typing import NDArray
 
 from aquant_ref.integer.geometry import check_groups
 from aquant_ref.nn.autodiff import check_axes, check_shape, primitive
@@ -39,13 +38,12 @@ from aquant_ref.nn.straight_through import (
 )
 from aquant_ref.nn.windows import Padding, Pair, Windows, images_per_block
 from aquant_ref.threads import map_blocks
-
-Array = NDArray[Any]
+from aquant_ref.typing import Reals
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """The geometry of one call and how its columns are grouped."""
+    """Hold the geometry of one call and the grouping of its columns."""
 
     geometry: Windows
     groups: int
@@ -54,23 +52,23 @@ class _Layer:
     feedback: Feedback | None
 
     def block(self, itemsize: int) -> int:
-        """Images at a time, for about six temporaries of the size of the columns."""
+        """Return the images per block, for about six temporaries as large as the columns."""
         return images_per_block(3 * self.geometry.rows * self.geometry.positions * itemsize)
 
-    def grouped(self, columns: Array) -> Array:
-        """(n, R, OH, OW) -> (n, groups, R/groups, OH*OW)."""
+    def grouped(self, columns: Reals) -> Reals:
+        """Reshape (n, R, OH, OW) to (n, groups, R/groups, OH*OW)."""
         return columns.reshape(len(columns), self.groups, -1, self.geometry.positions)
 
-    def matrix(self, weight: Array) -> Array:
-        """(O, ...) -> (groups, O/groups, R/groups)."""
+    def matrix(self, weight: Reals) -> Reals:
+        """Reshape (O, ...) to (groups, O/groups, R/groups)."""
         return weight.reshape(self.groups, self.outputs // self.groups, -1)
 
-    def by_channel(self, rows: Array) -> Array:
-        """(n, R, OH, OW) -> (n, C, kh*kw, OH, OW)."""
+    def by_channel(self, rows: Reals) -> Reals:
+        """Reshape (n, R, OH, OW) to (n, C, kh*kw, OH, OW)."""
         return rows.reshape(len(rows), self.geometry.channels, -1, *rows.shape[2:])
 
-    def rounded(self, x: Array, scale: Any, coefficients: Array, fusion: Array | None) -> Rounded:
-        """The columns of x, rounded."""
+    def rounded(self, x: Reals, scale: Any, coefficients: Reals, fusion: Reals | None) -> Rounded:
+        """Round the columns of x."""
         t = self.geometry.columns(x).reshape(
             len(x), -1, self.geometry.out_height, self.geometry.out_width
         )
@@ -87,7 +85,7 @@ class _Layer:
         return Rounded(q.reshape(t.shape), t, tau, border)
 
 
-def _layer(x: Array, weight: Array, attributes: dict[str, Any]) -> _Layer:
+def _layer(x: Reals, weight: Reals, attributes: dict[str, Any]) -> _Layer:
     groups = attributes.get("groups", 1)
     check_groups(x.shape[1], weight.shape, groups)
     return _Layer(
@@ -100,13 +98,13 @@ def _layer(x: Array, weight: Array, attributes: dict[str, Any]) -> _Layer:
 
 
 @primitive
-def bordered_conv2d(
-    x: Array,
-    weight: Array,
-    bias: Array,
+def bordered_conv2d(  # noqa: PLR0913 (a convolution's arguments, and those of its border)
+    x: Reals,
+    weight: Reals,
+    bias: Reals,
     scale: Any,
-    coefficients: Array,
-    fusion: Array | None = None,
+    coefficients: Reals,
+    fusion: Reals | None = None,
     *,
     codes: CodeRange,
     stride: Pair = 1,
@@ -114,12 +112,12 @@ def bordered_conv2d(
     dilation: Pair = 1,
     groups: int = 1,
     feedback: Feedback | None = None,
-) -> Array:
-    """Convolution of x (N, C, H, W), in floating point, after rounding it in each window.
+) -> Reals:
+    """Round x (N, C, H, W) in each window, then convolve; return (N, O, OH, OW).
 
-    Spec: AQ-WINDOW-2, AQ-WINDOW-3. weight (O, C/groups, kh, kw), bias (O,), `coefficients` and
-    `fusion` (C*kh*kw, 3) -> (N, O, OH, OW). A padded pixel is 0 and stays 0. `feedback` adds the
-    error of the window so far to the border (AQ-FEEDBACK-1).
+    Spec: AQ-WINDOW-2, AQ-WINDOW-3. `weight` is (O, C/groups, kh, kw), `bias` (O,), `coefficients`
+    and `fusion` (C*kh*kw, 3). A padded pixel is 0 and stays 0. `feedback` adds the error of the
+    window so far to the border (AQ-FEEDBACK-1).
     """
     check_axes("bordered_conv2d", x, 4)
     attributes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -131,19 +129,19 @@ def bordered_conv2d(
     geometry = layer.geometry
     out = np.empty((len(x), *matrix.shape[:2], geometry.positions), np.result_type(x, weight))
 
-    def block(part: slice) -> None:
-        q = layer.rounded(x[part], scale, coefficients, fusion).q
+    def block(images: slice) -> None:
+        q = layer.rounded(x[images], scale, coefficients, fusion).q
         np.clip(q, codes.low, codes.high, out=q)
         q *= x.dtype.type(scale)
-        np.matmul(matrix, layer.grouped(q), out=out[part])
-        out[part] += bias.reshape(groups, -1, 1)
+        np.matmul(matrix, layer.grouped(q), out=out[images])
+        out[images] += bias.reshape(groups, -1, 1)
 
     map_blocks(block, len(x), layer.block(x.itemsize))
     return out.reshape(len(x), -1, geometry.out_height, geometry.out_width)
 
 
 def _bordered_conv2d_vjp(
-    argnums: tuple[int, ...], ans: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
+    argnums: tuple[int, ...], _ans: Reals, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Spec: AQ-STE-4."""
     x, weight, _, scale, coefficients = args[:5]
@@ -152,16 +150,16 @@ def _bordered_conv2d_vjp(
     matrix, geometry, codes = layer.matrix(weight), layer.geometry, layer.codes
     real = x.dtype.type(scale)
 
-    def vjp(g: Array) -> tuple[Any, ...]:
+    def vjp(g: Reals) -> tuple[Any, ...]:
         g = g.reshape(len(x), layer.groups, -1, geometry.positions)
         dx = np.empty_like(x)
 
-        def block(part: slice) -> tuple[Any, ...]:
-            rounded = layer.rounded(x[part], scale, coefficients, fusion)
+        def block(images: slice) -> tuple[Any, ...]:
+            rounded = layer.rounded(x[images], scale, coefficients, fusion)
             assert rounded.tau is not None
-            upstream = np.matmul(matrix.transpose(0, 2, 1), g[part]).reshape(rounded.t.shape)
+            upstream = np.matmul(matrix.transpose(0, 2, 1), g[images]).reshape(rounded.t.shape)
             passed, dscale = pull_back(rounded, upstream, codes)
-            dx[part] = geometry.images(
+            dx[images] = geometry.images(
                 passed.reshape(
                     -1, geometry.channels, *geometry.kernel, geometry.out_height, geometry.out_width
                 )
@@ -169,7 +167,7 @@ def _bordered_conv2d_vjp(
             dweight = None
             if 1 in argnums:
                 q = layer.grouped(rounded.q) * real
-                dweight = np.matmul(g[part], q.transpose(0, 1, 3, 2)).sum(axis=0)
+                dweight = np.matmul(g[images], q.transpose(0, 1, 3, 2)).sum(axis=0)
             dp = pull_back_border(rounded, passed, codes)
             dfusion = None
             if fusion is not None:
@@ -179,10 +177,10 @@ def _bordered_conv2d_vjp(
                 dfusion = powers(shared, rounded.tau)
             return dscale, powers(dp, rounded.tau), dfusion, dweight
 
-        parts = map_blocks(block, len(x), layer.block(x.itemsize))
+        derivatives = map_blocks(block, len(x), layer.block(x.itemsize))
 
-        def total(number: int) -> Array:
-            return np.sum([part[number] for part in parts], axis=0)
+        def total(number: int) -> Reals:
+            return np.sum([of_block[number] for of_block in derivatives], axis=0)
 
         results: dict[int, Any] = {0: dx}
         if 1 in argnums:

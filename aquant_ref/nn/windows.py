@@ -1,4 +1,4 @@
-"""Sliding windows over NCHW images: geometry, im2col and its transpose."""
+"""Slide windows over NCHW images: geometry, im2col and its transpose."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.integer import geometry
+from aquant_ref.typing import Array, Integers
 
-Array = NDArray[Any]
 Pair = int | tuple[int, int]
 Padding = int | tuple[Pair, Pair]
 
-# A block of images whose im2col matrix has about this many bytes stays in the second-level cache.
+# An im2col matrix of about this many bytes stays in the second-level cache.
 BLOCK_BYTES = 4 << 20
 
 
 def pair(value: Pair) -> tuple[int, int]:
-    """A kernel given once for both axes, or as (vertical, horizontal); raises InputError."""
+    """Return a kernel as (vertical, horizontal); raise InputError if it is not one."""
     return geometry.pair("kernel", value)
 
 
 def geometry_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the attributes that say where windows are, but for the kernel."""
+    """Select the attributes that place windows: stride, padding and dilation."""
     return {key: attributes[key] for key in ("stride", "padding", "dilation") if key in attributes}
 
 
 def images_per_block(bytes_per_image: int) -> int:
-    """How many images to work on at once so that their temporaries stay in cache."""
+    """Return how many images a block has, so that its temporaries stay in cache: 1 to 8."""
     return max(1, min(8, BLOCK_BYTES // max(1, bytes_per_image)))
 
 
 class Windows:
-    """The geometry of sliding windows over NCHW images: im2col and its transpose, col2im.
+    """Hold the geometry of sliding windows over NCHW images, for im2col and its transpose, col2im.
 
     Spec: AQ-IDEAL-4. `padding` is ((top, bottom), (left, right)), or one number for an axis or for
-    all sides. Raises InputError, which names the attribute, where it makes no window or none fits.
+    all sides. Raise InputError, which names the attribute, for an invalid one, and if no window
+    fits.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class Windows:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], kernel: Pair, attributes: Mapping[str, Any]) -> Windows:
-        """The windows of a convolution that `attributes`, among others, describe."""
+        """Return the windows of a convolution with `attributes`; ignore its other attributes."""
         return cls(shape, kernel, **geometry_of(attributes))
 
     def block(self, itemsize: int) -> int:
-        """Images per block for tensors of `itemsize` bytes an element."""
+        """Return the images per block for columns of `itemsize` bytes per element."""
         return images_per_block(self.rows * self.positions * itemsize)
 
     def pad(self, x: Array, value: float = 0) -> Array:
-        """The images with their border of `value`."""
+        """Return the images x (n, C, H, W) padded with `value`."""
         if not any(map(any, self.padding)):
             return x
         padded = np.full(self._padded_shape(len(x)), value, x.dtype)
@@ -82,8 +82,9 @@ class Windows:
         return images, self.channels, self.height + vertical, self.width + horizontal
 
     def slices(self) -> list[tuple[int, int, slice, slice]]:
-        """For each kernel position (i, j), the padded pixels that it meets over all window
-        positions.
+        """Return (i, j, rows, columns) for each kernel position (i, j).
+
+        rows and columns select the padded pixels under (i, j) at all window positions.
         """
         (sh, sw), (dh, dw) = self.stride, self.dilation
         height, width = sh * self.out_height, sw * self.out_width
@@ -94,7 +95,10 @@ class Windows:
         ]
 
     def columns(self, x: Array, pad_value: float = 0) -> Array:
-        """im2col: (n, C, H, W) -> (n, C, kh, kw, OH, OW); padded pixels hold `pad_value`."""
+        """Turn images (n, C, H, W) into columns (n, C, kh, kw, OH, OW), im2col.
+
+        Padded pixels are `pad_value`.
+        """
         padded = self.pad(x, pad_value)
         shape = (len(x), self.channels, *self.kernel, self.out_height, self.out_width)
         columns = np.empty(shape, x.dtype)
@@ -103,20 +107,20 @@ class Windows:
         return columns
 
     def images(self, columns: Array) -> Array:
-        """col2im, the transpose of `columns`: every copy of a pixel is added back to it."""
+        """Add every copy of a pixel back to it, col2im: the transpose of `columns`."""
         padded = np.zeros(self._padded_shape(len(columns)), columns.dtype)
         for i, j, vertical, horizontal in self.slices():
             padded[:, :, vertical, horizontal] += columns[:, :, i, j]
         return self.crop(padded)
 
     def crop(self, padded: Array) -> Array:
-        """The images without their border, the transpose of `pad`."""
+        """Return the images without their padding: the transpose of `pad`."""
         (top, _), (left, _) = self.padding
         return padded[:, :, top : top + self.height, left : left + self.width]
 
-    def counts(self) -> Array:
-        """(OH, OW) int64: how many real, not padded, pixels each window meets."""
-        along = []
+    def counts(self) -> Integers:
+        """Count the real pixels, without padding, of each window: (OH, OW) int64."""
+        per_axis = []
         axes = zip(
             (self.height, self.width),
             (self.out_height, self.out_width),
@@ -128,7 +132,7 @@ class Windows:
         )
         for size, windows, kernel, stride, (before, _), dilation in axes:
             starts = stride * np.arange(windows, dtype=np.int64) - before
-            # of its taps those before the end of the image, less those before its start
-            ahead, inside = (np.clip(-((starts - end) // dilation), 0, kernel) for end in (0, size))
-            along.append(inside - ahead)
-        return np.multiply.outer(*along)
+            # The taps before the end of the image, minus the taps before its start.
+            taps_before = [np.clip(-((starts - end) // dilation), 0, kernel) for end in (0, size)]
+            per_axis.append(taps_before[1] - taps_before[0])
+        return np.multiply.outer(*per_axis)

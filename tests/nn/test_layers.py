@@ -161,7 +161,7 @@ def test_max_pool_equals_the_oracle_and_padding_never_wins(
 @pytest.mark.parametrize("places", [{"padding": ((2, 0), (1, 0))}, {"padding": 1, "dilation": 2}])
 def test_a_pool_with_a_window_of_padding_alone_is_refused(pool: Any, places: Any) -> None:
     """The second has gaps: pixel 0 lies between the two that the window meets."""
-    with pytest.raises(ValueError, match="nothing but padding"):
+    with pytest.raises(ValueError, match="only padding"):
         pool(np.ones((1, 1, 1, 1)), 2, **places)
 
 

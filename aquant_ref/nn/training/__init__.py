@@ -1,3 +1,3 @@
-"""Train a float network: the loop, its checkpoints, the optimizer."""
+"""Train float networks: the loop, its checkpoints, the optimizers."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Training a float network: SGD, cosine schedule, crop and flip; resumable after any epoch.
+"""Train a float network by SGD with a cosine schedule, crops and flips; resume after any epoch.
 
-All randomness of an epoch comes from `default_rng([seed, epoch])`, so a run that was interrupted
-and resumed from its checkpoint ends in the same weights as one that was not.
+All randomness of an epoch comes from `default_rng([seed, epoch])`, so an interrupted run that
+resumes from its checkpoint ends in the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from autograd import value_and_grad
-from numpy.typing import NDArray
 
 from aquant_ref.checks import check_images, check_labels, flag, integer, number, settle
 from aquant_ref.errors import InputError
@@ -23,36 +22,36 @@ from aquant_ref.nn.elementwise import softmax_cross_entropy
 from aquant_ref.nn.graph import INPUT, Graph, Statistics
 from aquant_ref.nn.training.optim import SGD, cosine
 from aquant_ref.progress import Progress, quiet
+from aquant_ref.typing import Array, Labels, Pixels, Reals
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
+Arrays = dict[str, Reals]
 
 RUNNING_MOMENTUM = 0.1
 LARGEST_SEED = 2**64 - 1
 RUNNING = (".mean", ".variance")
-INITIAL_EPOCH = 2**32 - 1  # no epoch has this number: the seed of the initial weights
+INITIAL_EPOCH = 2**32 - 1  # the seed of the initial weights; no epoch has this number
 
 
 class Labelled(Protocol):
-    """What training reads of a data set (`aquant_ref.data.Images` is one)."""
+    """Describe what training reads of a data set, such as `aquant_ref.data.Images`."""
 
     @property
-    def labels(self) -> Array:
-        """Class numbers, int64 (N,)."""
+    def labels(self) -> Labels:
+        """Return class numbers, int64 (N,)."""
         ...
 
     def __len__(self) -> int: ...
 
-    def batch(self, indices: Any) -> Array:
-        """The images at `indices`, uint8 (n, C, H, W)."""
+    def batch(self, indices: Any) -> Pixels:
+        """Return the images at `indices`, uint8 (n, C, H, W)."""
         ...
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained; rates are per step, `crop` is in pixels on each side.
+    """Set how a model is trained: rates per step, `crop` in pixels per side.
 
-    Raises InputError, which names the setting, for one that cannot be so.
+    Raise InputError, which names the setting, for an invalid one.
     """
 
     epochs: int
@@ -79,7 +78,7 @@ class Recipe:
 
 
 def initial_parameters(graph: Graph, seed: int) -> Arrays:
-    """He-normal weights (fan in), zero biases, gamma 1; float32."""
+    """Draw He-normal weights (fan in); set biases to 0 and gamma to 1; float32."""
     rng = np.random.default_rng([integer("seed", seed, 0, LARGEST_SEED), INITIAL_EPOCH])
     parameters: Arrays = {}
     for name, shape in graph.parameter_shapes.items():
@@ -92,40 +91,41 @@ def initial_parameters(graph: Graph, seed: int) -> Arrays:
     return parameters
 
 
-def augment(codes: Array, rng: np.random.Generator, *, crop: int, flip: bool) -> Array:
-    """A random crop of the zero-padded images and a mirror image of half of them; uint8 NCHW."""
-    n, channels, height, width = codes.shape
-    padded = np.zeros((n, channels, height + 2 * crop, width + 2 * crop), codes.dtype)
-    padded[:, :, crop : crop + height, crop : crop + width] = codes
+def augment(pixels: Pixels, rng: np.random.Generator, *, crop: int, flip: bool) -> Pixels:
+    """Crop zero-padded images at random and mirror half of them; uint8 (N, C, H, W)."""
+    n, channels, height, width = pixels.shape
+    padded = np.zeros((n, channels, height + 2 * crop, width + 2 * crop), pixels.dtype)
+    padded[:, :, crop : crop + height, crop : crop + width] = pixels
     offsets = rng.integers(0, 2 * crop + 1, (n, 2))
     mirrored = np.asarray(rng.integers(0, 2, n) if flip else np.zeros(n, np.int64))
-    out = np.empty_like(codes)
+    out = np.empty_like(pixels)
     for image, (top, left), mirror, target in zip(padded, offsets, mirrored, out, strict=True):
         window = image[:, top : top + height, left : left + width]
         target[...] = window[:, :, ::-1] if mirror else window
     return out
 
 
-def float_logits(graph: Graph, parameters: Arrays, codes: Array) -> Array:
-    """The logits (N, classes) of the float network for uint8 images (N, C, H, W)."""
-    return graph.run(parameters, graph.to_float(codes))
+def float_logits(graph: Graph, parameters: Arrays, images: Pixels) -> Reals:
+    """Return the logits (N, classes) of the float network for uint8 images (N, C, H, W)."""
+    return graph.run(parameters, graph.to_float(images))
 
 
 def top1(
-    run: Callable[[Array], Array],
+    run: Callable[[Pixels], Array],
     images: Labelled,
     *,
     batch: int = 128,
     progress: Progress = quiet,
 ) -> float:
-    """Fraction of `images` where the largest of `run(uint8 images)`, the logits, is the label's.
+    """Return the fraction of images whose largest logit is that of their label.
 
-    Raises InputError if there are no images, labels that are no classes of theirs, or NaN.
+    `run` computes logits (n, classes) of uint8 images (n, C, H, W). Raise InputError without
+    images, for labels that are not classes, and for logits that are NaN.
     """
     integer("batch", batch, 1)
     if len(images) == 0:
-        raise InputError("accuracy: there are no images to measure on")
-    right = 0
+        raise InputError("accuracy: needs at least one image")
+    correct = 0
     for start in progress(range(0, len(images), batch), "top-1"):
         indices = np.arange(start, min(start + batch, len(images)))
         logits = run(images.batch(indices))
@@ -133,17 +133,17 @@ def top1(
             raise InputError(
                 f"accuracy: needs logits ({len(indices)}, classes), got shape {logits.shape}"
             )
-        if bool(np.isnan(logits).any()):  # whose argmax is the class 0
+        if bool(np.isnan(logits).any()):  # argmax would return class 0
             raise InputError("accuracy: the logits hold NaN")
         if start == 0:
             check_labels(images.labels, len(images), logits.shape[1])
-        right += int(np.sum(logits.argmax(axis=1) == images.labels[indices]))
-    return right / len(images)
+        correct += int(np.sum(logits.argmax(axis=1) == images.labels[indices]))
+    return correct / len(images)
 
 
 @dataclass
 class State:
-    """All that a training run is after `epoch` epochs."""
+    """Hold the complete state of a training run after `epoch` epochs."""
 
     parameters: Arrays
     optimizer: SGD
@@ -151,7 +151,7 @@ class State:
     history: list[dict[str, float]]
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what becomes of it is looked at in each epoch
+@np.errstate(over="ignore", invalid="ignore")  # each epoch checks loss and parameters
 def train(
     graph: Graph,
     images: Labelled,
@@ -164,21 +164,21 @@ def train(
     progress: Progress = quiet,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> State:
-    """Train `graph` from its initial weights, or from `checkpoint` if that file is there.
+    """Train `graph` from its initial weights, or from `checkpoint` if that file exists.
 
-    `progress(steps, label)` may wrap the steps of an epoch in a progress bar; `report` gets a
-    dictionary after each epoch: epoch, loss and, with `test` images, top1. `origin` says by content
-    what the images are. Raises InputError for fewer images than a batch, images or labels that do
-    not fit the network, or a checkpoint that is damaged or of another recipe, seed, graph or
-    origin.
+    `progress(steps, label)` may wrap the steps of an epoch in a progress bar. `report` gets a
+    dictionary after each epoch: epoch, loss and, with `test` images, top1. `origin` identifies the
+    images by their content. Raise InputError for fewer images than one batch, for images or labels
+    that do not fit the network, and for a checkpoint that is damaged or belongs to another recipe,
+    seed, graph or origin.
     """
     integer("seed", seed, 0, LARGEST_SEED)
     if len(images) < recipe.batch:
         raise InputError(f"training: {len(images)} images are fewer than a batch of {recipe.batch}")
-    for each in (images, test):
-        if each is not None:
-            _check(each, graph)
-    integer("crop", recipe.crop, 0, min(graph.shapes[INPUT][1:]))  # pixels that an image has
+    for data_set in (images, test):
+        if data_set is not None:
+            _check(data_set, graph)
+    integer("crop", recipe.crop, 0, min(graph.shapes[INPUT][1:]))  # at most the size of an image
     state = State(initial_parameters(graph, seed), _optimizer(recipe), 0, [])
     identity = {
         "recipe": asdict(recipe),
@@ -194,7 +194,7 @@ def train(
         state.epoch += 1
         entry = {"epoch": float(state.epoch), "loss": loss}
         if test is not None:
-            entry["top1"] = top1(lambda codes: float_logits(graph, state.parameters, codes), test)
+            entry["top1"] = top1(lambda batch: float_logits(graph, state.parameters, batch), test)
         state.history.append(entry)
         if checkpoint is not None:
             _save(checkpoint, state, identity)
@@ -227,11 +227,11 @@ def _train_epoch(
     total = 0.0
     for step in progress(range(steps), f"epoch {state.epoch + 1}"):
         chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
-        codes = augment(images.batch(chosen), rng, crop=recipe.crop, flip=recipe.flip)
+        pixels = augment(images.batch(chosen), rng, crop=recipe.crop, flip=recipe.flip)
         learned = {k: v for k, v in state.parameters.items() if not k.endswith(RUNNING)}
         statistics: Statistics = {}
         loss, gradients = value_and_grad(_loss)(
-            learned, graph, graph.to_float(codes), images.labels[chosen], statistics
+            learned, graph, graph.to_float(pixels), images.labels[chosen], statistics
         )
         if not math.isfinite(loss):
             raise InputError(
@@ -252,7 +252,7 @@ def _train_epoch(
 
 
 def _loss(
-    learned: Arrays, graph: Graph, images: Array, labels: Array, statistics: Statistics
+    learned: Arrays, graph: Graph, images: Reals, labels: Labels, statistics: Statistics
 ) -> Any:
     running = {name: None for name in graph.parameter_shapes if name.endswith(RUNNING)}
     logits = graph.run({**learned, **running}, images, statistics=statistics)  # type: ignore[dict-item]
@@ -278,20 +278,22 @@ def _load(path: Path, graph: Graph, recipe: Recipe, identity: dict[str, Any]) ->
     meta, arrays = native.load(path, "checkpoint")
     for key, value in identity.items():
         if meta.get(key) != value:
-            raise InputError(f"{path}: was made with another {key}; delete it to start again")
-    parts: dict[str, Arrays] = {"parameters": {}, "velocity": {}}
+            raise InputError(f"{path}: belongs to another {key}; delete it to start again")
+    stored: dict[str, Arrays] = {"parameters": {}, "velocity": {}}
     optimizer = _optimizer(recipe)
     try:
         for name, array in arrays.items():
-            part, _, own = name.partition("/")
-            parts[part][own] = array
-        graph.check_parameters(parts["parameters"])
-        running = {n: a for n, a in parts["parameters"].items() if n.endswith(RUNNING)}
-        graph.check_parameters({**parts["velocity"], **running})  # one of each that is learned
+            kind, _, parameter = name.partition("/")
+            stored[kind][parameter] = array
+        graph.check_parameters(stored["parameters"])
+        running = {n: a for n, a in stored["parameters"].items() if n.endswith(RUNNING)}
+        graph.check_parameters(
+            {**stored["velocity"], **running}
+        )  # all learned ones have a velocity
         epoch, history = meta["epoch"], [dict(entry) for entry in meta["history"]]
         if type(epoch) is not int or not 0 < epoch == len(history) <= recipe.epochs:
             raise ValueError(f"{len(history)} entries for epoch {epoch}")
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is not a checkpoint of this training ({error})") from error
-    optimizer.velocity = parts["velocity"]
-    return State(parts["parameters"], optimizer, epoch, history)
+    optimizer.velocity = stored["velocity"]
+    return State(stored["parameters"], optimizer, epoch, history)
