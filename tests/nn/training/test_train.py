@@ -113,7 +113,7 @@ def test_a_loss_that_diverges_is_refused() -> None:
 
 
 def test_accuracy_of_no_images_is_refused() -> None:
-    with pytest.raises(InputError, match="no images"):
+    with pytest.raises(InputError, match="at least one image"):
         top1(lambda codes: codes[:, 0, 0], images(0))
 
 
