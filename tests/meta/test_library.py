@@ -54,6 +54,7 @@ def hostile(library: Compiled, monkeypatch: pytest.MonkeyPatch) -> Compiled:
 
 
 def test_the_kernel_in_c_passes_every_scalar_operation_and_variation(library: Compiled) -> None:
+    """Spec: AQ-CONF-6."""
     every = Capabilities(requantization=tuple(VARIATIONS))
     adapter = LibraryAdapter(library("kernel_library.c"), capabilities=every)
     scalar = [name for name, operation in OPERATIONS.items() if operation.scalar]
@@ -114,6 +115,7 @@ def test_a_million_cases_take_less_than_a_second(library: Compiled) -> None:
 def test_what_one_case_does_is_about_that_case_and_the_rest_goes_on(
     hostile: Compiled, way: str, what: str, kind: str, words: str
 ) -> None:
+    """Spec: AQ-CONF-6."""
     adapter, answers = asked(hostile(way), 1, 200, 77, -300, 5, timeout=0.3)
     assert {k: each[0] for k, each in answers.other.items()} == {2: what}
     assert words in answers.other[2][1]
