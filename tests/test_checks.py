@@ -26,9 +26,9 @@ from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameter
 from aquant_ref.ptq import Config, nearest, observe, quantize
 from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.closed_form import closed_form
-from aquant_ref.ptq.methods import learn, learned
 from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.pass_config import ReconstructionPass
+from aquant_ref.ptq.pipeline import learn, learned
 from aquant_ref.ptq.reconstruction import network_error, run_pass
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate.a_rounding import ARounding

@@ -9,8 +9,9 @@ from typing import Any
 
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.methods import Config, learn, observe
+from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedNetwork
+from aquant_ref.ptq.pipeline import learn, observe
 
 
 def learned(
@@ -18,7 +19,7 @@ def learned(
 ) -> list[LearnedNetwork]:
     """The network of `inputs` quantized as each of `configs` says, not yet snapped.
 
-    Equal to `ptq.methods.learn` from the start for each. A first pass that is that of `qdrop` is
+    Equal to `ptq.pipeline.learn` from the start for each. A first pass that is that of `qdrop` is
     run once for all configurations that agree in everything else.
     """
     images = inputs.graph.to_float(inputs.calibration)

@@ -38,7 +38,8 @@ from aquant_ref.nn.training.train import top1
 from aquant_ref.nn.training.train import train as train_graph
 from aquant_ref.outputs import FILES, checkpoint_of
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.ptq.methods import Config, learned, nearest
+from aquant_ref.ptq.methods import Config
+from aquant_ref.ptq.pipeline import learned, nearest
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate.simulation import Simulation

@@ -24,7 +24,8 @@ from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import write_json_atomic
 from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.ptq import checkpoint
-from aquant_ref.ptq.methods import A_ROUNDING, Config, learn, observe
+from aquant_ref.ptq.methods import A_ROUNDING, Config
+from aquant_ref.ptq.pipeline import learn, observe
 from aquant_ref.ptq.reconstruction import network_error
 from aquant_ref.ptq.snap import snap
 from aquant_ref.threads import set_threads

@@ -15,7 +15,8 @@ from aquant_ref.formats.lock import locked
 from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.progress import Progress, Say
-from aquant_ref.ptq.methods import Config, quantize
+from aquant_ref.ptq.methods import Config
+from aquant_ref.ptq.pipeline import quantize
 
 SECONDS = "seconds"  # in the source of a model: how long it took
 

@@ -41,7 +41,7 @@ def save(path: Path, network: LearnedNetwork, meta: dict[str, Any]) -> None:
 
 
 def load(path: Path, network: LearnedNetwork) -> dict[str, Any]:
-    """Read what `save` wrote into `network`, as `methods.observe` makes it; returns the meta.
+    """Read what `save` wrote into `network`, as `pipeline.observe` makes it; returns the meta.
 
     Raises InputError, which names the file, if it is damaged or of another network, which then
     stays as it was.

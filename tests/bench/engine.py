@@ -19,7 +19,8 @@ from aquant_ref.lowering import lower
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.conv import conv2d
 from aquant_ref.progress import Progress
-from aquant_ref.ptq.methods import Config, nearest, quantize
+from aquant_ref.ptq.methods import Config
+from aquant_ref.ptq.pipeline import nearest, quantize
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.threads import set_threads
 from tests.bench.peers.int8 import Int8Network

@@ -28,7 +28,8 @@ from aquant_ref.lowering import lower
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.progress import Progress
-from aquant_ref.ptq.methods import Config, quantize
+from aquant_ref.ptq.methods import Config
+from aquant_ref.ptq.pipeline import quantize
 from aquant_ref.threads import set_threads
 from tests.bench.pictures import growth_picture, power
 from tests.bench.processes import python

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.learner import Learner
-from aquant_ref.ptq.methods import Config, observe
+from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.pass_config import ReconstructionPass
+from aquant_ref.ptq.pipeline import observe
 from aquant_ref.ptq.placement import units
 from aquant_ref.ptq.reconstruction import Cache, learn, run_block
 from aquant_ref.threads import set_threads

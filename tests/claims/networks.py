@@ -10,8 +10,9 @@ import numpy as np
 from aquant_ref.data import Images
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.ptq.methods import Config, observe
+from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
+from aquant_ref.ptq.pipeline import observe
 
 SHAPE = (1, 2, 3)
 CONFIG = Config("rtn", 2, 2, 5, batch=4)

@@ -15,7 +15,8 @@ from aquant_ref.claims.claims import bias_of_the_errors, look_of_the_border
 from aquant_ref.claims.learned import learned
 from aquant_ref.cli import main
 from aquant_ref.errors import InputError
-from aquant_ref.ptq.methods import Config, learn, observe
+from aquant_ref.ptq.methods import Config
+from aquant_ref.ptq.pipeline import learn, observe
 from tests.claims import networks
 
 inputs = networks.inputs

@@ -15,8 +15,8 @@ from aquant_ref.nn.feedback import Feedback, fed_back_by_rows
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.nn.straight_through import CodeRange
 from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
-from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
+from aquant_ref.ptq.pipeline import observe
 from aquant_ref.quant.border import bordered_codes
 from tests.claims import networks
 

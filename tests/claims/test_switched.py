@@ -6,8 +6,8 @@ import pytest
 from aquant_ref.claims.layer_errors import ALL
 from aquant_ref.claims.switched import Switched
 from aquant_ref.nn.graph import INPUT, Builder
-from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedWindow
+from aquant_ref.ptq.pipeline import observe
 from tests.claims import networks
 
 

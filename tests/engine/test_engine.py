@@ -23,7 +23,8 @@ from aquant_ref.lowering import Lowering, lower
 from aquant_ref.lowering.thresholds import CEILINGS, UNREACHED
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder
-from aquant_ref.ptq.methods import Config, quantize
+from aquant_ref.ptq.methods import Config
+from aquant_ref.ptq.pipeline import quantize
 from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads
 from tests.engine import networks

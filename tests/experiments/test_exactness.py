@@ -11,7 +11,8 @@ from aquant_ref.experiments.exactness import NEEDED, markdown, table
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats import measured
 from aquant_ref.lowering import lower
-from aquant_ref.ptq.methods import Config, quantize
+from aquant_ref.ptq.methods import Config
+from aquant_ref.ptq.pipeline import quantize
 
 CLONE = Path(__file__).resolve().parents[2]
 FILES = sorted((CLONE / "reference_models" / "results" / "exact").glob("*.json"))

@@ -13,7 +13,7 @@ from aquant_ref.data import cifar10
 from aquant_ref.experiments import grid, results, worker
 from aquant_ref.experiments.origin import Origin
 from aquant_ref.ptq import Config
-from aquant_ref.ptq.methods import learn, observe
+from aquant_ref.ptq.pipeline import learn, observe
 from aquant_ref.ptq.reconstruction import network_error
 
 METHODS = "rtn,qdrop,aquant,aquant@row/window"

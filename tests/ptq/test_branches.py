@@ -13,8 +13,8 @@ from aquant_ref.errors import InputError
 from aquant_ref.lowering import lower
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.ptq import Config, quantize
-from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedTensor
+from aquant_ref.ptq.pipeline import observe
 from aquant_ref.ptq.placement import boundary_tensors, quantized_tensors, tensor_bits
 from aquant_ref.ptq.snap import snap
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation

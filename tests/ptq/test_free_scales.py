@@ -14,8 +14,8 @@ from aquant_ref.model.quantizers import QuantizedLayer
 from aquant_ref.ptq import METHODS, observe
 from aquant_ref.ptq.adaround import AdaRound
 from aquant_ref.ptq.free_scales import coarsened
-from aquant_ref.ptq.methods import learned
 from aquant_ref.ptq.observers import WeightScale, search_weight_scale
+from aquant_ref.ptq.pipeline import learned
 from aquant_ref.ptq.snap import largest_change, snap
 from tests.ptq import small
 

@@ -20,9 +20,9 @@ from aquant_ref.model.quantizers import FeedbackBorder
 from aquant_ref.ptq import METHODS, BorderSpec, Config, observe, quantize
 from aquant_ref.ptq.border_spec import CHOICES
 from aquant_ref.ptq.closed_form import _fit, closed_form
-from aquant_ref.ptq.methods import feed_back, learn
 from aquant_ref.ptq.network import Quantizers
 from aquant_ref.ptq.pass_config import ReconstructionPass
+from aquant_ref.ptq.pipeline import feed_back, learn
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WindowBorder, nearest_window
 from aquant_ref.simulate import Simulation

@@ -17,7 +17,7 @@ from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.ptq import Config
-from aquant_ref.ptq.methods import quantize
+from aquant_ref.ptq.pipeline import quantize
 from tests.engine.graphs import random_graph
 from tests.fuzz.mutate import values
 from tests.fuzz.target import Target, Wrong

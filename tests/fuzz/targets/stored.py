@@ -29,8 +29,8 @@ from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameters, train
 from aquant_ref.ptq import Config, checkpoint
-from aquant_ref.ptq.methods import observe
 from aquant_ref.ptq.network import LearnedNetwork
+from aquant_ref.ptq.pipeline import observe
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate import Simulation
