@@ -12,11 +12,11 @@ import pytest
 from aquant_ref.cli import main
 from aquant_ref.conformance import Capabilities, verify
 from aquant_ref.conformance.adapters import LibraryAdapter
-from aquant_ref.conformance.adapters.library import MOST
+from aquant_ref.conformance.adapters.library import abi
+from aquant_ref.conformance.adapters.library.adapter import MOST
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import OPERATIONS, VARIATIONS, get
-from aquant_ref.conformance.library import abi
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.report.report import EXIT_PASS, EXIT_PROTOCOL
 from aquant_ref.errors import InputError
@@ -78,7 +78,7 @@ def test_what_is_not_exported_is_unsupported_and_not_passed(hostile: Compiled) -
 
 
 def test_the_header_is_that_of_the_contract() -> None:
-    """Else: `python -c "from aquant_ref.conformance.library.abi import header; ..."` writes it."""
+    """Else: `python -c "from aquant_ref.conformance.adapters.library.abi import header; ..."` writes it."""
     assert (HERE / "kernel.h").read_text() == abi.header()
 
 

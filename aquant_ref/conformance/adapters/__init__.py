@@ -5,7 +5,7 @@ from __future__ import annotations
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities, load
 from aquant_ref.conformance.adapters.command import CommandAdapter
 from aquant_ref.conformance.adapters.engine import EngineAdapter
-from aquant_ref.conformance.adapters.library import LibraryAdapter
+from aquant_ref.conformance.adapters.library.adapter import LibraryAdapter
 from aquant_ref.conformance.adapters.oracle import OracleAdapter
 from aquant_ref.conformance.adapters.pipe import PipeAdapter
 from aquant_ref.conformance.adapters.simulation import SimulationAdapter

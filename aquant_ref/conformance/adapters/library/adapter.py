@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.adapters.library import abi
+from aquant_ref.conformance.adapters.library.process import INT32, Call, Ended, Library, Unanswered
 from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Operation, get
-from aquant_ref.conformance.library import abi
-from aquant_ref.conformance.library.process import INT32, Call, Ended, Library, Unanswered
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.streams import check_timeout
 from aquant_ref.typing import Array, Integers

@@ -16,11 +16,11 @@ from weakref import finalize
 
 import numpy as np
 
+from aquant_ref.conformance.adapters.library import abi
+from aquant_ref.conformance.adapters.library.binary import why_not
+from aquant_ref.conformance.adapters.library.host import HEAD
 from aquant_ref.conformance.adapters.process import Kernel
 from aquant_ref.conformance.contract import OPERATIONS
-from aquant_ref.conformance.library import abi
-from aquant_ref.conformance.library.binary import why_not
-from aquant_ref.conformance.library.host import HEAD
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.text import parse_json
 from aquant_ref.formats.untrusted import read_file
