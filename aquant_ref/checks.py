@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, nearest, unknown
 
 Array = NDArray[Any]
 
@@ -82,8 +82,12 @@ def flag(name: str, value: Any) -> bool:
 
 def word(name: str, value: Any, known: Collection[str]) -> str:
     """`value` where it is one of the words `known`."""
-    if not isinstance(value, str) or value not in known:
-        raise InputError(f"{name}: no {shown(value)}; there are {', '.join(filter(None, known))}")
+    if not isinstance(value, str):
+        raise InputError(
+            f"{name}: needs one of {', '.join(filter(None, known))}, got {shown(value)}"
+        )
+    if value not in known:
+        raise InputError(unknown(name, value, known))
     return str(value)
 
 
@@ -135,7 +139,7 @@ def check_codes(given: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -
         raise InputError("tensors: none are given")
     for name, values in given.items():
         if name not in shapes:
-            raise InputError(f"{name}: there is no such tensor")
+            raise InputError(f"{name}: there is no such tensor{nearest(name, shapes)}")
         if name == "image":
             check_images(values, shapes[name], "image: images")
         fits = is_array(values) and values.dtype.kind in "iu"

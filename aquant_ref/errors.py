@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+MOST_QUOTED = 60  # characters of what was given
 LONGEST = 2000  # characters of a message: it may quote what a stranger wrote
 
 
@@ -21,6 +25,30 @@ def printable(text: str, most: int | None = None) -> str:
     if not short.isprintable():
         short = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short)
     return short if most is None or len(short) <= most else short[: max(most - 3, 0)] + "..."
+
+
+def nearest(given: object, known: Iterable[str]) -> str:
+    """Ask whether the `known` word nearest to `given` was meant; "" where none is near.
+
+    >>> nearest("AQuant", ["rtn", "aquant"]), nearest("magic", ["rtn", "aquant"])
+    (" (did you mean 'aquant'?)", '')
+    """
+    if not isinstance(given, str):
+        return ""
+    folded = {word.casefold(): word for word in known if word}
+    near = get_close_matches(given[:MOST_QUOTED].casefold(), folded, 1, cutoff=0.5)
+    return f" (did you mean {folded[near[0]]!r}?)" if near else ""
+
+
+def unknown(kind: str, given: object, known: Iterable[str]) -> str:
+    """Say that no `kind` is called `given`, what there is, and which of it may have been meant.
+
+    >>> unknown("method", "AQuant", ["rtn", "aquant"])
+    "unknown method 'AQuant'; choose from rtn, aquant (did you mean 'aquant'?)"
+    """
+    words = [word for word in known if word]
+    shown = printable(repr(given), MOST_QUOTED)
+    return f"unknown {kind} {shown}; choose from {', '.join(words)}{nearest(given, words)}"
 
 
 class InputError(ValueError):

@@ -15,10 +15,14 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from operator import index
+from typing import Any, TypeVar
+
+from aquant_ref.errors import InputError, printable
 
 T = TypeVar("T")
 
+MOST = 1024
 BLAS_THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -47,7 +51,7 @@ def available_cores() -> int:
 
 
 def set_threads(count: int | None = None) -> None:
-    """Use `count` threads from now on; raises ValueError below 1.
+    """Use `count` threads from now on; raises InputError unless it is 1 to 1024.
 
     None is one per available core if BLAS has one thread, else one.
     """
@@ -55,12 +59,21 @@ def set_threads(count: int | None = None) -> None:
     if count is None:
         alone = any(os.environ.get(name) == "1" for name in BLAS_THREAD_VARIABLES)
         count = available_cores() if alone else 1
-    if count < 1:
-        raise ValueError(f"threads: needs at least 1, got {count}")
+    count = _checked(count)
     if _pool is not None:
         _pool.shutdown()
     _threads = count
     _pool = ThreadPoolExecutor(count, thread_name_prefix="aquant") if count > 1 else None
+
+
+def _checked(count: Any) -> int:
+    try:
+        threads = 0 if isinstance(count, bool) else index(count)
+    except TypeError:
+        threads = 0
+    if not 1 <= threads <= MOST:
+        raise InputError(f"count: needs 1 to {MOST} threads, got {printable(repr(count), 60)}")
+    return threads
 
 
 def map_blocks(function: Callable[[slice], T], length: int, block: int) -> list[T]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.formats import native
 from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors, without_prefix
@@ -131,5 +131,5 @@ MODELS = {
 def get(name: str) -> ReferenceModel:
     """The model called `name`; raises InputError, which lists the names, for an unknown one."""
     if name not in MODELS:
-        raise InputError(f"model: there is no {name!r}; there are {', '.join(MODELS)}")
+        raise InputError(unknown("model", name, MODELS))
     return MODELS[name]

@@ -32,7 +32,7 @@ def test_an_error_in_a_block_is_raised() -> None:
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_fewer_than_one_thread_are_refused(count: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="count: needs 1 to 1024"):
         threads.set_threads(count)
 
 

@@ -15,15 +15,17 @@ Numerical Algorithms, 2002, section 3.1), with a few roundings more for scales, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import float_dtype
+from aquant_ref.checks import float_dtype, instance
 from aquant_ref.engine.bounds import bounds, held_in, product_types
 from aquant_ref.lowering.thresholds import AccumulatorScale, Decisions, Lowering
+from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.rows import Row, Tabular
 
 Array = NDArray[Any]
 
@@ -127,11 +129,35 @@ def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins
     return found
 
 
-def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertificate, ...]:
-    """The certificates of all code tensors and the logits, for a simulation in `dtype`.
+class Certificate(Tabular, tuple[LayerCertificate, ...]):
+    """The certificates of all code tensors and the logits of one program."""
 
-    Spec: AQ-LOWER-5.
+    @property
+    def certified(self) -> bool:
+        """Whether the simulation must agree with the engine everywhere, on every image."""
+        return all(each.certified for each in self)
+
+    def rows(self) -> list[Row]:
+        """Return a row a tensor: the fields of `LayerCertificate`."""
+        return [{**asdict(each), "certified": each.certified} for each in self]
+
+    def title(self) -> str:
+        """Say how many tensors are certified."""
+        good = sum(each.certified for each in self)
+        return f"Certificate of {len(self)} tensors: {good} certified, {len(self) - good} fragile"
+
+
+def certify(model: QuantizedModel | Lowering, *, dtype: Any = np.float64) -> Certificate:
+    """Certify all code tensors and the logits, for a simulation in `dtype`.
+
+    `model` is a quantized network, which is lowered to thresholds, or its `Lowering` where that has
+    been made. Raises InputError as `Lowering` does. Spec: AQ-LOWER-5.
     """
+    if isinstance(model, Lowering):
+        lowering = model
+    else:
+        instance("model", model, QuantizedModel)
+        lowering = Lowering(model)
     known = bounds(lowering.program)
     types = product_types(lowering.program)
     held = held_in(lowering.program)
@@ -155,7 +181,7 @@ def certify(lowering: Lowering, *, dtype: Any = np.float64) -> tuple[LayerCertif
                 int(each.fragile.sum()),
             )
         )
-    return tuple(certificates)
+    return Certificate(certificates)
 
 
 def _distances(decisions: Decisions, low: list[int], high: list[int]) -> Array:

@@ -6,12 +6,12 @@ What the commands do is in `cli.py`. numpy is not imported here, so that `--help
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from aquant_ref import __version__
 from aquant_ref.conformance import commands as kit
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, nearest, unknown
 from aquant_ref.given import integer
 
 Command = Callable[[argparse.Namespace], int]
@@ -23,6 +23,23 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise InputError; in the place of several lines and an end."""
         raise InputError(f"{message}; see {self.prog} --help")
+
+    def parse_known_args(  # type: ignore[override]  # argparse has overloads for other namespaces
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse all that is there; raises InputError, which suggests an option, for any rest."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        if rest:
+            known = (name for action in self._actions for name in action.option_strings)
+            hint = nearest(rest[0].partition("=")[0], known) if rest[0].startswith("-") else ""
+            self.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        return parsed, rest
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raise InputError, which suggests one, for a word that is not among the choices."""
+        if action.choices is not None and value not in action.choices:
+            name = (action.metavar or action.dest) if not action.option_strings else action.dest
+            self.error(unknown(str(name).lower(), value, action.choices))
 
 
 def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:

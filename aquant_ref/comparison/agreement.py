@@ -13,28 +13,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.checks import check_labels, float_dtype, instance
+from aquant_ref.checks import (
+    check_images,
+    check_labels,
+    float_dtype,
+    instance,
+    shown,
+)
 from aquant_ref.comparison.tensor_diff import difference
 from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower, lowered_as
+from aquant_ref.nn.training.train import Labelled
 from aquant_ref.progress import Progress, quiet
+from aquant_ref.rows import Row, Tabular
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from aquant_ref.simulate.simulation import Simulation
-from aquant_ref.typing import Codes, Pixels
+from aquant_ref.typing import Array, Codes, Pixels
 
 if TYPE_CHECKING:
     from aquant_ref.model.quantized_model import QuantizedModel
-    from aquant_ref.nn.training.train import Labelled
 
 
-@dataclass
-class Agreement:
+@dataclass(repr=False)
+class Agreement(Tabular):
     """Counts of a comparison over `images` images.
 
     `elements` and `mismatches` map each tensor name to a count. `top1` maps each program
-    ("simulation" or "ideal", and "engine") to the fraction of images that it classifies correctly.
+    ("simulation" or "ideal", and "engine") to the fraction of images that it classifies correctly;
+    it is empty where the images have no labels.
     """
 
     images: int
@@ -46,6 +54,20 @@ class Agreement:
     def exact(self) -> bool:
         """Whether no element differs."""
         return not any(self.mismatches.values())
+
+    def rows(self) -> list[Row]:
+        """Return a row a tensor: how many elements were compared, and how many differ."""
+        return [
+            {"tensor": name, "elements": count, "mismatches": self.mismatches[name]}
+            for name, count in self.elements.items()
+        ]
+
+    def title(self) -> str:
+        """Say how many elements were compared, and how many differ."""
+        return (
+            f"Agreement on {self.images} images: {sum(self.elements.values())} elements of "
+            f"{len(self.elements)} tensors, {sum(self.mismatches.values())} mismatches"
+        )
 
     @property
     def shares(self) -> dict[str, float]:
@@ -74,14 +96,15 @@ def simulation_of(
 def compare(
     model: QuantizedModel,
     program: Program,
-    images: Labelled,
+    images: Labelled | Pixels,
     *,
     dtype: Any = np.float64,
     progress: Progress = quiet,
 ) -> Agreement:
     """Compare simulation and engine on every code tensor and the logits, over all `images`.
 
-    Spec: AQ-TRACE-1. `simulation_of` gives the simulation. Raises InputError if there are no
+    Spec: AQ-TRACE-1. `images` are uint8 (N, C, H, W), or a data set whose labels give the top-1
+    accuracy. `simulation_of` gives the simulation. Raises InputError if there are no
     images, if images or labels do not fit the network, or if the shapes of a tensor differ.
     """
     runs = {
@@ -92,7 +115,11 @@ def compare(
 
 
 def compare_with_ideal(
-    model: QuantizedModel, program: Program, images: Labelled, *, progress: Progress = quiet
+    model: QuantizedModel,
+    program: Program,
+    images: Labelled | Pixels,
+    *,
+    progress: Progress = quiet,
 ) -> Agreement:
     """Compare a program in fixed point with the ideal semantics, which thresholds compute.
 
@@ -106,20 +133,18 @@ def compare_with_ideal(
 def _agreement(
     runs: Mapping[str, Callable[[Pixels], dict[str, Codes]]],
     program: Program,
-    images: Labelled,
+    images: Labelled | Pixels,
     batch: int,
     progress: Progress,
 ) -> Agreement:
     """Run two programs, given by name, on the same images; count in the tensors of the second."""
-    if len(images) == 0:
-        raise InputError("images: needs at least one, got none")
-    check_labels(images.labels, len(images), program.shapes[program.output][0])
+    read, labels = _reader(images, program)
     elements, mismatches = Counter[str](), Counter[str]()
     correct = dict.fromkeys(runs, 0)
     reference, candidate = runs
     for start in progress(range(0, len(images), batch), f"{candidate} against {reference}"):
         indices = np.arange(start, min(start + batch, len(images)))
-        codes = images.batch(indices)
+        codes = read(indices)
         tensors = {who: run(codes) for who, run in runs.items()}
         for name, tensor in tensors[candidate].items():
             diff = difference(name, tensors[reference].get(name), tensor)
@@ -127,8 +152,28 @@ def _agreement(
                 raise InputError(f"{name}: the model has no tensor of this name and shape")
             elements[name] += diff.elements
             mismatches[name] += diff.mismatches
-        for who in runs:
-            predicted = tensors[who][program.output].argmax(axis=1)
-            correct[who] += int(np.sum(predicted == images.labels[indices]))
-    top1 = {who: count / len(images) for who, count in correct.items()}
+        if labels is not None:
+            for who in runs:
+                predicted = tensors[who][program.output].argmax(axis=1)
+                correct[who] += int(np.sum(predicted == labels[indices]))
+    top1 = {who: count / len(images) for who, count in correct.items() if labels is not None}
     return Agreement(len(images), dict(elements), dict(mismatches), top1)
+
+
+def _reader(
+    images: Labelled | Pixels, program: Program
+) -> tuple[Callable[[Array], Pixels], Array | None]:
+    """Return a function that reads images by index, and their labels; an array has None.
+
+    Raises InputError for other kinds of images, and for images that do not fit the program.
+    """
+    if isinstance(images, np.ndarray):
+        check_images(images, program.input_shape)
+        return images.__getitem__, None
+    if not isinstance(images, Labelled):
+        needs = "uint8 (N, C, H, W) or a data set with `labels` and `batch`"
+        raise InputError(f"images: needs {needs}, got {shown(images)}")
+    if len(images) == 0:
+        raise InputError("images: needs at least one, got none")
+    check_labels(images.labels, len(images), program.shapes[program.output][0])
+    return images.batch, images.labels

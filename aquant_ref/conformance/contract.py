@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aquant_ref.conformance.expected import layers, pools, programs, scalar, tables
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 
 PROFILES = ("core-int", "border", "engine", "reconstruction")
 VARIATIONS = {  # of requantization, and the rule of each
@@ -245,7 +245,7 @@ OPERATIONS = {
 def get(name: str) -> Operation:
     """Return the operation called `name`; InputError lists the names if there is none."""
     if not isinstance(name, str) or name not in OPERATIONS:
-        raise InputError(f"operation: there is no {name!r}; there are {', '.join(OPERATIONS)}")
+        raise InputError(unknown("operation", name, OPERATIONS))
     return OPERATIONS[name]
 
 

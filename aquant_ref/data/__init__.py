@@ -23,7 +23,7 @@ from typing import Any
 
 from aquant_ref.checks import shown
 from aquant_ref.data.images import Images
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.progress import Progress, quiet
 
 __all__ = [
@@ -44,18 +44,17 @@ WITH_PATH = ("cifar10", "idx", "folder")
 
 def _parts(spec: str) -> tuple[str, Path | None]:
     if not isinstance(spec, str):
-        raise InputError(f"--data: needs text such as folder:PATH, got {shown(spec)}")
+        raise InputError(f"data: needs text such as folder:PATH, got {shown(spec)}")
     kind, colon, path = spec.partition(":")
     if kind == "shapes" and not colon:
         return kind, None
     if kind in WITH_PATH and path:
         if not path.isprintable():  # a byte that is not UTF-8, a zero
-            raise InputError(f"--data {kind}:{ascii(path)}: is a name that cannot be printed")
+            raise InputError(f"data {kind}:{ascii(path)}: is a name that cannot be printed")
         return kind, Path(path)
     if kind in WITH_PATH:
-        raise InputError(f"--data {spec}: needs a path, as in {kind}:PATH")
-    known = ", ".join(("shapes", *(f"{each}:PATH" for each in WITH_PATH)))
-    raise InputError(f"--data {spec}: is not a set; there are {known}")
+        raise InputError(f"data {spec}: needs a path, as in {kind}:PATH")
+    raise InputError(unknown("data set", spec, ("shapes", *(f"{each}:PATH" for each in WITH_PATH))))
 
 
 @contextmanager

@@ -48,7 +48,7 @@ from aquant_ref.engine.validate_fixed_point import (
     code_range,
 )
 from aquant_ref.engine.windows import Windows
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.formats.native import check_name
 from aquant_ref.integer import geometry
 
@@ -133,7 +133,7 @@ def check(
         check_name(each.name, "instruction")
         _need(each.name, each.name not in shapes, "is made twice")
         known = isinstance(each.op, str) and each.op in ARRAYS
-        _need(each.name, known, f"there is no operation {shown(each.op)}")
+        _need(each.name, known, unknown("operation", each.op, ARRAYS))
         _need(each.name, _inputs_fit(each), f"cannot have the inputs {shown(each.inputs)}")
         for name in each.inputs:
             check_name(name, f"{each.name}: input")

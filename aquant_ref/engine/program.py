@@ -13,21 +13,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.checks import instance
+from aquant_ref.checks import check_images, instance
 from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.instruction import ARRAYS, IMAGE, MAKES_CODES, Instruction, Shape, check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.rows import Row, Tabular
 
 Array = NDArray[Any]
 
+IMAGES_AT_ONCE = 1024  # whose codes are in memory together
 MODEL = "model_sha256"  # where `source` says which model a program was lowered from
 
 
-@dataclass(frozen=True)
-class Program:
+@dataclass(frozen=True, repr=False)
+class Program(Tabular):
     """Instructions in order; the last one makes the logits. `source` says how it was made."""
 
     input_shape: tuple[int, int, int]
@@ -69,6 +72,50 @@ class Program:
             else:
                 waiting += reversed(self.makers[read].inputs)
         return tuple(found)
+
+    def run(self, images: Array) -> Array:
+        """Return the logits of uint8 `images` (N, C, H, W): integers (N, classes).
+
+        `Engine` runs the same and returns the codes of every tensor. Raises InputError as it does.
+        """
+        check_images(images, self.input_shape)
+        starts = range(0, len(images), IMAGES_AT_ONCE)
+        parts = (self._engine.run(images[i : i + IMAGES_AT_ONCE])[self.output] for i in starts)
+        return np.concatenate(list(parts))
+
+    @cached_property
+    def _engine(self) -> Any:
+        from aquant_ref.engine.fast.run import Engine  # which needs to know what a program is
+
+        return Engine(self)
+
+    def rows(self) -> list[Row]:
+        """Return a row an instruction: the tensor it makes, from what, its shape and integers."""
+        known = bounds(self)
+        return [
+            {
+                "tensor": each.name,
+                "instruction": each.op,
+                "reads": ", ".join(each.inputs),
+                "shape": "x".join(map(str, self.shapes[each.name])),
+                "least": int(known[each.name][0].min()),
+                "largest": int(known[each.name][1].max()),
+                "bytes": sum(array.nbytes for array in each.arrays.values()),
+            }
+            for each in self.instructions
+        ]
+
+    def title(self) -> str:
+        """Say how large the program is and which lowering made it."""
+        shapes = (
+            "x".join(map(str, shape)) for shape in (self.input_shape, self.shapes[self.output])
+        )
+        size = sum(array.nbytes for each in self.instructions for array in each.arrays.values())
+        how = self.source.get("lowering", "threshold")
+        return (
+            f"Program {' to '.join(shapes)}: {len(self.instructions)} instructions, {size} bytes, "
+            f"lowering {how}"
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the program file; raises InputError as `check` does, and if `path` cannot be."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aquant_ref.comparison.agreement import compare
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.experiments.origin import Origin
 from aquant_ref.experiments.workshop import Workshop
 from aquant_ref.formats import measured
@@ -73,7 +73,7 @@ def table(
     """
     for name in lowerings:
         if name not in LOWERINGS:
-            raise InputError(f"--lowerings: no {name!r}; there are {', '.join(LOWERINGS)}")
+            raise InputError(unknown("lowering", name, LOWERINGS))
     stored = measured.Table(out, load, markdown)
     cells = [
         (replace(config, border=LOWERINGS[name][0]), name)

@@ -16,7 +16,7 @@ from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.progress import Progress, Say
 from aquant_ref.ptq.methods import Config
-from aquant_ref.ptq.pipeline import quantize
+from aquant_ref.ptq.pipeline import quantize_with
 
 SECONDS = "seconds"  # in the source of a model: how long it took
 
@@ -70,7 +70,7 @@ class Workshop:
     def _made(self, key: str, config: Config) -> QuantizedModel:
         inputs = self.inputs(config.seed)
         started = time.monotonic()
-        model = quantize(
+        model = quantize_with(
             inputs.graph, inputs.parameters, inputs.calibration, config, progress=self.progress
         )
         seconds = time.monotonic() - started

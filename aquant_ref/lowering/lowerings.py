@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aquant_ref.checks import word
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.fixed_point import FixedPointLowering
@@ -23,14 +24,13 @@ def fixed_point(
     What is left out is as `FixedPoint` has it. Raises InputError for an unknown lowering, or for an
     option that it does not have.
     """
-    if lowering not in LOWERINGS:
-        raise InputError(f"lowering: no {lowering!r}; there are {', '.join(LOWERINGS)}")
+    lowering = word("lowering", lowering, LOWERINGS)
     given = {"fraction_bits": fraction_bits, "profile": profile}
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if lowering == "fixed_point":
         return FixedPoint(**options)
     for key in options:
-        raise InputError(f"{key.replace('_', ' ')}: lowering {lowering!r} has none")
+        raise InputError(f"{key.replace('_', ' ')}: lowering {lowering!r} does not take any")
     return None
 
 

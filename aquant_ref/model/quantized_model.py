@@ -39,6 +39,7 @@ from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.windows import pair
 from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
+from aquant_ref.rows import Row, Tabular
 
 Array = NDArray[Any]
 
@@ -56,8 +57,8 @@ def stored_as(graph: Graph, stored: Container[str], name: str) -> str | None:
     return name
 
 
-@dataclass(frozen=True)
-class QuantizedModel:
+@dataclass(frozen=True, repr=False)
+class QuantizedModel(Tabular):
     """`graph` has no batch norm; `layers` and `tensors` are by node name, the image among the
     latter.
 
@@ -74,6 +75,45 @@ class QuantizedModel:
     source: Mapping[str, Any] = field(default_factory=dict)
     windows: Mapping[str, WindowBorder | FeedbackBorder] = field(default_factory=dict)
     floats: Mapping[str, Array] = field(default_factory=dict)
+
+    def rows(self) -> list[Row]:
+        """Return a row a tensor that is a layer or has codes: its bits, scale and border."""
+        rows = []
+        for name in (INPUT, *(node.name for node in self.graph.nodes)):
+            layer, tensor = self.layers.get(name), self.tensors.get(name)
+            if layer is None and tensor is None and f"{name}.weight" not in self.floats:
+                continue
+            border = "" if tensor is None or tensor.coefficients is None else tensor.squash
+            rows.append(
+                {
+                    "tensor": name,
+                    "operation": "" if name == INPUT else self.graph.node(name).op,
+                    "weight bits": None if layer is None else layer.bits,
+                    "activation bits": None if tensor is None else tensor.bits,
+                    "scale": None if tensor is None else float(tensor.scale),
+                    "zero point": None if tensor is None else int(tensor.zero_point),
+                    "border": "window" if name in self.windows else border,
+                }
+            )
+        return rows
+
+    def title(self) -> str:
+        """Say how large the network is and how it was quantized."""
+        shapes = self.graph.shapes
+        sizes = ("x".join(map(str, shapes[name])) for name in (INPUT, self.graph.output))
+        return (
+            f"QuantizedModel {' to '.join(sizes)}: {len(self.layers)} layers, "
+            f"{len(self.tensors)} quantized tensors{self._made_by()}"
+        )
+
+    def _made_by(self) -> str:
+        """The method and the bits, where `source` says them."""
+        config = self.source.get("config")
+        keys = ("method", "weight_bits", "act_bits")
+        if not isinstance(config, Mapping) or not all(key in config for key in keys):
+            return ""
+        method, weight_bits, act_bits = (config[key] for key in keys)
+        return f", {shown(method)[1:-1]} W{shown(weight_bits)}A{shown(act_bits)}"
 
     def stored_as(self, name: str) -> str | None:
         """The quantized tensor whose codes tensor `name` has; None for a real tensor."""

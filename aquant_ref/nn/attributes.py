@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from aquant_ref.checks import flag, integer, number, shown
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, nearest
 from aquant_ref.integer import geometry
 
 REQUIRED = object()  # in place of a default
@@ -74,9 +73,9 @@ def checked(
     has = ", ".join(known) or "none"
     for name in given:
         if name not in known:
-            near = get_close_matches(str(name), known, 1, cutoff=0.5)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise InputError(f"{node}: {op} has no attribute {shown(name)}{hint}; it has {has}")
+            raise InputError(
+                f"{node}: {op} has no attribute {shown(name)}; it has {has}{nearest(name, known)}"
+            )
     for name, attribute in known.items():
         if name not in given and attribute.default is REQUIRED:
             raise InputError(f"{node}: {op} needs {name}; its attributes are {has}")

@@ -13,7 +13,7 @@ convolution does not pad; means in between change nothing. Elsewhere it is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,26 +30,29 @@ PIXELS = 255  # a pixel code of 255 stands for 1
 
 def fold(
     graph: Graph,
-    parameters: Parameters,
+    weights: Parameters,
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> tuple[Graph, dict[str, Array]]:
-    """Return the same function of pixel codes, without batch norm: (graph, parameters).
+    """Return the same function of pixel codes, without batch norm: (graph, weights).
 
     `mean` and `std`, one number a channel, say that the network was trained on (pixel/255 - mean) /
     std; without them it reads pixel/255. Raises InputError as `fold_batch_norm` and
     `fold_normalisation` do.
     """
-    if mean is not None or std is not None:
-        channels = graph.shapes[INPUT][0]
-        graph, parameters = fold_normalisation(
-            graph,
-            parameters,
-            mean=(0.0,) * channels if mean is None else mean,
-            std=(1.0,) * channels if std is None else std,
-        )
-    return fold_batch_norm(graph, parameters)
+    instance("graph", graph, Graph)
+    instance("weights", weights, Mapping)
+    graph, weights = fold_batch_norm(graph, weights)
+    if mean is None and std is None:
+        return graph, weights
+    channels = graph.shapes[INPUT][0]
+    return fold_normalisation(
+        graph,
+        weights,
+        mean=(0.0,) * channels if mean is None else mean,
+        std=(1.0,) * channels if std is None else std,
+    )
 
 
 def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Array]]:

@@ -27,11 +27,12 @@ from aquant_ref.checks import (
     is_array,
     shown,
 )
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, nearest
 from aquant_ref.formats.native import check_name
 from aquant_ref.integer.geometry import LARGEST_CHANNELS, LARGEST_TENSOR
 from aquant_ref.nn.norm import batch_norm_train, batch_statistics
 from aquant_ref.nn.operations import OPERATIONS, Node, Shape
+from aquant_ref.rows import Row, Tabular
 
 Array = NDArray[Any]
 Parameters = Mapping[str, Array]
@@ -67,7 +68,7 @@ class Block:
         return cls(name, tuple(nodes), tuple(read), nodes[-1].name)
 
 
-class Graph:
+class Graph(Tabular):
     """Nodes in topological order over an input of `input_shape` (channels, height, width).
 
     `zero` is the code that stands for the real number 0 in each channel of the image, and so the
@@ -94,7 +95,8 @@ class Graph:
             raise InputError(f"{node.name}: this name is used twice")
         for name in node.inputs:
             if name not in self.shapes:
-                raise InputError(f"{node.name}: reads {name!r}, which no earlier node makes")
+                hint = nearest(name, self.shapes)
+                raise InputError(f"{node.name}: reads {name!r}, which no earlier node makes{hint}")
         if node.block in self._ended and node.block:
             raise InputError(f"{node.name}: block {node.block!r}: its nodes are not consecutive")
         operation = OPERATIONS[node.op]
@@ -238,41 +240,53 @@ class Graph:
             if name.endswith(".variance") and bool((value < 0).any()):
                 raise InputError(f"parameter {name!r} is negative")
 
-    def __str__(self) -> str:
-        """One line a node: name, op with its attributes, what it reads, output shape, block."""
-        rows = [("tensor", "operation", "reads", "shape", "block")]
-        rows.append((INPUT, "", "", "x".join(map(str, self.shapes[INPUT])), ""))
+    def rows(self) -> list[Row]:
+        """Return a row a tensor: its name, what makes it, what that reads, its shape and block."""
+        image = {"tensor": INPUT, "operation": "", "reads": ""}
+        rows = [{**image, "shape": _by(self.shapes[INPUT]), "block": ""}]
         for node in self.nodes:
             details = " ".join(f"{key}={value}" for key, value in node.attributes.items())
-            shape = "x".join(map(str, self.shapes[node.name]))
             rows.append(
-                (
-                    node.name,
-                    f"{node.op} {details}".strip(),
-                    ", ".join(node.inputs),
-                    shape,
-                    node.block,
-                )
+                {
+                    "tensor": node.name,
+                    "operation": f"{node.op} {details}".strip(),
+                    "reads": ", ".join(node.inputs),
+                    "shape": _by(self.shapes[node.name]),
+                    "block": node.block,
+                }
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
+        return rows
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def title(self) -> str:
+        """Say how large the graph is."""
+        made = _by(self.shapes[self.nodes[-1].name]) if self.nodes else "nothing"
+        count = sum(map(math.prod, self.parameter_shapes.values()))
+        return (
+            f"Graph {_by(self.shapes[INPUT])} to {made}: {len(self.nodes)} nodes, "
+            f"{len(self.blocks())} blocks, {count} parameters"
         )
+
+
+def _by(shape: Shape) -> str:
+    """(3, 8, 8) as 3x8x8."""
+    return "x".join(map(str, shape))
 
 
 def _image(input_shape: Any, zero: Any) -> tuple[Shape, tuple[int, ...]]:
     """Shape and zero of an image; raises InputError unless it has channels, each with a code."""
     if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
-        raise InputError(f"{INPUT}: needs a shape (C, H, W), got {shown(input_shape)}")
-    shape = tuple(integer(f"{INPUT}: its shape", size, 1) for size in input_shape)
+        raise InputError(f"input_shape: needs (C, H, W), got {shown(input_shape)}")
+    shape = tuple(integer("input_shape", size, 1) for size in input_shape)
     if math.prod(shape) >= LARGEST_TENSOR or shape[0] > LARGEST_CHANNELS:
-        raise InputError(f"{INPUT}: is too large, {shape}")
+        raise InputError(f"input_shape: {shape} is too large")
     if not isinstance(zero, Sequence | np.ndarray):
-        raise InputError(f"{INPUT}: its zero: needs a code for each channel, got {shown(zero)}")
-    codes = tuple(integer(f"{INPUT}: its zero", code, 0, 255) for code in zero)
+        raise InputError(f"zero: needs a code for each channel, got {shown(zero)}")
+    codes = tuple(integer("zero", code, 0, 255) for code in zero)
     if len(codes) not in (0, shape[0]):
-        raise InputError(f"{INPUT}: its zero {codes} is not a code for each channel")
+        raise InputError(f"zero: {codes} is not a code for each channel")
     return shape, codes or (0,) * shape[0]
 
 

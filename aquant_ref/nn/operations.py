@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from aquant_ref.checks import shown
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.formats.native import check_name
 from aquant_ref.nn.attributes import (
     CHANNELS,
@@ -61,9 +61,7 @@ class Node:
         if len(self.name) > LONGEST_NAME:
             raise InputError(f"node {shown(self.name)}: is longer than {LONGEST_NAME} characters")
         if not isinstance(self.op, str) or self.op not in OPERATIONS:
-            raise InputError(
-                f"{self.name}: unknown op {shown(self.op)}; there are {', '.join(OPERATIONS)}"
-            )
+            raise InputError(f"{self.name}: {unknown('operation', self.op, OPERATIONS)}")
         if not isinstance(self.inputs, tuple):
             raise InputError(f"{self.name}: inputs: needs a tuple, got {shown(self.inputs)}")
         for read in self.inputs:

@@ -19,7 +19,7 @@ from re import fullmatch
 from typing import Any
 
 from aquant_ref.checks import integer, settle, shown, word
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 
 FAMILIES = ("constant", "linear", "quadratic")  # of one, two and three coefficients
 CHOICES = {
@@ -104,5 +104,5 @@ def _meaning(text: str) -> tuple[str, Any]:
             return key, text
     if written := fullmatch(r"feedback([1-9][0-9]{0,8})?", text):
         return "feedback", int(written[1]) if written[1] else ALL_DIRECTIONS
-    known = ", ".join(word for words in CHOICES.values() for word in words)
-    raise InputError(f"border: there is no word {shown(text)}; there are {known}, feedback<r>")
+    known = (word for words in CHOICES.values() for word in words)
+    raise InputError(unknown("border word", text, (*known, "feedback<r>")))

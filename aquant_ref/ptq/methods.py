@@ -25,9 +25,10 @@ first, rounded up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import ceil
+from re import fullmatch
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from aquant_ref.checks import (
     shown,
     word,
 )
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.nn.training.train import LARGEST_SEED
 from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, BorderSpec
 from aquant_ref.ptq.observers import SEARCHES
@@ -116,10 +117,11 @@ class Config:
     """A run: the method, the bits, how long it learns, and the form of its borders.
 
     `iterations` is those of the first pass for each block; a second pass has 2/5 of it. `border` is
-    written as `BorderSpec.parse` reads it; empty is the default of the method. `weight_bits` is 1
-    to 16, or 32 for weights in floating point. `search` is how scales are searched, one of
-    `observers.SEARCHES`; empty is that of the method, "brecq" for `brecq` and "qdrop" for all
-    others. `signed` stores activations as signed codes, which changes no result (AQ-AFFINE-5).
+    a `BorderSpec` or the words that `BorderSpec.parse` reads; empty is the default of the method.
+    `weight_bits` is 1 to 16, or 32 for weights in floating point. `search` is how scales are
+    searched, one of `observers.SEARCHES`; empty is that of the method, "brecq" for `brecq` and
+    "qdrop" for all others. `signed` stores activations as signed codes, which changes no result
+    (AQ-AFFINE-5).
     """
 
     method: str = "aquant"
@@ -132,7 +134,27 @@ class Config:
     search: str = ""
     signed: bool = False
 
+    @classmethod
+    def of(cls, bits: str, method: str = "aquant", **settings: Any) -> Config:
+        """Return the configuration of bits written as "W4A4", and the `settings` by their names.
+
+        Raises InputError, which names the setting.
+
+        >>> Config.of("W4A8", "qdrop").weight_bits
+        4
+        """
+        written = fullmatch("W([0-9]{1,9})A([0-9]{1,9})", bits) if isinstance(bits, str) else None
+        if written is None:
+            raise InputError(f"bits: needs a form such as W4A4, got {shown(bits)}")
+        known = [each.name for each in fields(cls) if not each.name.endswith("bits")]
+        for name in settings:
+            if name not in known:
+                raise InputError(unknown("setting", name, known))
+        return cls(method, int(written[1]), int(written[2]), **settings)
+
     def __post_init__(self) -> None:
+        if isinstance(self.border, BorderSpec):
+            settle(self, border=str(self.border))
         settle(
             self,
             method=word("method", self.method, METHODS),
@@ -145,10 +167,9 @@ class Config:
             signed=flag("signed", self.signed),
         )
         if not isinstance(self.border, str):
-            written = f"; give {str(self.border)!r}" if isinstance(self.border, BorderSpec) else ""
-            raise InputError(f"border: is written in words, got {shown(self.border)}{written}")
+            raise InputError(f"border: needs words or a BorderSpec, got {shown(self.border)}")
         if self.border and not self.has_border:
-            raise InputError(f"border: method {self.method!r} has none")
+            raise InputError(f"border: method {self.method!r} does not take a border")
         if self.has_border and self.form.windowed:
             fraction_bits(self.act_bits)
         learned = replace(self.form, feedback=0)
@@ -186,12 +207,12 @@ class Config:
         """The number of calibration images; raises InputError for one that is none, or is too small
         for the method.
         """
-        count = integer("--images", images, 1)
+        count = integer("images", images, 1)
         if count < self.batch and any(
             isinstance(stage, ReconstructionPass) for stage in self.stages()
         ):
             raise InputError(
-                f"--images: {count} calibration images are fewer than a batch of {self.batch}"
+                f"images: {count} calibration images are fewer than a batch of {self.batch}"
             )
         return count
 

@@ -173,7 +173,7 @@ def learned(
     """
     instance("graph", graph, Graph)
     instance("config", config, Config)
-    check_images(codes, graph.shapes[INPUT], "calibration")
+    check_images(codes, graph.shapes[INPUT])
     config.check_images(len(codes))
     images = graph.to_float(codes)
     network = observe(graph, parameters, images, config)
@@ -181,7 +181,7 @@ def learned(
     return network, {"config": asdict(config), "block_errors": errors}
 
 
-def quantize(
+def quantize_with(
     graph: Graph,
     parameters: Mapping[str, Array],
     codes: Array,
@@ -190,11 +190,34 @@ def quantize(
     progress: Progress = quiet,
     watch: Watch | None = None,
 ) -> QuantizedModel:
-    """The quantized model: `learned`, and then the snap; raises InputError as both do.
+    """Quantize with a `Config`: `learned`, and then the snap; raises InputError as both do.
 
     `watch` is shown each iteration, and changes nothing.
     """
     return snap(*learned(graph, parameters, codes, config, progress=progress, watch=watch))
+
+
+def quantize(
+    graph: Graph,
+    weights: Mapping[str, Array],
+    images: Array,
+    bits: str = "W4A4",
+    method: str = "aquant",
+    *,
+    progress: Progress = quiet,
+    watch: Watch | None = None,
+    **settings: Any,
+) -> QuantizedModel:
+    """Quantize a float network with the calibration `images`, uint8 (N, C, H, W).
+
+    `graph` and `weights` have no batch norm, as `fold` returns them. `bits` are those of weights
+    and activations, such as "W4A4"; `method` is one of `METHODS`; the `settings` are the others of
+    `Config`, such as `border`, `iterations` and `seed`. Raises InputError, which names the
+    parameter, as `Config` and `quantize_with` do.
+    """
+    instance("weights", weights, Mapping)
+    config = Config.of(bits, method, **settings)
+    return quantize_with(graph, weights, images, config, progress=progress, watch=watch)
 
 
 def nearest(
@@ -202,4 +225,4 @@ def nearest(
 ) -> QuantizedModel:
     """The same network rounded to nearest (method `rtn`), to compare with."""
     instance("config", config, Config)
-    return quantize(graph, parameters, codes, replace(config, method="rtn", border=""))
+    return quantize_with(graph, parameters, codes, replace(config, method="rtn", border=""))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.errors import InputError
+from aquant_ref.checks import word
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
@@ -43,9 +43,8 @@ class ARounding:
         *,
         target: str = "float",
     ) -> None:
-        if target not in TARGETS:
-            raise InputError(f"target: no {target!r}; there are {', '.join(TARGETS)}")
-        self.model, self.exact, self.target = model, dict(parameters), target
+        self.model, self.exact = model, dict(parameters)
+        self.target = word("target", target, TARGETS)
         self.parameters = Simulation(model, dtype=np.float32).parameters
         sources = {node.name: self.model.stored_as(node.inputs[0]) for node in model.graph.nodes}
         self._searched = {

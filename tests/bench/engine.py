@@ -20,7 +20,7 @@ from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.conv import conv2d
 from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config
-from aquant_ref.ptq.pipeline import nearest, quantize
+from aquant_ref.ptq.pipeline import nearest, quantize_with
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.threads import set_threads
 from tests.bench.peers.int8 import Int8Network
@@ -53,7 +53,7 @@ def inputs() -> Inputs:
 def model(bits: int, method: str = "rtn") -> QuantizedModel:
     """The network in so many bits; borders learned in two iterations cost what others do."""
     given, config = inputs(), Config(method, bits, bits, 2)
-    make = nearest if method == "rtn" else quantize
+    make = nearest if method == "rtn" else quantize_with
     return make(given.graph, given.parameters, given.calibration, config)
 
 

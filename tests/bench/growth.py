@@ -29,7 +29,7 @@ from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.progress import Progress
 from aquant_ref.ptq.methods import Config
-from aquant_ref.ptq.pipeline import quantize
+from aquant_ref.ptq.pipeline import quantize_with
 from aquant_ref.threads import set_threads
 from tests.bench.pictures import growth_picture, power
 from tests.bench.processes import python
@@ -100,7 +100,7 @@ def once(size: Size) -> dict[str, float]:
     images = data.load("shapes", split="train").batch(np.arange(size.images))
     config = Config("aquant", size.bits, size.bits, size.iterations)
     begun = time.process_time()
-    model = quantize(graph, initial_parameters(graph, 0), images, config)
+    model = quantize_with(graph, initial_parameters(graph, 0), images, config)
     quantized = time.process_time()
     engine = Engine(lower(model))
     ready = time.process_time()

@@ -216,7 +216,7 @@ def test_the_table_of_fraction_bits_is_printed_and_written(
     [
         (["--fraction-bits", "2,x"], "--fraction-bits: '2,x' is not a list of integers"),
         (["--fraction-bits", "17"], "fraction bits: needs whole numbers from 0 to 16, got 17"),
-        (["--profiles", "exact,magic"], "profile: no 'magic'; there are exact"),
+        (["--profiles", "exact,magic"], "unknown profile 'magic'; choose from exact"),
         (["--bits", "W32A2"], "the weights stay in floating point"),
         (["--bits", "2"], "--bits: '2' is not of the form W2A2"),
         (["--out", "table.txt"], "does not end in .json"),
@@ -263,7 +263,7 @@ def test_signed_storage_is_a_setting_of_the_main_job(
         (["--seed", "-1"], ["seed"]),
         (["--threads", "0"], ["threads"]),
         (["--lowering", "magic"], ["magic", "threshold, fixed_point"]),
-        (["--fraction-bits", "8"], ["fraction bits", "'threshold' has none"]),
+        (["--fraction-bits", "8"], ["fraction bits", "'threshold' does not take any"]),
         (["--lowering", "fixed_point", "--fraction-bits", "17"], ["fraction bits", "0 to 16"]),
         (["--lowering", "fixed_point", "--profile", "magic"], ["profile", "magic", "tflite_up"]),
         (["--data", "mnist"], ["mnist", "cifar10:PATH"]),

@@ -194,8 +194,8 @@ def test_an_adapter_is_found_by_name() -> None:
         ({"seed": 1.5}, "seed: needs an integer, got 1.5"),
         ({"generated": True}, "generated: needs an integer, got True"),
         ({"generated": 10**12}, "generated: needs 0 to 10000000, got 1000000000000"),
-        ({"operations": [["clip"]]}, "operation: there is no ['clip']; there are round"),
-        ({"operations": [None]}, "operation: there is no None; there are round"),
+        ({"operations": [["clip"]]}, "unknown operation ['clip']; choose from round"),
+        ({"operations": [None]}, "unknown operation None; choose from round"),
         ({"operations": []}, "operations: there are none"),
         ({"only": [1, "a"]}, "case: there is no 1"),
         ({"only": [[]]}, "case: there is no []"),
@@ -210,5 +210,5 @@ def test_what_verify_cannot_take_is_one_line(chosen: dict[str, Any], line: str) 
 
 
 def test_an_unknown_operation_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="operation: there is no 'softmax'"):
+    with pytest.raises(InputError, match="unknown operation 'softmax'"):
         verify(Clips(), operations=["softmax"])

@@ -226,7 +226,7 @@ def test_what_has_no_input_to_refuse_says_so() -> None:
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"operation": "magic"}, "there is no 'magic'; there are round"),
+        ({"operation": "magic"}, "unknown operation 'magic'; choose from round"),
         ({"profile": "fast"}, "profile: 'fast' is not one of exact"),
         ({"bits": (0,)}, "bits: needs 1 to 16 bits"),
         ({"bits": ()}, "bits: there are none"),

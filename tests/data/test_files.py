@@ -369,7 +369,7 @@ def test_folders_without_images_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["mnist", "cifar10", "cifar10:", "shapes:x", "folder", ""])
 def test_a_set_that_is_none_is_refused(spec: str) -> None:
-    refused(spec, "--data")
+    refused(spec, "data")
 
 
 def test_a_split_that_is_none_is_refused() -> None:

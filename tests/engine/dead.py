@@ -9,7 +9,7 @@ import numpy as np
 
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import Graph
-from aquant_ref.ptq import Config, quantize
+from aquant_ref.ptq import Config, quantize_with
 from aquant_ref.ptq.placement import layers
 from tests.engine import graphs
 
@@ -34,7 +34,7 @@ def dead_model(seed: int) -> QuantizedModel:
     images = rng.integers(0, 256, (2, *graph.shapes["image"])).astype(np.uint8)
     bits = (int(rng.integers(1, 9)), int(rng.integers(1, 9)))
     config = Config("rtn", *bits, signed=bool(rng.integers(2)))
-    return quantize(graph, parameters, images, config)
+    return quantize_with(graph, parameters, images, config)
 
 
 def draw(rng: np.random.Generator, graph: Graph) -> dict[str, np.ndarray]:

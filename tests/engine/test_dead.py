@@ -15,7 +15,7 @@ from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import Lowering, lower
 from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.ptq import Config, quantize
+from aquant_ref.ptq import Config, quantize_with
 from aquant_ref.ptq.free_scales import dead_channels
 from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
@@ -87,7 +87,7 @@ def small_model(layer: str, bias: float, channel: int | slice = 1) -> QuantizedM
     parameters = small.parameters()
     parameters[f"{layer}.weight"][channel] = 0
     parameters[f"{layer}.bias"][channel] = bias
-    return quantize(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
+    return quantize_with(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
 
 
 @pytest.mark.parametrize("layer", ["stem.conv", *small.INNER, "tail.conv"])
@@ -117,7 +117,7 @@ def test_weights_that_are_nothing_beside_their_bias_are_lowered(factor: float, b
     for layer in ("stem.conv", "body.conv1", "inverted.depth", "tail.conv"):
         parameters[f"{layer}.weight"][1] *= np.float32(factor)
         parameters[f"{layer}.bias"][1] = bias
-    model = quantize(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
+    model = quantize_with(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
     assert_engine_equals_oracle(model, small.images(1))
     assert_fixed_equals_oracle(model, small.images(1), 8, "exact")
 
@@ -142,7 +142,7 @@ def test_a_classifier_of_zeros_gives_its_biases_to_30_bits(bias: tuple[float, ..
     parameters = small.parameters()
     parameters["head.linear.weight"][:] = 0
     parameters["head.linear.bias"][:] = bias
-    model = quantize(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
+    model = quantize_with(small.graph(), parameters, small.images(8), Config("rtn", 8, 8))
     unit = Fraction(model.layers["head.linear"].unit[0])
     for lowering in ("threshold", "fixed_point"):
         logits = Engine(lower(model, lowering)).run(small.images(2))["head.linear"]

@@ -22,7 +22,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower, lowering_of
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import initial_parameters
-from aquant_ref.ptq import Config, quantize
+from aquant_ref.ptq import Config, quantize_with
 
 DEPTH, DIAMONDS, SUMS = 100, 40, 25
 CALLS = 90  # that a walk may nest: fewer than the network is deep, more than anything else needs
@@ -63,7 +63,7 @@ def shallow() -> Iterator[None]:
 def test_a_deep_network_goes_the_whole_way_without_recursion() -> None:
     graph = deep()
     config = Config("aquant", 3, 3, iterations=1, batch=2)
-    model = quantize(graph, initial_parameters(graph, 0), IMAGES, config)
+    model = quantize_with(graph, initial_parameters(graph, 0), IMAGES, config)
     lowering = lowering_of(model, None)
     assert len(certify(lowering)) == SUMS + 5
     run = Engine(lowering.program).run(IMAGES)

@@ -24,7 +24,7 @@ from aquant_ref.lowering.thresholds import CEILINGS, UNREACHED
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.ptq.methods import Config
-from aquant_ref.ptq.pipeline import quantize
+from aquant_ref.ptq.pipeline import quantize_with
 from aquant_ref.simulate import Simulation
 from aquant_ref.threads import set_threads
 from tests.engine import networks
@@ -232,7 +232,7 @@ def test_a_learned_layer_with_a_large_bias_is_exact_as_its_certificate_says() ->
     single = {name: array.astype(np.float32) for name, array in parameters.items()}
     images = rng.integers(200, 256, (300, 3, 32, 32)).astype(np.uint8)
     calibration = images[:32] // 2
-    model = quantize(build.graph(), single, calibration, Config("rtn", 8, 8))
+    model = quantize_with(build.graph(), single, calibration, Config("rtn", 8, 8))
     lowering = Lowering(model)
     logits = certify(lowering)[-1]
     assert max(-logits.low, logits.high) < 2**24
@@ -435,7 +435,7 @@ def test_a_comparison_counts_every_element_and_finds_a_wrong_threshold() -> None
     changed = next(i for i in program.instructions if i.name == "stem.relu")
     changed.arrays["thresholds"][0, 0] += 1000
     assert compare(model, program, images).mismatches["stem.relu"] > 0
-    with pytest.raises(InputError, match="no images"):
+    with pytest.raises(InputError, match="images: there are none"):
         compare(model, program, Labelled(images.codes[:0]))
 
 

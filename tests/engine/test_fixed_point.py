@@ -305,11 +305,15 @@ def test_more_fraction_bits_than_int32_has_room_for_are_refused() -> None:
 @pytest.mark.parametrize(
     ("lowering", "more", "words"),
     [
-        ("lut", {}, "lowering: no 'lut'; there are threshold, fixed_point"),
-        ("threshold", {"fraction_bits": 8}, "fraction bits: lowering 'threshold' has none"),
-        ("threshold", {"profile": "exact"}, "profile: lowering 'threshold' has none"),
+        ("lut", {}, "unknown lowering 'lut'; choose from threshold, fixed_point"),
+        (
+            "threshold",
+            {"fraction_bits": 8},
+            "fraction bits: lowering 'threshold' does not take any",
+        ),
+        ("threshold", {"profile": "exact"}, "profile: lowering 'threshold' does not take any"),
         ("fixed_point", {"fraction_bits": 17}, "bits: needs whole numbers from 0 to 16"),
-        ("fixed_point", {"profile": "cuda"}, "profile: no 'cuda'; there are exact"),
+        ("fixed_point", {"profile": "cuda"}, "unknown profile 'cuda'; choose from exact"),
     ],
 )
 def test_a_lowering_that_there_is_not_is_refused(

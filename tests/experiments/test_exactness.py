@@ -12,7 +12,7 @@ from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats import measured
 from aquant_ref.lowering import lower
 from aquant_ref.ptq.methods import Config
-from aquant_ref.ptq.pipeline import quantize
+from aquant_ref.ptq.pipeline import quantize_with
 
 CLONE = Path(__file__).resolve().parents[2]
 FILES = sorted((CLONE / "reference_models" / "results" / "exact").glob("*.json"))
@@ -64,7 +64,7 @@ def test_a_cheap_row_comes_out_as_in_the_table() -> None:
     (row,) = [r for r in rows if (r["weight_bits"], r["act_bits"], r["lowering"]) == (2, 2, ALL[0])]
     config = Config("aquant", 2, 2, row["iterations"], seed=row["seed"])
     inputs = Inputs.load("resnet8", "shapes", images=row["images"], seed=row["seed"])
-    model = quantize(inputs.graph, inputs.parameters, inputs.calibration, config)
+    model = quantize_with(inputs.graph, inputs.parameters, inputs.calibration, config)
     found = compare(model, lower(model), inputs.test)
     assert sum(found.elements.values()) == row["elements"]
     assert found.exact

@@ -99,10 +99,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a kernel too large": (attribute("stem.conv", kernel=2**20), "stem.conv: a window"),
     "a huge layer": (attribute("stem.conv", channels=2**40), "stem.conv: channels: needs"),
     "no bias": (attribute("stem.conv", bias=False), "stem.conv: has no bias"),
-    "an image of text": (lambda meta, arrays: meta.update(input_shape="233"), "image: "),
+    "an image of text": (lambda meta, arrays: meta.update(input_shape="233"), "input_shape: "),
     "a huge image": (lambda meta, arrays: meta.update(input_shape=[2, 2**20, 2**20]), "too large"),
-    "a negative image": (lambda meta, arrays: meta.update(input_shape=[2, -5, 6]), "image: "),
-    "a zero that is no code": (lambda meta, arrays: meta.update(zero=[0.5, 0]), "image: its zero"),
+    "a negative image": (lambda meta, arrays: meta.update(input_shape=[2, -5, 6]), "input_shape: "),
+    "a zero that is no code": (lambda meta, arrays: meta.update(zero=[0.5, 0]), "zero: needs"),
     "bits of text": (lambda meta, arrays: meta["layer_bits"].update({"stem.conv": "8"}), "bits"),
     "true bits": (lambda meta, arrays: meta["tensor_bits"].update({"stem.relu": True}), "bits"),
     "an image of 4 bits": (

@@ -47,7 +47,7 @@ def test_an_attribute_that_an_operation_does_not_have_is_refused_by_its_name(op:
     ],
 )
 def test_a_name_of_another_framework_is_answered_with_ours(op: str, wrong: str, meant: str) -> None:
-    with pytest.raises(InputError, match=f"'{wrong}' .did you mean '{meant}'"):
+    with pytest.raises(InputError, match=f"'{wrong}'.*did you mean '{meant}'"):
         node(op, **{wrong: 1})
 
 
@@ -122,7 +122,7 @@ def test_integers_of_numpy_become_python_s_and_all_else_is_kept_as_it_is() -> No
         ({"name": "a\nb"}, "needs printable ASCII"),
         ({"name": "\ud800"}, "needs printable ASCII"),
         ({"name": "x" * 201}, "longer than 200"),
-        ({"op": "gelu"}, "unknown op 'gelu'"),
+        ({"op": "gelu"}, "unknown operation 'gelu'"),
         ({"op": ["relu"]}, "unknown op"),
         ({"inputs": ["x"]}, "needs a tuple"),
         ({"inputs": (3,)}, "n: input 3: needs"),
@@ -275,7 +275,7 @@ def test_a_graph_is_refused_in_the_line_that_is_wrong(message: str, build: Any) 
 )
 def test_an_image_that_cannot_be_is_refused(shape: Any, zero: Any) -> None:
     for door in (Builder, lambda shape, zero: Graph(shape, (), zero)):
-        with pytest.raises(InputError, match="^image: "):
+        with pytest.raises(InputError, match="^(input_shape|zero): "):
             door(shape, zero)
 
 

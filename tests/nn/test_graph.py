@@ -79,7 +79,7 @@ def test_a_hook_replaces_tensors_where_they_are_made() -> None:
     ("node", "message"),
     [
         (("a", "relu", (INPUT,), "b"), "a: this name is used twice"),
-        (("c", "gelu", (INPUT,), "b"), "c: unknown op 'gelu'"),
+        (("c", "gelu", (INPUT,), "b"), "c: unknown operation 'gelu'"),
         (("c", "relu", ("z",), "b"), "c: reads 'z'"),
         (("c", "add", (INPUT, "p"), "b"), "c: shapes"),
         (("c", "add", (INPUT,), "b"), "c: reads 1 tensors"),

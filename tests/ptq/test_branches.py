@@ -12,7 +12,7 @@ from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import lower
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.ptq import Config, quantize
+from aquant_ref.ptq import Config, quantize_with
 from aquant_ref.ptq.network import LearnedTensor
 from aquant_ref.ptq.pipeline import observe
 from aquant_ref.ptq.placement import boundary_tensors, quantized_tensors, tensor_bits
@@ -43,14 +43,14 @@ def test_every_branch_of_a_concat_before_the_last_layer_has_eight_bits() -> None
 @pytest.mark.parametrize("method", ["rtn", "qdrop", "aquant", "aquant-closed-form", "aquant-bias"])
 def test_methods_learn_what_the_engine_computes(method: str) -> None:
     config = replace(small.CONFIG, method=method, act_bits=3)
-    model = quantize(graph(), small.parameters(graph()), small.images(), config)
+    model = quantize_with(graph(), small.parameters(graph()), small.images(), config)
     assert_engine_equals_oracle(model, small.images()[:3])
     assert_engine_equals_simulation(model, small.images())
 
 
 def test_learning_lowers_the_error_of_a_block_with_a_concat() -> None:
     config = Config("qdrop", 2, 2, iterations=150, batch=16)
-    model = quantize(graph(), small.parameters(graph()), small.images(), config)
+    model = quantize_with(graph(), small.parameters(graph()), small.images(), config)
     errors = {each["block"]: each for each in model.source["block_errors"]}
     assert errors.keys() == {"body", "tail"}
     assert errors["body"]["after"] < errors["body"]["before"]
@@ -62,7 +62,7 @@ def test_signed_storage_changes_no_logit_and_moves_codes_by_half_their_number(me
     made = {}
     for signed in (False, True):
         config = replace(small.CONFIG, method=method, signed=signed)
-        model = quantize(graph(), small.parameters(graph()), small.images(), config)
+        model = quantize_with(graph(), small.parameters(graph()), small.images(), config)
         assert {t.signed for name, t in model.tensors.items() if name != INPUT} == {signed}
         made[signed] = Engine(lower(model)).run(small.images())
     for name, codes in made[False].items():
@@ -72,7 +72,7 @@ def test_signed_storage_changes_no_logit_and_moves_codes_by_half_their_number(me
 
 def test_wide_codes_stay_unsigned_and_what_is_not_wide_does_not() -> None:
     config = replace(small.CONFIG, border="row", signed=True)
-    model = quantize(graph(), small.parameters(graph()), small.images(), config)
+    model = quantize_with(graph(), small.parameters(graph()), small.images(), config)
     assert not {model.tensors[name].signed for name in (INPUT, *model.wide())} - {False}
     assert model.tensors["body.mean"].signed
     assert_engine_equals_oracle(model, small.images()[:3])

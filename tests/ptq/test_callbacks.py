@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aquant_ref.errors import InputError
-from aquant_ref.ptq import Config, Iteration, quantize
+from aquant_ref.ptq import Config, Iteration, quantize_with
 from aquant_ref.ptq.adaround import regularizer_beta
 from tests.ptq import small
 
@@ -15,14 +15,16 @@ BLOCKS = ("body", "inverted", "tail")
 def watched(config: Config) -> tuple[str, list[Iteration]]:
     """The digest of the model, and what was seen."""
     seen: list[Iteration] = []
-    model = quantize(small.graph(), small.parameters(), small.images(), config, watch=seen.append)
+    model = quantize_with(
+        small.graph(), small.parameters(), small.images(), config, watch=seen.append
+    )
     return model.sha256(), seen
 
 
 @pytest.mark.parametrize("method", ["adaround", "brecq", "qdrop", "aquant"])
 def test_watching_changes_no_bit(method: str) -> None:
     config = Config(method, iterations=6, batch=8)
-    alone = quantize(small.graph(), small.parameters(), small.images(), config)
+    alone = quantize_with(small.graph(), small.parameters(), small.images(), config)
     assert watched(config)[0] == alone.sha256()
 
 
@@ -49,4 +51,4 @@ def test_whoever_watches_may_stop_the_learning() -> None:
             raise InputError("enough")
 
     with pytest.raises(InputError, match="enough"):
-        quantize(small.graph(), small.parameters(), small.images(), small.CONFIG, watch=stop)
+        quantize_with(small.graph(), small.parameters(), small.images(), small.CONFIG, watch=stop)

@@ -15,7 +15,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.train import initial_parameters
-from aquant_ref.ptq import Config, nearest, observe, quantize
+from aquant_ref.ptq import Config, nearest, observe, quantize_with
 from aquant_ref.ptq.adaround import (
     AdaRound,
     dequantized,
@@ -238,9 +238,11 @@ def test_resnet8_has_its_quantizers_where_the_contract_says() -> None:
 
 
 def test_two_runs_with_one_seed_give_the_same_bytes_and_another_seed_does_not() -> None:
-    first, second = (quantize(graph(), parameters(), images(), CONFIG) for _ in range(2))
+    first, second = (quantize_with(graph(), parameters(), images(), CONFIG) for _ in range(2))
     assert small.same(first, second)
-    assert not small.same(first, quantize(graph(), parameters(), images(), replace(CONFIG, seed=1)))
+    assert not small.same(
+        first, quantize_with(graph(), parameters(), images(), replace(CONFIG, seed=1))
+    )
 
 
 @pytest.mark.parametrize("method", ["qdrop-scales", "aquant"])
@@ -254,15 +256,15 @@ def test_a_second_pass_of_no_iterations_is_qdrop_to_the_last_bit(
         return first, replace(second, iterations=0)
 
     monkeypatch.setitem(METHODS, method, without_second)
-    one = quantize(graph(), parameters(), images(), replace(CONFIG, method=method))
+    one = quantize_with(graph(), parameters(), images(), replace(CONFIG, method=method))
     assert small.same(
-        one, quantize(graph(), parameters(), images(), replace(CONFIG, method="qdrop"))
+        one, quantize_with(graph(), parameters(), images(), replace(CONFIG, method="qdrop"))
     )
 
 
 def test_learning_lowers_the_error_of_the_block_and_only_the_border_is_bent() -> None:
     config = Config(iterations=200, batch=16)
-    model = quantize(graph(), parameters(), images(), config)
+    model = quantize_with(graph(), parameters(), images(), config)
     first, second = model.source["block_errors"]
     assert (first["pass"], second["pass"]) == ("qdrop", "border")
     assert first["after"] < first["before"]
@@ -287,7 +289,7 @@ def test_progress_wraps_every_block_of_every_pass() -> None:
         labels.append(label)
         return steps
 
-    quantize(graph(), parameters(), images(), replace(CONFIG, iterations=5), progress=progress)
+    quantize_with(graph(), parameters(), images(), replace(CONFIG, iterations=5), progress=progress)
     assert labels == ["qdrop body", "border body"]
 
 
@@ -319,14 +321,14 @@ def test_a_configuration_that_is_none_is_refused(field: str, value: Any, word: s
 
 
 def test_too_few_images_and_broken_weights_are_refused() -> None:
-    with pytest.raises(InputError, match="calibration: there are none"):
-        quantize(graph(), parameters(), images(0), CONFIG)
+    with pytest.raises(InputError, match="images: there are none"):
+        quantize_with(graph(), parameters(), images(0), CONFIG)
     with pytest.raises(InputError, match="fewer than a batch"):
-        quantize(graph(), parameters(), images(15), CONFIG)
+        quantize_with(graph(), parameters(), images(15), CONFIG)
     broken = parameters()
     broken["body.conv1.weight"][0, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match=r"body.conv1.weight.*NaN"):
-        quantize(graph(), broken, images(), CONFIG)
+        quantize_with(graph(), broken, images(), CONFIG)
 
 
 def test_an_error_that_is_not_finite_stops_the_pass() -> None:

@@ -16,7 +16,7 @@ from aquant_ref.data.shapes import CLASSES
 from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import lower
-from aquant_ref.ptq import METHODS, observe, observers, quantize
+from aquant_ref.ptq import METHODS, observe, observers, quantize_with
 from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.quant.fixed_point import FixedPoint
@@ -122,7 +122,7 @@ def check_survives(
     """
     batch = min(4, len(images))
     config = replace(small.CONFIG, method=method, border=border, iterations=2, batch=batch)
-    model = quantize(small.graph(), parameters, images, config)
+    model = quantize_with(small.graph(), parameters, images, config)
     for entry in model.source["block_errors"]:
         assert np.isfinite([entry["before"], entry["after"]]).all()
     for tensor in model.tensors.values():
@@ -168,7 +168,7 @@ def test_a_network_of_tiny_or_huge_activations_is_quantized(scale: float) -> Non
     for part in ("weight", "bias"):
         parameters[f"stem.conv.{part}"] *= np.float32(scale)
     config = replace(small.CONFIG, method="rtn")
-    codes = Simulation(quantize(small.graph(), parameters, small.images(8), config)).run(
+    codes = Simulation(quantize_with(small.graph(), parameters, small.images(8), config)).run(
         small.images(8)
     )
     assert all(np.isfinite(tensor).all() for tensor in codes.values())
@@ -180,7 +180,9 @@ def test_parameters_beyond_float32_are_refused_by_name(name: str, part: str) -> 
     parameters = {key: values.astype(np.float64) for key, values in small.parameters().items()}
     parameters[f"{name}.{part}"].flat[1] = -1e60
     with pytest.raises(InputError, match=rf"^{name}\.{part}: reaches 1e\+60, beyond float32$"):
-        quantize(small.graph(), parameters, small.images(8), replace(small.CONFIG, method="rtn"))
+        quantize_with(
+            small.graph(), parameters, small.images(8), replace(small.CONFIG, method="rtn")
+        )
 
 
 # Divergence
@@ -208,7 +210,7 @@ def test_learning_that_diverges_says_where_and_what_the_last_finite_error_was(
     monkeypatch.setitem(METHODS, method, diverging(method, **settings))
     config = replace(small.CONFIG, method=method)
     with pytest.raises(InputError) as caught:
-        quantize(small.graph(), small.parameters(), small.images(), config)
+        quantize_with(small.graph(), small.parameters(), small.images(), config)
     pattern = rf"^\w+: learning diverged in pass '\w+', iteration \d: .*{words}"
     assert caught.match(pattern + r".*last finite error is \d.*lower the rates")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from aquant_ref.errors import InputError
-from aquant_ref.ptq import observe, quantize, reconstruction
+from aquant_ref.ptq import observe, quantize_with, reconstruction
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.spill import Storage
 from tests.ptq import small
@@ -62,7 +62,7 @@ def test_files_give_the_same_results_as_memory(
 ) -> None:
     config = replace(small.CONFIG, method=method, border=border)
     args = (small.graph(), small.parameters(), small.images(), config)
-    from_files = quantize(*args)
+    from_files = quantize_with(*args)
     assert len(spilled) >= 10
     assert all(isinstance(each, np.memmap) for each in spilled)
     spilled.clear()
@@ -70,7 +70,7 @@ def test_files_give_the_same_results_as_memory(
     assert not list(tmp_path.iterdir())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reconstruction, "Storage", Storage)
-        from_memory = quantize(*args)
+        from_memory = quantize_with(*args)
     assert not spilled
     assert from_files.source == from_memory.source  # every block error, to the last bit
     for name, layer in from_files.layers.items():

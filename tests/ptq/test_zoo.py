@@ -16,7 +16,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import Graph
-from aquant_ref.ptq import METHODS, Config, observe, quantize
+from aquant_ref.ptq import METHODS, Config, observe, quantize_with
 from tests.ptq import zoo
 
 SETTINGS = {
@@ -30,7 +30,7 @@ CASES += [("a_hidden_linear_layer", method) for method in METHODS]
 
 
 def whole_way(graph: Graph, config: Config, folder: Path) -> None:
-    model = quantize(graph, zoo.parameters(graph), zoo.images(), config)
+    model = quantize_with(graph, zoo.parameters(graph), zoo.images(), config)
     model.save(folder / "model.npz")
     assert QuantizedModel.load(folder / "model.npz").sha256() == model.sha256()
     if config.not_lowered():
@@ -68,8 +68,8 @@ def test_a_network_that_cannot_be_lowered_is_refused_before_any_work(
     if "block" in why and method == "rtn":
         pytest.skip("nothing is learned block by block")
     config = Config(method, 3, 3, iterations=2**31 - 1, batch=2)
-    for door in (quantize, observe):
-        images: Any = zoo.images() if door is quantize else graph.to_float(zoo.images())
+    for door in (quantize_with, observe):
+        images: Any = zoo.images() if door is quantize_with else graph.to_float(zoo.images())
         with pytest.raises(InputError, match=why):
             door(graph, zoo.parameters(graph), images, config)
 
@@ -77,7 +77,9 @@ def test_a_network_that_cannot_be_lowered_is_refused_before_any_work(
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_image_and_equal_images_are_enough_where_nothing_is_learned(count: int) -> None:
     graph = zoo.graph(zoo.WORKS["no_block"])
-    model = quantize(graph, zoo.parameters(graph), zoo.images()[[0] * count], Config("rtn", 4, 4))
+    model = quantize_with(
+        graph, zoo.parameters(graph), zoo.images()[[0] * count], Config("rtn", 4, 4)
+    )
     assert lower(model).output == "linear"
 
 
@@ -85,4 +87,4 @@ def test_fewer_images_than_a_batch_are_refused_before_they_are_looked_at() -> No
     graph = zoo.graph(zoo.WORKS["no_block"])
     broken = {**zoo.parameters(graph), ".one.weight": None}
     with pytest.raises(InputError, match="1 calibration images are fewer than a batch of 2"):
-        quantize(graph, broken, zoo.images(1), Config("qdrop", batch=2))  # type: ignore[arg-type]
+        quantize_with(graph, broken, zoo.images(1), Config("qdrop", batch=2))  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aquant_ref.ptq import quantize
+from aquant_ref.ptq import quantize_with
 from aquant_ref.simulate.a_rounding import ARounding
 from tests.ptq import small
 
@@ -19,7 +19,7 @@ def test_the_storage_of_codes_changes_no_logit(target: str) -> None:
     logits = []
     for signed in (False, True):
         config = replace(small.CONFIG, method="a-rounding", signed=signed)
-        model = quantize(graph, parameters, small.images(), config)
+        model = quantize_with(graph, parameters, small.images(), config)
         logits.append(ARounding(model, parameters, target=target).logits(small.images()))
     assert np.isfinite(logits[0]).all()
     assert logits[0].tobytes() == logits[1].tobytes()

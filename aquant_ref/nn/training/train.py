@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from autograd import value_and_grad
@@ -32,6 +32,7 @@ RUNNING = (".mean", ".variance")
 INITIAL_EPOCH = 2**32 - 1  # the seed of the initial weights; no epoch has this number
 
 
+@runtime_checkable
 class Labelled(Protocol):
     """Describe what training reads of a data set, such as `aquant_ref.data.Images`."""
 

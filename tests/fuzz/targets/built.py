@@ -17,7 +17,7 @@ from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.training.train import initial_parameters
 from aquant_ref.ptq import Config
-from aquant_ref.ptq.pipeline import quantize
+from aquant_ref.ptq.pipeline import quantize_with
 from tests.engine.graphs import random_graph
 from tests.fuzz.mutate import values
 from tests.fuzz.target import Target, Wrong
@@ -166,7 +166,7 @@ def build(path: Path) -> None:
     config = Config(**case["config"])
     parameters = initial_parameters(graph, 0)
     images = np.random.default_rng(0).integers(0, 256, (4, *graph.shapes[INPUT])).astype(np.uint8)
-    model = quantize(graph, parameters, images, config)
+    model = quantize_with(graph, parameters, images, config)
     model.save(path.with_name("again.npz"))
     if QuantizedModel.load(path.with_name("again.npz")).sha256() != model.sha256():
         raise Wrong("the model that is saved and loaded is another one")
