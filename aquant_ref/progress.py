@@ -1,5 +1,5 @@
-"""How long work reports: it passes its steps through a `Progress`, which may show a bar, and gives
-what the user should know to a `Say`, a line at a time.
+"""Report on long work: its steps pass through a `Progress`, which may show a bar, and each line for
+the user goes to a `Say`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ Progress = Callable[[Iterable[int], str], Iterable[int]]
 Say = Callable[[str], None]
 
 
-def quiet(steps: Iterable[int], label: str) -> Iterable[int]:
-    """The steps as they are: nothing is shown."""
+def quiet(steps: Iterable[int], _label: str) -> Iterable[int]:
+    """Return the steps unchanged and show nothing."""
     return steps
 
 
-def silent(line: str) -> None:
+def silent(_line: str) -> None:
     """Say nothing."""

@@ -1,4 +1,4 @@
-"""Versions of what the numbers depend on."""
+"""Report the versions of everything that results depend on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aquant_ref import __version__
 
 
 def versions() -> dict[str, str]:
-    """This package, Python, the packages that compute, and the machine, by name."""
+    """Return the versions of this package, Python, the packages that compute, and the machine."""
     packages = ("numpy", "scipy", "autograd", "pillow")
     return {
         "aquant_ref": __version__,

@@ -1,15 +1,14 @@
-"""Images to calibrate, train and test on: the built-in set and the usual files.
+"""Load images to calibrate, train and test on: the built-in set, or files in common formats.
 
-| set | what |
+| set | content |
 |---|---|
 | `shapes` | built in, drawn by the program (`data.shapes`) |
-| `cifar10:PATH` | official binary files (folder or .tar.gz), class folders, or zips of class
-folders |
-| `idx:PATH` | a folder of IDX files (MNIST and its family), .gz or not |
-| `folder:PATH` | image folders in the manner of ImageNet: resized to 256, centre crop of 224 |
+| `cifar10:PATH` | CIFAR-10: official binary files, class folders, or zips of class folders |
+| `idx:PATH` | a folder of IDX files (MNIST and its family), plain or .gz |
+| `folder:PATH` | image folders as for ImageNet: resized to 256, centre crop of 224 |
 
-`data.entries` says what is passed over and what is refused in class folders, `data.decode` what
-becomes of an image of each kind, `data.folder` how a folder without train/ and val/ is divided.
+`data.entries` says which files of a class folder are ignored and which are refused, `data.decode`
+how each kind of image is converted, `data.folder` how a folder without train/ and val/ is split.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def _parts(spec: str) -> tuple[str, Path | None]:
         return kind, None
     if kind in WITH_PATH and path:
         if not path.isprintable():  # a byte that is not UTF-8, a zero
-            raise InputError(f"data {kind}:{ascii(path)}: is a name that cannot be printed")
+            raise InputError(f"data {kind}:{ascii(path)}: has characters that cannot be printed")
         return kind, Path(path)
     if kind in WITH_PATH:
         raise InputError(f"data {spec}: needs a path, as in {kind}:PATH")
@@ -59,10 +58,10 @@ def _parts(spec: str) -> tuple[str, Path | None]:
 
 @contextmanager
 def _loader(spec: str) -> Iterator[tuple[Any, Path]]:
-    """Yield the module for a set with a path, and the path, which exists.
+    """Yield the module of a set with a path, and the path, which exists.
 
-    It is imported on use: the built-in set needs none of them. What the system refuses in the block
-    becomes InputError, which names the file.
+    The module is imported here, because the built-in set needs none of them. An OSError from the
+    block becomes InputError, which names the file.
     """
     kind, path = _parts(spec)
     assert path is not None
@@ -76,20 +75,23 @@ def _loader(spec: str) -> Iterator[tuple[Any, Path]]:
 
 
 def name(spec: str) -> str:
-    """The name of a set without its path, which weights and recipes go by; raises InputError."""
+    """Return the name of a set without its path, by which weights and recipes are stored.
+
+    Raises InputError for an unknown set.
+    """
     return _parts(spec)[0]
 
 
 def absolute(spec: str) -> str:
-    """The set with an absolute path, which finds it from any folder; raises InputError."""
+    """Return the set with an absolute path, valid in any folder; raise InputError if unknown."""
     kind, path = _parts(spec)
     return kind if path is None else f"{kind}:{os.path.abspath(path)}"
 
 
 def check(spec: str, splits: Sequence[str] = SPLITS) -> None:
-    """Raise InputError, which names it, for a file of a set that is missing or in two splits.
+    """Raise InputError, which names the file, if a file of a set is missing or in two splits.
 
-    Nothing is decoded, so this comes before anything else is read.
+    No image is decoded, so this check is fast enough to come first.
     """
     if _parts(spec)[1] is not None:
         with _loader(spec) as (module, path):
@@ -97,12 +99,12 @@ def check(spec: str, splits: Sequence[str] = SPLITS) -> None:
 
 
 def _files(module: Any, path: Path, splits: Sequence[str]) -> dict[str, str]:
-    """The files of the splits by their names in the set.
+    """Return the files of the splits by their names in the set.
 
-    Raises InputError for one that two splits have: a network would be tested on images that it has
-    seen. An archive that holds both has one name in either.
+    Raises InputError for a file in two splits, since a network would be tested on images that it
+    was trained on. An archive of both splits has the same name in each.
     """
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     owners: dict[tuple[int, int], tuple[str, str]] = {}
     for split in splits:
         _check_split(split)
@@ -110,16 +112,16 @@ def _files(module: Any, path: Path, splits: Sequence[str]) -> dict[str, str]:
             status = os.stat(file)
             owner, first = owners.setdefault((status.st_dev, status.st_ino), (split, name))
             if owner != split and first != name:
-                raise InputError(f"{file}: is one file with {first!r}, so both splits have it")
-            found[name] = file
-    return found
+                raise InputError(f"{file}: is the same file as {first!r} of the other split")
+            by_name[name] = file
+    return by_name
 
 
 def identity(spec: str, splits: Sequence[str] = SPLITS) -> str:
-    """What the images of a set are, in one short text, as in "folder-0123456789abcdef".
+    """Return a short text that identifies the images of a set, as in "folder-0123456789abcdef".
 
-    It does not depend on where the files lie. `data.digest` says what of them is read; 50,000
-    files take less than a second. Raises InputError as `check`.
+    It does not depend on the location of the files. `data.digest` says which bytes it covers;
+    50,000 files take less than a second. Raises InputError where `check` does.
     """
     if _parts(spec)[1] is None:
         from aquant_ref.data import shapes
@@ -137,7 +139,7 @@ def _check_split(split: Any) -> None:
 
 
 def division(spec: str) -> str:
-    """How a set that comes undivided is divided into training and test images; "" for others."""
+    """Return how a set without splits is divided into training and test; "" for others."""
     if _parts(spec)[0] != "folder":
         return ""
     with _loader(spec) as (module, path):
@@ -146,15 +148,15 @@ def division(spec: str) -> str:
 
 
 def title(spec: str) -> str:
-    """The name of a set and how it is divided, for the head of a table."""
+    """Return the name of a set and how it is divided, for the title of a table."""
     return ", ".join(filter(None, (name(spec), division(spec))))
 
 
 def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
-    """The images of a set, `split` "train" or "test".
+    """Load the images of a set; `split` is "train" or "test".
 
-    Raises InputError, one line that names the file, for an unknown set and whatever is missing,
-    truncated or not what it should be.
+    Raises InputError, one line that names the file, for an unknown set and for a file that is
+    missing, damaged or of another format.
     """
     _check_split(split)
     if _parts(spec)[1] is None:
@@ -162,5 +164,5 @@ def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
 
         return shapes.load(split, progress=progress)
     with _loader(spec) as (module, path):
-        images: Images = module.load(path, split, progress=progress)
+        images: Images = module.load(path, split, progress)
     return images

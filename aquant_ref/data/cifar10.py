@@ -1,8 +1,7 @@
-"""CIFAR-10: official binary files, class folders of images, or zips of class folders.
+"""Load CIFAR-10 from official binary files, class folders of images, or zips of class folders.
 
 The order of the images is fixed: that of the official files, or by class and file name. Each split
-has all ten classes. Nothing is extracted to disk, and the pickled "python version" is refused, not
-read.
+has all ten classes. Nothing is extracted to disk, and the pickled "python version" is refused.
 """
 
 from __future__ import annotations
@@ -10,10 +9,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.data.decode import rgb_exact
 from aquant_ref.data.entries import class_folders, is_image, is_litter, listed
@@ -24,7 +21,6 @@ from aquant_ref.formats.compressed import open_gzip, open_zip, read_entry
 from aquant_ref.formats.untrusted import open_file, read_file
 from aquant_ref.progress import Progress, quiet
 
-Array = NDArray[Any]
 Read = Callable[[str], bytes]
 
 CLASSES = (
@@ -46,26 +42,26 @@ FILES = {
 IMAGES_PER_FILE = 10_000
 RECORD = 1 + 3 * 32 * 32  # a label, then the red, green and blue planes
 PICKLED = "data_batch_1"
-ARCHIVE = "tar.gz"  # one file for both splits
+ARCHIVE = "tar.gz"  # holds both splits
 MOST_IMAGE = 1 << 20  # bytes of an image file: 32x32 pixels have 3072
-MOST_ARCHIVE = 256 << 20  # bytes of the archive after decompression: the official one has 184
+MOST_ARCHIVE = 256 << 20  # bytes of the inflated archive: the official one has 184 << 20
 
 
-def load(path: Path, split: str, *, progress: Progress = quiet) -> Images:
-    """The `split` of CIFAR-10 at `path`: uint8 (N, 3, 32, 32).
+def load(path: Path, split: str, progress: Progress = quiet) -> Images:
+    """Load the `split` of CIFAR-10 at `path`: uint8 (N, 3, 32, 32).
 
-    Raises InputError, which names the file, for a form that is not one of these, files or classes
-    missing, truncated or damaged, labels above 9, or images that are not 32x32 RGB.
+    Raises InputError, which names the file, for another format, a file or class that is missing or
+    damaged, a label above 9, or an image that is not 32x32 RGB.
     """
-    found = files(path, [split])
-    first, file = next(iter(found.items()))
+    by_name = files(path, [split])
+    first, file = next(iter(by_name.items()))
     if first == ARCHIVE:
         return _binary(_read_archive(path, split))
     if first in FILES[split]:
-        return _binary([(each, _read_binary(each)) for each in found.values()])
+        return _binary([(each, _read_binary(each)) for each in by_name.values()])
     if first == f"{split}.zip":
         return _class_zip(Path(file), split, progress)
-    names = [name.removeprefix(f"{split}/") for name in found]
+    names = [name.removeprefix(f"{split}/") for name in by_name]
     root = path / split
 
     def read(name: str) -> bytes:
@@ -75,10 +71,10 @@ def load(path: Path, split: str, *, progress: Progress = quiet) -> Images:
 
 
 def files(path: Path, splits: Sequence[str]) -> dict[str, str]:
-    """The files of the splits by the names that make up the identity of the set, in order.
+    """Return the files of the splits, in order, by the names that the identity of the set covers.
 
-    Raises InputError, which names the file, for a form that is not one of these, a class that is
-    missing or without images, and what is no image among them.
+    Raises InputError, which names the file, for another format, a class that is missing or has no
+    images, and a file in a class folder that is not an image.
     """
     return {name: str(file) for split in splits for name, file in _files(path, split).items()}
 
@@ -113,7 +109,7 @@ def _archive_of(path: Path, split: str) -> Path:
     names = [entry.name for entry in listed(path) if entry.name.lower().endswith(".zip")]
     of_splits = {each: [n for n in names if each in n.lower()] for each in FILES}
     for name in set(of_splits["train"]) & set(of_splits["test"]):
-        raise InputError(f"{path / name}: is named after both splits, train and test")
+        raise InputError(f"{path / name}: has both train and test in its name")
     chosen = of_splits[split]
     if len(chosen) > 1:
         raise InputError(f"{path}: holds {len(chosen)} files *{split}*.zip, needs one")
@@ -125,7 +121,7 @@ def _archive_of(path: Path, split: str) -> Path:
 
 
 def _read_binary(path: str) -> bytes:
-    # one byte more than a whole file: enough to see that it is too long
+    # one byte more than a whole file, to notice a longer one
     with open_file(path) as stream:
         return stream.read(IMAGES_PER_FILE * RECORD + 1)
 
@@ -135,7 +131,7 @@ def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
         magic = stream.read(2)
     if magic != b"\x1f\x8b":
         raise InputError(f"{path}: is {'not a tar.gz archive' if magic else 'an empty file'}")
-    found: dict[str, bytes] = {}
+    batches: dict[str, bytes] = {}
     with open_gzip(path, most=MOST_ARCHIVE) as inflated:
         for member in members(inflated):
             name = member.path.name
@@ -143,28 +139,29 @@ def _read_archive(path: Path, split: str) -> list[tuple[str, bytes]]:
                 continue
             if name == PICKLED:
                 raise InputError(f"{path}: is the pickled python version; get the binary one")
-            if name in found:
+            if name in batches:
                 raise InputError(f"{path}: holds {name} twice")
             if name in FILES[split]:
-                found[name] = member.read(IMAGES_PER_FILE * RECORD + 1)
+                batches[name] = member.read(IMAGES_PER_FILE * RECORD + 1)
     for name in FILES[split]:
-        if name not in found:
+        if name not in batches:
             raise InputError(f"{path}: lacks {name}")
-    return [(f"{path}: {name}", found[name]) for name in FILES[split]]
+    return [(f"{path}: {name}", batches[name]) for name in FILES[split]]
 
 
 def _binary(files: list[tuple[str, bytes]]) -> Images:
-    parts = []
+    batches = []
     for name, data in files:
         if len(data) != IMAGES_PER_FILE * RECORD:
             what = "is truncated" if len(data) < IMAGES_PER_FILE * RECORD else "is too long"
             raise InputError(
                 f"{name}: {what} ({len(data)} bytes, not {IMAGES_PER_FILE} records of {RECORD})"
             )
-        parts.append(np.frombuffer(data, np.uint8).reshape(-1, RECORD))
-        if parts[-1][:, 0].max() >= len(CLASSES):
-            raise InputError(f"{name}: holds the label {parts[-1][:, 0].max()}, beyond 9")
-    records = np.concatenate(parts)
+        batch = np.frombuffer(data, np.uint8).reshape(-1, RECORD)
+        if batch[:, 0].max() >= len(CLASSES):
+            raise InputError(f"{name}: holds the label {batch[:, 0].max()}, beyond 9")
+        batches.append(batch)
+    records = np.concatenate(batches)
     labels = records[:, 0].astype(np.int64)
     return Images(records[:, 1:].reshape(-1, 3, 32, 32), labels, CLASSES, "cifar10")
 
@@ -183,9 +180,10 @@ def _class_zip(path: Path, split: str, progress: Progress) -> Images:
 
 
 def _entries(path: Path, infos: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """The entries that are images as "class/image", in order, from the one folder that has them.
+    """Return the entries that are images by "class/image", in order.
 
-    What is passed over and what is refused is as in class folders: see `data.entries`.
+    All class folders must lie in one folder. The rules of `data.entries` say which entries are
+    ignored and which are refused.
     """
     places = {_place(path, info.filename): info for info in infos}
     if len(places) < len(infos):
@@ -193,40 +191,40 @@ def _entries(path: Path, infos: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.
         twice = next(info.filename for info in infos if info.filename not in kept)
         raise InputError(f"{path}: holds {twice!r} twice, under two spellings")
     places = {place: info for place, info in places.items() if not any(map(is_litter, place))}
-    found, folders, others = {}, set[tuple[str, ...]](), []
+    images, folders, others = {}, set[tuple[str, ...]](), []
     for place, info in places.items():
         if not is_image(place[-1]):
             others.append(place)
             continue
         if len(place) < 2:
-            raise InputError(f"{path}: {info.filename!r} is an image outside of the class folders")
+            raise InputError(f"{path}: {info.filename!r} is an image outside the class folders")
         folders.add(place[:-2])
-        found[place[-2:]] = info
+        images[place[-2:]] = info
     if len(folders) > 1:
         one, other = sorted(map("/".join, folders))[:2]
         raise InputError(f"{path}: holds class folders in {one!r} and in {other!r}, needs one")
     for place in others:
         if any(place[: len(each)] == each and len(place) > len(each) + 1 for each in folders):
             name = places[place].filename
-            raise InputError(f"{path}: {name!r} is no image by its suffix")
-    return {"/".join(each): found[each] for each in sorted(found)}
+            raise InputError(f"{path}: {name!r} does not have the suffix of an image")
+    return {"/".join(each): images[each] for each in sorted(images)}
 
 
 def _place(path: Path, name: str) -> tuple[str, ...]:
-    """The parts of an entry's name, without "."."""
+    """Return the parts of an entry's name, without "."."""
     place = PurePosixPath(name)
     if "\\" in name or place.is_absolute() or ".." in place.parts or not place.parts:
-        raise InputError(f"{path}: {name!r} is no name of a file in folders")
+        raise InputError(f"{path}: {name!r} is not the relative path of a file")
     return place.parts
 
 
 def _check_classes(where: str, names: Sequence[str]) -> None:
-    """Raise InputError, which names the class, unless they are those of CIFAR-10, all ten."""
+    """Raise InputError, which names the class, unless `names` are the ten classes of CIFAR-10."""
     if not names:
         raise InputError(f"{where}: holds no class folders with images")
     unknown = sorted(set(names) - set(CLASSES))
     if unknown:
-        raise InputError(f"{where}: holds a folder {unknown[0]!r}, which is no class of CIFAR-10")
+        raise InputError(f"{where}: holds a folder {unknown[0]!r}, not a class of CIFAR-10")
     lacking = sorted(set(CLASSES) - set(names))
     if lacking:
         raise InputError(f"{where}: lacks the class {lacking[0]!r}")

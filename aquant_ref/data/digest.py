@@ -1,7 +1,7 @@
-"""What a set is, in one short text: the same wherever its files lie, another one for other files.
+"""Identify a set of files by a short text that depends on their content, not on their location.
 
-It is a hash of the names and sizes of all files and of what they hold: of all bytes in a set of at
-most MOST_FILES files and MOST_BYTES bytes, and of a fixed sample of files and bytes in larger ones.
+The text is a hash of the names, sizes and bytes of all files. In a set of more than MOST_FILES
+files or MOST_BYTES bytes, it covers the bytes of a fixed sample.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ DIGITS = 16
 
 
 def of_files(kind: str, files: Mapping[str, str]) -> str:
-    """The identity of the `files` by their names in the set, as in "folder-0123456789abcdef".
+    """Return the identity of `files`, by their names in the set: "folder-0123456789abcdef".
 
-    Raises InputError, which names it, for one of them that is no regular file, and OSError.
+    Raises InputError, which names the file, unless each is a regular file; and OSError.
     """
     names = sorted(files)
     digest = hashlib.sha256()
@@ -42,8 +42,10 @@ def of_files(kind: str, files: Mapping[str, str]) -> str:
 
 
 def _spans(size: int, most: int) -> list[tuple[int, int]]:
-    """Where to read at most `most` bytes: half of them at the end, where zip files list their
-    entries with checksums and gzip files have theirs; the rest evenly spread.
+    """Choose at most `most` bytes of a file: (start, length) pairs.
+
+    Half of them are at the end, where zip and gzip files store their checksums; the rest are evenly
+    spread.
     """
     if size <= most:
         return [(0, size)]

@@ -1,14 +1,14 @@
-"""What is in a folder of class folders: what is read, what is passed over, what is refused.
+"""List the images of class folders: which entries are read, ignored or refused.
 
-A class is never dropped and no folder becomes a class by accident, since either would give all
-later classes another number. So there are three kinds of entries:
+A class that is dropped, or a folder that becomes a class by accident, would renumber all later
+classes. Therefore:
 
-* what an operating system or a program has left there is passed over: names that begin with a dot
+* names that operating systems and programs leave behind are ignored: those that begin with a dot
   (`.ipynb_checkpoints`, `._x.png`) and those in LITTER (`__MACOSX`, `Thumbs.db`);
-* beside class folders, other files (a README, a list of names) are passed over, but not images, nor
-  a link to nothing, which may have been a class;
-* in a class folder, whatever is not an image file by its suffix is refused by name, and so is a
-  folder; links are followed.
+* beside class folders, other files (a README, a list of names) are ignored, but images are refused,
+  and so is a broken link, which may have been a class;
+* in a class folder, folders and files without the suffix of an image are refused; links are
+  followed.
 """
 
 from __future__ import annotations
@@ -50,36 +50,36 @@ LITTER = {
 
 
 def is_litter(name: str) -> bool:
-    """Whether an entry is hidden, or what a system leaves behind."""
+    """Return whether an entry is hidden, or one that a system leaves behind."""
     return name.startswith(".") or name.lower() in LITTER
 
 
 def is_image(name: str) -> bool:
-    """Whether the suffix is that of an image, in upper or lower case."""
+    """Return whether the name has the suffix of an image, in upper or lower case."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def listed(folder: Path) -> list[os.DirEntry[str]]:
-    """The entries of a folder without litter, by name."""
+    """Return the entries of a folder without litter, sorted by name."""
     with os.scandir(folder) as entries:
         return sorted((e for e in entries if not is_litter(e.name)), key=lambda e: e.name)
 
 
 def class_folders(root: Path) -> dict[str, list[str]]:
-    """The classes of a folder and the images of each, both in the order of their names.
+    """Return the classes of a folder and the images of each, both sorted by name.
 
-    Raises InputError, which names the entry, for a class without images, what is no image in a
-    class folder, an image or a link to nothing beside class folders, and two classes whose names
-    differ in case alone.
+    Raises InputError, which names the entry, for a class without images, an entry of a class folder
+    that is not an image, an image or broken link beside class folders, and two classes whose names
+    differ only in case.
     """
     classes: dict[str, list[str]] = {}
     for entry in listed(root):
         if entry.is_dir():
             classes[entry.name] = _images_of(root / entry.name)
         elif is_image(entry.name):
-            raise InputError(f"{entry.path}: is an image outside of the class folders")
+            raise InputError(f"{entry.path}: is an image outside the class folders")
         elif entry.is_symlink() and not entry.is_file():
-            raise InputError(f"{entry.path}: is a link to nothing, or to no file or folder")
+            raise InputError(f"{entry.path}: is a broken link, or a link to no file or folder")
     if not classes:
         raise InputError(f"{root}: holds no class folders with images")
     check_names(root, classes)
@@ -90,26 +90,26 @@ def _images_of(folder: Path) -> list[str]:
     entries = listed(folder)
     for entry in entries:
         if entry.is_dir():
-            raise InputError(f"{entry.path}: is a folder in a class folder, needs images there")
+            raise InputError(f"{entry.path}: is a folder, but a class folder needs only images")
         if not entry.is_file():
-            raise InputError(f"{entry.path}: is not a regular file, or a link to nothing")
+            raise InputError(f"{entry.path}: is not a regular file, or is a broken link")
         if not is_image(entry.name):
             known = " ".join(SUFFIXES)
-            raise InputError(f"{entry.path}: is no image by its suffix, which may be {known}")
+            raise InputError(f"{entry.path}: does not have the suffix of an image: {known}")
     if not entries:
         raise InputError(f"{folder}: is a class without images")
     return [entry.name for entry in entries]
 
 
 def check_names(where: object, classes: Iterable[str]) -> None:
-    """Raise InputError, which names the class, unless names can be written and told apart."""
+    """Raise InputError, which names the class, unless names are printable and clearly distinct."""
     seen: dict[str, str] = {}
     for name in classes:
-        if not name.isprintable():  # which a byte that is not UTF-8 is not either
+        if not name.isprintable():  # also for bytes that are not UTF-8
             raise InputError(f"{where}: has a class {ascii(name)}, whose name cannot be printed")
         key = unicodedata.normalize("NFC", name).casefold()
         if key in seen:
-            raise InputError(f"{where}: has classes of nearly one name, {seen[key]!r} and {name!r}")
+            raise InputError(f"{where}: has classes of similar names, {seen[key]!r} and {name!r}")
         seen[key] = name
 
 

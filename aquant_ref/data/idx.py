@@ -1,38 +1,38 @@
-"""IDX files, the format of MNIST and its family, plain or .gz.
+"""Load IDX files, the format of MNIST and its family, plain or .gz.
 
-Grey images are given in three equal channels; 28x28 images get a frame of 2 zero pixels, so that
-they are 32x32 as the reference models need. The classes are the numbers from 0 to the largest
-training label, for both splits.
+Grey images become three equal channels; 28x28 images are padded with 2 zero pixels to the 32x32
+that the reference models need. The classes of both splits are the numbers from 0 to the largest
+training label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError
 from aquant_ref.formats.compressed import open_gzip
 from aquant_ref.formats.untrusted import open_file
 from aquant_ref.progress import Progress, quiet
-
-Array = NDArray[Any]
+from aquant_ref.typing import Pixels
 
 PREFIX = {"train": "train", "test": "t10k"}
-KINDS = {"images": 3, "labels": 1}  # and the number of axes
+KINDS = {"images": 3, "labels": 1}  # with the number of axes
 UNSIGNED_BYTE = 8
-LARGEST = 1 << 30  # bytes of one file after decompression: twice EMNIST, the largest of the family
+LARGEST = 1 << 30  # bytes of one inflated file: twice EMNIST, the largest of the family
 
 
-def load(path: Path, split: str, *, progress: Progress = quiet) -> Images:
-    """The `split` in the folder `path`: <prefix>-images-idx3-ubyte and <prefix>-labels-idx1-ubyte.
+def load(path: Path, split: str, _progress: Progress = quiet) -> Images:
+    """Load the `split` in the folder `path`.
 
-    Raises InputError, which names the file, if one is missing, truncated, of another kind, if the
-    numbers of images and labels differ, or if no training image has a label of the test.
+    Its files are <prefix>-images-idx3-ubyte and <prefix>-labels-idx1-ubyte, and the images become
+    uint8 (N, 3, H, W). Raises InputError, which names the file, if one is missing, truncated or of
+    another format, if the numbers of images and labels differ, or if a test label exceeds all
+    training labels.
     """
     where = _find(path, split, "labels")
     labels = _read(where, 1).astype(np.int64)
@@ -54,9 +54,9 @@ def load(path: Path, split: str, *, progress: Progress = quiet) -> Images:
 
 
 def files(path: Path, splits: Sequence[str]) -> dict[str, str]:
-    """The two files of each split by the names that make up the identity of the set.
+    """Return the two files of each split by the names that the identity of the set covers.
 
-    Raises InputError, which names the folder, for one that is missing.
+    Raises InputError, which names the folder, if one is missing.
     """
     return {f"{s} {kind}": str(_find(path, s, kind)) for s in splits for kind in KINDS}
 
@@ -65,7 +65,7 @@ def _existing(path: Path, split: str, kind: str) -> Path | None:
     for dot in "-.":
         for suffix in ("", ".gz"):
             file = path / f"{PREFIX[split]}-{kind}{dot}idx{KINDS[kind]}-ubyte{suffix}"
-            if file.exists() and not file.is_dir():  # Kaggle has folders of these names as well
+            if file.exists() and not file.is_dir():  # Kaggle has folders of these names too
                 return file
     return None
 
@@ -78,20 +78,21 @@ def _find(path: Path, split: str, kind: str) -> Path:
     return file
 
 
-def _read(path: Path, axes: int) -> Array:
-    opened = open_gzip if path.suffix == ".gz" else open_file
-    with opened(path) as stream:
+def _read(path: Path, axes: int) -> Pixels:
+    opener = open_gzip if path.suffix == ".gz" else open_file
+    with opener(path) as stream:
         return _parse(path, axes, stream)
 
 
-def _parse(path: Path, axes: int, stream: BinaryIO) -> Array:
+def _parse(path: Path, axes: int, stream: BinaryIO) -> Pixels:
     start = 4 + 4 * axes
     header = stream.read(start)
     if len(header) < 4 or header[:2] != b"\0\0":
         raise InputError(f"{path}: is not an IDX file")
     if header[2] != UNSIGNED_BYTE or header[3] != axes:
         raise InputError(
-            f"{path}: needs unsigned bytes in {axes} axes, says {header[2]}, {header[3]}"
+            f"{path}: needs type {UNSIGNED_BYTE} (unsigned bytes) in {axes} axes, got type "
+            f"{header[2]} in {header[3]}"
         )
     if len(header) < start:
         raise InputError(f"{path}: is truncated (a header of {len(header)} bytes)")
@@ -100,8 +101,8 @@ def _parse(path: Path, axes: int, stream: BinaryIO) -> Array:
     if 0 in shape[1:]:
         raise InputError(f"{path}: holds images without pixels, shape {shape}")
     if size > LARGEST:
-        raise InputError(f"{path}: claims {size} bytes, shape {shape}; {LARGEST} are read at most")
-    data = stream.read(size + 1)  # one more, to see that it is too long
+        raise InputError(f"{path}: claims {size} bytes, shape {shape}; the limit is {LARGEST}")
+    data = stream.read(size + 1)  # one more, to notice a longer file
     if len(data) != size:
         what = "is truncated" if len(data) < size else "is too long"
         raise InputError(f"{path}: {what} ({len(data)} bytes or more for shape {shape})")

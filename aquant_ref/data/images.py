@@ -1,4 +1,4 @@
-"""A labelled set of images."""
+"""Hold a labelled set of images, in memory or decoded on use."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import integer
 from aquant_ref.errors import InputError
-
-Array = NDArray[Any]
+from aquant_ref.typing import Integers, Labels, Pixels
 
 
 @dataclass(frozen=True)
 class Images:
-    """`labels` int64 (N,) into `classes`, and images in memory or decoded when they are asked for.
+    """N images with `labels`, int64 (N,), which number `classes`.
 
     `source` is a uint8 array (N, C, H, W), or a function from one index to a uint8 array (C, H, W).
-    Labels of another integer type become int64. Raises InputError for all else: images or labels
-    of another type or shape, numbers of them that differ, and labels that have no class.
+    Labels of another integer type become int64. Raises InputError for images or labels of another
+    type or shape, for different numbers of images and labels, and for labels without a class.
     """
 
-    source: Array | Callable[[int], Array]
-    labels: Array
+    source: Pixels | Callable[[int], Pixels]
+    labels: Labels
     classes: tuple[str, ...]
     name: str
 
@@ -48,8 +46,8 @@ class Images:
         if len(self.source) != len(labels):
             raise InputError(f"{self.name}: has {len(self.source)} images, {len(labels)} labels")
 
-    def _check(self, what: str, codes: Any, axes: int) -> Array:
-        """Pixels of another type would be taken for codes that they are not."""
+    def _check(self, what: str, codes: Any, axes: int) -> Pixels:
+        """Raise InputError unless `codes` are pixels, uint8 with this number of axes."""
         right = isinstance(codes, np.ndarray) and codes.dtype == np.uint8 and codes.ndim == axes
         if not right or 0 in codes.shape[axes - 3 :]:
             form = "(N, C, H, W)" if axes == 4 else "(C, H, W)"
@@ -59,22 +57,21 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, indices: Any) -> Array:
-        """The images at `indices`, uint8 (n, C, H, W).
+    def batch(self, indices: Any) -> Pixels:
+        """Return the images at `indices`, uint8 (n, C, H, W).
 
-        Raises InputError if a function of `source` gives something else, or images of more sizes
-        than one.
+        Raises InputError if a function `source` returns anything else, or images of several sizes.
         """
         if isinstance(self.source, np.ndarray):
             return np.asarray(self.source[indices])
         images = [self._check("images", self.source(int(i)), 3) for i in indices]
         if len({image.shape for image in images}) > 1:
             shapes = sorted({image.shape for image in images})
-            raise InputError(f"{self.name}: has images of the shapes {shapes[0]} and {shapes[1]}")
+            raise InputError(f"{self.name}: has images of shapes {shapes[0]} and {shapes[1]}")
         return np.stack(images)
 
-    def chosen(self, indices: Array) -> Images:
-        """The images at `indices`, in that order."""
+    def chosen(self, indices: Integers) -> Images:
+        """Return the images at `indices`, in that order."""
         source = self.source
         if isinstance(source, np.ndarray):
             return Images(source[indices], self.labels[indices], self.classes, self.name)
@@ -83,7 +80,7 @@ class Images:
         )
 
     def limited(self, count: int) -> Images:
-        """The first `count` images; raises InputError if there are fewer."""
+        """Return the first `count` images; raise InputError if there are fewer."""
         count = integer("images", count)
         if count > len(self):
             raise InputError(f"{self.name}: has {len(self)} images, not {count}")
@@ -91,7 +88,7 @@ class Images:
         return Images(first, self.labels[:count], self.classes, self.name)
 
 
-def _form(given: Any) -> str:
-    if isinstance(given, np.ndarray):
-        return f"{given.dtype} {given.shape}"
-    return type(given).__name__
+def _form(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return type(value).__name__

@@ -1,8 +1,8 @@
-"""Read a tar archive as a stream, and never without end.
+"""Read a tar archive as a stream, in bounded time.
 
-Python's `tarfile` follows what headers claim: after a member of negative size it reads the same
-header for ever, and an extended header may be of any length. Here every step goes forward by a
-block at least, and each number that a header gives has a limit.
+Python's `tarfile` trusts the headers: after a member of negative size it reads the same header
+forever, and an extended header may have any length. Here every step advances by at least one block,
+and each number of a header has a limit.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import BinaryIO
 from aquant_ref.errors import InputError
 
 BLOCK = 512
-CHUNK = 1 << 20  # what is passed over is read in such pieces
+CHUNK = 1 << 20  # bytes that are skipped at once
 MOST_MEMBERS = 1000
-MOST_EXTENDED = 64 << 10  # bytes of a header with a long name: paths of Linux have 4096
+MOST_EXTENDED = 64 << 10  # bytes of a header with a long name: a path on Linux has at most 4096
 EXTENDED = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -30,18 +30,18 @@ PATH = re.compile(rb"\d+ path=([^\n]*)\n")
 
 
 class Member:
-    """A regular file of an archive: its `path`, and as many of its bytes as are read."""
+    """A regular file of an archive: its `path`, its `size`, and its bytes on demand."""
 
     def __init__(self, stream: BinaryIO, path: str, size: int) -> None:
         self._stream, self.path, self.size = stream, PurePosixPath(path), size
         self._left = -(-size // BLOCK) * BLOCK  # up to the next header
 
     def read(self, most: int) -> bytes:
-        """The bytes, but no more than the first `most`; only once."""
+        """Read the first `most` bytes; call this method only once."""
         return self._take(min(most, self.size))
 
     def skip(self) -> None:
-        """Go to the next header; raises InputError where the archive ends before."""
+        """Go to the next header; raise InputError if the archive ends before it."""
         while self._left:
             self._take(min(self._left, CHUNK))
 
@@ -54,28 +54,28 @@ class Member:
 
 
 def members(stream: BinaryIO) -> Iterator[Member]:
-    """The regular files of the archive `stream`, which is read to its end: gzip has a checksum
-    there. Links, folders and devices are passed over.
+    """Yield the regular files of the archive `stream`; skip links, folders and devices.
 
-    Raises InputError for a header that is damaged, of negative size or sparse, and for one of
-    MOST_MEMBERS members or MOST_EXTENDED bytes and more.
+    The stream is read to its end, where gzip has a checksum. Raises InputError for a header that is
+    damaged, of negative size or sparse, for more than MOST_MEMBERS members, and for an extended
+    header of more than MOST_EXTENDED bytes.
     """
-    longer = ""  # the name that an extended header gives to the next member
+    long_name = ""  # of the next member, from an extended header
     for _ in range(MOST_MEMBERS):
         header = _header(stream)
         if header is None:
             break
-        member = Member(stream, longer or header.name, header.size)
+        member = Member(stream, long_name or header.name, header.size)
         if header.type in EXTENDED:
             if header.size > MOST_EXTENDED:
                 raise InputError(f"has an extended header of {header.size} bytes")
-            longer = _long_name(header.type, member.read(header.size)) or longer
+            long_name = _long_name(header.type, member.read(header.size)) or long_name
         else:
-            longer = ""
+            long_name = ""
             if header.type == tarfile.GNUTYPE_SPARSE:
                 raise InputError(f"has a sparse member, {member.path.name!r}")
             if header.type in tarfile.SUPPORTED_TYPES and not header.isreg():
-                continue  # these have no bytes, whatever size they claim
+                continue  # such members have no bytes, whatever size they claim
             yield member
         member.skip()
     else:
@@ -85,7 +85,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
 
 
 def _header(stream: BinaryIO) -> tarfile.TarInfo | None:
-    """The next header; None at the end of the archive."""
+    """Read the next header; return None at the end of the archive."""
     block = stream.read(BLOCK)
     if not block.strip(b"\0"):
         return None
@@ -99,12 +99,12 @@ def _header(stream: BinaryIO) -> tarfile.TarInfo | None:
 
 
 def _long_name(kind: bytes, data: bytes) -> str:
-    """The path in an extended header, "" if there is none; raises InputError for a sparse file."""
+    """Return the path in an extended header, or ""; raise InputError for a sparse file."""
     if kind == tarfile.GNUTYPE_LONGNAME:
         return data.rstrip(b"\0").decode("utf-8", "surrogateescape")
     if kind != tarfile.XHDTYPE:
         return ""
     if b"GNU.sparse." in data or b" size=" in data:
         raise InputError("has a member whose size is not in its own header")
-    found = PATH.search(data)
-    return found[1].decode("utf-8", "surrogateescape") if found else ""
+    match = PATH.search(data)
+    return match[1].decode("utf-8", "surrogateescape") if match else ""

@@ -86,34 +86,34 @@ def hidden_alone(folder: Path) -> str:
 def nested(folder: Path) -> str:
     (folder / "inner").mkdir()
     shutil.copy(folder / "0.png", folder / "inner/1.png")
-    return f"{folder}/inner: is a folder in a class folder"
+    return f"{folder}/inner: is a folder, but a class folder needs only images"
 
 
 def nested_alone(folder: Path) -> str:
     (folder / "inner").mkdir()
     for each in folder.glob("*.png"):
         each.rename(folder / "inner" / each.name)
-    return f"{folder}/inner: is a folder in a class folder"
+    return f"{folder}/inner: is a folder, but a class folder needs only images"
 
 
 def a_folder_like_an_image(folder: Path) -> str:
     (folder / "99.png").mkdir()
-    return f"{folder}/99.png: is a folder in a class folder"
+    return f"{folder}/99.png: is a folder, but a class folder needs only images"
 
 
 def another_format(folder: Path) -> str:
     (folder / "9.heic").write_bytes(b"x")
-    return f"{folder}/9.heic: is no image by its suffix"
+    return f"{folder}/9.heic: does not have the suffix of an image"
 
 
 def a_text(folder: Path) -> str:
     (folder / "labels.txt").write_text("0 b")
-    return f"{folder}/labels.txt: is no image by its suffix"
+    return f"{folder}/labels.txt: does not have the suffix of an image"
 
 
 def no_suffix(folder: Path) -> str:
     (folder / "0.png").rename(folder / "png")
-    return f"{folder}/png: is no image by its suffix"
+    return f"{folder}/png: does not have the suffix of an image"
 
 
 def a_link_to_nothing(folder: Path) -> str:
@@ -142,17 +142,17 @@ def a_device(folder: Path) -> str:
 
 def an_image_outside(folder: Path) -> str:
     shutil.copy(folder / "0.png", folder.parent / "9.PNG")
-    return f"{folder.parent}/9.PNG: is an image outside of the class folders"
+    return f"{folder.parent}/9.PNG: is an image outside the class folders"
 
 
 def a_class_that_links_to_nothing(folder: Path) -> str:
     (folder.parent / "an").symlink_to(folder / "nowhere")
-    return f"{folder.parent}/an: is a link to nothing"
+    return f"{folder.parent}/an: is a broken link"
 
 
 def the_same_in_capitals(folder: Path) -> str:
     shutil.copytree(folder, folder.with_name(folder.name.upper()))
-    return f"{folder.parent}: has classes of nearly one name"
+    return f"{folder.parent}: has classes of similar names"
 
 
 def not_utf8(folder: Path) -> str:
@@ -249,7 +249,7 @@ def test_a_split_that_links_to_nothing_is_not_that_of_another_folder(tmp_path: P
     (tmp_path / "set/val").rename(tmp_path / "set/test")
     (tmp_path / "set/val").symlink_to(tmp_path / "nowhere")
     for call in (data.check, data.identity, lambda spec: data.load(spec, split="test")):
-        assert refused(lambda call=call: call(spec)) == f"{tmp_path}/set/val: is a link to nothing"
+        assert refused(lambda call=call: call(spec)) == f"{tmp_path}/set/val: is a broken link"
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_file_that_both_splits_have_is_refused(
         for call in (data.check, data.identity):
             message = refused(lambda call=call: call(spec))
             assert message.startswith(str(here))
-            assert message.endswith("so both splits have it")
+            assert message.endswith("of the other split")
     for split in data.SPLITS:  # either may be used alone
         data.check(spec, [split])
 

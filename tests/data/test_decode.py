@@ -156,7 +156,7 @@ REFUSED = {
     "floating point": (tiff(bits=32, format=3), "unsigned integers"),
     "signed 16 bits": (tiff(format=2), "unsigned integers"),
     "12 bits": (tiff(bits=12), "unsigned integers"),
-    "16 bits with white as 0": (tiff(photometric=0), "not grey with black as 0"),
+    "16 bits with white as 0": (tiff(photometric=0), "not grey with 0 as black"),
     "floating point, PFM": (b"Pf 2 2 -1.0\n" + bytes(16), "mode F"),
     "Lab": (encoded(Image.new("LAB", (2, 2)), "TIFF"), "mode LAB"),
     "multiplied by alpha": (premultiplied(), "mode La"),
@@ -164,7 +164,7 @@ REFUSED = {
         f"TIFF by {how}": (encoded(Image.fromarray(FOUR), "TIFF", compression=how), "compressed")
         for how in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
     },
-    "turned TIFF": (tiff(orientation=6), "turned"),
+    "turned TIFF": (tiff(orientation=6), "rotated"),
     **{
         f"two in one {form}": (encoded(Image.fromarray(FOUR), form, **SEVERAL), "more than one")
         for form in ("GIF", "PNG", "TIFF", "WEBP")

@@ -185,10 +185,13 @@ ZIPS = {
     "nested folders": (zipped(ALL | {"top/cat/cat/0.png": PICTURE}), "'top' and in 'top/cat'"),
     "an image outside": (zipped(ALL | {"0.png": PICTURE}), "'0.png' is an image outside"),
     "two spellings": (zipped(ALL | {"top//cat/./0.png": PICTURE}), "twice"),
-    "backslashes": (zipped(ALL | {"top\\cat\\1.png": PICTURE}), "no name of a file"),
-    "a way up": (zipped(ALL | {"top/../top/cat/1.png": PICTURE}), "no name of a file"),
-    "a root": (zipped(ALL | {"/top/cat/1.png": PICTURE}), "no name of a file"),
-    "a text in a class": (zipped(ALL | {"top/cat/a.txt": b"x"}), "a.txt' is no image"),
+    "backslashes": (zipped(ALL | {"top\\cat\\1.png": PICTURE}), "not the relative path of a file"),
+    "a way up": (
+        zipped(ALL | {"top/../top/cat/1.png": PICTURE}),
+        "not the relative path of a file",
+    ),
+    "a root": (zipped(ALL | {"/top/cat/1.png": PICTURE}), "not the relative path of a file"),
+    "a text in a class": (zipped(ALL | {"top/cat/a.txt": b"x"}), "a.txt' does not have the suffix"),
     "another format": (zipped(ALL | {"top/cat/0.heic": PICTURE}), "0.heic"),
     "no image": (zipped(ALL | {"top/cat/0.png": b"x"}), "cat/0.png"),
     "nothing": (zipped({}), "no class folders"),
@@ -216,7 +219,9 @@ def test_other_files_beside_the_class_folders_of_a_zip_are_passed_over(tmp_path:
 
 def test_a_zip_named_after_both_splits_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latest-train.zip").write_bytes(WHOLE)
-    refused(f"cifar10:{tmp_path}", tmp_path / "latest-train.zip", "both splits", split="test")
+    refused(
+        f"cifar10:{tmp_path}", tmp_path / "latest-train.zip", "both train and test", split="test"
+    )
 
 
 # IDX
@@ -238,14 +243,14 @@ IMAGES = {
     "another number of images": (idx(5, 28, 28, body=bytes(5 * 784)), "6 labels for 5 images"),
     "signed bytes": (idx(6, 28, 28, kind=9, body=bytes(6 * 784)), "unsigned bytes"),
     "floats": (idx(6, 28, 28, kind=13, body=bytes(24 * 784)), "unsigned bytes"),
-    "labels": (idx(6, body=bytes(6)), "unsigned bytes in 3 axes"),
-    "colour": (idx(6, 28, 28, 3, body=bytes(18 * 784)), "unsigned bytes in 3 axes"),
+    "labels": (idx(6, body=bytes(6)), "(unsigned bytes) in 3 axes"),
+    "colour": (idx(6, 28, 28, 3, body=bytes(18 * 784)), "(unsigned bytes) in 3 axes"),
     "half a header": (idx(6, 28, 28)[:9], "truncated"),
     "no header": (b"", "not an IDX file"),
     "text": (b"images\n", "not an IDX file"),
 }
 LABELS = {
-    "images": (idx(6, 28, 28, body=bytes(6 * 784)), "unsigned bytes in 1 axes"),
+    "images": (idx(6, 28, 28, body=bytes(6 * 784)), "(unsigned bytes) in 1 axes"),
     "none": (idx(0), "no labels"),
     "4 GiB": (idx(2**32 - 1), "claims"),
     "fewer than said": (idx(6, body=bytes(5)), "truncated"),

@@ -68,7 +68,7 @@ def test_what_is_decoded_later_is_looked_at_when_it_is(given: Any, words: str) -
 
 def test_images_of_two_sizes_are_refused() -> None:
     images = Images(lambda i: CODES[0, :, : i + 1], LABELS, ("a", "b"), "set")
-    with pytest.raises(InputError, match=r"set: has images of the shapes \(2, 1, 4\) and"):
+    with pytest.raises(InputError, match=r"set: has images of shapes \(2, 1, 4\) and"):
         images.batch([0, 1])
 
 
