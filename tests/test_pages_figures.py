@@ -11,7 +11,7 @@ import pytest
 
 from aquant_ref.experiments import results
 from aquant_ref.ptq.methods import Config
-from tests.pages import CLONE, PAGES, cells, name, text
+from tests.pages import CLONE, PAGES, blocks, cells, name, text
 
 STORED = CLONE / "reference_models" / "results"
 DEFAULT = Config().iterations
@@ -116,3 +116,77 @@ def test_the_sentences_about_fixed_point_are_true() -> None:
     away = [abs(row["top1"]["engine"] - row["top1"]["ideal"]) for row in cifar10.values()]
     assert "within 0.7 points of that with thresholds at every F" in said
     assert max(away) <= 0.007
+
+
+def mean(file: str, method: str, bits: str, iterations: int = DEFAULT, seeds: int = 3) -> float:
+    rows = chosen(results.load(STORED / f"{file}.json"), method, bits, iterations)
+    assert len(rows) == seeds
+    return 100 * statistics.mean(row["top1"] for row in rows)
+
+
+CIFAR10, FORMS, SHAPES = "resnet8-cifar10", "resnet8-cifar10-forms", "resnet8-shapes"
+RESULTS, CLAIMS = "reference_models/results/README.md", "aquant_ref/claims/README.md"
+# page, sentence, then for each of its gains: file, better method, other method, bits
+GAINS = [
+    (
+        RESULTS,
+        "{:.1f} points over biases at W2A2, {:.1f} with exact weights (W32A2), {:.1f} on `shapes`",
+        (CIFAR10, "aquant@row", "qdrop-bias", "W2A2"),
+        (CIFAR10, "aquant@row", "qdrop-bias", "W32A2"),
+        (SHAPES, "aquant@row", "qdrop-bias", "W2A2"),
+    ),
+    (
+        RESULTS,
+        "biases gain nothing and a border gains {:.1f} and {:.1f} points",
+        ("mobilenet-cifar10", "aquant", "qdrop", "W4A4"),
+        (SHAPES, "aquant", "qdrop", "W2A2"),
+    ),
+    (
+        RESULTS,
+        "With exact weights it gains {:.1f} points, nearly as much",
+        (CIFAR10, "aquant-closed-form", "qdrop", "W32A2"),
+    ),
+    (
+        CLAIMS,
+        "{:.2f} points for each channel and {:.2f} for each row at W2A2",
+        (CIFAR10, "aquant", "qdrop", "W2A2"),
+        (CIFAR10, "aquant@row", "qdrop", "W2A2"),
+    ),
+    (
+        CLAIMS,
+        "On `mobilenet`, which has fewer errors to feed back, it gains {:.1f} and {:.1f} points",
+        ("mobilenet-cifar10", "aquant-feedback", "qdrop", "W2A4"),
+        ("mobilenet-cifar10", "aquant-feedback", "qdrop", "W4A4"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "sentence", "gains"), [(p, s, g) for p, s, *g in GAINS])
+def test_a_gain_that_a_sentence_names_is_that_of_the_rows(
+    page: str, sentence: str, gains: list[tuple[str, str, str, str]]
+) -> None:
+    found = [mean(f, better, bits) - mean(f, other, bits) for f, better, other, bits in gains]
+    assert sentence.format(*found) in " ".join(text(CLONE / page).split())
+
+
+def test_the_output_in_the_readme_is_that_of_the_rows() -> None:
+    (output, *_) = blocks(CLONE / "README.md", "text")
+    (row,) = (
+        row
+        for row in chosen(results.load(STORED / f"{SHAPES}.json"), "aquant", "W2A2", DEFAULT)
+        if row["seed"] == 0
+    )
+    exact = json.loads((STORED / "exact" / f"{SHAPES}.json").read_text(encoding="utf-8"))
+    said = " ".join(output.split())
+    assert f"float {100 * row['float_top1']:.2f} %" in said
+    for program in ("simulated", "integers"):
+        assert f"aquant, {program} {100 * row['top1']:.2f} %" in said
+    assert f"{exact['rows'][0]['elements']} elements, 0 mismatches" in said
+
+
+def test_the_readme_says_how_much_faster_onnxruntime_is() -> None:
+    stored = json.loads((CLONE / "tests/bench/results/bench.json").read_text(encoding="utf-8"))
+    ratios = [1 / row["ratio"] for row in stored["rows"] if "onnxruntime" in row["beside"]]
+    assert [round(ratio) for ratio in sorted(ratios)] == [2, 5]
+    said = " ".join(text(CLONE / "README.md").split())
+    assert "onnxruntime's 8-bit kernels are two to five times as fast" in said

@@ -33,9 +33,3 @@ def test_the_example_in_python_has_at_most_25_lines_of_public_names_and_finds_no
 def test_it_says_what_is_in_every_room_and_no_other() -> None:
     named = {path for line in LINES for path in re.findall(r"`([\w./]+/)`", line.split(" | ")[0])}
     assert named == ROOMS | {"reference_models/", "notebooks/", "tests/"}
-
-
-def test_what_is_cut_of_an_output_leaves_lines_of_it() -> None:
-    """The main job's output is whole in the page of the commands that read its folder."""
-    (shown, *_) = pages.blocks(README, "text")
-    assert "0 mismatches" in shown
