@@ -247,7 +247,9 @@ def test_an_image_that_is_opened_in_any_format_is_seen(call: str) -> None:
 # Those that do not read what a stranger may have written, and the two that have the limits.
 READERS = {
     Path("aquant_ref/conformance/adapters/process.py"),  # what the system says of processes
-    Path("aquant_ref/conformance/adapters/library/host.py"),  # what the kit asks of the process it starts
+    Path(
+        "aquant_ref/conformance/adapters/library/host.py"
+    ),  # what the kit asks of the process it starts
     Path("aquant_ref/formats/atomic.py"),  # a file of its own, under a temporary name
     Path("aquant_ref/formats/measured.py"),  # whether a page has changed
     Path("aquant_ref/formats/text.py"),

@@ -45,14 +45,40 @@ def environment(code: str, **variables: str) -> str:
     return result.stdout.strip()
 
 
-AFTER = "from aquant_ref import threads as t; t.set_threads(); print(t._threads)"
+THREADS = """
+from aquant_ref import threads
+import numpy, ctypes
+threads.map_blocks(lambda part: part, 2, 1)
+libraries = list(threads._libraries())
+setters = [(library, name) for name in threads.BLAS_SETTERS for library in libraries]
+found = [getattr(x, name.replace("_set_", "_get_")) for x, name in setters if hasattr(x, name)]
+print(threads._threads, found[0]() if found else "?")
+"""
+CORES = str(threads.available_cores())
 
 
-def test_our_threads_and_those_of_blas_are_not_used_together() -> None:
-    cores = str(threads.available_cores())
-    assert environment(AFTER) == "1"
-    assert environment(AFTER, OPENBLAS_NUM_THREADS="1") == cores
-    asked = "from aquant_ref import threads as t; t.use_one_blas_thread(); import numpy; "
-    assert environment(asked + AFTER) == cores
-    late = "import numpy; from aquant_ref import threads as t; t.use_one_blas_thread(); "
-    assert environment(late + AFTER) == "1"
+@pytest.mark.parametrize("first", ["", "import numpy", "import aquant_ref; aquant_ref.Network"])
+def test_blas_has_one_thread_and_ours_have_the_cores_whoever_imports_numpy_first(
+    first: str,
+) -> None:
+    ours, blas = environment(f"{first}\n{THREADS}").split()
+    assert ours == CORES
+    assert blas in "1?"
+
+
+def test_the_environment_has_the_last_word() -> None:
+    assert environment(THREADS, OPENBLAS_NUM_THREADS="1").split() == [CORES, "1"]
+    ours, blas = environment(THREADS, OPENBLAS_NUM_THREADS="2").split()
+    assert ours == "1"
+    assert blas == str(min(2, threads.available_cores())) or blas == "?"
+
+
+def test_a_blas_that_cannot_be_told_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in threads.BLAS_THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "BLAS_SETTERS", ("no_such_function",))
+    monkeypatch.setattr(threads, "available_cores", lambda: 2)
+    with pytest.warns(RuntimeWarning, match="OPENBLAS_NUM_THREADS=1 before numpy is imported"):
+        threads.set_threads()
+    assert threads.map_blocks(lambda part: part.start, 4, 2) == [0, 2]  # and no warning
+    assert threads._threads == 1
