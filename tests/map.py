@@ -14,7 +14,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
 
-from tests.pages import CLONE, NOTEBOOKS, text
+from tests.pages import CLONE, NOTEBOOKS, anchor, text
 
 PACKAGE = CLONE / "aquant_ref"
 PAGE, SPEC = PACKAGE / "MAP.md", PACKAGE / "SPEC.md"
@@ -162,7 +162,7 @@ def build() -> str:
             if place.path != ORACLE and ASKS_THE_ORACLE not in place.path.parents
         ]
         cells = (
-            rule,
+            f"[{rule}](SPEC.md#{anchor(chapter)})",
             says,
             column(oracle),
             column(functions),

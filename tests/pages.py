@@ -49,11 +49,14 @@ def links(path: Path) -> list[str]:
     return LINK.findall(prose(path))
 
 
+def anchor(heading: str) -> str:
+    """What GitHub makes of a heading so that a link can name it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def anchors(path: Path) -> set[str]:
-    """What `#...` can name in a page: its headings as GitHub writes them."""
-    headings = re.findall(r"^#+ +(.*?) *$", prose(path), re.MULTILINE)
-    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
-    return {heading.replace(" ", "-") for heading in plain}
+    """What `#...` can name in a page."""
+    return {anchor(each) for each in re.findall(r"^#+ +(.*?) *$", prose(path), re.MULTILINE)}
 
 
 def tables(path: Path) -> Iterator[list[str]]:
