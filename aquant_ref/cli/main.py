@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -323,8 +324,9 @@ COMMANDS = {
 }
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return what reads the command line."""
     return arguments.parser(COMMANDS)
 
 

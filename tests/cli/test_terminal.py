@@ -137,6 +137,7 @@ def test_too_little_memory_is_one_line(
         raise MemoryError("Unable to allocate 2 EiB")
 
     monkeypatch.setitem(main.COMMANDS, "models", large)
+    monkeypatch.setattr(main, "parser", main.parser.__wrapped__)  # which is made once
     assert main.main(["models"]) == 2
     error = capsys.readouterr().err
     assert error == "aquant-ref: error: there is not enough memory (Unable to allocate 2 EiB)\n"
@@ -151,5 +152,6 @@ def test_a_broken_pipe_elsewhere_is_no_reader_that_has_gone(
         raise BrokenPipeError
 
     monkeypatch.setitem(main.COMMANDS, "models", broken)
+    monkeypatch.setattr(main, "parser", main.parser.__wrapped__)  # which is made once
     assert main.main(["models"]) == 70
     assert "BrokenPipeError" in capsys.readouterr().err
