@@ -70,3 +70,10 @@ def test_a_link_may_have_brackets_and_code_in_its_words(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("[`a[0]`](a.py#L1), ![picture](b.png), `x` (c)\n")
     assert pages.links(page) == ["a.py#L1", "b.png"]
+
+
+@pytest.mark.parametrize("page", pages.NOTEBOOKS, ids=pages.name)
+def test_a_notebook_names_no_page_without_a_link_to_it(page: Path) -> None:
+    """Past fault: what notebooks called "the README" had moved to other pages."""
+    words = pages.LINK.sub("", pages.text(page))
+    assert "README" not in words

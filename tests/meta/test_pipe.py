@@ -97,7 +97,7 @@ def test_a_kernel_that_cannot_be_started_is_an_input_error() -> None:
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The kernel of the README, compiled."""
+    """The kernel that README.md compiles."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("there is no C compiler")
