@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -56,9 +56,11 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse((CLONE / path).read_text(encoding="utf-8"))
 
 
-def imported_names(tree: ast.Module, path: Path) -> Iterator[str]:
+def imported_names(tree: ast.Module, path: Path, without: Container[ast.AST] = ()) -> Iterator[str]:
     """Every imported name, absolute and dotted: `from a.b import c` is "a.b.c"."""
     for node in ast.walk(tree):
+        if node in without:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -167,6 +169,46 @@ def test_the_integer_engine_reaches_no_float_room(room: str) -> None:
 def test_the_simulation_never_reaches_the_engine() -> None:
     simulate = [path for path in SOURCES if room_of_file(path) == "simulate"]
     assert not [path for start in simulate for path in reachable(start) if "engine" in path.parts]
+
+
+@cache
+def modules_imported(path: Path) -> frozenset[Path]:
+    """The files of ours that `path` imports when it is imported itself, for annotations as well.
+    The whole package, of which one may read the version, is left out.
+    """
+    tree = tree_of(path)
+    inside = {
+        node for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)
+    }
+    found = set()
+    for name in imported_names(tree, path, without=inside):
+        whole = name.replace(".", "/")
+        files = [Path(f"{whole}.py"), Path(whole, "__init__.py")]
+        files += [Path(f"{whole.rpartition('/')[0]}.py"), Path(whole).parent / "__init__.py"]
+        found |= {next((file for file in files if file in SOURCES), path)}
+    return frozenset(found - {path, Path("aquant_ref/__init__.py")})
+
+
+def circles(files: list[Path]) -> list[Path]:
+    """The files that import each other, whatever way round; empty where there are none."""
+    waiting = {path: set(modules_imported(path)) for path in files}
+    while free := [path for path, needed in waiting.items() if not needed & waiting.keys()]:
+        for path in free:
+            del waiting[path]
+    return sorted(waiting)
+
+
+def test_no_files_import_each_other() -> None:
+    assert not circles(SOURCES)
+
+
+def test_files_that_import_each_other_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b, c = (Path(f"aquant_ref/{name}.py") for name in "abc")
+    arrows = {a: {b}, b: {a}, c: {a}}
+    monkeypatch.setitem(globals(), "modules_imported", arrows.__getitem__)
+    assert circles([a, b]) == [a, b]
+    monkeypatch.setitem(arrows, b, set())
+    assert not circles([a, b, c])
 
 
 # The outside world

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import float_dtype, instance
-from aquant_ref.engine.bounds import bounds, held_in, product_types
+from aquant_ref.engine.bounds import held_in, product_types
 from aquant_ref.lowering.thresholds import AccumulatorScale, Decisions, Lowering
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.rows import Row, Tabular
@@ -111,7 +111,7 @@ def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins
     """
     if lowering.how["lowering"] != "threshold":
         return {}
-    known = bounds(lowering.program)
+    known = lowering.program.bounds
     least = {
         each.name: each.attributes["least"]
         for each in lowering.program.instructions
@@ -158,9 +158,8 @@ def certify(model: QuantizedModel | Lowering, *, dtype: Any = np.float64) -> Cer
     else:
         instance("model", model, QuantizedModel)
         lowering = Lowering(model)
-    known = bounds(lowering.program)
-    types = product_types(lowering.program)
-    held = held_in(lowering.program)
+    known, instructions = lowering.program.bounds, lowering.program.instructions
+    types, held = product_types(instructions, known), held_in(instructions)
     output = lowering.program.output
     accumulators = {each.name: each.accumulator.name for each in lowering.decisions}
     certificates = []

@@ -14,21 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.certification.linear_form import Code, Codes, Index, Terms
-from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instruction import (
-    CONVOLUTIONS,
-    IMAGE,
-    MAKES_CODES,
-    WINDOWS,
-    Instruction,
-    code_type,
-)
+from aquant_ref.engine.instruction import IMAGE, Instruction, code_type
+from aquant_ref.engine.operations import QUANTIZES, WINDOWED
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.windows import Windows
 
 Array = NDArray[Any]
 
-GIVEN = (*MAKES_CODES, "max_pool")  # what makes the codes that terms are of
+GIVEN = (*QUANTIZES, "max_pool")  # what makes the codes that terms are of
 
 
 class Reach:
@@ -40,7 +33,7 @@ class Reach:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.shapes = program.shapes
-        self.bounds = bounds(program)
+        self.bounds = program.bounds
         self._makers = program.makers
 
     def terms(self, name: str, index: Index) -> Terms:
@@ -144,14 +137,14 @@ class Reach:
 
         An elementwise one is where one of its inputs is, back to the nearest codes.
         """
-        if name == IMAGE or self._makers[name].op in MAKES_CODES:
+        if name == IMAGE or self._makers[name].op in QUANTIZES:
             return np.zeros(self.shapes[name][1:], bool)
         edge = np.zeros(self.shapes[name][1:], bool)
-        near = (*MAKES_CODES, *WINDOWS)
-        made_of = (name,) if self._makers[name].op in WINDOWS else self.program.sources(name, near)
+        near = (*QUANTIZES, *WINDOWED)
+        made_of = (name,) if self._makers[name].op in WINDOWED else self.program.sources(name, near)
         for read in made_of:
-            if read != IMAGE and (each := self._makers[read]).op in WINDOWS:
-                windows = _windows(each)
+            if read != IMAGE and (each := self._makers[read]).op in WINDOWED:
+                windows = Windows.of(each)
                 counts = windows.counts(self.shapes[each.inputs[0]][1:])
                 edge |= counts < prod(windows.kernel)
         return edge
@@ -217,8 +210,3 @@ class Reach:
             for pixel in pixels
             if pixel is not None
         )
-
-
-def _windows(each: Instruction) -> Windows:
-    kernel = each.arrays["weight"].shape[2:] if each.op in CONVOLUTIONS else None
-    return Windows.of(each.attributes, kernel)

@@ -1,8 +1,7 @@
 """The integer program: a list of instructions on named integer tensors, and its file.
 
-The program holds no real number (but for `rescale_float`, which emulates engines that requantize in
-floating point): whoever implements it needs this page, the table in `engine/instruction.py` and
-integer arithmetic.
+PROGRAM.md describes both for those who write an interpreter in another language. The program holds
+no real number, but for `rescale_float`, which reproduces engines that requantize in floating point.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import check_images, instance
 from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instruction import ARRAYS, IMAGE, MAKES_CODES, Instruction, Shape, check
+from aquant_ref.engine.instruction import IMAGE, Bounds, Instruction, Shape
+from aquant_ref.engine.operations import OPERATIONS, QUANTIZES
+from aquant_ref.engine.validate import check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.rows import Row, Tabular
-
-Array = NDArray[Any]
+from aquant_ref.typing import Array, Integers, Pixels
 
 IMAGES_AT_ONCE = 1024  # whose codes are in memory together
 MODEL = "model_sha256"  # where `source` says which model a program was lowered from
@@ -39,27 +38,43 @@ class Program(Tabular):
 
     @property
     def output(self) -> str:
-        """Name of the logits."""
+        """Name the logits."""
         return self.instructions[-1].name
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
-        """The shapes of all tensors, the batch axis left out; raises ValueError as `check` does."""
-        return check(self.input_shape, self.instructions)
+        """Give the shapes of all tensors, without the batch axis; raise InputError as `check`."""
+        return check(self.input_shape, self.instructions, part=True)
+
+    @cached_property
+    def bounds(self) -> dict[str, Bounds]:
+        """Give the least and the largest value of each channel of all tensors, (C,) int64.
+
+        Raises AccumulatorOverflow where an integer could leave its type.
+        """
+        return bounds(self.shapes, self.instructions)
 
     @cached_property
     def makers(self) -> dict[str, Instruction]:
-        """The instruction that makes each tensor, in order."""
+        """Give the instruction that makes each tensor, in order."""
         return {each.name: each for each in self.instructions}
 
     @property
     def recorded(self) -> tuple[str, ...]:
-        """The tensors worth comparing: every code tensor and the logits."""
-        codes = (i.name for i in self.instructions if i.op in MAKES_CODES)
+        """Name the tensors worth comparing: every code tensor and the logits."""
+        codes = (i.name for i in self.instructions if i.op in QUANTIZES)
         return (*codes, self.output)
 
-    def sources(self, name: str, ops: Container[str] = MAKES_CODES) -> tuple[str, ...]:
-        """The nearest tensors made by one of `ops`, or the image, that tensor `name` is made of."""
+    def validate(self, *, part: bool = False) -> dict[str, Bounds]:
+        """Raise InputError or AccumulatorOverflow unless this program can be run.
+
+        It must make logits, but for a `part` of a program. Returns the bounds of all tensors.
+        """
+        shapes = check(self.input_shape, self.instructions, part=part)
+        return bounds(shapes, self.instructions)
+
+    def sources(self, name: str, ops: Container[str] = QUANTIZES) -> tuple[str, ...]:
+        """Find the nearest tensors behind `name`: the image, or what one of `ops` makes."""
         found, seen = list[str](), set[str]()
         waiting = [*reversed(self.makers[name].inputs)]
         while waiting:
@@ -73,7 +88,7 @@ class Program(Tabular):
                 waiting += reversed(self.makers[read].inputs)
         return tuple(found)
 
-    def run(self, images: Array) -> Array:
+    def run(self, images: Pixels) -> Integers:
         """Return the logits of uint8 `images` (N, C, H, W): integers (N, classes).
 
         `Engine` runs the same and returns the codes of every tensor. Raises InputError as it does.
@@ -91,7 +106,7 @@ class Program(Tabular):
 
     def rows(self) -> list[Row]:
         """Return a row an instruction: the tensor it makes, from what, its shape and integers."""
-        known = bounds(self)
+        known = self.bounds
         return [
             {
                 "tensor": each.name,
@@ -118,18 +133,22 @@ class Program(Tabular):
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the program file; raises InputError as `check` does, and if `path` cannot be."""
-        check(self.input_shape, self.instructions)
+        """Write the program file.
+
+        Raises InputError or AccumulatorOverflow as `validate` does, and if `path` cannot be
+        written.
+        """
+        self.validate()
         instance("source", self.source, Mapping)
         meta, arrays = self._content()
         native.save(path, "program", meta=meta, arrays=arrays)
 
     def sha256(self) -> str:
-        """The sha256 of all that the program file holds."""
+        """Compute the sha256 of all that the program file holds."""
         return native.digest(*self._content())
 
     def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Metadata and arrays of the program file."""
+        """Collect metadata and arrays of the program file."""
         instructions = [
             {
                 "name": i.name,
@@ -163,14 +182,13 @@ class Program(Tabular):
             )
             if arrays:
                 raise ValueError(f"no instruction has the array {min(arrays)!r}")
-            check(program.input_shape, program.instructions)
-            bounds(program)
+            program.validate()
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path}: is not an integer program ({error})") from error
         return program
 
 
 def _instruction(stored: Mapping[str, Any], arrays: dict[str, Array]) -> Instruction:
-    """The instruction with its arrays, which are taken out of `arrays`."""
-    own = {key: arrays.pop(f"{stored['name']}/{key}") for key in ARRAYS[stored["op"]]}
+    """Take the arrays of an instruction out of `arrays`."""
+    own = {key: arrays.pop(f"{stored['name']}/{key}") for key in OPERATIONS[stored["op"]].arrays}
     return Instruction(**{**stored, "inputs": tuple(stored["inputs"])}, arrays=own)

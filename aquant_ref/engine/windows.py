@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from aquant_ref.typing import Codes, Integers
+
+if TYPE_CHECKING:
+    from aquant_ref.engine.instruction import Instruction
+
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of `kernel` pixels that are `dilation` apart, one window each `stride` pixels.
+    """Place a window of `kernel` pixels that are `dilation` apart every `stride` pixels.
 
     Spec: AQ-IDEAL-4. Pairs are (vertical, horizontal); `padding` is ((top, bottom), (left, right)).
     """
@@ -27,20 +29,22 @@ class Windows:
     dilation: Pair
 
     @classmethod
-    def of(cls, attributes: Mapping[str, Any], kernel: tuple[int, ...] | None = None) -> Windows:
-        """The windows of an instruction; of a convolution the kernel is that of its weight."""
-        height, width = attributes["kernel"] if kernel is None else kernel
-        (top, bottom), (left, right) = attributes["padding"]
-        stride, dilation = tuple(attributes["stride"]), tuple(attributes["dilation"])
+    def of(cls, each: Instruction) -> Windows:
+        """Read the windows of an instruction; a convolution's kernel is that of its weight."""
+        number = each.attributes
+        weight = each.arrays.get("weight")
+        height, width = number["kernel"] if weight is None else weight.shape[2:]
+        (top, bottom), (left, right) = number["padding"]
+        stride, dilation = tuple(number["stride"]), tuple(number["dilation"])
         return cls((height, width), stride, ((top, bottom), (left, right)), dilation)
 
     def padded(self, size: tuple[int, ...]) -> Pair:
-        """The size of an image with its padding."""
+        """Give the size of an image with its padding."""
         vertical, horizontal = self.padding
         return size[0] + sum(vertical), size[1] + sum(horizontal)
 
     def sizes(self, size: tuple[int, ...]) -> Pair:
-        """How many windows an image of `size` has, (vertical, horizontal); below 1 if none fits."""
+        """Count the windows on an image of `size`, (vertical, horizontal); below 1 if none fits."""
         height, width = (
             (padded - (kernel - 1) * dilation - 1) // stride + 1
             for padded, kernel, stride, dilation in zip(
@@ -49,8 +53,8 @@ class Windows:
         )
         return height, width
 
-    def counts(self, size: tuple[int, ...]) -> Array:
-        """(OH, OW) int64: how many pixels of an image of `size`, not padded, each window meets."""
+    def counts(self, size: tuple[int, ...]) -> Integers:
+        """Count the pixels, not padded, that each window on an image of `size` meets: (OH, OW)."""
         along = []
         for axis, windows in enumerate(self.sizes(size)):
             first = np.arange(windows) * self.stride[axis] - self.padding[axis][0]
@@ -60,8 +64,8 @@ class Windows:
             along.append(np.maximum(last - least + 1, 0))
         return np.multiply.outer(*along)
 
-    def columns(self, x: Array, *, fill: int = 0) -> Array:
-        """im2col (n, C, kh, kw, OH, OW) of x (n, C, H, W), padded with `fill`."""
+    def columns(self, x: Codes, *, fill: int = 0) -> Codes:
+        """Make the im2col tensor (n, C, kh, kw, OH, OW) of x (n, C, H, W), padded with `fill`."""
         (sh, sw), (dh, dw) = self.stride, self.dilation
         (top, _), (left, _) = self.padding
         n, channels, *size = x.shape

@@ -19,7 +19,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from aquant_ref.engine.validate_fixed_point import BORDER_NUMBERS
+from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.thresholds import AccumulatorScale, Lowering
 from aquant_ref.model.fixed_point import border_of, scale_of_sum
@@ -46,7 +46,7 @@ class FixedPointLowering(Lowering):
         scale, bits = Fraction(tensor.scale), border.fraction_bits
         steps = self._rescaled(f"{name}.steps", meaning, scale, bits)
         arrays = {"coefficients": border.coefficients, "lift": border.lift}
-        numbers = {key: getattr(border, key) for key in BORDER_NUMBERS}
+        numbers = {key: getattr(border, key) for key in OPERATIONS["border"].attributes}
         self._emit(name, "border", steps.name, attributes=numbers, arrays=arrays)
         self._store(name, tensor, np.full(len(meaning.unit), tensor.zero_point, np.int32))
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.checks import instance
-from aquant_ref.engine.bounds import LIMITS, bounds
+from aquant_ref.engine.bounds import LIMITS
 from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
@@ -105,7 +105,7 @@ class Lowering:
         channels, height, width = model.graph.shapes[INPUT]
         source = {**model.source, **self.how, MODEL: model.sha256()}
         self.program = Program((channels, height, width), tuple(self._instructions), source)
-        bounds(self.program)  # refuses an overflow now rather than when it is run
+        self.program.validate()  # refuses an overflow now rather than when it is run
 
     def _lower(self, node: Node) -> None:
         meaning = getattr(self, f"_lower_{node.op}", self._unknown)(node)

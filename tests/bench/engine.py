@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.engine import Engine
-from aquant_ref.engine.bounds import bounds, product_types
-from aquant_ref.engine.fast.packed_pairs import pairs
-from aquant_ref.engine.fast.run import apply
-from aquant_ref.engine.instruction import CONVOLUTIONS, IMAGE
+from aquant_ref.engine.fast.kernels import apply
+from aquant_ref.engine.fast.step import steps
+from aquant_ref.engine.instruction import IMAGE
+from aquant_ref.engine.operations import CONVOLUTIONS
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.lowering import lower
 from aquant_ref.model.quantized_model import QuantizedModel
@@ -155,21 +155,23 @@ def product(rounds: int, progress: Progress) -> list[Row]:
     """The convolutions alone, as integers and as floats."""
     set_threads(1)
     program = lower(model(2))
-    types, shared = product_types(program), pairs(program, bounds(program))
+    prepared = steps(program.instructions, program.bounds, floats=True).values()
     tensors = {IMAGE: images(), **Engine(program).run(images())}
-    layers = [each for each in program.instructions if each.op in CONVOLUTIONS]
+    layers = [step for step in prepared if step.instruction.op in CONVOLUTIONS]
     floats = [
         (tensors[each.inputs[0]].astype(np.float32), each.arrays["weight"].astype(np.float32))
-        for each in layers
+        for each in (step.instruction for step in layers)
     ]
 
     def integers() -> None:
-        for each in layers:
-            apply(each, [tensors[each.inputs[0]]], types[each.name], shared.get(each.name))
+        for step in layers:
+            apply(step, [tensors[step.instruction.inputs[0]]])
 
     def real() -> None:
-        for each, (x, weight) in zip(layers, floats, strict=True):
-            where = {key: each.attributes[key] for key in ("stride", "padding", "dilation")}
+        for step, (x, weight) in zip(layers, floats, strict=True):
+            where = {
+                key: step.instruction.attributes[key] for key in ("stride", "padding", "dilation")
+            }
             conv2d(x, weight, np.zeros(len(weight), np.float32), **where)
 
     goal = Goal(1.1, 1.5, TIME)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from aquant_ref import oracle
 from aquant_ref.certification.extremes import Reach
 from aquant_ref.engine import Engine, Instruction, Program
-from aquant_ref.engine.bounds import bounds
 from aquant_ref.lowering import lower
 from aquant_ref.nn.graph import INPUT, Builder
 from tests.engine import graphs, networks
@@ -104,7 +103,7 @@ MADE = ("conv2d", "border_conv2d", "add", "sum", "linear")
 def reached(program: Program, name: str) -> list[tuple[int, int, int, int]]:
     """For each channel what the engine makes of the worst codes, and the bounds."""
     reach, engine = Reach(program), Engine(program)
-    low, high = bounds(program)[name]
+    low, high = program.bounds[name]
     found = []
     for channel in range(len(low)):
         index, terms = reach.worst_case(name, channel)
@@ -247,7 +246,7 @@ def test_the_oracle_gives_the_bounds_at_the_worst_codes_too() -> None:
         1, groups=2, kernel=(3, 2), stride=(1, 1), padding=((2, 1), (0, 1)), size=(4, 5), count=3
     )
     layer = program.instructions[1]
-    low, high = bounds(program)["acc"]
+    low, high = program.bounds["acc"]
     reach = Reach(program)
     for channel in range(4):
         index, terms = reach.worst_case("acc", channel)

@@ -15,6 +15,8 @@ from aquant_ref.comparison.recording import Recording
 from aquant_ref.comparison.runs import Comparison, compare_runs
 from aquant_ref.comparison.tensor_diff import describe, difference
 from aquant_ref.engine import Engine, Program
+from aquant_ref.engine.fast.kernels import apply
+from aquant_ref.engine.fast.step import Step
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.lowering import FixedPointLowering, Lowering
@@ -189,7 +191,7 @@ def test_padding_with_the_wrong_code_is_seen_at_the_edge() -> None:
     first, second = lowering.program.instructions[:2]
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (0, 0)))  # code 0, not the zero point
     bare = replace(first, attributes={**first.attributes, "padding": [[0, 0]] * 2})
-    wrong = engine._apply(second, [engine._apply(bare, [padded])])
+    wrong = apply(Step(second), [apply(Step(bare), [padded])])
     a = Recording({"image": images, "stem.relu": right["stem.relu"]})
     b = Recording({"image": images, "stem.relu": wrong})
     found = compare_runs(a, b, Judge(lowering)).first

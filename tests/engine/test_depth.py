@@ -14,7 +14,6 @@ from aquant_ref.certification.certificate import certify
 from aquant_ref.certification.extremes import Reach
 from aquant_ref.comparison.agreement import simulation_of
 from aquant_ref.comparison.blame import Judge
-from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import Program
@@ -114,7 +113,7 @@ def test_diamonds_are_walked_once() -> None:
     program = diamonds()
     last = f"sum{DIAMONDS}"
     assert program.sources("codes") == ("image",)
-    low, high = bounds(program)[last]
+    low, high = program.bounds[last]
     assert (low.item(), high.item()) == (0, 510 << DIAMONDS)
     reach = Reach(program)
     _, terms = reach.worst_case(last, 0)

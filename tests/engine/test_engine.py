@@ -16,8 +16,9 @@ from aquant_ref.certification.certificate import certify
 from aquant_ref.comparison.agreement import compare
 from aquant_ref.data import Images
 from aquant_ref.engine import Engine, Instruction, Program
-from aquant_ref.engine.bounds import bounds, magnitude, product_types
-from aquant_ref.engine.fast.run import apply
+from aquant_ref.engine.bounds import magnitude, product_types
+from aquant_ref.engine.fast.kernels import apply
+from aquant_ref.engine.fast.step import Step
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.lowering import Lowering, lower
 from aquant_ref.lowering.thresholds import CEILINGS, UNREACHED
@@ -105,8 +106,7 @@ def test_every_accumulator_of_a_channel_gets_the_code_of_the_oracle() -> None:
     """Spec: AQ-LOWER-1."""
     model = networks.residual_network(7)
     lowering = Lowering(model)
-    engine = Engine(lowering.program)
-    known = bounds(lowering.program)
+    known = lowering.program.bounds
     for each in lowering.program.instructions:
         if each.op != "threshold" or each.inputs[0].startswith("body.add"):
             continue
@@ -117,7 +117,7 @@ def test_every_accumulator_of_a_channel_gets_the_code_of_the_oracle() -> None:
             accs = np.unique(np.linspace(least, largest, 400).astype(np.int64))
         channels = len(each.arrays["thresholds"])
         x = np.broadcast_to(accs[:, None, None, None], (len(accs), channels, 1, 1))
-        codes = engine._apply(each, [x.astype(np.int32)])
+        codes = apply(Step(each), [x.astype(np.int32)])
         tensor = model.tensors[each.name]
         decisions = next(d for d in lowering.decisions if d.name == each.name)
         rows = np.broadcast_to(tensor.crossings, (channels, tensor.crossings.shape[1]))
@@ -178,7 +178,7 @@ def test_the_image_that_the_signs_of_the_weights_make_reaches_the_bounds_exactly
     rng = np.random.default_rng(0)
     weight = rng.integers(-128, 128, (3, 5, 1, 1)).astype(np.int8)
     program = conv_program(weight)
-    low, high = bounds(program)["acc"]
+    low, high = program.bounds["acc"]
     for o in range(3):
         brightest = (255 * (weight[o] > 0)).astype(np.uint8)
         darkest = (255 * (weight[o] < 0)).astype(np.uint8)
@@ -189,7 +189,7 @@ def test_the_image_that_the_signs_of_the_weights_make_reaches_the_bounds_exactly
 def test_a_product_that_float32_cannot_hold_is_computed_in_float64_exactly() -> None:
     weight = np.full((1, 3, 1, 1), 2**15 + 1, np.int32)
     program = conv_program(weight)
-    assert product_types(program) == {"acc": "float64"}
+    assert product_types(program.instructions, program.bounds) == {"acc": "float64"}
     image = np.array([[[[255]], [[254]], [[253]]]], np.uint8)
     assert Engine(program).run(image)["acc"].item() == (2**15 + 1) * (255 + 254 + 253)
 
@@ -210,8 +210,8 @@ def test_a_bias_that_centres_the_accumulator_does_not_make_its_product_exact() -
     bits."""
     weight = np.full((1, 3072), -39, np.int32)
     program = linear_program(weight, np.array([39 * 255 * 3072 // 2], np.int32))
-    assert magnitude(bounds(program)["logits"]) < 2**24 < 39 * 255 * 3072
-    assert product_types(program) == {"logits": "float64"}
+    assert magnitude(program.bounds["logits"]) < 2**24 < 39 * 255 * 3072
+    assert product_types(program.instructions, program.bounds) == {"logits": "float64"}
 
 
 def test_a_learned_layer_with_a_large_bias_is_exact_as_its_certificate_says() -> None:
@@ -287,7 +287,7 @@ def test_an_accumulator_that_could_leave_int32_is_refused_with_its_bound() -> No
     with pytest.raises(AccumulatorOverflow, match=r"acc.*4278190080"):
         Engine(conv_program(weight))
     largest = (2**31 - 1) // 255
-    assert magnitude(bounds(conv_program(weight * 0 + largest))["acc"]) == largest * 255
+    assert magnitude(conv_program(weight * 0 + largest).bounds["acc"]) == largest * 255
 
 
 def add_program(multiplier: int) -> Program:
@@ -334,7 +334,7 @@ def test_thresholds_count_what_they_reach_at_their_ends(count: int) -> None:
     thresholds = np.sort(np.random.default_rng(count).integers(-900, 900, (1, count)))
     acc = np.concatenate([thresholds[0], thresholds[0] - 1, [-(2**31), 2**31 - 1]])
     program = conv_program(np.ones((1, 1, 1, 1), np.int8), thresholds)
-    codes = apply(program.instructions[1], [acc.reshape(-1, 1, 1, 1)])
+    codes = apply(Step(program.instructions[1]), [acc.reshape(-1, 1, 1, 1)])
     expected = [sum(a >= t for t in thresholds[0].tolist()) for a in acc.tolist()]
     assert codes.ravel().tolist() == expected
 

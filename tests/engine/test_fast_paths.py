@@ -11,13 +11,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aquant_ref.engine import Engine, Instruction, Program
-from aquant_ref.engine.bounds import Bounds, bounds, magnitude
-from aquant_ref.engine.fast import run
+from aquant_ref.engine.bounds import magnitude
+from aquant_ref.engine.fast.kernels import apply, threshold_codes
 from aquant_ref.engine.fast.narrow_dtypes import narrowed
 from aquant_ref.engine.fast.packed_pairs import ImagePair
 from aquant_ref.engine.fast.product import product_by_rows
-from aquant_ref.engine.fast.run import threshold_codes
-from aquant_ref.engine.fast.threshold_table import MOST_BUCKETS, Staircase
+from aquant_ref.engine.fast.step import Step
+from aquant_ref.engine.fast.threshold_table import MOST_BUCKETS, ThresholdTable
+from aquant_ref.engine.instruction import Bounds
 from aquant_ref.engine.windows import Windows
 from aquant_ref.lowering import lower
 from tests.engine import graphs, networks
@@ -51,7 +52,7 @@ def test_a_staircase_gives_the_codes_of_the_comparisons(
 ) -> None:
     rows, least, lows, highs = given_
     thresholds, bound = np.array(rows), (np.array(lows), np.array(highs))
-    stairs = Staircase.of(thresholds.astype(np.int32), least, bound)
+    stairs = ThresholdTable.of(thresholds.astype(np.int32), least, bound)
     if stairs is None:
         return
     near = [[t + d for t in row for d in (-1, 0, 1)] for row in rows]
@@ -69,7 +70,7 @@ def test_what_has_no_staircase_is_known() -> None:
     bound = (np.array([0]), np.array([10**6]))
 
     def has(*row: int) -> bool:
-        return Staircase.of(np.array([row], np.int32), 0, bound) is not None
+        return ThresholdTable.of(np.array([row], np.int32), 0, bound) is not None
 
     assert has(1, 2, MOST_BUCKETS)
     assert not has(1, 2, 3, 2 * MOST_BUCKETS)
@@ -77,14 +78,14 @@ def test_what_has_no_staircase_is_known() -> None:
     assert not has(5, 5, 2 * MOST_BUCKETS)
     assert has(100, 300_000, 600_000)
     ends = (np.array([-(2**31)]), np.array([INT32_MAX]))
-    assert Staircase.of(np.array([[-(2**31) + 1, INT32_MAX]], np.int32), 0, ends) is None
-    assert Staircase.of(np.array([[-(2**31) + 1, INT32_MAX]]), 0, ends) is not None
+    assert ThresholdTable.of(np.array([[-(2**31) + 1, INT32_MAX]], np.int32), 0, ends) is None
+    assert ThresholdTable.of(np.array([[-(2**31) + 1, INT32_MAX]]), 0, ends) is not None
 
 
 def test_a_network_of_8_bits_runs_on_staircases() -> None:
     """So that the path above is not one that nobody takes."""
     engine = Engine(lower(networks.residual_network(6, act_bits=8)))
-    assert any(engine._stairs.values())
+    assert any(step.table is not None for step in engine._steps.values())
 
 
 @given(seed=st.integers(0, 10**6))
@@ -92,8 +93,8 @@ def test_a_narrowed_program_has_the_same_codes(seed: int) -> None:
     """Instruction by instruction, at both ends of every channel and at all thresholds."""
     model = graphs.random_model(seed)
     program = lower(model)
-    known = bounds(program)
-    small = narrowed(program, known)
+    known = program.bounds
+    small = {each.name: each for each in narrowed(program.instructions, known)}
     for each in program.instructions:
         if each.op not in ("threshold", "add"):
             assert small[each.name] is each or each.op == "conv2d"
@@ -109,7 +110,7 @@ def test_a_narrowed_program_has_the_same_codes(seed: int) -> None:
         inputs = [np.vstack(p).T[None, :, :, None] for p in points]
         if max(map(magnitude, ends)) <= INT32_MAX:
             inputs = [x.astype(np.int32) for x in inputs]
-        wanted, made = run.apply(each, inputs), run.apply(small[each.name], inputs)
+        wanted, made = (apply(Step(one), inputs) for one in (each, small[each.name]))
         assert np.array_equal(made, wanted)
 
 
@@ -146,9 +147,9 @@ def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: in
     pair = ImagePair.of((-reach, reach), 9)
     assert pair is not None
     for kind, shared in product(("integer", "float32"), (None, pair)):
-        given_ = x if shared is None else shared.joined(x)
+        given_ = x if shared is None else shared.pack(x)
         made = product_by_rows(weight, given_, where, kind)
-        made = made if shared is None else shared.apart(made, n)
+        made = made if shared is None else shared.unpack(made, n)
         assert made.dtype == np.int32
         assert np.array_equal(made, wanted)
 
@@ -189,9 +190,9 @@ def test_sums_that_share_a_float32_come_apart_again(given_: tuple[Bounds, list[i
     bound, sums = given_
     pair = ImagePair.of(bound, 4095)
     assert pair is not None
-    both = pair.joined(np.array(sums, np.int32))
+    both = pair.pack(np.array(sums, np.int32))
     assert both.astype(np.float32).tolist() == both.tolist()
-    assert pair.apart(both, len(sums)).tolist() == sums
+    assert pair.unpack(both, len(sums)).tolist() == sums
 
 
 def test_a_pair_needs_room_in_a_float32() -> None:
@@ -214,7 +215,7 @@ def test_the_numbers_of_a_pair_fit_its_type() -> None:
         assert pair.dtype == dtype
         x = np.array([largest, -largest, largest], np.int32)
         for sums in (x, -x):
-            assert pair.joined(sums).tolist() == [sums[0] + (int(sums[2]) << 8), sums[1]]
+            assert pair.pack(sums).tolist() == [sums[0] + (int(sums[2]) << 8), sums[1]]
     assert ImagePair.of((np.array([0]), np.array([4095])), 2**20) is None
 
 
@@ -260,7 +261,9 @@ def test_zero_points_may_be_outside_the_codes(
         ]
         for x in padded[:, 0]
     ]
-    assert Engine(program)._pairs["sum"].dtype in ("int16", "int32")
+    pair = Engine(program)._steps["sum"].pair
+    assert pair is not None
+    assert pair.dtype in ("int16", "int32")
     for product_ in ("auto", "integer"):
         made = Engine(program, product=product_).run(images)["sum"]
         assert made[:, 0].tolist() == wanted
@@ -269,4 +272,4 @@ def test_zero_points_may_be_outside_the_codes(
 def test_a_network_of_few_bits_runs_in_pairs() -> None:
     """So that the path above is not one that nobody takes."""
     program = lower(networks.residual_network(6, act_bits=2))
-    assert Engine(program)._pairs
+    assert any(step.pair is not None for step in Engine(program)._steps.values())

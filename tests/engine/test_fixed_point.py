@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
-from aquant_ref.engine import Engine, Instruction, Program
-from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.fast.fixed_point import OPERATIONS
+from aquant_ref.engine import Engine, Instruction, Program, interpreter
+from aquant_ref.engine.fast.kernels import apply
+from aquant_ref.engine.fast.step import Step
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.lowering import lower
 from aquant_ref.model.fixed_point import scale_of_sum
@@ -36,6 +36,13 @@ def assert_engine_equals_oracle(
         judged = oracle.fixed_point_network(plain, image.tolist(), bits, profile)
         for name, tensor in computed.items():
             assert tensor[number].tolist() == judged[name], name
+
+
+def computed_by_both(each: Instruction, *inputs: np.ndarray) -> np.ndarray:
+    """By the fast engine and the plain interpreter, which must agree."""
+    computed = apply(Step(each), list(inputs))
+    assert np.array_equal(computed, interpreter.apply(each, list(inputs)))
+    return computed
 
 
 @settings(max_examples=60)
@@ -114,7 +121,7 @@ def test_without_borders_and_adds_it_is_classical_requantization() -> None:
     tensor = model.tensors["body.conv1"]
     accs = np.arange(-40, 40)
     x = np.broadcast_to(accs[:, None, None, None], (len(accs), 4, 1, 1))
-    codes = OPERATIONS["border"](before, OPERATIONS["rescale"](rescale, x))
+    codes = computed_by_both(before, computed_by_both(rescale, x))
     for c in range(4):
         left, bias, m, n = (
             int(rescale.arrays[key][c]) for key in ("left", "bias", "multiplier", "shift")
@@ -170,7 +177,7 @@ def test_a_rescaling_equals_the_oracle_at_ties_and_type_ends(profile: str, m: Fr
         ends = [-(2**31) >> left, (2**31 - 8) >> left, 2**24 + 1, -(2**24) - 3]
         accs = [*range(-20, 20), *(a for a in ends if abs(a) << left < 2**31 - 8)]
         x = np.array(accs).reshape(-1, 1, 1, 1)
-        computed = OPERATIONS["rescale"](rescale(profile, m, left, bias), x)
+        computed = computed_by_both(rescale(profile, m, left, bias), x)
         expected = [oracle.rescale((acc << left) + bias, m, profile) for acc in accs]
         assert computed.dtype == np.int32
         assert computed.ravel().tolist() == expected
@@ -179,7 +186,7 @@ def test_a_rescaling_equals_the_oracle_at_ties_and_type_ends(profile: str, m: Fr
 @pytest.mark.parametrize("profile", ["exact", "float32", "float64"])
 def test_what_leaves_int32_saturates_after_the_rounding(profile: str) -> None:
     x = np.array([-(2**31), -1, 0, 1, 2**31 - 1]).reshape(-1, 1, 1, 1)
-    computed = OPERATIONS["rescale"](rescale(profile, Fraction(2**30)), x).ravel().tolist()
+    computed = computed_by_both(rescale(profile, Fraction(2**30)), x).ravel().tolist()
     assert computed == [-(2**31), -(2**30), 0, 2**30, 2**31 - 1]
 
 
@@ -201,7 +208,7 @@ def test_every_t_has_the_code_of_the_oracle(squash: str, bits: int, fraction: in
         low, high = -zero_point << fraction, (qmax - zero_point) << fraction
         ts = np.array([-(2**31), low - 1, *range(low, high + 1), high + 1, 2**31 - 1])
         x = np.broadcast_to(ts[:, None], (len(ts), len(rows)))
-        codes = OPERATIONS["border"](each, x)
+        codes = computed_by_both(each, x)
         larger = max(zero_point, qmax - zero_point)
         for c, row in enumerate(rows):
             exact = [Fraction(b) for b in row]
@@ -216,13 +223,13 @@ def test_codes_that_are_summed_or_bordered_as_they_are_do_not_wrap() -> None:
     """A program from elsewhere may do so; uint8 would wrap, and cannot be compared with -5."""
     plus = Instruction("sum", "plus", ("a", "b"))
     codes = np.full((1, 1, 1, 1), 255, np.uint8)
-    assert OPERATIONS["plus"](plus, codes, codes).item() == 510
-    assert OPERATIONS["border"](border(9, 200, 0), codes).item() == 455
+    assert computed_by_both(plus, codes, codes).item() == 510
+    assert computed_by_both(border(9, 200, 0), codes).item() == 455
 
 
 def test_codes_of_more_than_8_bits_are_uint16() -> None:
     for bits, dtype in ((8, np.uint8), (9, np.uint16)):
-        codes = OPERATIONS["border"](border(bits, 0, 3), np.array([[2**20]]))
+        codes = computed_by_both(border(bits, 0, 3), np.array([[2**20]]))
         assert (codes.item(), codes.dtype) == (2**bits - 1, dtype)
 
 
@@ -230,11 +237,11 @@ def test_no_integer_leaves_its_bounds_and_a_rescaled_one_saturates_at_int32() ->
     for seed, bits in product(range(4), (0, 8, 16)):
         model = networks.residual_network(seed, pool=True)
         program = lower(model, "fixed_point", fraction_bits=bits)
-        known = bounds(program)
+        known = program.bounds
         tensors = {"image": networks.hard_images(model, 30, seed)}
         engine = Engine(program)
         for each in program.instructions:
-            x = engine._apply(each, [tensors[name] for name in each.inputs])
+            x = engine._apply(engine._steps[each.name], [tensors[name] for name in each.inputs])
             tensors[each.name] = x
             axes = tuple(axis for axis in range(x.ndim) if axis != 1)
             assert (x.min(axis=axes) >= known[each.name][0]).all(), each.name
@@ -279,9 +286,9 @@ def test_an_add_that_could_leave_int32_is_refused_with_its_bound(term: str) -> N
 
     largest = (2**31 - 1) // 255
     factors = {"a": (largest + 1, 1), "b": (1, largest + 1), "sum": (largest // 2 + 1,) * 2}
-    bounds(program(largest - 1, 1))
+    program(largest - 1, 1).validate(part=True)
     with pytest.raises(AccumulatorOverflow, match=r"y: its sum can reach \d+, beyond 2147483647"):
-        bounds(program(*factors[term]))
+        program(*factors[term]).validate(part=True)
 
 
 def test_a_border_whose_polynomial_was_not_stored_is_refused() -> None:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref.engine import Engine, Program
-from aquant_ref.engine.bounds import bounds
 from aquant_ref.lowering import lower
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT, Builder, Graph
@@ -67,10 +66,12 @@ def test_the_random_graphs_have_all_there_is() -> None:
 def test_no_integer_of_a_random_graph_is_outside_its_bounds(seed: int) -> None:
     model = graphs.random_model(seed)
     program = lower(model)
-    engine, known = Engine(program), bounds(program)
+    engine, known = Engine(program), program.bounds
     tensors = {INPUT: networks.hard_images(model, 9, seed)}
     for each in program.instructions:
-        tensors[each.name] = x = engine._apply(each, [tensors[name] for name in each.inputs])
+        tensors[each.name] = x = engine._apply(
+            engine._steps[each.name], [tensors[name] for name in each.inputs]
+        )
         low, high = (np.reshape(end, (-1, *(1,) * (x.ndim - 2))) for end in known[each.name])
         assert ((x >= low) & (x <= high)).all(), each.name
 

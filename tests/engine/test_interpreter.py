@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import reference_models
-from aquant_ref.engine import Engine, Program, interpreter
+from aquant_ref.engine import Engine, Program, float_product, interpreter
 from aquant_ref.engine.fast.fixed_point import rounded_product
-from aquant_ref.engine.instruction import ARRAYS
+from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import lower
 from aquant_ref.nn.fold import fold_batch_norm
@@ -101,7 +101,7 @@ MULTIPLIERS = st.one_of(
 def test_a_product_in_floating_point_is_that_of_the_floats(
     profile: str, acc: int, multiplier: float
 ) -> None:
-    made = interpreter._float_product(acc, multiplier, profile)
+    made = float_product._float_product(acc, multiplier, profile)
     wanted = int(rounded_product(np.array([acc]), np.array([multiplier]), profile)[0])
     ends = (-(2**31), 2**31 - 1)  # where a rescaled integer saturates
     assert np.clip(made, *ends) == np.clip(wanted, *ends)
@@ -110,12 +110,11 @@ def test_a_product_in_floating_point_is_that_of_the_floats(
 
 
 def test_it_states_every_instruction_and_computes_in_no_float() -> None:
-    assert interpreter.FUNCTIONS.keys() == ARRAYS.keys()
-    tree = ast.parse(inspect.getsource(interpreter))
-    divisions = [node for node in ast.walk(tree) if isinstance(node, ast.Div)]
-    floats = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is float]
-    assert not divisions
-    assert not floats
+    assert interpreter.FUNCTIONS.keys() == OPERATIONS.keys()
+    for module in (interpreter, float_product):
+        nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
+        assert not [node for node in nodes if isinstance(node, ast.Div)]
+        assert not [n for n in nodes if isinstance(n, ast.Constant) and type(n.value) is float]
 
 
 def test_an_unknown_product_is_refused_with_those_there_are() -> None:

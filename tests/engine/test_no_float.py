@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from aquant_ref.engine import Engine, Instruction, Program, windows
 from aquant_ref.engine.fast import (
     fixed_point,
+    kernels,
     packed_pairs,
     per_channel,
     product,
@@ -34,8 +35,8 @@ from aquant_ref.engine.fast import (
     tables,
     threshold_table,
 )
-from aquant_ref.engine.fast.threshold_table import Staircase
-from aquant_ref.engine.instruction import ARRAYS
+from aquant_ref.engine.fast.threshold_table import ThresholdTable
+from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.integer import PROFILES
 from aquant_ref.lowering import lower
 from aquant_ref.lowering.lowerings import LOWERINGS
@@ -47,6 +48,7 @@ from tests.engine.test_engine import options
 # all that runs while a program runs
 MODULES: tuple[ModuleType, ...] = (
     run,
+    kernels,
     per_channel,
     packed_pairs,
     threshold_table,
@@ -124,7 +126,7 @@ def integers_only() -> Iterator[list[str]]:
         for module in MODULES:
             patch.setattr(module, "np", GuardedNumpy())
         for name in PRODUCTS:
-            patch.setattr(run, name, lifted(name))
+            patch.setattr(kernels, name, lifted(name))
         set_threads(1)  # a trace is one of a thread
         before = sys.gettrace()
         sys.settrace(look)
@@ -148,9 +150,11 @@ def guarded_program(program: Program) -> Program:
 def guarded_engine(program: Program, product: str = "auto") -> Engine:
     """An engine, made before any guard, whose tables are guarded as its program is."""
     engine = Engine(guarded_program(program), product=product)
-    engine._stairs = {
-        name: stairs and Staircase(*map(guarded, vars(stairs).values()))
-        for name, stairs in engine._stairs.items()
+    engine._steps = {
+        name: replace(
+            step, table=step.table and ThresholdTable(*map(guarded, vars(step.table).values()))
+        )
+        for name, step in engine._steps.items()
     }
     return engine
 
@@ -220,7 +224,7 @@ def test_the_programs_above_have_every_operation_between_them() -> None:
             program = lower(model, lowering)
             made |= {each.op for each in program.instructions}
             run_guarded(program, networks.hard_images(model, 3))
-    assert made == set(ARRAYS) - {"rescale_float"}
+    assert made == set(OPERATIONS) - {"rescale_float"}
 
 
 def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
@@ -232,8 +236,8 @@ def test_the_guard_sees_every_function_and_both_kinds_of_product() -> None:
             engine.run(networks.hard_images(model, 3).view(NoFloat))
         seen += found
     assert {"product in float32", "product_by_rows in float32"} <= set(seen)
-    assert {"joined", "apart"} <= set(seen)
-    assert {"run", "_run_block", "_apply", "_conv2d", "_centred", "wide"} <= set(seen)
+    assert {"pack", "unpack"} <= set(seen)
+    assert {"run", "_run_block", "apply", "_conv2d", "_centred", "per_channel"} <= set(seen)
     assert {"codes", "threshold_codes", "_max_pool"} <= set(seen)
 
 
@@ -312,7 +316,7 @@ def test_a_function_that_computes_in_floats_is_caught(wrong: Callable[..., Any])
     model = networks.residual_network(6)
     engine = guarded_engine(lower(model))
     with integers_only(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "threshold_codes", FunctionType(wrong.__code__, vars(run)))
+        patch.setattr(kernels, "threshold_codes", FunctionType(wrong.__code__, vars(kernels)))
         with pytest.raises(FloatMade):
             engine.run(networks.hard_images(model, 3).view(NoFloat))
 
@@ -320,9 +324,9 @@ def test_a_function_that_computes_in_floats_is_caught(wrong: Callable[..., Any])
 def test_the_right_function_in_the_same_place_is_not_caught() -> None:
     model = networks.residual_network(6)
     engine, images = guarded_engine(lower(model)), networks.hard_images(model, 3)
-    right = FunctionType(run.threshold_codes.__code__, vars(run))
+    right = FunctionType(kernels.threshold_codes.__code__, vars(kernels))
     with integers_only(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "threshold_codes", right)
+        patch.setattr(kernels, "threshold_codes", right)
         engine.run(images.view(NoFloat))
 
 
@@ -351,6 +355,6 @@ def test_an_array_that_escapes_the_guard_is_caught() -> None:
         return codes  # noqa: RET504 (the guard reports this name)
 
     with integers_only(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "threshold_codes", FunctionType(past.__code__, vars(run)))
+        patch.setattr(kernels, "threshold_codes", FunctionType(past.__code__, vars(kernels)))
         with pytest.raises(AssertionError, match=r"codes of past is not guarded"):
             engine.run(networks.hard_images(model, 3).view(NoFloat))

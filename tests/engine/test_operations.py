@@ -12,8 +12,10 @@ import pytest
 
 from aquant_ref import oracle
 from aquant_ref.engine import Engine, Instruction, Program
-from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instruction import check
+from aquant_ref.engine.fast.kernels import apply
+from aquant_ref.engine.fast.step import Step
+from aquant_ref.engine.operations import OPERATIONS
+from aquant_ref.engine.validate import check
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.lowering import lower
 from aquant_ref.model.quantized_model import QuantizedModel
@@ -172,10 +174,10 @@ def test_a_mean_without_padding_brings_all_windows_to_one_divisor() -> None:
     program = lower(model)
     factor = program.instructions[0].arrays["factor"]
     assert factor.tolist() == [[9, 6, 6, 9], [6, 4, 4, 6], [9, 6, 6, 9]]  # 36/4, 36/6, 36/9
-    low, high = bounds(program)["all.op.acc"]
+    low, high = program.bounds["all.op.acc"]
     assert (low.tolist(), high.tolist()) == ([0], [36 * 255])
     white = np.full((1, 1, 3, 4), 255, np.uint8)
-    acc = Engine(program)._apply(program.instructions[0], [white])
+    acc = apply(Step(program.instructions[0]), [white])
     assert (acc == 36 * 255).all()
 
 
@@ -199,17 +201,17 @@ def test_a_bound_that_int64_does_not_hold_is_refused_too() -> None:
     arrays = {"zero_point": np.array([-(2**15)], np.int32), "factor": np.array([[2**30]], np.int32)}
     each = Instruction("mean", "sum", (INPUT,), {"kernel": [1024, 1024], **places}, arrays)
     with pytest.raises(AccumulatorOverflow, match=rf"mean: .*{2**50 * (2**15 + 255)}"):
-        bounds(Program((1, 1024, 1024), (each,)))
+        Program((1, 1024, 1024), (each,)).validate(part=True)
     count = 2**17
     arrays = {
         "weight": np.full((1, count), -(2**31), np.int64).astype(np.int32),
         "bias": np.zeros(1, np.int32),
         "zero_point": np.full(count, -(2**15), np.int32),
     }
-    flat = Instruction("flat", "flatten", (INPUT,), {"positions": 1})
+    codes = np.zeros(count, np.int64), np.full(count, 255)
     layer = Instruction("logits", "linear", ("flat",), {}, arrays)
     with pytest.raises(AccumulatorOverflow, match=rf"logits: .*{count * 2**31 * (2**15 + 255)}"):
-        bounds(Program((count, 1, 1), (flat, layer)))
+        OPERATIONS["linear"].bounds(layer, [codes], (count,))
 
 
 def test_windows_without_a_common_divisor_inside_int32_are_refused() -> None:
@@ -237,9 +239,8 @@ def test_all_pairs_of_four_bit_codes_are_added_as_the_oracle_does(signed: bool) 
     pairs = np.array(list(product(range(16), repeat=2))).T.reshape(2, 256, 1, 1, 1)
     a, b = pairs[0] + one.qmin, pairs[1] + two.qmin
     types = np.int8 if signed else np.uint8, np.uint8
-    engine = Engine(program)
-    acc = engine._apply(add, [x.astype(kind) for x, kind in zip((a, b), types, strict=True)])
-    codes = engine._apply(threshold, [acc]).ravel().tolist()
+    acc = apply(Step(add), [x.astype(kind) for x, kind in zip((a, b), types, strict=True)])
+    codes = apply(Step(threshold), [acc]).ravel().tolist()
     crossings = [Fraction(c) for c in total.crossings[0].tolist()]
     scales = [Fraction(tensor.scale) for tensor in (one, two)]
     steps = np.stack([a - one.zero_point, b - two.zero_point], axis=-1).reshape(-1, 2).tolist()
@@ -317,8 +318,7 @@ def test_a_padded_zero_does_not_win_over_negative_codes() -> None:
     changed = with_tensors(model, codes=stored(1.0, 8, 0, signed=True))
     program = lower(changed)
     codes, pool = program.instructions[:2]
-    engine = Engine(program)
-    least = engine._apply(codes, [np.zeros((1, 1, 2, 2), np.uint8)])
+    least = apply(Step(codes), [np.zeros((1, 1, 2, 2), np.uint8)])
     assert least.tolist() == [[[[-128, -128], [-128, -128]]]]
-    assert engine._apply(pool, [least]).max() == -128
+    assert apply(Step(pool), [least]).max() == -128
     assert_engine_equals_oracle(changed, networks.hard_images(changed, 4))

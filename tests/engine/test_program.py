@@ -99,7 +99,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "one stride": (attribute("stem.conv.acc", stride=[1]), "its stride cannot be"),
     "no attributes": (
         lambda meta, arrays: instruction(meta, "stem.conv.acc").update(attributes={}),
-        "its groups cannot be None",
+        "its stride cannot be None",
     ),
     "negative padding": (
         attribute("body.conv1.acc", padding=[[-1, 1], [0, 0]]),

@@ -9,8 +9,7 @@ import pytest
 
 import aquant_ref
 from aquant_ref.engine import Program
-from aquant_ref.engine.instruction import ARRAYS, NUMBERS, WINDOWS
-from aquant_ref.engine.validate_fixed_point import BORDER_NUMBERS, RESCALES
+from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.formats import native
 from aquant_ref.lowering import lower
 from tests.engine import networks
@@ -24,27 +23,21 @@ def line(op: str, start: str) -> str:
     return str(found)
 
 
-def attributes_of(op: str) -> set[str]:
-    names = {*WINDOWS.get(op, ()), *NUMBERS.get(op, {})}
-    names |= {"padding"} if op in WINDOWS else set()
-    names |= {"profile"} if op in RESCALES else set()
-    return names | (set(BORDER_NUMBERS) if op == "border" else set())
-
-
 def test_it_has_a_section_for_each_instruction_in_their_order() -> None:
-    assert list(SECTIONS) == list(ARRAYS)
+    assert list(SECTIONS) == list(OPERATIONS)
 
 
-@pytest.mark.parametrize("op", ARRAYS)
+@pytest.mark.parametrize("op", OPERATIONS)
 def test_a_section_lists_the_attributes(op: str) -> None:
-    known = {name for each in ARRAYS for name in attributes_of(each)}
-    assert set(re.findall(r"`(\w+)`", line(op, "Attributes"))) & known == attributes_of(op)
+    known = {name for row in OPERATIONS.values() for name in row.attributes}
+    found = set(re.findall(r"`(\w+)`", line(op, "Attributes")))
+    assert found & known == OPERATIONS[op].attributes.keys()
 
 
-@pytest.mark.parametrize("op", ARRAYS)
+@pytest.mark.parametrize("op", OPERATIONS)
 def test_a_section_lists_the_arrays_with_their_types(op: str) -> None:
     found = re.findall(r"`(\w+)` (\w+(?: or \w+)*)", line(op, "Arrays"))
-    assert {name: tuple(types.split(" or ")) for name, types in found} == ARRAYS[op]
+    assert {name: tuple(types.split(" or ")) for name, types in found} == OPERATIONS[op].arrays
 
 
 def test_the_file_has_the_keys_that_it_names(tmp_path: Path) -> None:

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aquant_ref.engine import Engine, Program
-from aquant_ref.engine.bounds import bounds
-from aquant_ref.engine.instruction import Instruction, check
+from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.lowering import lower
@@ -153,8 +151,8 @@ def test_what_is_accepted_runs_and_stays_inside_its_bounds(seed: int, data: st.D
     )
     changed = replace(program, instructions=instructions)
     try:
-        check(changed.input_shape, changed.instructions)
-        known = bounds(changed)
+        changed.validate()
+        known = changed.bounds
     except ValueError:
         return
     for tensor, values in Engine(changed).run(networks.hard_images(model, 4)).items():

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from aquant_ref import nn
-from aquant_ref.engine.instruction import ARRAYS, Instruction, attributes_of, check, shape_of
+from aquant_ref.engine.instruction import Instruction
+from aquant_ref.engine.operations import OPERATIONS
+from aquant_ref.engine.validate import check, shape_of
 from aquant_ref.errors import InputError
 from aquant_ref.integer import accumulate_conv2d
 from aquant_ref.nn.operations import Node, windows
@@ -80,8 +82,8 @@ def instruction(op: str) -> Callable[..., Any]:
             "fusion": table,
             "factor": np.ones(places, np.int32),
         }
-        arrays = {key: arrays[key] for key in ARRAYS[op]}
-        own = attributes_of(op) | where.keys()
+        arrays = {key: arrays[key] for key in OPERATIONS[op].arrays}
+        own = OPERATIONS[op].attributes.keys() | where.keys()
         attributes = {key: value for key, value in attributes.items() if key in own}
         each = Instruction("n", op, ("image",), attributes, arrays)
         with pytest.raises(ValueError, match=r"^n: |^program: makes no logits$") as found:

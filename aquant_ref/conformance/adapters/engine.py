@@ -11,8 +11,8 @@ from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
 from aquant_ref.conformance.contract import LAYER_VARIATIONS
-from aquant_ref.engine.fast.fixed_point import OPERATIONS
-from aquant_ref.engine.fast.run import threshold_codes
+from aquant_ref.engine.fast.kernels import apply, threshold_codes
+from aquant_ref.engine.fast.step import Step
 from aquant_ref.engine.instruction import NEVER_LIFT, Instruction
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import border_round, rule
@@ -119,8 +119,8 @@ def _border(*, t: int, c0: int, c1: int, c2: int, lift: int, **numbers: int) -> 
     table[0] = NEVER_LIFT
     arrays = {"coefficients": np.array([[c0, c1, c2]], np.int32), "lift": table}
     attributes = {**numbers, "least": ends[0], "largest": ends[1]}
-    step = Instruction("border", "border", ("t",), attributes, arrays)
-    return int(OPERATIONS["border"](step, np.full((1, 1), t, np.int32))[0, 0])
+    each = Instruction("border", "border", ("t",), attributes, arrays)
+    return int(apply(Step(each), [np.full((1, 1), t, np.int32)])[0, 0])
 
 
 def _add(

@@ -12,9 +12,13 @@ import numpy as np
 
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters.base import Adapter
-from aquant_ref.engine.fast.run import Engine, apply
-from aquant_ref.engine.instruction import ARRAYS, Instruction, check, shape_of
+from aquant_ref.engine.fast.kernels import apply
+from aquant_ref.engine.fast.run import Engine
+from aquant_ref.engine.fast.step import Step
+from aquant_ref.engine.instruction import Instruction
+from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.engine.program import Program
+from aquant_ref.engine.validate import check, shape_of
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
 from aquant_ref.typing import Array
@@ -68,7 +72,8 @@ class EngineLayers(Adapter):
         unit = Fraction(1, first.denominator * second.denominator)
         factors = {"multiplier_a": int(first / unit), "multiplier_b": int(second / unit)}
         arrays = {key: np.full(len(a), factor) for key, factor in factors.items()}
-        acc = apply(Instruction("add", "add", ("a", "b"), {}, arrays), [a[None], b[None]])[0]
+        each = Instruction("add", "add", ("a", "b"), {}, arrays)
+        acc = _made(each, a, b)
         return _codes(acc, unit, -(first * a_zero + second * b_zero), **end)
 
     def avg_pool2d(
@@ -84,21 +89,22 @@ class EngineLayers(Adapter):
         """Spec: AQ-LOWER-8: every window counted in one unit, then thresholds."""
         end = {key: fields.pop(key) for key in ("zero_point", "qmin", "qmax")}
         attributes = _windows(**fields)
-        pixels = Windows.of(attributes).counts(x.shape[1:])
+        arrays = {"zero_point": np.full(len(x), x_zero, np.int32)}
+        pixels = Windows.of(Instruction("sum", "sum", ("x",), attributes)).counts(x.shape[1:])
         if not pixels.all():
             raise InputError("avg_pool2d: a window meets nothing but padding")
         whole = int(np.lcm.reduce(pixels.ravel()))
         divisor = fields["kernel"][0] * fields["kernel"][1] if count_padding else whole
         factor = np.ones_like(pixels) if count_padding else whole // pixels
-        arrays = {"zero_point": np.full(len(x), x_zero, np.int32), "factor": factor}
-        acc = apply(Instruction("sum", "sum", ("x",), attributes, arrays), [x[None]])[0]
+        each = Instruction("sum", "sum", ("x",), attributes, {**arrays, "factor": factor})
+        acc = _made(each, x)
         return _codes(acc, Fraction(x_scale) / divisor, Fraction(0), scale=scale, **end)
 
     def max_pool2d(self, *, x: Array, **windows: Any) -> Array:
         """Spec: AQ-IDEAL-4."""
         each = Instruction("max", "max_pool", ("x",), _windows(**windows))
         shape_of(each, x.shape)
-        return apply(each, [x[None]])[0]
+        return _made(each, x)
 
     def thresholds(self, *, acc: Array, thresholds: Array, least: int) -> Array:
         """Spec: AQ-LOWER-1."""
@@ -106,7 +112,7 @@ class EngineLayers(Adapter):
             "codes", "threshold", ("acc",), {"least": least}, {"thresholds": thresholds}
         )
         shape_of(each, acc.shape)
-        return apply(each, [acc[None]])[0]
+        return _made(each, acc)
 
     def bordered_conv2d(
         self,
@@ -134,9 +140,7 @@ class EngineLayers(Adapter):
             rows.append(
                 [-(2**62) if relu and c <= 0 else t for c, t in zip(row, reached, strict=True)]
             )
-        return self.thresholds(
-            acc=apply(each, [x[None]])[0], thresholds=np.array(rows, np.int64), least=least
-        )
+        return self.thresholds(acc=_made(each, x), thresholds=np.array(rows, np.int64), least=least)
 
     def fused_conv2d(
         self, *, u: Array, pad_code: int, zero: int, weight: Array, **fields: Any
@@ -148,7 +152,7 @@ class EngineLayers(Adapter):
         each = Instruction(
             "conv", "fused_conv2d", ("u",), attributes, _typed("fused_conv2d", arrays)
         )
-        return apply(each, [u[None]])[0]
+        return _made(each, u)
 
     def program(self, *, image: Array, program: Sequence[Mapping[str, Any]]) -> Array:
         """Checked as a program file is, then run by the engine."""
@@ -169,9 +173,14 @@ class EngineLayers(Adapter):
         return made[steps[-1].name][0]
 
 
+def _made(each: Instruction, *inputs: Array) -> Array:
+    """What the engine makes of one image."""
+    return apply(Step(each), [x[None] for x in inputs])[0]
+
+
 def _typed(op: str, arrays: Mapping[str, Any]) -> dict[str, Array]:
     """In the first type that the instruction may have for each array."""
-    return {key: np.asarray(array, ARRAYS[op][key][0]) for key, array in arrays.items()}
+    return {key: np.asarray(array, OPERATIONS[op].arrays[key][0]) for key, array in arrays.items()}
 
 
 def _windows(*, padding: Sides, **fields: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The judge of a whole integer program: every instruction by the oracle. Spec: AQ-LOWER.
 
-The program is a list of instructions as the table in `aquant_ref/engine/instruction.py` has them,
+The program is a list of instructions as `aquant_ref/engine/PROGRAM.md` describes them,
 each {"name", "op", "inputs", "attributes", "arrays"} with its arrays as nested lists.
 """
 

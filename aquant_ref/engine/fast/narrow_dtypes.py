@@ -1,31 +1,32 @@
-"""The instructions of a program as a run needs them.
+"""Store each array in the smallest integer type that the program's bounds allow.
 
-A program file says what each number is; the smallest integers that its bounds allow are half the
-bytes, and twice as fast. The rows of a kernel lie in memory one after the other, as
-`product_by_rows` reads them.
+That is half the memory, and twice as fast. The rows of a kernel lie in memory one after the other,
+as `product_by_rows` reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aquant_ref.engine.bounds import LIMITS, Bounds, magnitude
+from aquant_ref.engine.bounds import LIMITS, magnitude
 from aquant_ref.engine.fast.product import by_rows
-from aquant_ref.engine.instruction import Instruction
-from aquant_ref.engine.program import Program
+
+if TYPE_CHECKING:
+    from aquant_ref.engine.instruction import Bounds, Instruction
 
 
-def narrowed(program: Program, known: Mapping[str, Bounds]) -> dict[str, Instruction]:
-    """The instructions by name: no accumulator that the program can reach becomes another code.
+def narrowed(instructions: Sequence[Instruction], known: Mapping[str, Bounds]) -> list[Instruction]:
+    """Narrow the arrays; every accumulator that the program can reach keeps its code.
 
     Thresholds beyond all accumulators of their channel are moved to the nearest place that is still
-    beyond them. `known` is what `bounds` says.
+    beyond them. `known` are the program's bounds.
     """
-    made = {}
-    for each in program.instructions:
+    made = []
+    for each in instructions:
         if each.op == "threshold":
             each = _threshold(each, known[each.inputs[0]])
         elif each.op == "add":
@@ -33,7 +34,7 @@ def narrowed(program: Program, known: Mapping[str, Bounds]) -> dict[str, Instruc
         elif each.op == "conv2d" and by_rows(each.arrays["weight"], each.attributes):
             rows = each.arrays["weight"].transpose(2, 0, 1, 3).copy()
             each = replace(each, arrays={**each.arrays, "weight": rows.transpose(1, 2, 0, 3)})
-        made[each.name] = each
+        made.append(each)
     return made
 
 

@@ -2,23 +2,23 @@
 
 Where the partial sums a and b of two images are among `least` ... `least + 2^shift - 1`, and those
 of a + b*2^shift below 2^24, the codes x_a + x_b*2^shift go through the product in the place of both
-images, and the sums come apart again after it: half the columns to copy and half the product. (Two
+images, and the sums are unpacked after it: half the columns to copy and half the product. (Two
 multiplications in one multiplier, as FPGAs do it.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aquant_ref.engine.bounds import Bounds, product_bounds
-from aquant_ref.engine.program import Program
+from aquant_ref.engine.bounds import product_bounds
+from aquant_ref.typing import Integers
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.engine.instruction import Bounds, Instruction
 
 MOST_BITS = 12  # of a sum: two reach (2^12 - 1) * (1 + 2^12) = 2^24 - 1
 
@@ -36,9 +36,9 @@ class ImagePair:
 
     @classmethod
     def of(cls, sums: Bounds, largest: int) -> ImagePair | None:
-        """The pair of a product with these bounds, of which 0 is inside; None if it has no room.
+        """Pair the images of a product with these bounds, 0 among them; None if there is no room.
 
-        It is one of numbers up to `largest`, in absolute value.
+        Its numbers are at most `largest` in absolute value.
         """
         least = int(sums[0].min())
         shift = (int(sums[1].max()) - least).bit_length()
@@ -48,8 +48,8 @@ class ImagePair:
                 return cls(least, shift, dtype)
         return None
 
-    def joined(self, x: Array) -> Array:
-        """Integers (n, ...) as (ceil(n/2), ...); where n is odd, the last one is alone."""
+    def pack(self, x: Integers) -> Integers:
+        """Pack integers (n, ...) into (ceil(n/2), ...); where n is odd, the last one is alone."""
         half = (len(x) + 1) // 2
         both = x[half:].astype(self.dtype)
         both <<= self.shift
@@ -58,8 +58,8 @@ class ImagePair:
             return both
         return np.concatenate([both, x[half - 1 : half]], dtype=self.dtype, casting="unsafe")
 
-    def apart(self, both: Array, count: int) -> Array:
-        """The sums of each, int32 (count, ...), from those of both, int32 (ceil(count/2), ...)."""
+    def unpack(self, both: Integers, count: int) -> Integers:
+        """Unpack sums, int32 (ceil(count/2), ...), into those of each image, int32 (count, ...)."""
         half = len(both)
         acc = np.empty((2 * half, *both.shape[1:]), np.int32)
         first, second = acc[:half], acc[half:]
@@ -70,11 +70,13 @@ class ImagePair:
         return acc[:count]
 
 
-def pairs(program: Program, known: Mapping[str, Bounds]) -> dict[str, ImagePair]:
-    """The convolutions whose accumulators leave room for a pair; `known` is what `bounds` says."""
-    sums, found = product_bounds(program, known), {}
-    for each in program.instructions:
+def pairs(instructions: Sequence[Instruction], known: Mapping[str, Bounds]) -> dict[str, ImagePair]:
+    """Find the convolutions whose accumulators leave room for a pair; `known` are the bounds."""
+    sums, found = product_bounds(instructions, known), {}
+    for each in instructions:
         if each.op == "conv2d":
             ends = np.stack(known[each.inputs[0]]) - each.arrays["zero_point"].astype(np.int64)
-            found[each.name] = ImagePair.of(sums[each.name], int(abs(ends).max()))
-    return {name: pair for name, pair in found.items() if pair is not None}
+            pair = ImagePair.of(sums[each.name], int(abs(ends).max()))
+            if pair is not None:
+                found[each.name] = pair
+    return found

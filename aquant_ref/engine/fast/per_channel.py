@@ -1,21 +1,19 @@
-"""Numbers that the channels of a tensor have, beside that tensor."""
+"""Broadcast per-channel values against an NCHW tensor."""
 
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from aquant_ref.typing import Integers
 
 
-def wide(values: Array, shape: tuple[int, ...]) -> Array:
-    """Values (..., C) of the channels, ready to meet a tensor of `shape` (N, C, ...).
+def per_channel(values: Integers, shape: tuple[int, ...]) -> Integers:
+    """Shape values (..., C) of the channels to broadcast against a tensor of `shape` (N, C, ...).
 
-    Spread over small images: numpy copies what it broadcasts into a buffer wherever a row is
-    shorter than that, which makes an operation take twice as long.
+    They are repeated over small images: numpy copies what it broadcasts into a buffer wherever a
+    row is shorter than that, which makes an operation take twice as long.
     """
     column = values.reshape(*values.shape, *(1,) * (len(shape) - 2))
     if prod(shape[2:]) >= np.getbufsize():

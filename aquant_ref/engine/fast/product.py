@@ -8,18 +8,19 @@ integers is exact, and a hundred times faster than one of integers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-from aquant_ref.engine.windows import Windows
+from aquant_ref.typing import Accumulators, Array, Codes
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.engine.windows import Windows
 
 
-def product(weight: Array, columns: Array, kind: str) -> Array:
-    """The product of weight (..., O, K) and columns (..., K, L), int32 (..., O, L).
+def product(weight: Codes, columns: Codes, kind: str) -> Accumulators:
+    """Multiply weight (..., O, K) by columns (..., K, L): int32 (..., O, L).
 
     `kind` is the type that it is computed in: "integer", "float32" or "float64".
     """
@@ -27,15 +28,15 @@ def product(weight: Array, columns: Array, kind: str) -> Array:
     return np.asarray(np.matmul(weight.astype(dtype), columns.astype(dtype)).astype(np.int32))
 
 
-def by_rows(weight: Array, attributes: Mapping[str, Any]) -> bool:
-    """Whether `product_by_rows` computes a convolution: one group, more rows than one, none between
-    them, for which it would need more memory than im2col.
+def by_rows(weight: Codes, attributes: Mapping[str, Any]) -> bool:
+    """Tell whether `product_by_rows` computes a convolution: one group, and a kernel of several
+    rows without gaps, for which it would need more memory than im2col.
     """
     return attributes["groups"] == 1 and weight.shape[2] > 1 and attributes["dilation"][0] == 1
 
 
-def product_by_rows(weight: Array, x: Array, windows: Windows, kind: str) -> Array:
-    """The convolution of x (n, C, H, W), padded with 0, with weight (O, C, kh, kw): (n, O, OH, OW).
+def product_by_rows(weight: Codes, x: Codes, windows: Windows, kind: str) -> Accumulators:
+    """Convolve x (n, C, H, W), padded with 0, with weight (O, C, kh, kw): (n, O, OH, OW).
 
     A product for each row of the kernel, all of which read the same columns. These have kw values a
     pixel where im2col has kh*kw: twice as fast for 3x3.
@@ -55,8 +56,8 @@ def _dtype(kind: str) -> DTypeLike:
     return np.dtype(np.int64 if kind == "integer" else kind)
 
 
-def _row_columns(x: Array, windows: Windows, dtype: DTypeLike) -> tuple[Array, list[int]]:
-    """im2col for one row of the kernel, (n, C*kw, L), and where in it each row starts.
+def _row_columns(x: Codes, windows: Windows, dtype: DTypeLike) -> tuple[Array, list[int]]:
+    """Make im2col for one row of the kernel, (n, C*kw, L), and find where in it each row starts.
 
     Rows of the kernel whose distance is a multiple of the vertical stride read the same rows of the
     image, each its own first one; others, rows between them: these lie behind.

@@ -7,18 +7,18 @@ simulation.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aquant_ref.engine.instruction import Instruction
+from aquant_ref.typing import Codes, Integers
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.engine.instruction import Instruction
 
 
-def look_up(table: Array, rows: Array) -> Array:
-    """What `table` (R or 1, U) has for the codes `rows` (n, R, P): row r of it for row r of them.
+def look_up(table: Integers, rows: Codes) -> Integers:
+    """Look up the codes `rows` (n, R, P) in `table` (R or 1, U): row r of them in row r of it.
 
     Spec: AQ-LOWER-7.
     """
@@ -30,8 +30,8 @@ def look_up(table: Array, rows: Array) -> Array:
     return out
 
 
-def rounded(wide: Array, each: Instruction) -> Array:
-    """The narrow codes, uint8, of the im2col matrix `wide` (n, C, kh, kw, OH, OW) of wide codes.
+def rounded(wide: Codes, each: Instruction) -> Codes:
+    """Round the im2col matrix `wide` (n, C, kh, kw, OH, OW) of wide codes to narrow ones, uint8.
 
     Spec: AQ-LOWER-7.
     """

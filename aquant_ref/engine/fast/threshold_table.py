@@ -8,22 +8,18 @@ inside, that one: one look-up and one comparison, instead of a search of eight s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aquant_ref.engine.bounds import Bounds
-from aquant_ref.engine.fast.per_channel import wide
-from aquant_ref.engine.instruction import code_type
-
-Array = NDArray[Any]
+from aquant_ref.engine.fast.per_channel import per_channel
+from aquant_ref.engine.instruction import Bounds, code_type
+from aquant_ref.typing import Codes, Integers
 
 MOST_BUCKETS = 1 << 13  # of a channel, so that the tables stay in cache
 
 
 @dataclass(frozen=True)
-class Staircase:
+class ThresholdTable:
     """The thresholds of C channels as tables of B buckets a channel.
 
     `below` and `last` (C,) are the accumulator before the first threshold and the last threshold;
@@ -31,16 +27,16 @@ class Staircase:
     bucket's first accumulator, and how far above `below` the threshold inside is.
     """
 
-    below: Array
-    last: Array
-    shift: Array
-    origin: Array
-    code: Array
-    inside: Array
+    below: Integers
+    last: Integers
+    shift: Integers
+    origin: Integers
+    code: Integers
+    inside: Integers
 
     @classmethod
-    def of(cls, thresholds: Array, least: int, bound: Bounds) -> Staircase | None:
-        """The tables of sorted `thresholds` (C, n), int32 or int64, for accumulators in `bound`.
+    def of(cls, thresholds: Integers, least: int, bound: Bounds) -> ThresholdTable | None:
+        """Tabulate sorted `thresholds` (C, n), int32 or int64, for accumulators in `bound`.
 
         None where two of a channel are too close to each other, or its last too far from its first,
         for tables of this size; or where the distance leaves the type.
@@ -49,10 +45,11 @@ class Staircase:
         dtype, never = thresholds.dtype, int(np.iinfo(thresholds.dtype).max)
         below, last, above = [], [], []
         for row, low, high in zip(thresholds.tolist(), *(b.tolist() for b in bound), strict=True):
-            met = [t for t in row if low < t <= high]  # those before are reached, later ones never
-            below.append(met[0] - 1 if met else low)
-            last.append(met[-1] if met else low)
-            above.append([t - below[-1] for t in met])
+            # those before are always reached, later ones never
+            reachable = [t for t in row if low < t <= high]
+            below.append(reachable[0] - 1 if reachable else low)
+            last.append(reachable[-1] if reachable else low)
+            above.append([t - below[-1] for t in reachable])
         shifts = [_shift(each) for each in above]
         if None in shifts or max(max(each, default=0) for each in above) >= never:
             return None
@@ -62,20 +59,21 @@ class Staircase:
         )
         code = np.empty((channels, buckets), code_type(least, least + count))
         inside = np.empty((channels, buckets), dtype)
-        for channel, own in enumerate(above):
+        for channel, steps in enumerate(above):
             starts = np.arange(buckets) << shift[channel]
-            reached = np.searchsorted(np.array(own, dtype), starts, side="right")
+            reached = np.searchsorted(np.array(steps, dtype), starts, side="right")
             before = int((thresholds[channel] <= below[channel]).sum())
             code[channel] = reached + (before + least)
-            inside[channel] = np.array([*own, never], dtype)[reached]
+            inside[channel] = np.array([*steps, never], dtype)[reached]
         origin = (np.arange(channels) * buckets).astype(dtype)
         ends = np.array(below, dtype), np.array(last, dtype)
         return cls(*ends, shift, origin, code.reshape(-1), inside.reshape(-1))
 
-    def codes(self, acc: Array) -> Array:
-        """The codes of accumulators (N, C, ...). Spec: AQ-LOWER-1."""
+    def codes(self, acc: Integers) -> Codes:
+        """Turn accumulators (N, C, ...) into codes. Spec: AQ-LOWER-1."""
         below, last, shift, origin = (
-            wide(each, acc.shape) for each in (self.below, self.last, self.shift, self.origin)
+            per_channel(each, acc.shape)
+            for each in (self.below, self.last, self.shift, self.origin)
         )
         above = np.clip(acc, below, last)
         above -= below
@@ -87,7 +85,7 @@ class Staircase:
 
 
 def _shift(above: list[int]) -> int | None:
-    """The largest shift with at most one threshold inside a bucket; None if there is no good one.
+    """Find the largest shift with at most one threshold inside a bucket; None if none is small.
 
     `above` are the thresholds, counted from `below`. One at a bucket's start is not inside it.
     """

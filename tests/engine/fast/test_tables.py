@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from aquant_ref import oracle
 from aquant_ref.engine import Engine, Instruction, Program
-from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.fast.tables import rounded
 from aquant_ref.engine.instruction import NEVER_LIFT
 from aquant_ref.lowering import lower
@@ -113,7 +112,7 @@ def test_padding_stays_the_real_zero_whatever_the_border_and_the_zero_point() ->
 @pytest.mark.parametrize("windows", ["row", "fused"])
 def test_the_bounds_of_a_layer_with_tables_are_those_of_its_narrow_codes(windows: str) -> None:
     program = lower(networks.residual_network(4, windows=windows, signed=True))
-    known = bounds(program)
+    known = program.bounds
     for each in program.instructions:
         if each.op in ("border_conv2d", "fused_conv2d"):
             low, high = known[each.name]
