@@ -1,13 +1,14 @@
-"""Claim 2: what learned borders look like, how far from nearest they are, and whether monotone.
+"""Claim 2: sample learned borders, their distance from nearest, and whether t - B(t) is monotone.
 
-A tensor with a border of its own has one function B(t) for each channel, or one; a convolution that
-rounds in windows has one for each row of its im2col matrix, channel, or one (SPEC.md, AQ-BORDER,
-AQ-WINDOW). t = x/s is counted in steps of the scale, and is rounded up where frac(t) >= B(t).
+The paper claims that the border is a simple function of the activation. A tensor with its own
+border has one function B(t), or one for each channel; a convolution that rounds in windows has one
+function, or one for each channel or each row of its im2col matrix (SPEC.md, AQ-BORDER, AQ-WINDOW).
+t = x/s counts steps of the scale; it is rounded up where frac(t) >= B(t).
 
-A *fused* border also depends on the other positions of its window. What is shown of it is B of a
-window that holds t everywhere. Whether t - B is monotone is asked of t alone, the other positions
-held: their share of F is then a constant, and the question is put for `HELD` values of it, evenly
-from its least to its largest. With *feedback*, what is shown is B0, before the error is added.
+A *fused* border also depends on the other positions of its window. Its curve is B of a window that
+holds t everywhere. For monotonicity only t varies: the share of the other positions in F is then a
+constant, and the test is repeated for `HELD` values of it, evenly from the least to the largest.
+With *feedback*, the curve is B0, before the error is added.
 """
 
 from __future__ import annotations
@@ -17,70 +18,68 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.network import LearnedNetwork, every_row
 from aquant_ref.quant.border import BORDER_MIN, border, crossings, relative
+from aquant_ref.typing import Array, Reals
 
-Array = NDArray[Any]
-
-PER_CELL = 16  # values of t in each unit cell, its lower end among them
-CELLS = 256  # beyond that many cells the values of t are spread over all of them
-HELD = 9
-QUANTILES = (5, 25, 50, 75, 95)
+PER_CELL = 16  # values of t in each unit cell, including its lower end
+CELLS = 256  # with more cells, the values of t are spread evenly over all of them
+HELD = 9  # values of the share of the other positions, for a fused border
+QUANTILES = (5, 25, 50, 75, 95)  # in %
 
 
 @dataclass(frozen=True)
 class BorderShape:
-    """How the borders of tensor or convolution `name` run over the codes `low`..`high`, in steps.
+    """The borders of tensor or convolution `name` over the codes `low`..`high`, in steps.
 
-    `curves` (functions, T) are B at the T values `t`. `not_monotone` is how many functions have
-    dB/dt > 1 at one of these t, so that t - B(t) falls there; `not_single` how many of these have a
-    cell where the code then really goes up, down and up again. `held` are the least and largest
-    share that the other positions of a window can have in the F of a fused border.
+    `curves` (functions, T) are B at the T values `t`. `not_monotone` counts the functions with
+    dB/dt > 1 at one of these t, where t - B(t) falls; `not_single` counts those of them that have a
+    cell with more than one crossing, where the code goes up, down and up again. `held` is the range
+    of the share that the other positions of a window can have in the F of a fused border.
     """
 
     name: str
     kind: str
     low: int
     high: int
-    t: Array
-    curves: Array
+    t: Reals
+    curves: Reals
     not_monotone: int
     not_single: int
     held: tuple[float, float] | None = None
 
     @property
     def functions(self) -> int:
-        """How many functions there are."""
+        """The number of functions."""
         return len(self.curves)
 
     @property
     def count(self) -> str:
-        """How many functions there are and of what: "16 channels"."""
+        """The number of functions and their kind: "16 channels"."""
         what, comma, rest = self.kind.partition(",")
         return f"{self.functions} {what}{'s' if self.functions != 1 else ''}{comma}{rest}"
 
     @property
-    def mean(self) -> Array:
-        """The mean of B over the functions, at every t."""
+    def mean(self) -> Reals:
+        """The mean of B over the functions, (T,)."""
         return np.asarray(self.curves.mean(axis=0))
 
     @property
-    def quantiles(self) -> Array:
-        """QUANTILES, in %, of B over the functions, (5, T); between two of them interpolated."""
+    def quantiles(self) -> Reals:
+        """The QUANTILES of B over the functions, (5, T), interpolated between two functions."""
         return np.asarray(np.percentile(self.curves, QUANTILES, axis=0))
 
     @property
     def distance(self) -> tuple[float, float]:
         """The mean and the largest |B - 1/2| over functions and t."""
-        away = abs(self.curves - 0.5)
-        return float(away.mean()), float(away.max())
+        distance = abs(self.curves - 0.5)
+        return float(distance.mean()), float(distance.max())
 
     def result(self) -> dict[str, Any]:
-        """Everything but the single curves, as plain JSON values."""
+        """Return everything but the single curves, as plain JSON values."""
         mean, largest = self.distance
         return {
             "name": self.name,
@@ -99,17 +98,17 @@ class BorderShape:
 
 
 def shapes(network: LearnedNetwork) -> list[BorderShape]:
-    """The shape of every border of `network`, in the order of its nodes.
+    """Sample every border of `network`, in the order of its nodes.
 
-    Raises InputError if there is none.
+    Raises InputError if the network has no border.
     """
-    found = [shape for node in network.graph.nodes for shape in _shapes(network, node.name)]
-    if not found:
+    borders = [shape for node in network.graph.nodes for shape in _shapes(network, node.name)]
+    if not borders:
         raise InputError(
-            "claim 2: no border was learned: the method has none, or no iterations for it "
-            "(a second pass has 2/5 of --iters)"
+            "claim 2: no border was learned: the method has no border, or too few iterations to "
+            "learn it (a second pass gets 2/5 of --iters)"
         )
-    return found
+    return borders
 
 
 def _shapes(network: LearnedNetwork, name: str) -> Iterator[BorderShape]:
@@ -141,7 +140,7 @@ def _shapes(network: LearnedNetwork, name: str) -> Iterator[BorderShape]:
 
 
 class _Axis:
-    """The t that a border is looked at for."""
+    """The values of t at which the borders of one quantizer are sampled."""
 
     def __init__(self, bits: int, zero_point: int, squash: str) -> None:
         self.bits, self.zero_point, self.squash = bits, zero_point, squash
@@ -150,14 +149,14 @@ class _Axis:
         points = min(self.qmax, CELLS) * PER_CELL + 1
         self.t: Array = np.linspace(self.low, self.high, points)
 
-    def border(self, coefficients: Array) -> Array:
-        """B (functions, T)."""
+    def border(self, coefficients: Reals) -> Reals:
+        """Return B (functions, T)."""
         t = np.broadcast_to(self.t[:, None], (len(self.t), len(coefficients)))
         options: dict[str, Any] = {"zero_point": self.zero_point, "squash": self.squash}
         return border(t, coefficients, self.qmax, **options).T
 
-    def slope(self, coefficients: Array) -> Array:
-        """dB/dt (functions, T) in 1/step; 0 where B is held at an end of its range."""
+    def slope(self, coefficients: Reals) -> Reals:
+        """Return dB/dt (functions, T) in 1/step; 0 where B is clipped to its range."""
         b = self.border(coefficients)
         tau = relative(self.t, self.qmax, self.zero_point)
         linear, quadratic = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1]))).T[1:]
@@ -165,8 +164,8 @@ class _Axis:
         factor = 4 * b * (1 - b) if self.squash == "sigmoid" else 1.0
         return np.asarray(np.where((b > BORDER_MIN) & (b < 1), factor * dp, 0.0))
 
-    def single(self, coefficients: Array) -> bool:
-        """Whether each cell has one crossing, of one function (1, n)."""
+    def single(self, coefficients: Reals) -> bool:
+        """Return whether one function, (1, n), has a single crossing in each cell."""
         try:
             crossings(coefficients, self.bits, zero_point=self.zero_point, squash=self.squash)
         except InputError:
@@ -175,41 +174,42 @@ class _Axis:
 
 
 def _shape(
-    name: str, kind: str, axis: _Axis, coefficients: Array, fusion: Array | None, kernel: int
+    name: str, kind: str, axis: _Axis, coefficients: Reals, fusion: Reals | None, kernel: int
 ) -> BorderShape:
-    shown = alone = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1])))
-    least = most = np.zeros(len(coefficients))
+    curve = own = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1])))
+    least: Reals = np.zeros(len(coefficients))
+    most = least
     if fusion is not None:
         by_channel = fusion.reshape(-1, kernel, 3) / kernel
-        shown = alone + np.repeat(by_channel.sum(axis=1), kernel, axis=0)
-        alone = alone + fusion / kernel
+        curve = own + np.repeat(by_channel.sum(axis=1), kernel, axis=0)
+        own = own + fusion / kernel
         least, most = _range_of_others(by_channel, axis)
-    falls = np.zeros(len(coefficients), bool)
-    several = np.zeros(len(coefficients), bool)
-    for part in np.linspace(0, 1, HELD if fusion is not None else 1):
-        held = alone.copy()
-        held[:, 0] += least + part * (most - least)
+    not_monotone = np.zeros(len(coefficients), bool)
+    not_single = np.zeros(len(coefficients), bool)
+    for fraction in np.linspace(0, 1, HELD if fusion is not None else 1):
+        held = own.copy()
+        held[:, 0] += least + fraction * (most - least)
         steep = (axis.slope(held) > 1).any(axis=1)
-        falls |= steep
-        for row in np.flatnonzero(steep & ~several):
-            several[row] = not axis.single(held[row : row + 1])
+        not_monotone |= steep
+        for row in np.flatnonzero(steep & ~not_single):
+            not_single[row] = not axis.single(held[row : row + 1])
     return BorderShape(
         name,
         kind,
         axis.low,
         axis.high,
         axis.t,
-        axis.border(shown),
-        int(falls.sum()),
-        int(several.sum()),
+        axis.border(curve),
+        int(not_monotone.sum()),
+        int(not_single.sum()),
         None if fusion is None else (float(least.min()), float(most.max())),
     )
 
 
-def _range_of_others(by_channel: Array, axis: _Axis) -> tuple[Array, Array]:
-    """The least and the largest sum over the other positions, (R,) each, of g0 + g1*tau + g2*tau^2.
+def _range_of_others(by_channel: Reals, axis: _Axis) -> tuple[Reals, Reals]:
+    """Bound the sum of g0 + g1*tau + g2*tau^2 over the other positions: least and most, (R,) each.
 
-    `by_channel` is (C, kh*kw, 3); each tau runs over its range on its own.
+    `by_channel` is (C, kh*kw, 3); each position has its own tau, anywhere in its range.
     """
     ends = relative(np.array([axis.low, axis.high], np.float64), axis.qmax, axis.zero_point)
     g0, g1, g2 = np.moveaxis(by_channel, 2, 0)

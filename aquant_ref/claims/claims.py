@@ -1,4 +1,4 @@
-"""Which claim of the paper is reproduced by what (SPEC.md's first section numbers them)."""
+"""Reproduce a claim of the paper by its number; README.md of this folder numbers the claims."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import A_ROUNDING, ClosedForm, Config
 from aquant_ref.ptq.pass_config import ReconstructionPass
 
-# Claims that a table of accuracies reproduces, and the methods in it.
+# The claims that a table of accuracies reproduces, with its methods.
 TABLES = {
     1: "qdrop,a-rounding,aquant,aquant@row",
     4: "aquant@row,aquant@row/window",
@@ -43,7 +43,7 @@ SUFFIXES = (".png", ".txt", ".json")
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim comes to: plain JSON values, the table, and what draws the picture as PNG."""
+    """The result of a claim: plain JSON values, a table, and a function that draws a PNG."""
 
     result: dict[str, Any]
     table: str
@@ -52,10 +52,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """How a claim is reproduced: `gather(inputs, config, progress)`.
+    """How to reproduce a claim: `gather(inputs, config, progress)`.
 
-    `iterations` and `images` are the defaults of the first pass and of calibration; where neither
-    accuracy nor what was learned matters they are few.
+    `iterations` and `images` are the defaults of the first pass and of calibration. They are small
+    where only the cost matters.
     """
 
     title: str
@@ -65,17 +65,19 @@ class Claim:
     picture: bool = True
 
 
-def look_of_the_border(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
-    """Claim 2: B(t) of every border that the method of `config` learns."""
+def border_shapes(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
+    """Reproduce claim 2: B(t) of every border that the method of `config` learns."""
     (network,) = learned(inputs, [config], progress=progress)
-    found = shapes(network)
-    result = {"config": asdict(config), "borders": [shape.result() for shape in found]}
-    return Evidence(result, tables.of_borders(found), lambda: pictures.borders(found))
+    borders = shapes(network)
+    result = {"config": asdict(config), "borders": [border.result() for border in borders]}
+    return Evidence(result, tables.of_borders(borders), lambda: pictures.borders(borders))
 
 
-def bias_of_the_errors(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
-    """Claim 3: bias and size of each layer's error, before the method of `config`, after, and with
-    biases learned instead.
+def error_bias(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
+    """Reproduce claim 3: bias and size of the error of every layer.
+
+    The result compares three networks: without a border, with the method of `config`, and with
+    learned biases in place of a border.
     """
     methods = dict.fromkeys((BEFORE, config.method, CONTROL))
     configs = [
@@ -84,37 +86,39 @@ def bias_of_the_errors(inputs: Inputs, config: Config, progress: Progress = quie
     ]
     networks = learned(inputs, configs, progress=progress)
     codes = inputs.test.batch(np.arange(min(TEST_IMAGES, len(inputs.test))))
-    found = {
+    errors = {
         method: layer_errors(network, codes, progress=progress, label=f"errors {method}")
         for method, network in zip(methods, networks, strict=True)
     }
     result = {
         "config": asdict(config),
         "images": len(codes),
-        "methods": {method: [each.result() for each in layers] for method, layers in found.items()},
+        "methods": {
+            method: [each.result() for each in layers] for method, layers in errors.items()
+        },
     }
-    return Evidence(result, tables.of_errors(found), lambda: pictures.errors(found))
+    return Evidence(result, tables.of_errors(errors), lambda: pictures.errors(errors))
 
 
-def overhead_of_the_border(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
-    """Claim 5: what each form of the border costs; with a form in `config`, only that one."""
+def border_overhead(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
+    """Reproduce claim 5: the cost of each form of the border, or only of the form of `config`."""
     forms = (config.border,) if config.border else FORMS
     result = overhead(inputs, config, forms, progress=progress)
     return Evidence(result, tables.of_overhead(result))
 
 
 CLAIMS = {
-    2: Claim("the border is a simple function of the activation", look_of_the_border),
-    3: Claim("the border removes the bias of the element-wise error", bias_of_the_errors),
-    5: Claim("the overhead of the border is negligible", overhead_of_the_border, 5, 64, False),
+    2: Claim("the border is a simple function of the activation", border_shapes),
+    3: Claim("the border removes the bias of the element-wise error", error_bias),
+    5: Claim("the overhead of the border is negligible", border_overhead, 5, 64, False),
 }
 
 
 def table_command(number: int, options: Mapping[str, Any]) -> str:
-    """The command that reproduces claim `number`, one of `TABLES`.
+    """Return the command that reproduces claim `number`, one of `TABLES`.
 
-    `options` are those of `aquant-ref table` that differ from their defaults, by name. Raises
-    InputError for one that a table does not have.
+    `options` are the options that differ from their defaults, by name. Raises InputError for one
+    that `aquant-ref table` does not take.
     """
     command = ["aquant-ref", "table", "--methods", TABLES[number]]
     for name, value in options.items():
@@ -128,14 +132,14 @@ def table_command(number: int, options: Mapping[str, Any]) -> str:
 
 
 def claim(number: int) -> Claim:
-    """The claim called `number`; raises InputError, which says what there is."""
+    """Return claim `number`; raise InputError, which lists the claims, for an unknown one."""
     if number not in CLAIMS:
         known = ", ".join(map(str, sorted(CLAIMS.keys() | TABLES)))
         raise InputError(f"claim: there is no {number}; there are {known}")
     return CLAIMS[number]
 
 
-def reproduce(
+def reproduce(  # noqa: PLR0913 - the options of the command
     number: int,
     *,
     model: str = "resnet8",
@@ -152,11 +156,11 @@ def reproduce(
     progress: Progress = quiet,
     say: Say = silent,
 ) -> Evidence:
-    """The evidence for claim `number` on a reference model and a data set.
+    """Reproduce claim `number` on a reference model and a data set.
 
-    `iterations` and `images` are by default those of the claim. `out` is a file for the picture
-    (.png), the table (.txt) or the result (.json). Raises InputError for any bad input, before the
-    long work where that can be known.
+    `iterations` and `images` default to those of the claim. `out` is a file for the picture (.png),
+    the table (.txt) or the result (.json). Raises InputError for bad input, before the long work if
+    possible.
     """
     chosen = claim(number)
     iterations = chosen.iterations if iterations is None else iterations
@@ -172,7 +176,7 @@ def reproduce(
     ):
         raise InputError(f"claim 2: method {method!r} learns no border")
     if method == A_ROUNDING:
-        raise InputError("method: a-rounding searches at inference and has no border to look at")
+        raise InputError("method: a-rounding searches at inference and has no border to show")
     if out is not None:
         _check_out(Path(out), chosen, number)
     inputs = Inputs.load(

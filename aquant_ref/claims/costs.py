@@ -1,8 +1,8 @@
-"""Claim 5, counted: what a border adds to the parameters and operations of the network.
+"""Claim 5: count the parameters and operations that a border adds to the network.
 
-Operations are counted for one image. The network has one multiply-add for each weight and position
-that it is used at, and as parameters its weights and biases, batch norm folded. A border adds, for
-each element that it rounds,
+The paper claims that the overhead of the border is negligible. Operations are counted for one
+image. The network has one multiply-add for each weight and position; its parameters are weights and
+biases, with batch norm folded. For each element that it rounds, a border adds
 
 | form | in polynomial form | tables |
 |---|---|---|
@@ -11,34 +11,36 @@ each element that it rounds,
 | fused | twice the degree, one add into the mean, one squash | two look-ups, an add, a comparison |
 | feedback, rank r | 2*r + 1 multiply-adds beside those of row | the same, one look-up |
 
-where elements are those of the tensor or, for the last three, of the im2col matrices of the
-convolutions that read it: each activation once for each window that it appears in. Once learned, an
-element-wise border is its crossings, and lowering moves these into the thresholds that every
-quantizer has: nothing is left. In windows a border is tables over the wide codes (SPEC.md,
-AQ-WINDOW), and no squash is left. Feedback needs r multiply-adds for <e, a>, r to bring e up to
-date, and one with the gain; its parameters are the directions, unless they are the weights
-themselves, and the gains. A family of constants has degree 0; a border that is 1/2 everywhere and
-not learned, as with feedback alone, has no polynomial.
+where the elements are those of the tensor or, for the last three forms, of the im2col matrices of
+the convolutions that read it: each activation counts once for each window that contains it. An
+element-wise border costs nothing after lowering, because its crossings become the thresholds that
+every quantizer has anyway. In windows the border becomes tables over the wide codes (SPEC.md,
+AQ-WINDOW), without a squash. Feedback needs r multiply-adds for <e, a>, r to update e, and one with
+the gain; its parameters are the gains and the directions, unless the directions are the weights. A
+constant border has degree 0; a border of 1/2 that is not learned, as with feedback alone, has no
+polynomial.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.nn.operations import Node
 from aquant_ref.nn.windows import pair
-from aquant_ref.ptq.border_spec import BorderSpec
-from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.placement import layers
+
+if TYPE_CHECKING:
+    from aquant_ref.nn.operations import Node
+    from aquant_ref.ptq.border_spec import BorderSpec
+    from aquant_ref.ptq.network import LearnedNetwork
 
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """The network without any border: parameters, and multiply-adds for one image."""
+    """The network without a border: parameters, and multiply-adds for one image."""
 
     parameters: int
     multiply_adds: int
@@ -46,11 +48,11 @@ class NetworkCost:
 
 @dataclass(frozen=True)
 class BorderCost:
-    """What the borders add, for one image.
+    """The cost that borders add, for one image.
 
-    `multiply_adds`, `adds` and `squashes` are those of the polynomial form; `look_ups`,
-    `table_adds` (comparisons among them) and `table_multiply_adds` those of what the integer form
-    has in its place; `table_entries` is how many numbers its tables hold.
+    `multiply_adds`, `adds` and `squashes` count the polynomial form. `look_ups`, `table_adds`
+    (including comparisons) and `table_multiply_adds` count the integer form, whose tables hold
+    `table_entries` numbers.
     """
 
     elements: int = 0
@@ -68,7 +70,7 @@ class BorderCost:
 
     @property
     def table_operations(self) -> int:
-        """Everything that the integer form does for its borders."""
+        """The number of operations of the integer form."""
         return self.look_ups + self.table_adds + self.table_multiply_adds
 
 
@@ -77,7 +79,7 @@ def _values(cost: BorderCost) -> tuple[int, ...]:
 
 
 def network_cost(network: LearnedNetwork) -> NetworkCost:
-    """The cost of the network itself."""
+    """Count the network without its borders."""
     graph = network.graph
     products = 0
     for name in layers(graph):
@@ -87,7 +89,7 @@ def network_cost(network: LearnedNetwork) -> NetworkCost:
 
 
 def border_cost(network: LearnedNetwork, form: BorderSpec) -> BorderCost:
-    """What the borders of `network`, which are of `form`, add."""
+    """Count what the borders of `network`, all of `form`, add."""
     total = BorderCost()
     for name, tensor in network.tensors.items():
         if tensor.coefficients is not None:
@@ -143,10 +145,10 @@ def _window_cost(network: LearnedNetwork, node: Node, form: BorderSpec) -> Borde
 
 
 def result(network: NetworkCost, border: BorderCost) -> dict[str, Any]:
-    """The counts and their share of the network's, in %, as plain JSON values."""
+    """Return the counts and their share of the network's, in %, as plain JSON values."""
 
-    def percent(part: int, whole: int) -> float:
-        return 100 * part / whole
+    def percent(count: int, whole: int) -> float:
+        return 100 * count / whole
 
     return {
         **asdict(border),

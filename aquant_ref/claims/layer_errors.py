@@ -1,35 +1,36 @@
-"""Claim 3: the bias of the element-wise error of every layer, and where it comes from.
+"""Claim 3: measure the bias of the element-wise error of every layer, and its sources.
 
-In output channel o of a layer, at one position of one image, let x be what the layer reads in the
-float network and w, b its float weights and bias; x~ what arrives in the quantized network before
-this layer's rounding, x_hat that after it, and w_hat, b_hat the quantized weights and the bias. The
-errors of the single products, w_hat*x_hat - w*x, summed over the window, and that of the bias are
-the error of the output before its activation function,
+The paper claims that the border covers weight, activation and propagated errors and removes the
+bias of the element-wise error. Take one output channel o at one position of one image. In the float
+network the layer reads x and has weights w and bias b. In the quantized network x~ arrives before
+the rounding of this layer and x_hat after it, and the layer has w_hat and b_hat. The errors of the
+products, w_hat*x_hat - w*x, summed over the window, and the error of the bias add up to the error
+of the output before its activation function,
 
     e = (w_hat . x_hat + b_hat) - (w . x + b)
       = (w_hat - w) . x_hat  +  w . (x_hat - x~)  +  w . (x~ - x)  +  (b_hat - b)
         weight part             activation part      propagated part
 
-Switched off in turn, everything else as it is, are
+To measure a part, the error is computed again with that part switched off:
 
     weight         (w . x_hat + b_hat) - (w . x + b)       float weights, the same roundings
-    activation     (w_hat . x~ + b_hat) - (w . x + b)      this layer's input unrounded
-    propagated     (w_hat . Q(x) + b_hat) - (w . x + b)    input from the float network, rounded by
-                                                           this layer's quantizer Q
+    activation     (w_hat . x~ + b_hat) - (w . x + b)      the input of this layer unrounded
+    propagated     (w_hat . Q(x) + b_hat) - (w . x + b)    the input from the float network, rounded
+                                                           by the quantizer Q of this layer
 
-Where two branches meet in an add, the output is their sum, and a part is switched off in both: a
-branch that is a layer as above, one that is read as it is counts as a layer of weight 1.
+The output of an add is the sum of two branches, and a part is switched off in both: in a branch
+that is a layer as above; a branch that is a stored tensor counts as a layer of weight 1.
 
-The *bias of a product*, one for each weight of a layer, is the mean over images and positions of
-w_hat*x_hat - w*x; its parts are switched off likewise. It is summed up by the root mean square over
-all weights of the layer, in % of that of the float products w*x (`product_size`). In a layer's
-output, products whose biases have opposite signs make up for each other, and so can branches in an
-add: what block reconstruction asks for is a small error of the block's output alone.
+The *bias of a product*, one for each weight of a layer, is the mean of w_hat*x_hat - w*x over
+images and positions. The summary of a layer is the root mean square over its weights, in % of that
+of the float products w*x (`product_size`). In the output of a layer, products with biases of
+opposite sign cancel, and so may the branches of an add: block reconstruction only minimizes the
+error of the block's output.
 
 The *bias* of channel o is the mean of e over images and positions, its *deviation* the standard
-deviation; the mean of e^2 is bias^2 + deviation^2. A layer is summed up by root mean squares over
-its channels: of the bias, and of e itself. The unit is that of the layer's output; `spread`, the
-root mean square over channels of the standard deviation of the float output, makes layers
+deviation of e; the mean of e^2 is bias^2 + deviation^2. The summary of a layer is the root mean
+square over its channels, of the bias and of e. The unit is that of the layer's output; `spread`,
+the root mean square over channels of the standard deviation of the float output, makes layers
 comparable.
 """
 
@@ -37,18 +38,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.claims.switched import PARTS, WHOLE, Switched
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.placement import LAYERS, SUMS
+from aquant_ref.typing import Pixels, Reals
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.ptq.network import LearnedNetwork
 
 ALL = (WHOLE, *PARTS)
 BATCH = 32
@@ -56,10 +57,10 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class ChannelErrors:
-    """The error of a layer's output: its mean and its standard deviation, (O,) float64 each."""
+    """The mean and standard deviation of the error of a layer's output, (O,) float64 each."""
 
-    bias: Array
-    deviation: Array
+    bias: Reals
+    deviation: Reals
 
     @property
     def rms_bias(self) -> float:
@@ -74,10 +75,10 @@ class ChannelErrors:
 
 @dataclass(frozen=True)
 class LayerErrors:
-    """The errors of layer or add `name` by what is switched off: WHOLE, and each of PARTS.
+    """The errors of layer or add `name`, by what is switched off: WHOLE (nothing) or a PART.
 
-    `product_bias` are the root mean squares of the biases of its products, `product_size` that of
-    the float products; an add has none.
+    `product_bias` holds the root mean squares of the biases of its products, `product_size` that of
+    the float products; an add has no products.
     """
 
     name: str
@@ -87,7 +88,7 @@ class LayerErrors:
     product_bias: Mapping[str, float] = field(default_factory=dict)
 
     def result(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return everything as plain JSON values."""
         return {
             "layer": self.name,
             "spread": self.spread,
@@ -106,14 +107,14 @@ class LayerErrors:
 
 
 def layer_errors(
-    network: LearnedNetwork, codes: Array, *, progress: Progress = quiet, label: str = "errors"
+    network: LearnedNetwork, codes: Pixels, *, progress: Progress = quiet, label: str = "errors"
 ) -> list[LayerErrors]:
-    """The errors of every layer and add of `network` on the uint8 images `codes` (N, C, H, W).
+    """Measure every layer and add of `network` on the images `codes`, uint8 (N, C, H, W).
 
     Raises InputError if there are no images.
     """
     if len(codes) == 0:
-        raise InputError("errors: there are no images")
+        raise InputError("images: needs at least one, got none")
     names = [node.name for node in network.graph.nodes if node.op in SUMS]
     outputs = {name: _Moments() for name in names}
     errors = {name: {what: _Moments() for what in ALL} for name in names}
@@ -129,34 +130,34 @@ def layer_errors(
                 moments.add(switched.output(name, what) - float_output)
         for name in layers:
             for off, moments in rows[name].items():
-                if off != "weight":  # the same rows, other weights
+                if off != "weight":  # whose rows are those of WHOLE
                     moments.add(switched.rows(name, off))
-    found = []
+    measured = []
     for name in names:
         without = {what: moments.channels() for what, moments in errors[name].items()}
         spread = float(np.sqrt(np.mean(outputs[name].channels().deviation ** 2)))
         products = _products(switched, name, rows[name]) if name in rows else (0.0, {})
-        found.append(LayerErrors(name, spread, without, *products))
-    return found
+        measured.append(LayerErrors(name, spread, without, *products))
+    return measured
 
 
 def _products(
     switched: Switched, name: str, rows: Mapping[str | None, _Moments]
 ) -> tuple[float, dict[str, float]]:
-    """The size of the float products of layer `name`, and the root mean squares of their biases."""
+    """Return the size of the float products of layer `name`, and the size of their biases."""
     groups = switched.graph.node(name).attributes.get("groups", 1)
 
-    def products(weight: Array, factors: Array) -> Array:
+    def products(weight: Reals, factors: Reals) -> Reals:
         matrix = weight.astype(np.float64).reshape(groups, len(weight) // groups, -1)
         return np.asarray(matrix * factors.reshape(groups, 1, -1))
 
     exact, mean = switched.weight(name, "weight"), rows[None].channels().bias
-    wanted = products(exact, mean)
+    float_products = products(exact, mean)
     size = float(np.sqrt(np.mean(products(exact**2, rows[None].squares / rows[None].count))))
     biases = {}
     for off in ALL:
         read = rows[WHOLE if off == "weight" else off].channels().bias
-        bias = products(switched.weight(name, off), read) - wanted
+        bias = products(switched.weight(name, off), read) - float_products
         biases[off] = float(np.sqrt(np.mean(bias**2)))
     return size, biases
 
@@ -169,7 +170,7 @@ class _Moments:
         self.sum: Any = 0.0
         self.squares: Any = 0.0
 
-    def add(self, values: Array) -> None:
+    def add(self, values: Reals) -> None:
         values = values.astype(np.float64)
         axes = (0, *range(2, values.ndim))
         self.count += values.size // values.shape[1]

@@ -1,26 +1,28 @@
-"""Networks that differ only in their second pass: the first is learned once and shared."""
+"""Quantize the networks that a claim compares; learn a first pass that they share only once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.methods import Config
-from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.pipeline import learn, observe
+
+if TYPE_CHECKING:
+    from aquant_ref.experiments.inputs import Inputs
+    from aquant_ref.ptq.methods import Config
+    from aquant_ref.ptq.network import LearnedNetwork
 
 
 def learned(
     inputs: Inputs, configs: Sequence[Config], *, progress: Progress = quiet
 ) -> list[LearnedNetwork]:
-    """The network of `inputs` quantized as each of `configs` says, not yet snapped.
+    """Quantize the network of `inputs` by each of `configs`, without the snap.
 
-    Equal to `ptq.pipeline.learn` from the start for each. A first pass that is that of `qdrop` is
-    run once for all configurations that agree in everything else.
+    The result equals `ptq.pipeline.learn` for each configuration. Configurations whose first pass
+    is that of `qdrop`, and which agree in all but method and border, share that pass.
     """
     images = inputs.graph.to_float(inputs.calibration)
     shared: dict[Any, LearnedNetwork] = {}

@@ -1,13 +1,12 @@
-"""Claim 5: what a border costs, counted (`costs`) and measured (`timing`)."""
+"""Claim 5: count (`costs`) and measure (`timing`) what each form of the border adds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.claims.costs import border_cost, network_cost
 from aquant_ref.claims.costs import result as counted
@@ -15,13 +14,16 @@ from aquant_ref.claims.learned import learned
 from aquant_ref.claims.timing import ROUNDS, alternately
 from aquant_ref.engine.fast.run import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.lowering.lowerings import lower
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
 from aquant_ref.ptq.snap import snap
 from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.typing import Pixels
+
+if TYPE_CHECKING:
+    from aquant_ref.experiments.inputs import Inputs
+    from aquant_ref.ptq.methods import Config
 
 FORMS = ("channel", "row", "row/window", "feedback1", "feedback")
 NEAREST = "no border"
@@ -36,13 +38,13 @@ def overhead(
     rounds: int = ROUNDS,
     progress: Progress = quiet,
 ) -> dict[str, Any]:
-    """The cost of borders of each of `forms`, as plain JSON values.
+    """Return the cost of borders of each of `forms`, as plain JSON values.
 
-    Everything but method and border is that of `config`; forms with feedback are those of
-    `aquant-feedback`, the others of `aquant`. Measured are, on up to IMAGES test images, the
-    learned network in float32 with the borders as polynomials ("polynomial"); its simulation in
-    float32, with crossings and tables in their place ("simulation"); and the integer program where
-    there is one ("engine"); each beside the same without a border, which is `qdrop`.
+    Everything but method and border comes from `config`; the method is `aquant-feedback` for forms
+    with feedback and `aquant` for the others. Three programs are timed on up to IMAGES test images:
+    the learned network in float32 with the borders as polynomials ("polynomial"), its simulation in
+    float32 with crossings and tables ("simulation"), and the integer program if there is one
+    ("engine"). Each is compared with the same program without a border, learned by `qdrop`.
     """
     configs = {NEAREST: replace(config, method="qdrop", border="")}
     configs.update({form: _of_form(config, form) for form in forms})
@@ -53,21 +55,21 @@ def overhead(
     programs = {name: _programs(network, codes) for name, network in networks.items()}
     times: dict[str, dict[str, Any]] = {name: {} for name in networks}
     for kind in programs[NEAREST]:
-        beside = {name: own[kind] for name, own in programs.items() if kind in own}
-        timings = alternately(beside, NEAREST, rounds=rounds, progress=progress)
+        of_kind = {name: each[kind] for name, each in programs.items() if kind in each}
+        timings = alternately(of_kind, NEAREST, rounds=rounds, progress=progress)
         for name, timing in timings.items():
             times[name][kind] = timing.result()
-    own = network_cost(networks[NEAREST])
+    cost = network_cost(networks[NEAREST])
     return {
         "config": asdict(config),
-        "network": asdict(own),
+        "network": asdict(cost),
         "images": len(codes),
         "rounds": rounds,
         "times_without": times[NEAREST],
         "forms": {
             form: {
                 "border": str(configs[form].form),
-                **counted(own, border_cost(networks[form], configs[form].form)),
+                **counted(cost, border_cost(networks[form], configs[form].form)),
                 "times": times[form],
             }
             for form in forms
@@ -80,7 +82,7 @@ def _of_form(config: Config, form: str) -> Config:
     return replace(config, method="aquant-feedback" if fed_back else "aquant", border=form)
 
 
-def _programs(network: LearnedNetwork, codes: NDArray[Any]) -> dict[str, Callable[[], object]]:
+def _programs(network: LearnedNetwork, codes: Pixels) -> dict[str, Callable[[], object]]:
     quantizers, weights = Quantizers(network), network.weights()
     images = network.graph.to_float(codes)
 
@@ -95,6 +97,6 @@ def _programs(network: LearnedNetwork, codes: NDArray[Any]) -> dict[str, Callabl
     }
     try:
         engine = Engine(lower(model))
-    except InputError:  # has no integer form: nothing to measure
+    except InputError:  # it has no integer program
         return programs
     return {**programs, "engine": lambda: engine.run(codes)}

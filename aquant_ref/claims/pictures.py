@@ -1,33 +1,35 @@
-"""The evidence as pictures, PNG in bytes. matplotlib is asked for only when one is drawn."""
+"""Draw the evidence for claims 2 and 3 as PNG; only this imports matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.claims.borders import BorderShape
-from aquant_ref.claims.layer_errors import LayerErrors
 from aquant_ref.claims.switched import WHOLE
 from aquant_ref.errors import InputError
 
+if TYPE_CHECKING:
+    from aquant_ref.claims.borders import BorderShape
+    from aquant_ref.claims.layer_errors import LayerErrors
+
 COLUMNS = 3
-SINGLE = 8  # functions of each border that are drawn one by one
+SINGLE = 8  # functions of each border that get their own line
 BLUE, ORANGE = "#1f5fa8", "#c2571a"
 COLORS = ("#888888", BLUE, ORANGE, "#3a8a4d")
 DPI = 150
 
 
 def needs_matplotlib() -> None:
-    """Raise InputError, in one line, where matplotlib is not installed."""
+    """Raise InputError, in one line, if matplotlib is not installed."""
     canvas(1, 1)
 
 
 def canvas(width: float, height: float) -> Any:
-    """A figure of `width` by `height` inches that needs no display."""
+    """Make a figure of `width` by `height` inches that needs no display."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -41,14 +43,14 @@ def canvas(width: float, height: float) -> Any:
 
 
 def png(figure: Any) -> bytes:
-    """The picture as a file holds it."""
+    """Return the picture as the bytes of a PNG file."""
     stream = BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
 
 
 def borders(shapes: Sequence[BorderShape]) -> bytes:
-    """Claim 2: one panel a border, B over t."""
+    """Draw claim 2: one panel for each border, B over t."""
     columns = min(COLUMNS, len(shapes))
     rows = ceil(len(shapes) / columns)
     figure = canvas(3.6 * columns + 0.4, 2.7 * rows + 0.9)
@@ -74,7 +76,7 @@ def _border(panel: Any, shape: BorderShape) -> None:
     t, curves = shape.t, shape.curves
     low, lower, middle, upper, high = shape.quantiles
     cells = min(shape.high - shape.low, 8)
-    if shape.high - shape.low <= cells:  # one sawtooth a cell; of more, nothing could be seen
+    if shape.high - shape.low <= cells:  # one sawtooth for each cell; more would be unreadable
         for number, k in enumerate(range(shape.low, shape.high)):
             label = None if number else "fraction of t: up where above B"
             panel.plot([k, k + 1], [0, 1], color="#777777", linewidth=0.8, label=label, zorder=1.5)
@@ -94,15 +96,15 @@ def _border(panel: Any, shape: BorderShape) -> None:
     panel.set_xticks(np.unique(np.linspace(shape.low, shape.high, cells + 1).round()))
 
 
-def errors(found: Mapping[str, Sequence[LayerErrors]]) -> bytes:
-    """Claim 3: the bias of every channel, by layer and method, and the size of the error below."""
-    names = [each.name for each in next(iter(found.values()))]
+def errors(methods: Mapping[str, Sequence[LayerErrors]]) -> bytes:
+    """Draw claim 3: the bias of every channel by layer and method, and below the size of errors."""
+    names = [each.name for each in next(iter(methods.values()))]
     figure = canvas(max(6.0, 1.0 * len(names) + 1.5), 6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    step = 0.8 / len(found)
-    for number, (method, layers) in enumerate(found.items()):
+    step = 0.8 / len(methods)
+    for number, (method, layers) in enumerate(methods.items()):
         color = COLORS[number % len(COLORS)]
-        offset = (number - (len(found) - 1) / 2) * step
+        offset = (number - (len(methods) - 1) / 2) * step
         sizes = []
         for place, each in enumerate(layers):
             unit = each.spread or 1.0
@@ -124,7 +126,7 @@ def errors(found: Mapping[str, Sequence[LayerErrors]]) -> bytes:
     above.set_ylabel("bias of each channel, %")
     below.set_ylabel("error, root mean square, %")
     below.set_xticks(range(len(names)), names, rotation=40, ha="right")
-    above.legend(frameon=False, ncols=len(found), markerscale=3)
+    above.legend(frameon=False, ncols=len(methods), markerscale=3)
     for panel in (above, below):
         panel.grid(axis="y", color="#dddddd", linewidth=0.6)
         panel.set_axisbelow(True)

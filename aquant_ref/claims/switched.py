@@ -1,41 +1,42 @@
-"""A quantized network beside its float network, with one part of a layer's error switched off."""
+"""Claim 3: compute the output of a layer with one part of its error switched off.
+
+`layer_errors` defines the parts: weight, activation and propagated.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
 from aquant_ref.ptq.placement import SUMS
+from aquant_ref.typing import Reals
 
-Array = NDArray[Any]
-Arrays = Mapping[str, Array]
+Arrays = Mapping[str, Reals]
 
 PARTS = ("weight", "activation", "propagated")
-WHOLE = "nothing"  # what is switched off in the error as it is
+WHOLE = "nothing"  # switched off: the whole error
 
 
 class Switched:
-    """The float network and the quantized `network` on `images`, real (N, C, H, W).
+    """The float network and the quantized `network`, both run on `images`, real (N, C, H, W).
 
-    `exact` are the tensors of the float network, `stored` those of the quantized one as its nodes
-    read them, `arriving` the same before their quantizers. What is switched off is WHOLE (nothing)
-    or one of PARTS, as `layer_errors` defines them.
+    `exact` holds the tensors of the float network, `stored` those of the quantized one after their
+    quantizers, as its nodes read them, and `arriving` the same before their quantizers. The methods
+    take the part to switch off: one of PARTS, or WHOLE for nothing.
     """
 
-    def __init__(self, network: LearnedNetwork, images: Array) -> None:
+    def __init__(self, network: LearnedNetwork, images: Reals) -> None:
         self.network, self.graph = network, network.graph
         self.quantizers = Quantizers(network)
         self.weights = network.weights()
         self.exact = self.graph.evaluate(network.parameters, {INPUT: images})
-        self.arriving: dict[str, Array] = {INPUT: images}
+        self.arriving: dict[str, Reals] = {INPUT: images}
 
-        def store(name: str, x: Array) -> Array:
+        def store(name: str, x: Reals) -> Reals:
             self.arriving[name] = x
             return np.asarray(self.quantizers.store(name, x))
 
@@ -43,13 +44,13 @@ class Switched:
             self.weights, {INPUT: images}, hook=store, operate=self.quantizers.operate
         )
 
-    def weight(self, name: str, off: str) -> Array:
-        """The weight of layer `name` with the part `off` switched off."""
+    def weight(self, name: str, off: str) -> Reals:
+        """Return the weight of layer `name` with the part `off` switched off."""
         weights = self.network.parameters if off == "weight" else self.weights
         return weights[f"{name}.weight"]
 
-    def output(self, name: str, off: str) -> Array:
-        """The output of layer or add `name` with the part `off` switched off."""
+    def output(self, name: str, off: str) -> Reals:
+        """Return the output of layer or add `name` with the part `off` switched off."""
         if off == WHOLE:
             return self.arriving[name]
         node = self.graph.node(name)
@@ -58,13 +59,13 @@ class Switched:
             if off == "activation":
                 return OPERATIONS[node.op].apply(node, {}, *terms)
             return np.asarray(self.quantizers.operate(node, {}, *terms))
-        own = {"weight": self.weight(name, off), "bias": self.weights[f"{name}.bias"]}
-        return self._layer(node, own, self._input(node.inputs[0], off), off)
+        parameters = {"weight": self.weight(name, off), "bias": self.weights[f"{name}.bias"]}
+        return self._layer(node, parameters, self._input(node.inputs[0], off), off)
 
-    def rows(self, name: str, off: str | None) -> Array:
-        """What meets the weights of layer `name`, (N, R, positions): the rows of its im2col matrix.
+    def rows(self, name: str, off: str | None) -> Reals:
+        """Return the rows of the im2col matrix of layer `name`, (N, R, positions).
 
-        With the part `off` switched off, or of the float network where that is None.
+        The part `off` is switched off; None stands for the float network.
         """
         node = self.graph.node(name)
         x = self.exact[node.inputs[0]] if off is None else self._input(node.inputs[0], off)
@@ -77,39 +78,39 @@ class Switched:
         if not rounds or name not in self.network.windows:
             return geometry.columns(x).reshape(len(x), geometry.rows, -1)
         groups = node["groups"]
-        # a weight of ones and zeros lets every row through, rounded
+        # an identity matrix as weight returns every row, rounded
         unit = np.tile(np.eye(geometry.rows // groups, dtype=x.dtype), (groups, 1))
-        own = {
+        parameters = {
             "weight": unit.reshape(geometry.rows, -1, *geometry.kernel),
             "bias": np.zeros(geometry.rows, x.dtype),
         }
-        return self._layer(node, own, x, str(off)).reshape(len(x), geometry.rows, -1)
+        return self._layer(node, parameters, x, str(off)).reshape(len(x), geometry.rows, -1)
 
-    def _term(self, name: str, off: str) -> Array:
-        """A branch of an add: a sum that goes on unrounded, or a tensor that is read."""
+    def _term(self, name: str, off: str) -> Reals:
+        """Return a branch of an add: an unrounded sum, or a stored tensor."""
         if name not in self.network.tensors and self.graph.node(name).op in SUMS:
             return self.output(name, off)
         return self._input(name, off)
 
-    def _input(self, name: str, off: str) -> Array:
-        """Tensor `name` as it is read, before a reader's own rounding."""
+    def _input(self, name: str, off: str) -> Reals:
+        """Return tensor `name` as a node reads it, before the node's own rounding."""
         if off == "activation":
             return self._read(name, self.arriving, False)
         if off == "propagated":
             return self._read(name, self.exact, True)
         return self.stored[name]
 
-    def _layer(self, node: Node, own: Arrays, x: Array, off: str) -> Array:
-        """The layer on x, which is rounded as the quantized network does, whatever the weights."""
+    def _layer(self, node: Node, parameters: Arrays, x: Reals, off: str) -> Reals:
+        """Apply the layer to x, rounded as in the quantized network whatever the weights."""
         if off == "activation":
-            return OPERATIONS[node.op].apply(node, own, x)
+            return OPERATIONS[node.op].apply(node, parameters, x)
         if node.name in self.network.windows:
-            weight = self.weights[f"{node.name}.weight"]  # what feedback looks at
-            return np.asarray(self.quantizers.in_windows(node, own, x, fed_back=weight))
-        return np.asarray(self.quantizers.operate(node, own, x))
+            weight = self.weights[f"{node.name}.weight"]  # whose errors are fed back
+            return np.asarray(self.quantizers.in_windows(node, parameters, x, fed_back=weight))
+        return np.asarray(self.quantizers.operate(node, parameters, x))
 
-    def _read(self, name: str, tensors: Arrays, rounded: bool) -> Array:
-        """Tensor `name` made of the unrounded values `tensors` of the tensor that it comes from."""
+    def _read(self, name: str, tensors: Arrays, rounded: bool) -> Reals:
+        """Return tensor `name`, computed from its source tensor, unrounded in `tensors`."""
         if name in self.network.tensors or self.network.source(name) is None:
             x = tensors[name]
             return np.asarray(self.quantizers.store(name, x)) if rounded else x

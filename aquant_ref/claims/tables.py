@@ -1,4 +1,4 @@
-"""The evidence as the tables that people read."""
+"""Show the evidence for claims 2, 3 and 5 as text tables."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.claims.borders import QUANTILES, BorderShape
 from aquant_ref.claims.layer_errors import ALL, LayerErrors
+from aquant_ref.typing import Reals
 
 SHOWN = 7  # values of t for each border
 
 
 def of_borders(shapes: Sequence[BorderShape]) -> str:
-    """Claim 2: a line a border, then how it runs."""
+    """Show claim 2: one line for each border, then its values over t."""
     width = max(len(shape.name) for shape in shapes)
     lines = [
         f"{'border of':<{width}}  {'functions':>19}  {'codes':>8}  {'|B - 1/2|':>9} "
@@ -41,10 +41,10 @@ def of_borders(shapes: Sequence[BorderShape]) -> str:
     return "\n".join(lines)
 
 
-def of_errors(found: Mapping[str, Sequence[LayerErrors]]) -> str:
-    """Claim 3: a line a layer and method, in % of the float products and outputs."""
-    first = next(iter(found.values()))
-    method_width = max(map(len, found))
+def of_errors(methods: Mapping[str, Sequence[LayerErrors]]) -> str:
+    """Show claim 3: one line for each layer and method, in % of the float products and outputs."""
+    first = next(iter(methods.values()))
+    method_width = max(map(len, methods))
     width = max(len("all"), *(len(each.name) for each in first))
     four = " ".join(f"{column:>7}" for column in ("as is", "no w", "no a", "no p"))
     groups = ("bias of products", "bias of outputs", "error of outputs")
@@ -56,20 +56,20 @@ def of_errors(found: Mapping[str, Sequence[LayerErrors]]) -> str:
         f"{'':<{width + 2 + method_width}}  " + "  ".join(f"{group:^31}" for group in groups),
         f"{'layer':<{width}}  {'method':<{method_width}}  {four}  {four}  {four}",
     ]
-    rows = {method: [_percents(each) for each in errors] for method, errors in found.items()}
+    rows = {method: [_percents(each) for each in errors] for method, errors in methods.items()}
     for i, each in enumerate(first):
-        for number, method in enumerate(found):
+        for number, method in enumerate(methods):
             name = "" if number else each.name
             lines.append(f"{name:<{width}}  {method:<{method_width}}  {_cells(rows[method][i])}")
-    for number, method in enumerate(found):
+    for number, method in enumerate(methods):
         name = "" if number else "all"
         mean = _root_mean_squares(np.asarray(rows[method]))
         lines.append(f"{name:<{width}}  {method:<{method_width}}  {_cells(mean)}")
     return "\n".join(lines)
 
 
-def _root_mean_squares(rows: NDArray[np.float64]) -> list[float]:
-    """Of each column, over what it has; NaN where it has nothing."""
+def _root_mean_squares(rows: Reals) -> list[float]:
+    """Return the root mean square of each column without its NaNs; NaN for an empty column."""
     known = ~np.isnan(rows)
     count = known.sum(axis=0)
     total = np.square(rows, where=known, out=np.zeros(rows.shape)).sum(axis=0)
@@ -77,7 +77,7 @@ def _root_mean_squares(rows: NDArray[np.float64]) -> list[float]:
 
 
 def _percents(each: LayerErrors) -> list[float]:
-    """The twelve numbers of a line; NaN where an add has no products."""
+    """Return the twelve numbers of a line; NaN for the products of an add."""
     products = [each.product_bias.get(what, np.nan) for what in ALL]
     size = each.product_size
     outputs = [
@@ -95,7 +95,7 @@ def _cells(row: Sequence[float]) -> str:
 
 
 def of_overhead(result: Mapping[str, Any]) -> str:
-    """Claim 5: what each form adds, counted; then measured."""
+    """Show claim 5: what each form of the border adds, counted and then measured."""
     network, forms = result["network"], result["forms"]
     width = max(len("no border"), *map(len, forms))
     lines = [

@@ -1,7 +1,7 @@
-"""Claim 5, measured: how long programs take beside each other.
+"""Claim 5: time programs beside each other.
 
-They run one after the other in each of several rounds, in one process, so that whatever else the
-machine does meets all of them. A ratio is that of two programs within a round.
+Each round runs all programs in turn, in one process, so that other load on the machine affects all
+of them. Ratios compare two programs of the same round.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ ROUNDS = 7
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one program, one a round, and those of the program that it is compared with."""
+    """Seconds of one program and of the reference program, one number for each round."""
 
     seconds: tuple[float, ...]
     reference: tuple[float, ...]
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Seconds over those of the reference, round by round."""
+        """Seconds divided by those of the reference, for each round."""
         return tuple(a / b for a, b in zip(self.seconds, self.reference, strict=True))
 
     def result(self) -> dict[str, float | list[float]]:
-        """Medians and the least and largest of all rounds, as plain JSON values."""
+        """Return the median, least and largest of all rounds, as plain JSON values."""
         return {
             "seconds": float(np.median(self.seconds)),
             "seconds_range": [min(self.seconds), max(self.seconds)],
@@ -48,17 +48,18 @@ def alternately(
     clock: Callable[[], float] = time.perf_counter,
     progress: Progress = quiet,
 ) -> dict[str, Timing]:
-    """Time `programs` in `rounds` rounds after one that does not count; `reference` is one of them.
+    """Time `programs` in `rounds` rounds, after a first one that does not count.
 
-    Every other round goes backwards. Raises InputError for fewer than one round.
+    `reference` names the program that all are compared with. Every other round runs in reverse
+    order. Raises InputError for fewer than one round.
     """
     if rounds < 1:
         raise InputError(f"rounds: needs at least 1, got {rounds}")
-    taken: dict[str, list[float]] = {name: [] for name in programs}
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
     for number in progress(range(rounds + 1), "time"):
         for name in list(programs)[:: 1 if number % 2 else -1]:
-            begun = clock()
+            start = clock()
             programs[name]()
-            taken[name].append(clock() - begun)
-    counted = {name: tuple(seconds[1:]) for name, seconds in taken.items()}
-    return {name: Timing(seconds, counted[reference]) for name, seconds in counted.items()}
+            seconds[name].append(clock() - start)
+    counted = {name: tuple(each[1:]) for name, each in seconds.items()}
+    return {name: Timing(each, counted[reference]) for name, each in counted.items()}

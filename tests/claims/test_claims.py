@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from aquant_ref.claims import CLAIMS, TABLES, reproduce
-from aquant_ref.claims.claims import bias_of_the_errors, look_of_the_border
+from aquant_ref.claims.claims import border_shapes, error_bias
 from aquant_ref.claims.learned import learned
 from aquant_ref.cli import main
 from aquant_ref.errors import InputError
@@ -47,20 +47,20 @@ def test_a_shared_first_pass_gives_what_each_method_gives_alone() -> None:
 
 
 def test_claim_2_shows_the_border_that_was_learned() -> None:
-    evidence = look_of_the_border(inputs(), CONFIG)
+    evidence = border_shapes(inputs(), CONFIG)
     assert [each["name"] for each in evidence.result["borders"]] == ["stem.relu"]
     assert evidence.result["borders"][0]["largest_distance_from_half"] > 0
     json.dumps(evidence.result, allow_nan=False)
 
 
 def test_claim_3_sets_the_method_beside_its_controls() -> None:
-    evidence = bias_of_the_errors(inputs(), replace(CONFIG, method="aquant-bias"))
+    evidence = error_bias(inputs(), replace(CONFIG, method="aquant-bias"))
     assert list(evidence.result["methods"]) == ["qdrop-scales", "aquant-bias", "qdrop-bias"]
     assert evidence.result["images"] == 8
     json.dumps(evidence.result, allow_nan=False)
 
 
-@pytest.mark.parametrize("claim", [look_of_the_border, bias_of_the_errors])
+@pytest.mark.parametrize("claim", [border_shapes, error_bias])
 def test_pictures_are_drawn(claim: object) -> None:
     pytest.importorskip("matplotlib")
     draw = claim(inputs(), CONFIG).draw  # type: ignore[operator]
@@ -78,9 +78,9 @@ def test_pictures_are_drawn(claim: object) -> None:
         (2, {"images": 8}, "fewer than a batch"),
         (2, {"out": "border.gif"}, "ends in .png, .txt, .json"),
         (5, {"out": "cost.png"}, "claim 5 has no picture"),
-        (3, {"method": "magic"}, "no 'magic'"),
-        (3, {"border": "wavy"}, "no word 'wavy'"),
-        (3, {"method": "a-rounding"}, "has no border to look at"),
+        (3, {"method": "magic"}, "unknown method 'magic'"),
+        (3, {"border": "wavy"}, "unknown border word 'wavy'"),
+        (3, {"method": "a-rounding"}, "has no border to show"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_loaded(

@@ -204,7 +204,7 @@ def test_batches_do_not_matter() -> None:
 
 
 def test_no_images_are_refused() -> None:
-    with pytest.raises(InputError, match="there are no images"):
+    with pytest.raises(InputError, match="images: needs at least one"):
         layer_errors(network(), CODES[:0])
 
 
