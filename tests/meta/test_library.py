@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from aquant_ref.cli import main
 from aquant_ref.conformance import Capabilities, verify
 from aquant_ref.conformance.adapters import LibraryAdapter
