@@ -77,3 +77,15 @@ def test_a_notebook_names_no_page_without_a_link_to_it(page: Path) -> None:
     """Past fault: what notebooks called "the README" had moved to other pages."""
     words = pages.LINK.sub("", pages.text(page))
     assert "README" not in words
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in pages.PAGES if "where-the-code-is" in pages.anchors(page)],
+    ids=pages.name,
+)
+def test_a_page_that_says_where_the_code_is_names_all_of_its_room(page: Path) -> None:
+    linked = {(page.parent / link.partition("#")[0]).resolve() for link in pages.links(page)}
+    room = [*page.parent.glob("*.py"), *(p.parent for p in page.parent.glob("*/__init__.py"))]
+    missing = {path.name for path in room if path not in linked} - {"__init__.py"}
+    assert not missing
