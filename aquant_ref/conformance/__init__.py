@@ -1,4 +1,4 @@
-"""The conformance kit: is somebody else's implementation right? Names are imported on first use.
+"""Verify whether another implementation is right: the conformance kit. Names load on first use.
 
 * a scalar kernel in any language: `aquant-ref gen OP | ./kernel | aquant-ref check OP`
 * a kernel on tensors in any language: `aquant-ref verify --exec './kernel {case}'`
@@ -31,7 +31,7 @@ HOMES = {
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Import what `name` needs on first use; raises AttributeError for any other name."""
+        """Import `name` on first use; AttributeError for an unknown name."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module = import_module(f"{__name__}.{HOMES.get(name, name)}")

@@ -1,6 +1,6 @@
-"""The kit's commands, `gen`, `check`, `verify` and `vectors`: their arguments and what they do.
+"""Define the kit's commands `gen`, `check`, `verify` and `vectors`, and their arguments.
 
-Nothing is printed here: `cli.py` gives the way to do it. numpy is imported with the work.
+The caller passes the function that prints. numpy is imported only when a command runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COUNT = 10_000  # cases of `gen`
 WAYS = ("adapter", "pipe", "exec", "library")
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
 TIMEOUT = 60.0
-# what is asked of a kernel, which does not say itself what it has, and how long it may take
+# options for a kernel, which does not declare its capabilities itself
 OF_KERNELS = ("profile", "bits", "signs", "rounding", "granularity", "rejects", "timeout")
 
 Show = Callable[[str], None]
@@ -84,7 +84,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
 
 
 def _again(args: argparse.Namespace) -> str:
-    """The command that verifies the same implementation in the same way."""
+    """Return the command that verifies the same implementation in the same way."""
     command = ["aquant-ref", "verify"]
     names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity")
     for name in (*names, "n", "seed"):
@@ -95,7 +95,7 @@ def _again(args: argparse.Namespace) -> str:
 
 def _check_shrink(args: argparse.Namespace) -> None:
     if args.pipe or args.exec:
-        raise InputError("shrink: asks too often for a kernel that is started each time")
+        raise InputError("shrink: needs an adapter in Python; a kernel would be started too often")
     try:
         from aquant_ref.conformance import strategies  # noqa: F401
     except ImportError as error:
@@ -105,24 +105,24 @@ def _check_shrink(args: argparse.Namespace) -> None:
 
 
 def _shrink(report: Report, adapter: Adapter) -> None:
-    """Look for the simplest failing inputs of every operation that fails."""
+    """Search for the simplest failing input of every operation that fails."""
     from aquant_ref.conformance import strategies
     from aquant_ref.conformance.adapters.asking import Asked
 
     for name in dict.fromkeys(failure.operation for failure in report.failures):
         for selection in Asked(adapter).capabilities.selections(name, seed=0):
-            found = strategies.smallest_failure(adapter, selection)
-            if found is not None:
-                report.smallest[f"{name} {selection.profile}"] = found
+            smallest = strategies.smallest_failure(adapter, selection)
+            if smallest is not None:
+                report.smallest[f"{name} {selection.profile}"] = smallest
 
 
 def vectors(args: argparse.Namespace, show: Show) -> int:
-    """Write the stored vectors, or check them; 1 if something is wrong with them."""
+    """Write the stored vectors, or check them; return 1 if something is wrong with them."""
     from aquant_ref.conformance import vectors
 
     directory = Path(args.dir) if args.dir else vectors.VECTORS
     if args.action == "lint" and not directory.is_dir():
-        raise InputError(f"dir: {directory} is no directory")
+        raise InputError(f"dir: {directory} is not a directory")
     if args.action == "generate":
         for path in vectors.generate(directory):
             show(str(path))
@@ -168,7 +168,7 @@ def _adapter(args: argparse.Namespace) -> Adapter:
     from aquant_ref.conformance.adapters import CommandAdapter, LibraryAdapter, PipeAdapter, load
 
     if sum(getattr(args, way) is not None for way in WAYS) > 1:
-        raise InputError("adapter: only one of --adapter, --pipe, --exec and --library at a time")
+        raise InputError("adapter: give only one of --adapter, --pipe, --exec and --library")
     _check_meant(args)
     timeout = TIMEOUT if args.timeout is None else args.timeout
     chosen: dict[str, Any] = {"timeout": timeout, "capabilities": _capabilities(args)}
@@ -182,14 +182,14 @@ def _adapter(args: argparse.Namespace) -> Adapter:
 
 
 def _check_meant(args: argparse.Namespace) -> None:
-    """Raises InputError for an option that says nothing about what is verified."""
+    """Raise InputError for an option that does not apply to the chosen kind of implementation."""
     if args.keep is not None and args.exec is None:
-        raise InputError("keep: is for --exec")
+        raise InputError("keep: applies to --exec only")
     if all(getattr(args, way) is None for way in WAYS[1:]):
         for name in OF_KERNELS:
             if getattr(args, name):
                 raise InputError(
-                    f"{name}: is for --pipe, --exec and --library, not for an adapter in Python"
+                    f"{name}: applies to --pipe, --exec and --library, not to an adapter in Python"
                 )
 
 
@@ -212,7 +212,7 @@ def _capabilities(args: argparse.Namespace) -> Capabilities:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Before any work: raises InputError for a file that could not be written, or no time limit."""
+    """Check output files and time limit before any work; InputError names the wrong one."""
     from aquant_ref.conformance.protocol.streams import check_timeout
     from aquant_ref.formats.atomic import check_writable_file
 
@@ -240,7 +240,7 @@ def _tell(report: Report, args: argparse.Namespace, show: Show) -> int:
 
 
 def case_arguments() -> argparse.ArgumentParser:
-    """Which cases: what `gen` and `check` have to be given alike."""
+    """Return the arguments that select cases; `gen` and `check` must get the same ones."""
     parent = _choices()
     parent.add_argument("operation", metavar="OP", help="round, quantize, requantize, ...")
     parent.add_argument("--n", type=integer, default=COUNT, metavar="N", help=f"default {COUNT}")
@@ -257,14 +257,14 @@ def case_arguments() -> argparse.ArgumentParser:
 
 
 def check_arguments() -> argparse.ArgumentParser:
-    """How `check` reads and judges."""
+    """Return the arguments of `check` alone."""
     parent = _outputs()
     parent.add_argument("--oracle", action="store_true", help="no fast judge: fractions alone")
     return parent
 
 
 def verify_arguments() -> argparse.ArgumentParser:
-    """What is verified, and with what."""
+    """Return the arguments of `verify`."""
     parent = argparse.ArgumentParser(add_help=False, parents=[_choices(), _outputs()])
     parent.add_argument("operations", nargs="*", metavar="OP", default=None, help="default: all")
     parent.add_argument(
@@ -295,7 +295,7 @@ def verify_arguments() -> argparse.ArgumentParser:
 
 
 def vectors_arguments() -> argparse.ArgumentParser:
-    """What to do with which vectors."""
+    """Return the arguments of `vectors`."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("action", choices=["generate", "lint"])
     parent.add_argument("--dir", metavar="DIR", help="default: those of this package")

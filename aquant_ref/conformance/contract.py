@@ -1,10 +1,10 @@
-"""The contract as one table: what each operation takes and gives, and by which rules it is judged.
+"""State the contract as one table: fields, results and rules of each operation.
 
 Types are `i32`, `i64`, `f64`, `str` and `json`. A field may have axes: `stride:i32[2]` is a pair,
-`x:i32[C,H,W]` a *tensor*, with a letter for each axis. An operation without any tensor is *scalar*:
-a case is a line of a stream, and many cases are columns. A case of any other is a directory.
-`profile` is the part of the contract that an operation belongs to. Requantization comes in several
-*variations* (SPEC.md, chapter 5), each with one right answer; other operations have none.
+`x:i32[C,H,W]` a *tensor*, with a letter for each axis. An operation without tensors is *scalar*: a
+case is a line of a stream, and many cases are columns. A case of any other is a directory.
+`profile` is the part of the contract that an operation belongs to. Requantization has several
+*variations* (SPEC.md, chapter 5), each with one right answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LAYER_VARIATIONS = {"ideal": "AQ-IDEAL-1", **VARIATIONS}
 
 @dataclass(frozen=True)
 class Field:
-    """One number of a case, or of its result; or a tensor of them, which has `axes`."""
+    """Describe one number of a case or of its result, or a tensor, which has `axes`."""
 
     name: str
     type: str
@@ -39,7 +39,7 @@ class Field:
 
     @property
     def tensor(self) -> bool:
-        """Whether it is an array of any size, and not a few numbers such as a stride."""
+        """Tell whether it is an array of any size, not a fixed few numbers such as a stride."""
         return any(not axis.isdigit() for axis in self.axes)
 
     def __str__(self) -> str:
@@ -47,13 +47,13 @@ class Field:
 
     @property
     def signature(self) -> str:
-        """The type, with its axes."""
+        """Return the type with its axes."""
         return self.type + (f"[{','.join(self.axes)}]" if self.axes else "")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One row of the contract. Spec: AQ-CONF-1.
+    """Describe one operation: a row of the contract. Spec: AQ-CONF-1.
 
     `expected` computes the results of one case from its fields, by name, with the oracle. It raises
     `Refused` where the input is outside the contract. `rules` names the rules that it follows.
@@ -72,12 +72,12 @@ class Operation:
 
     @property
     def scalar(self) -> bool:
-        """Whether a case of it is a line of a stream."""
+        """Tell whether a case is a line of a stream."""
         return not any(f.axes or f.type == "json" for f in (*self.fields, *self.result))
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """What `profile` of a stream can be: a variation, or the profile where there is none."""
+        """List the values of `profile` in a stream: the variations, or else the profile."""
         return tuple(self.variations) or (self.profile,)
 
 

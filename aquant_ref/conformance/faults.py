@@ -1,4 +1,4 @@
-"""The faults that implementations have had, by name: what a flag of a case says that it catches."""
+"""Name the faults that real implementations have had; the flags of cases refer to these names."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The pytest plugin, which is there wherever aquant_ref is installed.
+"""Provide the pytest plugin, which pytest loads wherever aquant_ref is installed.
 
     def test_my_kernel_conforms(aquant_verify):
         aquant_verify(MyAdapter())
 
 or `pytest --aquant-adapter package.module:MyAdapter`, which adds a test for each operation and
-flag. `--aquant-deviations FILE` names the deviations that you know of. numpy is imported only then.
+flag. `--aquant-deviations FILE` names the known deviations. numpy is imported only then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The two options."""
+    """Add the two options."""
     group = parser.getgroup("aquant_ref", "conformance of a quantization kernel")
     group.addoption("--aquant-adapter", metavar="MOD:CLASS", help="verify this adapter")
     group.addoption("--aquant-deviations", metavar="FILE", help="deviations.toml")
@@ -40,16 +40,16 @@ def _run(config: pytest.Config, adapter: Adapter, **chosen: Any) -> Report:
 
 @pytest.fixture
 def aquant_verify(request: pytest.FixtureRequest) -> Callable[..., Report]:
-    """Verify an adapter; the test fails with the report where anything is wrong."""
+    """Return a function that verifies an adapter, and fails the test with the report."""
 
     def check(adapter: Adapter, **chosen: Any) -> Report:
-        wrong = ""
+        message = ""
         try:
             report = _run(request.config, adapter, **chosen)
         except InputError as error:
-            wrong = str(error)
-        if wrong:  # not while the other is handled, which pytest would show too
-            pytest.fail(wrong, pytrace=False)
+            message = str(error)
+        if message:  # not while the other is handled, which pytest would show too
+            pytest.fail(message, pytrace=False)
         if report.exit_code:
             pytest.fail(report.text(), pytrace=False)
         return report
@@ -58,44 +58,44 @@ def aquant_verify(request: pytest.FixtureRequest) -> Callable[..., Report]:
 
 
 class ConformanceItem(pytest.Item):
-    """One operation, variation and flag of a report."""
+    """Test one operation, variation and flag of a report."""
 
     report: Report
     key: tuple[str, str, str]
 
     def runtest(self) -> None:
-        """Fail where a case does; skip where none passed."""
+        """Fail if a case does; skip if none passed."""
         name, profile, flag = self.key
-        found = self.report.total(operation=name, profile=profile, flag=flag)
-        if found["fail"] or found["error"] or found["missing"]:
-            wrong = [
+        counted = self.report.total(operation=name, profile=profile, flag=flag)
+        if counted["fail"] or counted["error"] or counted["missing"]:
+            message = [
                 line
                 for f in self.report.failures
                 if (f.operation, f.profile, "+".join(f.flags)) == self.key
                 for line in self.report.lines(f)
             ]
-            pytest.fail("\n".join([str(found), *wrong]), pytrace=False)
-        if not found["pass"]:
-            pytest.skip(str({status: count for status, count in found.items() if count}))
+            pytest.fail("\n".join([str(counted), *message]), pytrace=False)
+        if not counted["pass"]:
+            pytest.skip(str({status: count for status, count in counted.items() if count}))
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        """Where it is: nowhere in the user's files."""
+        """Return the place of the test, which is not in the user's files."""
         return self.path, None, self.name
 
 
 class RunItem(pytest.Item):
-    """What is tied to no flag: the protocol and stale deviations."""
+    """Test what belongs to no flag: the protocol and stale deviations."""
 
     report: Report
 
     def runtest(self) -> None:
-        """Fail where there is any."""
+        """Fail if there is any."""
         lines = [*self.report.problems.first, *self.report.stale]
         if lines:
             pytest.fail("\n".join(lines), pytrace=False)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        """Where it is: nowhere in the user's files."""
+        """Return the place of the test, which is not in the user's files."""
         return self.path, None, self.name
 
 
@@ -116,6 +116,6 @@ def pytest_collection_modifyitems(
         item = ConformanceItem.from_parent(session, name=f"aquant_ref/{'/'.join(key)}")
         item.report, item.key = report, key
         items.append(item)
-    whole = RunItem.from_parent(session, name="aquant_ref/run")
-    whole.report = report
-    items.append(whole)
+    run = RunItem.from_parent(session, name="aquant_ref/run")
+    run.report = report
+    items.append(run)

@@ -1,13 +1,13 @@
-"""Verifying an adapter: the stored vectors first, then generated cases. Spec: AQ-CONF-3."""
+"""Verify an adapter: the stored vectors first, then generated cases. Spec: AQ-CONF-3."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
-from aquant_ref.conformance.adapters import Adapter, Capabilities
 from aquant_ref.conformance.adapters.asking import Asked
 from aquant_ref.conformance.cases.selection import MOST, Selection, check_whole, several
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
@@ -18,6 +18,9 @@ from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.verdict import verdicts
 from aquant_ref.conformance.vectors import Group
 from aquant_ref.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters import Adapter, Capabilities
 
 GENERATED = 1000  # cases of a scalar operation and variation, besides the vectors
 FEWER_TENSORS = 10  # so many times fewer of an operation on tensors
@@ -35,20 +38,20 @@ def verify(
     only: Sequence[str] = (),
     command: str = "",
 ) -> Report:
-    """Ask the adapter for every case it declares itself capable of, and report.
+    """Ask the adapter for every case that it declares itself capable of, and report.
 
-    `only` runs the cases with these ids; `command` is what would do this again from a shell, and
-    without one a failure names the call. Raises InputError for an unknown operation or id, one that
-    cannot be asked for, or where the adapter cannot start or says nothing sensible of itself.
+    `only` runs the cases with these ids. `command` is the shell command that repeats this run;
+    without one, a failure names the call. Raises InputError for an unknown operation or id, for one
+    that this adapter cannot be asked, and if the adapter cannot start or declares nonsense.
     """
     check_whole("generated", generated, 0, MOST)
     check_whole("seed", seed)
     only = several("case", only)
     for each in only:
         if not isinstance(each, str):
-            raise InputError(f"case: there is no {each!r}")
+            raise InputError(f"case: unknown id {each!r}")
     if not isinstance(deviations, Deviations | None):
-        raise InputError(f"deviations: needs what `load` has read, got {deviations!r}")
+        raise InputError(f"deviations: needs the result of `load`, got {deviations!r}")
     asked, known = Asked(adapter), deviations or Deviations()
     names = _names(asked, operations)
     asked.start()
@@ -60,8 +63,8 @@ def verify(
         about += "".join(f", {count} of each on tensors" for count in fewer)
     report = Report(about, asked.name, asked.capabilities.text())
 
-    usual = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
-    more = "".join(f", {k}={v}" for k, (v, default) in usual.items() if v != default)
+    defaults = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
+    more = "".join(f", {k}={v}" for k, (v, default) in defaults.items() if v != default)
 
     def again(case: str) -> str:
         return f"{command} --case {case}" if command else f"verify(adapter, only=[{case!r}]{more})"
@@ -70,21 +73,21 @@ def verify(
     for name in names:
         supported = asked.supports(name)
         for group in _groups(asked.capabilities, name, generated if supported else 0, seed):
-            part = _only(group, only)
-            if part is None:
+            chosen = _only(group, only)
+            if chosen is None:
                 continue
-            cases, right = part.cases, part.expected
+            cases, right = chosen.cases, chosen.expected
             left -= set(cases.ids)
-            declared = supported and asked.capabilities.cover(part.selection)
+            declared = supported and asked.capabilities.cover(chosen.selection)
             answers = (
-                asked.answer(part.selection, cases)
+                asked.answer(chosen.selection, cases)
                 if declared
                 else without(cases, "skip", "not declared")
             )
             status = known.apply(cases, verdicts(right, answers))
             report.add(cases, right, answers, status, again, declared=declared)
     if left:
-        raise InputError(f"case: there is no {min(left)!r}")
+        raise InputError(f"case: unknown id {min(left)!r}")
     report.problems = asked.problems()
     if not only:
         report.stale = list(map(printable, known.stale()))
@@ -96,7 +99,7 @@ def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
         return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
     chosen = [contract.get(name) for name in several("operations", operations)]
     if not chosen:
-        raise InputError("operations: there are none")
+        raise InputError("operations: needs at least one")
     for each in chosen:
         if not adapter.reaches(each):
             scalar, tensors = "is scalar; ask by --pipe", "a stream has no tensors; ask by --exec"
@@ -113,8 +116,8 @@ def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) ->
         if rejects and not capabilities.rejects:
             continue
         for selection in capabilities.selections(name, seed, rejects=rejects, edition=edition):
-            usual = not rejects and not edition
-            most = generated if usual else MOST_OTHER * len(families(selection))
+            ordinary = not rejects and not edition
+            most = generated if ordinary else MOST_OTHER * len(families(selection))
             yield _generated(selection, min(generated, most))
 
 

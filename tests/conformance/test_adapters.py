@@ -176,7 +176,7 @@ def test_a_claim_says_how_many_cases_there_were(operations: list[str], words: st
 def test_one_case_can_be_run_again_by_its_id() -> None:
     report = verify(Clips(), operations=["clip"], only=["clip/inside/3"])
     assert report.total()["total"] == 1
-    with pytest.raises(InputError, match="case: there is no 'clip/inside/x'"):
+    with pytest.raises(InputError, match="case: unknown id 'clip/inside/x'"):
         verify(Clips(), only=["clip/inside/x"])
 
 
@@ -196,10 +196,10 @@ def test_an_adapter_is_found_by_name() -> None:
         ({"generated": 10**12}, "generated: needs 0 to 10000000, got 1000000000000"),
         ({"operations": [["clip"]]}, "unknown operation ['clip']; choose from round"),
         ({"operations": [None]}, "unknown operation None; choose from round"),
-        ({"operations": []}, "operations: there are none"),
-        ({"only": [1, "a"]}, "case: there is no 1"),
-        ({"only": [[]]}, "case: there is no []"),
-        ({"deviations": "deviations.toml"}, "deviations: needs what `load` has read, got 'dev"),
+        ({"operations": []}, "operations: needs at least one"),
+        ({"only": [1, "a"]}, "case: unknown id 1"),
+        ({"only": [[]]}, "case: unknown id []"),
+        ({"deviations": "deviations.toml"}, "deviations: needs the result of `load`, got 'dev"),
     ],
 )
 def test_what_verify_cannot_take_is_one_line(chosen: dict[str, Any], line: str) -> None:

@@ -227,11 +227,11 @@ def test_what_has_no_input_to_refuse_says_so() -> None:
     ("chosen", "words"),
     [
         ({"operation": "magic"}, "unknown operation 'magic'; choose from round"),
-        ({"profile": "fast"}, "profile: 'fast' is not one of exact"),
+        ({"profile": "fast"}, "unknown profile 'fast'; choose from exact"),
         ({"bits": (0,)}, "bits: needs 1 to 16 bits"),
-        ({"bits": ()}, "bits: there are none"),
-        ({"signs": ("plus",)}, "signs: 'plus'"),
-        ({"rounding": ("nearest",)}, "rounding: 'nearest'"),
+        ({"bits": ()}, "bits: needs at least one"),
+        ({"signs": ("plus",)}, "unknown signs 'plus'"),
+        ({"rounding": ("nearest",)}, "unknown rounding 'nearest'"),
     ],
 )
 def test_a_selection_of_nothing_is_refused_by_name(chosen: dict[str, str], words: str) -> None:

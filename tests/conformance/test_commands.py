@@ -308,12 +308,12 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["check", "clip", "--timeout", "0"], ["timeout: needs more than 0"]),
         (["verify", "clip", "--timeout", "nan"], ["timeout: needs more than 0"]),
         (["verify", "clip", "--pipe", "./k 'x"], ["pipe", "./k 'x", "No closing quotation"]),
-        (["verify", "clip", "--pipe", " "], ["pipe", "is no command"]),
+        (["verify", "clip", "--pipe", " "], ["pipe", "is not a command"]),
         (["verify", "--exec", "'{case}"], ["exec", "No closing quotation"]),
         # before the kernel is looked for
         (["verify", "clip", "--pipe", "/no/such/kernel", "--html", "."], [".: is a directory"]),
         (["check", "clip", "--junit", "."], [".: is a directory"]),
-        (["vectors", "lint", "--dir", "/no/such"], ["/no/such is no directory"]),
+        (["vectors", "lint", "--dir", "/no/such"], ["/no/such is not a directory"]),
         (["gen", "clip", "--only", "3,3"], ["only"]),
         (["gen", "clip", "--only", "x"], ["only", "'x'"]),
         (["gen", "requantize", "--bits", "17"], ["bits", "1 to 16"]),
@@ -341,12 +341,12 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["gen", "clip", "--profile", ""], ["profile"]),
         (["gen", "clip", "--bits", "8"], ["bits: the cases of clip"]),
         (["check", "clip", "--rounding", "floor"], ["rounding: the cases of clip"]),
-        (["verify", "clip", "--keep", "x"], ["keep: is for --exec"]),
-        (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: is for --exec"]),
+        (["verify", "clip", "--keep", "x"], ["keep: applies to --exec only"]),
+        (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: applies to --exec only"]),
         *(
             (
                 ["verify", "clip", option, *value],
-                [f"{option[2:]}: is for --pipe, --exec and --library"],
+                [f"{option[2:]}: applies to --pipe"],
             )
             for option, *value in (
                 *(("--profile", "exact"), ("--bits", "8"), ("--signs", "signed"), ("--rejects",)),

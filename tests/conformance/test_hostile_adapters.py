@@ -218,7 +218,7 @@ def test_texts_in_place_of_lists_are_one_line() -> None:
 
 def test_each_case_that_is_asked_for_has_to_be_there() -> None:
     """Past bug: one that is there was enough."""
-    with pytest.raises(InputError, match="case: there is no 'clip/inside/x'"):
+    with pytest.raises(InputError, match="case: unknown id 'clip/inside/x'"):
         verify(EngineAdapter(), operations=["clip"], only=["clip/inside/3", "clip/inside/x"])
 
 

@@ -105,8 +105,8 @@ def test_what_cannot_be_used_is_one_line(folder: pytest.Pytester) -> None:
     assert f"\n{words}\n" in pytest_in(folder, *deviations)
     for more, line in (
         (deviations + ["--aquant-adapter", "mine:Right"], words),
-        (["--aquant-adapter", "mine:Other"], "adapter: 'mine:Other' cannot be made"),
-        (["--aquant-adapter", "mine:Exits"], "adapter: 'mine:Exits' cannot be made (SystemExit"),
+        (["--aquant-adapter", "mine:Other"], "adapter: 'mine:Other' cannot be created"),
+        (["--aquant-adapter", "mine:Exits"], "adapter: 'mine:Exits' cannot be created (SystemExit"),
         (["--aquant-adapter", "mine:Vague"], "adapter: capabilities() returns NoneType, not Cap"),
     ):
         done = folder.runpytest_inprocess(*OPTIONS, *more)

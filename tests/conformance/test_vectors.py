@@ -119,7 +119,7 @@ def test_lint_blames_the_damaged_file_alone(tmp_path: Path) -> None:
         (no_spec, "['spec']"),
         (unknown_defect, "['bad luck']"),
         (another_result, "'about'"),
-        (no_input, "is not whole"),
+        (no_input, "is damaged"),
     ],
 )
 def test_lint_finds_what_is_wrong(
@@ -155,7 +155,7 @@ def bounded(stored: Any) -> None:
     ("damage", "words"),
     [
         (another_element, "at [0, 0, 0] (1 of "),
-        (another_shape, "is not whole"),
+        (another_shape, "is damaged"),
         (refused, "says a refusal, the oracle a tensor"),
         (bounded, ""),
     ],
@@ -176,7 +176,7 @@ def test_lint_finds_a_file_that_is_missing_or_of_nothing(tmp_path: Path) -> None
 
 def test_a_file_that_is_none_of_ours_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "clip.json").write_text("{}")
-    with pytest.raises(InputError, match=r"clip.json: is no file of the format"):
+    with pytest.raises(InputError, match=r"clip.json: is not a file of the format"):
         load("clip", tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Implementations under test: those of this package, and the bases for yours."""
+"""Collect the implementations under test: those of this package, and the bases for yours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An adapter as the kit asks it, whatever its methods raise or return. Spec: AQ-CONF-3."""
+"""Ask an adapter, whatever its methods raise or return. Spec: AQ-CONF-3."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities, said, theirs
 from aquant_ref.conformance.cases.family import Cases, blank_results
-from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import WITHOUT_VALUE, Answers, without
 from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.errors import InputError
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
+    from aquant_ref.conformance.contract import Field, Operation
 
 
 @contextmanager
@@ -34,9 +36,10 @@ def one_line(what: str) -> Iterator[None]:
 
 
 class Asked:
-    """An adapter. What it says of itself is read once.
+    """Wrap an adapter; read once what it says of itself.
 
-    Raises InputError for what is no adapter, and so do methods where it says nothing sensible.
+    Raises InputError for anything but an `Adapter`. The methods raise InputError for a reply of
+    the wrong type.
     """
 
     def __init__(self, adapter: Adapter) -> None:
@@ -48,7 +51,7 @@ class Asked:
         self.problems()
 
     def problems(self) -> Problems:
-        """What broke the protocol until now."""
+        """Return a copy of what has broken the protocol so far."""
         with one_line("problems"):
             problems = self._adapter.problems
             if not isinstance(problems, Problems):
@@ -57,13 +60,13 @@ class Asked:
 
     @cached_property
     def name(self) -> str:
-        """What it is called."""
+        """Name the implementation."""
         with one_line("name"):
             return str(self._adapter.name or type(self._adapter).__name__)
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """What it says that it can do."""
+        """Declare its capabilities."""
         with one_line("capabilities()"):
             capabilities = self._adapter.capabilities()
         if not isinstance(capabilities, Capabilities):
@@ -72,25 +75,24 @@ class Asked:
         return capabilities
 
     def start(self) -> None:
-        """Start it; raises InputError where it makes no sense to ask anything."""
+        """Start it; InputError says why nothing can be asked."""
         with one_line("start()"):
             self._adapter.start()
 
     def reaches(self, operation: Operation) -> bool:
-        """Whether this way of asking can ask for it."""
+        """Tell whether this way of asking reaches the operation."""
         with one_line(f"reaches({operation.name!r})"):
             return bool(self._adapter.reaches(operation))
 
     def supports(self, operation: str) -> bool:
-        """Whether it has the operation."""
+        """Tell whether the implementation has the operation."""
         with one_line(f"supports({operation!r})"):
             return bool(self._adapter.supports(operation))
 
     def answer(self, selection: Selection, cases: Cases) -> Answers:
-        """Ask for all cases; what is no answer is a verdict. Raises InputError as the adapter does,
-        where it cannot ask.
+        """Ask for all cases; anything but a valid answer becomes a verdict.
 
-        The adapter gets copies, to do with as it likes.
+        The adapter gets copies, so it may change them. Raises InputError where the adapter does.
         """
         copied = replace(
             cases,
@@ -113,7 +115,7 @@ class Asked:
 
 
 def _admitted(cases: Cases, answers: Answers) -> Answers:
-    """What an adapter's own `answer` returned, looked at as what its methods return is."""
+    """Check what an adapter's own `answer` returned, as strictly as what its methods return."""
     count, results = len(cases), cases.operation.result
     if not isinstance(answers, Answers):
         raise Inadmissible(f"answer() returned {type(answers).__name__}, not Answers")

@@ -1,4 +1,4 @@
-"""What an implementation under test looks like to the kit."""
+"""Define what an implementation under test offers the kit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from aquant_ref.conformance.cases.selection import (
     check_words,
     several,
 )
-from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Problems
@@ -32,17 +31,20 @@ from aquant_ref.errors import InputError
 from aquant_ref.quant import check_bits
 from aquant_ref.typing import Array
 
+if TYPE_CHECKING:
+    from aquant_ref.conformance.contract import Field, Operation
+
 LACKING = (MemoryError, RecursionError)  # never a refusal
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an implementation says of itself; what it does not say is not asked, nor claimed.
+    """Declare what an implementation can do; the kit neither asks nor claims anything else.
 
-    `bits` and `signs` of codes, rules of `rounding`, variations of requantization, `granularity` of
-    the weights' scales, and whether it `rejects` what the contract refuses: most kernels check
-    nothing, and such inputs are then left out. Raises InputError for what the contract does not
-    know. Spec: AQ-CONF-4.
+    The fields are `bits` and `signs` of codes, rules of `rounding`, variations of requantization,
+    `granularity` of the weights' scales, and whether it `rejects` the inputs that the contract
+    refuses. Most kernels check nothing; the kit then leaves such inputs out. Raises InputError for
+    a word that the contract does not know. Spec: AQ-CONF-4.
     """
 
     bits: tuple[int, ...] = BITS
@@ -69,7 +71,7 @@ class Capabilities:
             check_bits("bits", bits)
 
     def text(self) -> str:
-        """For a claim: what it is about."""
+        """Return the text for a claim."""
         return (
             f"rounding {' '.join(self.rounding)}; "
             f"requantization {' '.join(self.requantization) or 'none'}; "
@@ -78,7 +80,7 @@ class Capabilities:
         )
 
     def cover(self, asked: Selection) -> bool:
-        """Whether every case of this selection is within what is declared."""
+        """Tell whether the declared capabilities include every case of this selection."""
         operation = contract.get(asked.operation)
         needs = {"bits": asked.bits, "signs": asked.signs} if "bits" in operation.tags else {}
         for tag in ("rounding", "granularity"):
@@ -92,7 +94,7 @@ class Capabilities:
     def selections(
         self, operation: str, seed: int, *, rejects: bool = False, edition: int = 0
     ) -> list[Selection]:
-        """Sequences of cases that together ask for everything that is declared."""
+        """Return the sequences of cases that together ask for everything declared."""
         variations = contract.get(operation).variations
         profiles = [p for p in variations if p in self.requantization] if variations else [""]
         chosen: dict[str, Any] = {name: getattr(self, name) for name in LISTS}
@@ -103,14 +105,14 @@ class Capabilities:
 
 
 class Adapter:
-    """Derive from it, and define a method for each operation that you have.
+    """Derive from it, and define one method for each operation that you have.
 
     A method takes the fields of the contract's table by name, as numpy arrays (n,): int64 for
-    integers, float64 for reals, and one string for `rounding` and `profile`. Of an operation on
-    tensors it takes one case: arrays with the axes of the table, Python's own numbers, and tuples
-    for pairs such as a stride. It returns one array, or one for each result: integers, for
-    an f64 also floats. A method that is not there, or raises NotImplementedError, is *unsupported*;
-    any other Exception is how to refuse an input, but for MemoryError and RecursionError.
+    integers, float64 for reals, and one string for `rounding` and `profile`. For an operation on
+    tensors it takes one case: arrays with the axes of the table, Python numbers, and tuples for
+    pairs such as a stride. It returns one array for each result: integers, for an f64 also floats.
+    A missing method, or one that raises NotImplementedError, is *unsupported*. Raise any other
+    Exception to refuse an input, except MemoryError and RecursionError.
 
     >>> class Mine(Adapter):
     ...     def clip(self, *, v, low, high):
@@ -121,30 +123,30 @@ class Adapter:
 
     @cached_property
     def problems(self) -> Problems:
-        """What broke the protocol, where there is one."""
+        """Collect what breaks the protocol, if the adapter uses one."""
         return Problems()
 
     def capabilities(self) -> Capabilities:
-        """What the methods can do; everything, unless this is overridden."""
+        """Declare what the methods can do: everything, unless overridden."""
         return Capabilities()
 
     def supports(self, operation: str) -> bool:
-        """Whether there is a method for it."""
+        """Tell whether there is a method for the operation."""
         return callable(getattr(self, operation, None))
 
-    def reaches(self, operation: Operation) -> bool:
-        """Whether this way of asking can ask for it at all; what it cannot is no part of a run."""
+    def reaches(self, _operation: Operation) -> bool:
+        """Tell whether this way of asking reaches the operation; a run leaves the others out."""
         return True
 
     def start(self) -> None:
-        """Called once before anything is asked; raises InputError where it makes no sense to."""
+        """Prepare for questions; raise InputError if nothing can be asked."""
 
-    def answer(self, selection: Selection, cases: Cases) -> Answers:
-        """Ask for all cases; overridden where the implementation is another process.
+    def answer(self, _selection: Selection, cases: Cases) -> Answers:
+        """Ask for all cases; override it if the implementation is another process.
 
-        The methods get the cases with the same strings together, those on tensors one at a time.
-        Where one raises or returns what is no answer, the halves are asked again, down to the cases
-        that it is about.
+        A method gets all cases with the same strings at once, those on tensors one at a time.
+        Where it raises, or returns no valid answer, the two halves are asked again, down to the
+        single cases at fault.
         """
         method: Callable[..., Any] = getattr(self, cases.operation.name)
         columns = blank_results(cases.operation, len(cases))
@@ -170,7 +172,7 @@ class Adapter:
 
 
 def _alike(cases: Cases) -> list[Array]:
-    """Positions of the cases that are asked together: those with the same strings."""
+    """Return the positions of the cases to ask together: those with the same strings."""
     if not cases.operation.scalar:
         return [np.array([k]) for k in range(len(cases))]
     texts = [cases.columns[f.name] for f in cases.operation.fields if f.type == "str"]
@@ -182,7 +184,7 @@ def _alike(cases: Cases) -> list[Array]:
 
 
 def _what(error: BaseException) -> str:
-    """What it is to raise this: a refusal, or no answer at all."""
+    """Classify an exception: a refusal, or no answer at all."""
     if isinstance(error, NotImplementedError):
         return "skip"
     if isinstance(error, Inadmissible):
@@ -192,8 +194,9 @@ def _what(error: BaseException) -> str:
 
 
 def theirs(error: BaseException) -> BaseException:
-    """Return what an implementation raised; raise again what did not come from it: the user's
-    interrupt, and in a test pytest's end of it, such as one for a timeout.
+    """Return what an implementation raised, and raise again what did not come from it.
+
+    The latter are the user's interrupt and, in a test, the exceptions by which pytest ends it.
     """
     of_pytest = any(kind.__module__ == "_pytest.outcomes" for kind in type(error).__mro__)
     in_test = "PYTEST_CURRENT_TEST" in os.environ
@@ -203,7 +206,7 @@ def theirs(error: BaseException) -> BaseException:
 
 
 def said(error: BaseException) -> str:
-    """The kind of an exception and the first line of what it says, if it says anything."""
+    """Return the type of an exception and the first line of its message."""
     return ": ".join(filter(None, [type(error).__name__, _words_of(error)]))
 
 
@@ -215,7 +218,7 @@ def _words_of(error: BaseException) -> str:
 
 
 def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array]:
-    """The results for these cases, one array each; raises Inadmissible for what is no answer."""
+    """Return the results for these cases, one array each; Inadmissible says what is wrong."""
     scalar = cases.operation.scalar
     fields = {
         f.name: (column[0].item() if f.type == "str" else column) if scalar else given(f, column[0])
@@ -238,24 +241,25 @@ def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array
 
 
 def words(name: str, command: str) -> list[str]:
-    """A command as the words of it; raises InputError, which calls it `name`, if it is none."""
+    """Split a command into words; InputError, under the name `name`, for an invalid one."""
     try:
         split = shlex.split(command, posix=os.name == "posix")
     except ValueError as error:
-        raise InputError(f"{name}: {command!r} is no command ({error})") from error
+        raise InputError(f"{name}: {command!r} is not a command ({error})") from error
     if not split:
-        raise InputError(f"{name}: {command!r} is no command")
+        raise InputError(f"{name}: {command!r} is not a command")
     return split
 
 
 def given(field: Field, value: Any) -> Any:
-    """A field of a case on tensors as a method gets it."""
+    """Convert a field of a case on tensors to what a method takes."""
     return tuple(value.tolist()) if field.axes and not field.tensor else value
 
 
 def load(name: str) -> Adapter:
-    """The adapter `package.module:Class`, also from the working directory, as `python -m` has it;
-    raises InputError where there is none.
+    """Make the adapter `package.module:Class`; the module may be in the working directory.
+
+    Raises InputError if that fails.
     """
     from importlib import import_module
 
@@ -263,9 +267,9 @@ def load(name: str) -> Adapter:
     if "" not in sys.path:
         sys.path.append("")  # last: no file there comes before an installed module
     try:
-        made = getattr(import_module(module), attribute)()
+        adapter = getattr(import_module(module), attribute)()
     except BaseException as error:
-        raise InputError(f"adapter: {name!r} cannot be made ({said(theirs(error))})") from error
-    if not isinstance(made, Adapter):
-        raise InputError(f"adapter: {name!r} is no aquant_ref.conformance.Adapter")
-    return made
+        raise InputError(f"adapter: {name!r} cannot be created ({said(theirs(error))})") from error
+    if not isinstance(adapter, Adapter):
+        raise InputError(f"adapter: {name!r} is not an aquant_ref.conformance.Adapter")
+    return adapter

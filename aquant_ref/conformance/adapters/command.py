@@ -1,4 +1,4 @@
-"""A kernel in any language: a command that is given a directory with one case. Spec: AQ-CONF-5."""
+"""Ask a kernel in any language: a command that takes a directory with one case. Spec: AQ-CONF-5."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.directory import (
     NoAnswer,
     read_result,
@@ -21,12 +20,15 @@ from aquant_ref.conformance.adapters.directory import (
 )
 from aquant_ref.conformance.adapters.process import NOT_ASKED, Kernel, ProcessAdapter, sweep
 from aquant_ref.conformance.cases.family import Cases, blank_results
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import check_writable_directory
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters.base import Capabilities
+    from aquant_ref.conformance.cases.selection import Selection
 
 PLACE = "{case}"
 REFUSES, UNSUPPORTED = 3, 4  # exit codes, besides 0 for "done"
@@ -35,10 +37,10 @@ MOST_NAME = 200  # characters of the name of a directory
 
 
 class CommandAdapter(ProcessAdapter):
-    """Runs `command`, in which {case} stands for the directory, once for each case on tensors.
+    """Run `command` once for each case on tensors; {case} in it stands for the directory.
 
-    `timeout` is the number of seconds that a case may take. With `keep` the directories are made
-    there, and stay. Raises InputError where the command has no {case}.
+    `timeout` is the most seconds per case. With `keep`, the directories are made there and kept.
+    Raises InputError if the command has no {case}.
     """
 
     def __init__(
@@ -56,14 +58,14 @@ class CommandAdapter(ProcessAdapter):
         self._case_of: dict[str, str] = {}
 
     def reaches(self, operation: Operation) -> bool:
-        """Scalars go through a pipe: a process for each would take hours."""
+        """Refuse scalar operations: a process for each case would take hours."""
         return not operation.scalar
 
     def start(self) -> None:
-        """The case `smoke`: to copy in_x.npy to out_y.npy.
+        """Ask for the case `smoke`, which copies in_x.npy to out_y.npy.
 
-        Raises InputError, which says what went wrong, unless the kernel does; also where the
-        directories of cases cannot be kept.
+        Raises InputError, which says what went wrong, if the kernel does not; also if `keep` cannot
+        be written to.
         """
         super().start()
         if self._keep is not None:
@@ -80,12 +82,13 @@ class CommandAdapter(ProcessAdapter):
                 f"smoke: {self.name}: out_y.npy is not in_x.npy; nothing else is asked"
             )
 
-    def answer(self, selection: Selection, cases: Cases) -> Answers:
-        """Run the command for each case; raises InputError where it cannot be started, or where
-        the directory of a case cannot be written.
+    def answer(self, _selection: Selection, cases: Cases) -> Answers:
+        """Run the command for each case.
+
+        Raises InputError if the command cannot be started or a directory cannot be written.
         """
-        if (known := self.not_asked(cases)) is not None:
-            return known
+        if (before := self.not_asked(cases)) is not None:
+            return before
         operation = cases.operation
         answered = blank_results(operation, len(cases))
         other: dict[int, tuple[str, str]] = {}
@@ -135,7 +138,7 @@ class CommandAdapter(ProcessAdapter):
             raise InputError(f"{where or 'exec'}: cannot be written to ({reason})") from error
 
     def _directory_of(self, case: str) -> str:
-        """Its name under `keep`: another one for each case, whatever the cases are called."""
+        """Name the directory under `keep`; no two cases share one, whatever their ids."""
         plain = re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", case)[:MOST_NAME] or "_"
         name, number = plain, 1
         while self._case_of.setdefault(name.lower(), case) != case:
@@ -144,7 +147,7 @@ class CommandAdapter(ProcessAdapter):
         return name
 
     def _run(self, directory: Path) -> None:
-        """Raises NoAnswer unless the command ends with exit code 0."""
+        """Run the command; raise NoAnswer unless it ends with exit code 0."""
         command = [word.replace(PLACE, str(directory)) for word in self.command]
         with Kernel(command, self.mark) as kernel:
             try:

@@ -1,11 +1,11 @@
-"""The directory of one case: what a command finds there, and what it has to write. Spec: AQ-CONF-5.
+"""Write the directory of one case, and read the results in it. Spec: AQ-CONF-5.
 
     desc.json     {"format": "aquant-ref case 1", "op": "conv2d", "id": ..., "profile": "exact",
                    "stride": [1, 2], ..., "x": "in_x.npy", ..., "results": ["q"]}
     in_x.npy      a tensor: <i4, <i8 or <f8, row-major, .npy version 1.0
     out_q.npy     what the command has to write: integers of any type, or reals
 
-A key a line, numbers as they are, so that a kernel without a JSON parser can look for `"stride":`.
+One key per line, so that a kernel without a JSON parser can search for `"stride":`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aquant_ref.conformance.cases.family import plain
-from aquant_ref.conformance.contract import Field
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.npy import Truncated, npy_bytes, parse_npy
 from aquant_ref.formats.untrusted import read_file
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.contract import Field
 
 FORMAT = "aquant-ref case 1"
 STORED = {"i32": "<i4", "i64": "<i8", "f64": "<f8"}
@@ -37,7 +39,7 @@ MOST_OUTPUT = 64 << 20  # bytes of a result; those of the contract's cases are b
 
 
 class NoAnswer(Exception):
-    """Why there is no value, in the words of `Answers.other`, and what broke the protocol."""
+    """Say why there is no value, as in `Answers.other`, and what broke the protocol."""
 
     def __init__(self, what: str, reason: str, problem: str = "") -> None:
         super().__init__(reason)
@@ -45,10 +47,10 @@ class NoAnswer(Exception):
 
 
 def renew(directory: Path) -> None:
-    """Make the directory, or take what an earlier run left out of it.
+    """Make the directory, or remove an earlier run's files from it.
 
-    Raises InputError, which names it, where it is a link or no directory, or holds what cannot be
-    removed.
+    Raises InputError, which names the directory, if it is a link, is no directory, or has files
+    that cannot be removed.
     """
     if directory.is_symlink():
         raise InputError(f"{directory}: is a link, not a directory")
@@ -65,7 +67,7 @@ def write_case(
     results: tuple[Field, ...],
     inputs: Mapping[str, Any],
 ) -> None:
-    """Write `desc.json` and the tensors of one case; none of these files may be there."""
+    """Write `desc.json` and the tensors of one case; none of these files may exist."""
     description = {"format": FORMAT, **head}
     for field in fields:
         value = inputs[field.name]
@@ -80,7 +82,7 @@ def write_case(
 
 
 def write_said(directory: Path, said: bytes) -> None:
-    """Keep what a kernel wrote on standard error, unless it has left no place for it."""
+    """Keep what a kernel wrote on standard error, if that file can be made."""
     with suppress(OSError):
         _write(directory / SAID, said)
 
@@ -91,7 +93,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def read_result(directory: Path, field: Field) -> Array:
-    """A tensor that the kernel wrote; raises NoAnswer, which says what is wrong with it."""
+    """Read a tensor that the kernel wrote; NoAnswer says what is wrong with it."""
     file = f"out_{field.name}.npy"
     path = directory / file
     if not os.path.lexists(path):

@@ -1,4 +1,4 @@
-"""This package's own arithmetic as an implementation under test."""
+"""Put this package's own arithmetic under test."""
 
 from __future__ import annotations
 
@@ -17,28 +17,35 @@ from aquant_ref.engine.instruction import NEVER_LIFT, Instruction
 from aquant_ref.errors import InputError
 from aquant_ref.quant.rounding import border_round, rule
 from aquant_ref.quant.window import LIFT_LIMIT
-from aquant_ref.typing import Array
+from aquant_ref.typing import Accumulators, Array, Codes, Integers, Reals
 
 
 class EngineAdapter(EngineLayers):
-    """Real numbers to codes by `quant`, and from then on integers, as the engine has them."""
+    """Compute real numbers by `quant`, and codes in integers by the engine."""
 
     name = "engine"
 
     def capabilities(self) -> Capabilities:
-        """Everything."""
+        """Declare everything."""
         return Capabilities(requantization=tuple(LAYER_VARIATIONS), rejects=True)
 
-    def round(self, *, rounding: str, t: Array) -> Array:
+    def round(self, *, rounding: str, t: Reals) -> Array:
         """Spec: AQ-ROUND-1."""
         return _whole(rule(rounding)(t))
 
-    def border_round(self, *, t: Array, border: Array) -> Array:
+    def border_round(self, *, t: Reals, border: Reals) -> Array:
         """Spec: AQ-ROUND-2."""
         return _whole(border_round(t, border))
 
     def quantize(
-        self, *, rounding: str, r: Array, scale: Array, zero_point: Array, qmin: Array, qmax: Array
+        self,
+        *,
+        rounding: str,
+        r: Reals,
+        scale: Reals,
+        zero_point: Integers,
+        qmin: Integers,
+        qmax: Integers,
     ) -> Array:
         """Spec: AQ-AFFINE-3. A range that is no width's, such as a ReLU's, is a second clip."""
         codes = [
@@ -47,25 +54,31 @@ class EngineAdapter(EngineLayers):
         ]
         return integer.saturate(np.array(codes, np.int64), qmin, qmax)
 
-    def dequantize(self, *, q: Array, scale: Array, zero_point: Array) -> Array:
+    def dequantize(self, *, q: Codes, scale: Reals, zero_point: Integers) -> Array:
         """Spec: AQ-AFFINE-3."""
         low = np.minimum(q, zero_point)
         pairs = [_qparams(scale[k], zero_point[k], low[k]) for k in range(len(q))]
         return np.array([float(quant.dequantize(q[k], pairs[k])) for k in range(len(q))])
 
-    def multiplier(self, *, m: Array) -> tuple[Array, Array]:
+    def multiplier(self, *, m: Reals) -> tuple[Array, Array]:
         """Spec: AQ-FIXED-1."""
         mantissas, shifts = np.array([quant.multiplier(value) for value in m.tolist()]).T
         return mantissas, shifts
 
     def requantize(
-        self, *, acc: Array, multiplier: Array, shift: Array, profile: str, **ends: Array
+        self,
+        *,
+        acc: Accumulators,
+        multiplier: Integers,
+        shift: Integers,
+        profile: str,
+        **ends: Array,
     ) -> Array:
         """Spec: AQ-FIXED-2 to AQ-FIXED-7."""
         if profile in integer.PROFILES:
             return integer.requantize(acc, multiplier, shift, profile=profile, **ends)
         if ((multiplier < 2**30) | (shift < 0) | (shift > 62)).any():
-            raise InputError("multiplier: is not normalised")
+            raise InputError("multiplier: needs a normalised mantissa and a shift of 0 to 62")
         m = np.ldexp(multiplier.astype(np.float64), -shift)
         return quant.requantize_real(acc, m, profile=profile, **ends)
 
@@ -73,25 +86,25 @@ class EngineAdapter(EngineLayers):
         """Spec: AQ-FIXED-9. Each case is an instruction of its own."""
         coefficients = np.stack([columns[name] for name in ("c0", "c1", "c2")], axis=1)
         if (abs(coefficients).sum(axis=1) > LIFT_LIMIT).any():
-            raise InputError("border: its coefficients are too large")
+            raise InputError("border: the coefficients are too large")
         return _each(_border, **columns)
 
-    def threshold(self, *, acc: Array, t0: Array, t1: Array, t2: Array) -> Array:
+    def threshold(self, *, acc: Accumulators, t0: Integers, t1: Integers, t2: Integers) -> Array:
         """Spec: AQ-LOWER-1. Each case is a channel of its own."""
         thresholds = np.stack([t0, t1, t2], axis=1)
         if ((t0 > t1) | (t1 > t2)).any():
-            raise InputError("thresholds: are not sorted")
+            raise InputError("thresholds: needs sorted ones")
         return threshold_codes(acc[None, :, None, None], thresholds, 0).reshape(-1)
 
-    def add(self, *, a: Array, b: Array, scale: Array, **rest: Array) -> Array:
+    def add(self, *, a: Codes, b: Codes, scale: Reals, **rest: Array) -> Array:
         """Spec: AQ-LOWER-2: the terms in one unit, then thresholds."""
         return _each(_add, a=a, b=b, scale=scale, **rest)
 
-    def avg_pool(self, *, total: Array, count: Array, scale: Array, **rest: Array) -> Array:
+    def avg_pool(self, *, total: Codes, count: Integers, scale: Reals, **rest: Array) -> Array:
         """Spec: AQ-LOWER-3: the sum, its count in the unit, then thresholds."""
         return _each(_avg_pool, total=total, count=count, scale=scale, **rest)
 
-    def clip(self, *, v: Array, low: Array, high: Array) -> Array:
+    def clip(self, *, v: Integers, low: Integers, high: Integers) -> Array:
         """Spec: AQ-INT-1."""
         return integer.saturate(v, low, high)
 
@@ -103,7 +116,7 @@ def _whole(values: Array) -> Array:
 
 
 def _qparams(scale: Any, zero_point: Any, low: Any) -> quant.QParams:
-    """Of the widest codes with the sign that `low` tells."""
+    """Return parameters of the widest codes; `low` tells whether they are signed."""
     return quant.QParams(scale, zero_point, 16, signed=bool(low < 0))
 
 

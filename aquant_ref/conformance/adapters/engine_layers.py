@@ -1,4 +1,4 @@
-"""This package's own layers, tables and programs as an implementation under test."""
+"""Put this package's own layers, tables and programs under test."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from aquant_ref.engine.program import Program
 from aquant_ref.engine.validate import check, shape_of
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
-from aquant_ref.typing import Array
+from aquant_ref.typing import Accumulators, Array, Codes, Integers, Reals
 
 Sides = tuple[int, int, int, int]
 Pair = tuple[int, int]
 
 
 class EngineLayers(Adapter):
-    """Accumulators in integers, then thresholds or a multiplier; tables, programs as they run."""
+    """Compute integer accumulators, then codes by thresholds or a multiplier; run programs."""
 
-    def conv2d(self, *, x: Array, padding: Sides, groups: int, **fields: Any) -> Array:
+    def conv2d(self, *, x: Codes, padding: Sides, groups: int, **fields: Any) -> Array:
         """Spec: AQ-INT-4, then AQ-LOWER-1 or AQ-FIXED-1 and a profile."""
         windows = {key: fields.pop(key) for key in ("stride", "dilation")}
         acc = integer.accumulate_conv2d(
@@ -44,12 +44,12 @@ class EngineLayers(Adapter):
         )
         return _requantized(acc[0], **fields)
 
-    def depthwise(self, *, x: Array, **fields: Any) -> Array:
+    def depthwise(self, *, x: Codes, **fields: Any) -> Array:
         """Spec: AQ-INT-4."""
         return self.conv2d(x=x, groups=len(x), **fields)
 
     def linear(
-        self, *, x: Array, x_zero: int, weight: Array, weight_zero: Array, **fields: Any
+        self, *, x: Codes, x_zero: int, weight: Codes, weight_zero: Integers, **fields: Any
     ) -> Array:
         """Spec: AQ-INT-3, then AQ-LOWER-1 or AQ-FIXED-1 and a profile."""
         steps = _steps(weight, weight_zero)
@@ -59,10 +59,10 @@ class EngineLayers(Adapter):
     def add_tensors(
         self,
         *,
-        a: Array,
+        a: Codes,
         a_scale: float,
         a_zero: int,
-        b: Array,
+        b: Codes,
         b_scale: float,
         b_zero: int,
         **end: Any,
@@ -73,13 +73,13 @@ class EngineLayers(Adapter):
         factors = {"multiplier_a": int(first / unit), "multiplier_b": int(second / unit)}
         arrays = {key: np.full(len(a), factor) for key, factor in factors.items()}
         each = Instruction("add", "add", ("a", "b"), {}, arrays)
-        acc = _made(each, a, b)
+        acc = _run(each, a, b)
         return _codes(acc, unit, -(first * a_zero + second * b_zero), **end)
 
     def avg_pool2d(
         self,
         *,
-        x: Array,
+        x: Codes,
         x_scale: float,
         x_zero: int,
         count_padding: int,
@@ -92,40 +92,40 @@ class EngineLayers(Adapter):
         arrays = {"zero_point": np.full(len(x), x_zero, np.int32)}
         pixels = Windows.of(Instruction("sum", "sum", ("x",), attributes)).counts(x.shape[1:])
         if not pixels.all():
-            raise InputError("avg_pool2d: a window meets nothing but padding")
+            raise InputError("avg_pool2d: a window covers nothing but padding")
         whole = int(np.lcm.reduce(pixels.ravel()))
         divisor = fields["kernel"][0] * fields["kernel"][1] if count_padding else whole
         factor = np.ones_like(pixels) if count_padding else whole // pixels
         each = Instruction("sum", "sum", ("x",), attributes, {**arrays, "factor": factor})
-        acc = _made(each, x)
+        acc = _run(each, x)
         return _codes(acc, Fraction(x_scale) / divisor, Fraction(0), scale=scale, **end)
 
-    def max_pool2d(self, *, x: Array, **windows: Any) -> Array:
+    def max_pool2d(self, *, x: Codes, **windows: Any) -> Array:
         """Spec: AQ-IDEAL-4."""
         each = Instruction("max", "max_pool", ("x",), _windows(**windows))
         shape_of(each, x.shape)
-        return _made(each, x)
+        return _run(each, x)
 
-    def thresholds(self, *, acc: Array, thresholds: Array, least: int) -> Array:
+    def thresholds(self, *, acc: Accumulators, thresholds: Integers, least: int) -> Array:
         """Spec: AQ-LOWER-1."""
         each = Instruction(
             "codes", "threshold", ("acc",), {"least": least}, {"thresholds": thresholds}
         )
         shape_of(each, acc.shape)
-        return _made(each, acc)
+        return _run(each, acc)
 
     def bordered_conv2d(
         self,
         *,
-        x: Array,
+        x: Codes,
         x_scale: float,
         x_zero: int,
-        weight: Array,
-        weight_scale: Array,
-        bias: Array,
+        weight: Codes,
+        weight_scale: Reals,
+        bias: Reals,
         relu: int,
         scale: float,
-        crossings: Array,
+        crossings: Reals,
         least: int,
         **fields: Any,
     ) -> Array:
@@ -140,10 +140,10 @@ class EngineLayers(Adapter):
             rows.append(
                 [-(2**62) if relu and c <= 0 else t for c, t in zip(row, reached, strict=True)]
             )
-        return self.thresholds(acc=_made(each, x), thresholds=np.array(rows, np.int64), least=least)
+        return self.thresholds(acc=_run(each, x), thresholds=np.array(rows, np.int64), least=least)
 
     def fused_conv2d(
-        self, *, u: Array, pad_code: int, zero: int, weight: Array, **fields: Any
+        self, *, u: Codes, pad_code: int, zero: int, weight: Codes, **fields: Any
     ) -> Array:
         """Spec: AQ-LOWER-7."""
         tables = {key: fields.pop(key) for key in ("codes", "lift", "fusion")}
@@ -152,10 +152,10 @@ class EngineLayers(Adapter):
         each = Instruction(
             "conv", "fused_conv2d", ("u",), attributes, _typed("fused_conv2d", arrays)
         )
-        return _made(each, u)
+        return _run(each, u)
 
-    def program(self, *, image: Array, program: Sequence[Mapping[str, Any]]) -> Array:
-        """Checked as a program file is, then run by the engine."""
+    def program(self, *, image: Codes, program: Sequence[Mapping[str, Any]]) -> Array:
+        """Check the program as a program file is checked, then run it."""
         steps = tuple(
             Instruction(
                 each["name"],
@@ -173,13 +173,13 @@ class EngineLayers(Adapter):
         return made[steps[-1].name][0]
 
 
-def _made(each: Instruction, *inputs: Array) -> Array:
-    """What the engine makes of one image."""
+def _run(each: Instruction, *inputs: Array) -> Array:
+    """Run an instruction on one image."""
     return apply(Step(each), [x[None] for x in inputs])[0]
 
 
 def _typed(op: str, arrays: Mapping[str, Any]) -> dict[str, Array]:
-    """In the first type that the instruction may have for each array."""
+    """Convert each array to the first type that its instruction allows."""
     return {key: np.asarray(array, OPERATIONS[op].arrays[key][0]) for key, array in arrays.items()}
 
 
@@ -187,23 +187,23 @@ def _windows(*, padding: Sides, **fields: Any) -> dict[str, Any]:
     return {**fields, "padding": (padding[:2], padding[2:])}
 
 
-def _steps(weight: Array, weight_zero: Array) -> Array:
+def _steps(weight: Codes, weight_zero: Integers) -> Array:
     return weight - weight_zero.reshape(-1, *(1,) * (weight.ndim - 1))
 
 
 def _requantized(
-    acc: Array, *, x_scale: float, weight_scale: Array, bias: Array, profile: str, **end: Any
+    acc: Integers, *, x_scale: float, weight_scale: Reals, bias: Reals, profile: str, **end: Any
 ) -> Array:
-    """Codes of the accumulators (O, ...), channel by channel."""
+    """Requantize the accumulators (O, ...), channel by channel."""
     scale, rows = end.pop("scale"), []
     for row, s, b in zip(acc, weight_scale.tolist(), bias.tolist(), strict=True):
         unit = Fraction(x_scale) * Fraction(s)
         units = Fraction(b) / unit
         if units.denominator != 1:
-            raise InputError(f"bias: {b} is no whole number of units")
+            raise InputError(f"bias: {b} is not a whole number of units")
         total = row.astype(np.int64) + int(units)
         if total.min() < -(2**31) or total.max() >= 2**31:
-            raise InputError("accumulator: leaves int32")
+            raise InputError("accumulator: overflows int32")
         m = unit / Fraction(scale)
         if profile == "ideal":
             codes = _codes(total, unit, Fraction(0), scale=scale, **end)
@@ -216,7 +216,7 @@ def _requantized(
     return np.stack(rows)
 
 
-def _codes(acc: Array, unit: Fraction, bias: Fraction, **end: Any) -> Array:
+def _codes(acc: Accumulators, unit: Fraction, bias: Fraction, **end: Any) -> Array:
     codes = [code(value, unit, bias, **end) for value in acc.ravel().tolist()]
     return np.array(codes, np.int64).reshape(acc.shape)
 
@@ -224,7 +224,7 @@ def _codes(acc: Array, unit: Fraction, bias: Fraction, **end: Any) -> Array:
 def code(
     acc: int, unit: Fraction, bias: Fraction, *, scale: float, zero_point: int, qmin: int, qmax: int
 ) -> int:
-    """How many thresholds T_k the accumulator reaches, by bisection. Spec: AQ-LOWER-1."""
+    """Count the thresholds T_k that the accumulator reaches, by bisection. Spec: AQ-LOWER-1."""
 
     def threshold(k: int) -> int:
         crossing = qmin + k - zero_point + Fraction(1, 2)

@@ -1,4 +1,4 @@
-"""The oracle as an implementation under test: that it passes says that the kit asks fairly."""
+"""Put the oracle under test: that it passes shows that the kit asks fairly."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from aquant_ref.conformance.contract import LAYER_VARIATIONS, OPERATIONS, Operat
 
 
 class OracleAdapter(Adapter):
-    """Every operation, case by case, in exact rationals."""
+    """Compute every operation, case by case, in exact rationals."""
 
     name = "oracle"
 
     def capabilities(self) -> Capabilities:
-        """Everything."""
+        """Declare everything."""
         return Capabilities(requantization=tuple(LAYER_VARIATIONS), rejects=True)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """The judge of the operation `name`, for columns."""
+        """Return the function of the operation `name`, for columns."""
         if name not in OPERATIONS:
             raise AttributeError(name)
         operation = OPERATIONS[name]

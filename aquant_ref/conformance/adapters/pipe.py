@@ -1,4 +1,4 @@
-"""A kernel in any language: a program that reads a stream of cases and writes one of answers."""
+"""Ask a kernel in any language: it reads a stream of cases and writes a stream of answers."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.process import GRACE, Kernel, ProcessAdapter, sweep
-from aquant_ref.conformance.cases.family import Cases
-from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.conformance.contract import Operation
 from aquant_ref.conformance.protocol import streams
-from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Replies
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters.base import Capabilities
+    from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.cases.selection import Selection
+    from aquant_ref.conformance.contract import Operation
+    from aquant_ref.conformance.protocol.answers import Answers
 
 
 class PipeAdapter(ProcessAdapter):
-    """Starts `command` anew for each sequence of cases, which it gets on its standard input.
+    """Start `command` anew for each sequence of cases, which it reads from standard input.
 
-    The first line says what the operation is; a kernel without it answers `skip`. `timeout` is the
-    number of seconds without an answer after which it counts as hanging. Spec: AQ-CONF-2.
+    The first line names the operation; a kernel that does not have it answers `skip`. A kernel that
+    gives no answer for `timeout` seconds counts as hanging. Spec: AQ-CONF-2.
     """
 
     def __init__(
@@ -36,13 +38,13 @@ class PipeAdapter(ProcessAdapter):
         super().__init__("pipe", command, timeout, capabilities)
 
     def reaches(self, operation: Operation) -> bool:
-        """A stream has no tensors."""
+        """Refuse operations on tensors, which no stream can hold."""
         return operation.scalar
 
     def answer(self, selection: Selection, cases: Cases) -> Answers:
-        """Run the kernel once; raises InputError where it cannot be started."""
-        if (known := self.not_asked(cases)) is not None:
-            return known
+        """Run the kernel once; InputError if it cannot be started."""
+        if (before := self.not_asked(cases)) is not None:
+            return before
         cases = replace(cases, ids=list(map(str, range(len(cases)))))  # ids that any kernel reads
         header = streams.header(selection, len(cases))
         replies = Replies(cases.ids, cases.operation.result, header)

@@ -1,5 +1,6 @@
-"""A kernel that is a program: begun, waited for no longer than is allowed, and ended with all that
-it has started. Spec: AQ-CONF-2, AQ-CONF-5.
+"""Run a kernel as a process with a time limit, and end whatever it started.
+
+Spec: AQ-CONF-2, AQ-CONF-5.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities, words
-from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.protocol.answers import MOST_REASON, Answers, without
 from aquant_ref.conformance.protocol.streams import check_timeout
 from aquant_ref.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.family import Cases
 
 MARK = "AQUANT_REF_KERNEL"  # in the environment of a kernel, and of what it starts
 KEPT = 1 << 14  # bytes of standard error, the last ones
@@ -28,9 +32,9 @@ SWEEPS = 10  # a process may start another while it is looked for
 
 
 class Kernel:
-    """A run of `command`, to be used in a `with`, which ends it; in a session of its own.
+    """Run `command` in a session of its own; the `with` statement ends it.
 
-    Raises InputError where it cannot be started. `popen` has its standard input and output.
+    Raises InputError if it cannot be started. `popen` has its standard input and output.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class Kernel:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, and what it has started. Nothing here waits without a limit."""
+        """End the kernel and what it started. Nothing here waits without a limit."""
         with suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(self.popen.pid, signal.SIGKILL)
@@ -82,13 +86,13 @@ class Kernel:
             self._listener.join(GRACE)
 
     def ended(self, code: int, when: str = "") -> str:
-        """How it has ended, when, and its last words."""
+        """Describe how and when the kernel ended, with the last line it wrote."""
         how = _signal(-code) if code < 0 else f"exit code {code}"
         return ": ".join(filter(None, [f"{how} {when}".strip(), self.last_words]))
 
     @property
     def last_words(self) -> str:
-        """The last line that it has written on standard error."""
+        """Return the last line of its standard error."""
         text = self.stderr.decode("utf-8", "replace").rstrip()
         return printable(text.rpartition("\n")[2].strip(), MOST_REASON)
 
@@ -101,28 +105,28 @@ def _signal(number: int) -> str:
 
 
 def sweep(mark: str) -> None:
-    """End what kernels with this mark have left behind, in whatever session it is; on Linux, which
-    shows the environment of a process.
+    """End all processes that kernels with this mark left behind, in any session.
+
+    It works on Linux, which shows the environment of a process.
     """
     needle = f"{MARK}={mark}".encode()
     for _ in range(SWEEPS):
-        found = 0
+        ended = 0
         for environment in Path("/proc").glob("[0-9]*/environ"):
             with suppress(OSError):  # it is somebody else's, or has ended
                 if needle in environment.read_bytes().split(b"\0"):
                     os.kill(int(environment.parent.name), signal.SIGKILL)
-                    found += 1
-        if not found:
+                    ended += 1
+        if not ended:
             return
         time.sleep(0.01)
 
 
 class ProcessAdapter(Adapter):
-    """A command that is started for cases. `option` is what names it in messages.
+    """Start a command for cases; `option` names it in messages.
 
-    `timeout` is the number of seconds after which it counts as hanging; an operation that has hung
-    is not asked further. What breaks the protocol is collected in `problems`. Raises InputError for
-    what is no command, and for a timeout that is none.
+    After `timeout` seconds it counts as hanging, and its operation is not asked further. `problems`
+    collects what breaks the protocol. Raises InputError for an invalid command or timeout.
     """
 
     def __init__(
@@ -136,25 +140,25 @@ class ProcessAdapter(Adapter):
         self._hung: set[str] = set()
 
     def capabilities(self) -> Capabilities:
-        """As they were given."""
+        """Return those that were given."""
         return self._capabilities
 
-    def supports(self, operation: str) -> bool:
-        """A kernel says so itself, case by case."""
+    def supports(self, _operation: str) -> bool:
+        """Assume so: a kernel answers for itself, case by case."""
         return True
 
     def start(self) -> None:
-        """Ask for everything, whatever has hung before."""
+        """Forget which operations hung before."""
         self._hung.clear()
 
     def hangs(self, cases: Cases, what: str) -> None:
-        """Report that it does, and that its operation is not asked further."""
+        """Report a hanging kernel; its operation is not asked further."""
         name = cases.operation.name
         self._hung.add(name)
         self.problems.add("hang", f"{what}; {name} is not asked further")
 
     def not_asked(self, cases: Cases) -> Answers | None:
-        """The answers to an operation that has hung; None where none has."""
+        """Return the answers to an operation that hung before; None if it did not."""
         if cases.operation.name not in self._hung:
             return None
         return without(cases, *NOT_ASKED)

@@ -1,4 +1,4 @@
-"""The float simulation's arithmetic as an implementation under test."""
+"""Put the float simulation's arithmetic under test."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ import numpy as np
 from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.simulation_layers import SimulationLayers
 from aquant_ref.quant.rounding import border_round, half_up, rule
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Codes, Integers, Reals
 
 
 class SimulationAdapter(SimulationLayers):
-    """What a float64 simulation computes, and no integer operation.
+    """Compute as a float64 simulation does; integer operations are missing.
 
     Sums and means agree with the contract as long as scales have 24 bits (AQ-SNAP-1): then no sum
-    is rounded, and no quotient that is not a tie is so near to one that it becomes it.
+    is rounded, and no quotient rounds to a tie unless it is one.
     """
 
     name = "simulation"
 
     def capabilities(self) -> Capabilities:
-        """Real numbers, rounded once."""
+        """Declare real numbers that are rounded once."""
         return Capabilities(requantization=("ideal",))
 
-    def round(self, *, rounding: str, t: Array) -> Array:
+    def round(self, *, rounding: str, t: Reals) -> Array:
         """Spec: AQ-ROUND-1."""
         return rule(rounding)(t).astype(np.int64)
 
-    def border_round(self, *, t: Array, border: Array) -> Array:
+    def border_round(self, *, t: Reals, border: Reals) -> Array:
         """Spec: AQ-ROUND-2."""
         return border_round(t, border).astype(np.int64)
 
-    def quantize(self, *, rounding: str, r: Array, scale: Array, **ends: Array) -> Array:
+    def quantize(self, *, rounding: str, r: Reals, scale: Reals, **ends: Array) -> Array:
         """Spec: AQ-AFFINE-3."""
         with np.errstate(over="ignore", under="ignore"):
             return _code(rule(rounding)(r / scale), **ends)
 
-    def dequantize(self, *, q: Array, scale: Array, zero_point: Array) -> Array:
+    def dequantize(self, *, q: Codes, scale: Reals, zero_point: Integers) -> Array:
         """Spec: AQ-AFFINE-3."""
         return (q - zero_point) * scale
 
     def add(
         self,
         *,
-        a: Array,
-        a_scale: Array,
-        a_zero: Array,
-        b: Array,
-        b_scale: Array,
-        b_zero: Array,
-        scale: Array,
+        a: Codes,
+        a_scale: Reals,
+        a_zero: Integers,
+        b: Codes,
+        b_scale: Reals,
+        b_zero: Integers,
+        scale: Reals,
         **ends: Array,
     ) -> Array:
         """Spec: AQ-IDEAL-1."""
@@ -59,16 +59,16 @@ class SimulationAdapter(SimulationLayers):
     def avg_pool(
         self,
         *,
-        total: Array,
-        count: Array,
-        x_scale: Array,
-        x_zero: Array,
-        scale: Array,
+        total: Codes,
+        count: Integers,
+        x_scale: Reals,
+        x_zero: Integers,
+        scale: Reals,
         **ends: Array,
     ) -> Array:
         """Spec: AQ-IDEAL-1."""
         return _code(half_up((total - count * x_zero) * x_scale / (count * scale)), **ends)
 
 
-def _code(steps: Array, *, zero_point: Array, qmin: Array, qmax: Array) -> Array:
+def _code(steps: Reals, *, zero_point: Integers, qmin: Integers, qmax: Integers) -> Array:
     return np.clip(steps + zero_point, qmin, qmax).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The layers of the float simulation as an implementation under test."""
+"""Put the layers of the float simulation under test."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from aquant_ref.nn.windows import Windows
 from aquant_ref.quant.border import codes
 from aquant_ref.quant.rounding import half_up
 from aquant_ref.quant.window import WindowBorder
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Codes, Integers, Reals
 
 
 class SimulationLayers(Adapter):
-    """Real numbers in float64: the variation "ideal", and no integer program.
+    """Compute real numbers in float64: the variation "ideal"; integer programs are missing.
 
-    With units of 24 bits and accumulators below 2^29 no sum is rounded here; a threshold that an
-    accumulator comes nearer to than a quotient is rounded would be *fragile* (AQ-LOWER-5).
+    With units of 24 bits and accumulators below 2^29, no sum is rounded. A threshold closer to an
+    accumulator than the rounding error of the quotient would be *fragile* (AQ-LOWER-5).
     """
 
     def conv2d(
         self,
         *,
-        x: Array,
+        x: Codes,
         x_scale: float,
         x_zero: int,
-        weight: Array,
-        weight_scale: Array,
-        weight_zero: Array,
-        bias: Array,
+        weight: Codes,
+        weight_scale: Reals,
+        weight_zero: Integers,
+        bias: Reals,
         groups: int,
         profile: str,
         scale: float,
@@ -50,20 +50,20 @@ class SimulationLayers(Adapter):
         y = conv2d(real, steps, groups=groups, **_geometry(windows))[0] + bias[:, None, None]
         return _codes(y, scale, zero_point, qmin, qmax)
 
-    def depthwise(self, *, x: Array, **fields: Any) -> Array:
+    def depthwise(self, *, x: Codes, **fields: Any) -> Array:
         """Spec: AQ-IDEAL-1."""
         return self.conv2d(x=x, groups=len(x), **fields)
 
     def linear(
         self,
         *,
-        x: Array,
+        x: Codes,
         x_scale: float,
         x_zero: int,
-        weight: Array,
-        weight_scale: Array,
-        weight_zero: Array,
-        bias: Array,
+        weight: Codes,
+        weight_scale: Reals,
+        weight_zero: Integers,
+        bias: Reals,
         profile: str,
         scale: float,
         zero_point: int,
@@ -80,10 +80,10 @@ class SimulationLayers(Adapter):
     def add_tensors(
         self,
         *,
-        a: Array,
+        a: Codes,
         a_scale: float,
         a_zero: int,
-        b: Array,
+        b: Codes,
         b_scale: float,
         b_zero: int,
         scale: float,
@@ -98,7 +98,7 @@ class SimulationLayers(Adapter):
     def avg_pool2d(
         self,
         *,
-        x: Array,
+        x: Codes,
         x_scale: float,
         x_zero: int,
         kernel: tuple[int, int],
@@ -114,7 +114,7 @@ class SimulationLayers(Adapter):
         y = avg_pool(real, kernel, count_padding=bool(count_padding), **_geometry(windows))[0]
         return _codes(y, scale, zero_point, qmin, qmax)
 
-    def max_pool2d(self, *, x: Array, kernel: tuple[int, int], **windows: Any) -> Array:
+    def max_pool2d(self, *, x: Codes, kernel: tuple[int, int], **windows: Any) -> Array:
         """Spec: AQ-IDEAL-4."""
         pooled = max_pool(x[None].astype(np.float64), kernel, **_geometry(windows))
         return pooled[0].astype(np.int64)
@@ -122,16 +122,16 @@ class SimulationLayers(Adapter):
     def bordered_conv2d(
         self,
         *,
-        x: Array,
+        x: Codes,
         x_scale: float,
         x_zero: int,
-        weight: Array,
-        weight_scale: Array,
-        bias: Array,
+        weight: Codes,
+        weight_scale: Reals,
+        bias: Reals,
         groups: int,
         relu: int,
         scale: float,
-        crossings: Array,
+        crossings: Reals,
         least: int,
         **windows: Any,
     ) -> Array:
@@ -146,13 +146,13 @@ class SimulationLayers(Adapter):
     def fused_conv2d(
         self,
         *,
-        u: Array,
+        u: Codes,
         pad_code: int,
-        codes: Array,
-        lift: Array,
-        fusion: Array,
+        codes: Codes,
+        lift: Integers,
+        fusion: Integers,
         zero: int,
-        weight: Array,
+        weight: Codes,
         groups: int,
         **windows: Any,
     ) -> Array:
@@ -166,8 +166,8 @@ class SimulationLayers(Adapter):
         return acc.reshape(-1, geometry.out_height, geometry.out_width).astype(np.int64)
 
 
-def _codes(real: Array, scale: float, zero_point: int, qmin: int, qmax: int) -> Array:
-    """AQ-AFFINE-3 with ends of its own, as a fused ReLU has them; `QParams` has those of a type."""
+def _codes(real: Reals, scale: float, zero_point: int, qmin: int, qmax: int) -> Array:
+    """Quantize by AQ-AFFINE-3 to any range, such as that of a fused ReLU."""
     return np.clip(half_up(real / scale) + zero_point, qmin, qmax).astype(np.int64)
 
 

@@ -1,3 +1,3 @@
-"""The cases of every operation: a file each, whose families say what they are and catch."""
+"""Make the cases of every operation: one file each, whose families say what they catch."""
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""Cases of `add`: two codes with scales and zero points of their own, one rounding.
+"""Make cases of `add`: two codes with scales and zero points of their own, one rounding.
 
-All scales have at most 24 bits (AQ-SNAP-1) and exponents near each other, so that float64 is exact
-where it is used with care.
+All scales have at most 24 bits (AQ-SNAP-1) and similar exponents, so that a careful float64
+implementation is exact.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
@@ -16,14 +17,17 @@ from aquant_ref.conformance.cases.family import (
     code_ranges,
     odd_zero_point,
 )
-from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Reals
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.selection import Selection
 
 
 def _columns(
-    draw: Draw, selection: Selection, a_scale: Array, b_scale: Array, scale: Array
+    draw: Draw, selection: Selection, a_scale: Reals, b_scale: Reals, scale: Reals
 ) -> Columns:
-    """Codes and zero points anywhere in one range."""
+    """Draw codes and zero points anywhere in one range."""
     qmin, qmax = code_ranges(draw, selection)
     return {
         "a": draw.integers(qmin, qmax),
@@ -44,7 +48,7 @@ def _odd(draw: Draw, most: int) -> Array:
 
 
 def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
-    """In units of b's step, a's is A and the output's 2*S: b makes the sum S*(2y + 1)."""
+    """Choose b so that the sum is S*(2y + 1), in units of b's step; the output's step is 2*S."""
     factor, half = _odd(draw, 9), _odd(draw, 9)
     unit = np.ldexp(1.0, draw.integers(-16, -2))
     columns = _columns(draw, selection, factor * unit, unit, 2 * half * unit)
@@ -64,7 +68,7 @@ def _near_ties(draw: Draw, selection: Selection) -> Columns:
 
 
 def _halves(draw: Draw, selection: Selection) -> Columns:
-    """Both branches a little below 1/2 of a step: their sum is rounded up, each of them down."""
+    """Draw branches a little below 1/2 of a step: each is rounded down, their sum up."""
     unit = np.ldexp(1.0, draw.integers(-12, -4))
     step = draw.integers(3, 9)
     columns = _columns(draw, selection, unit, unit, step * unit)
@@ -77,7 +81,7 @@ def _halves(draw: Draw, selection: Selection) -> Columns:
 
 
 def _opposite(draw: Draw, selection: Selection) -> Columns:
-    """Each branch is outside the output's range, their sum is inside."""
+    """Draw branches outside the output's range whose sum is inside."""
     scale = draw.scales(-8, -6)
     columns = _columns(draw, selection, 4 * scale, 4 * scale, scale)
     qmin, qmax = columns["qmin"], columns["qmax"]

@@ -1,73 +1,76 @@
-"""Cases of `add_tensors`: the scalar `add` of every element, with one pair of scales a tensor."""
+"""Make cases of `add_tensors`: the scalar `add` of every element, one pair of scales a tensor."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import CaseRandom
+    from aquant_ref.conformance.cases.selection import Selection
 
 Scales = tuple[float, float, float]
 
 
-def _row(one: CaseRandom, ends: tuple[int, int], scales: Scales) -> Row:
-    shape = one.pick((1, 2, 3)), *sizes(one)
+def _row(draw: CaseRandom, ends: tuple[int, int], scales: Scales) -> Row:
+    shape = draw.pick((1, 2, 3)), *sizes(draw)
     return {
-        "a": image(one, *ends, *shape),
+        "a": image(draw, *ends, *shape),
         "a_scale": scales[0],
-        "a_zero": odd(one, *ends),
-        "b": image(one, *ends, *shape),
+        "a_zero": odd(draw, *ends),
+        "b": image(draw, *ends, *shape),
         "b_scale": scales[1],
-        "b_zero": odd(one, *ends),
+        "b_zero": odd(draw, *ends),
         "scale": scales[2],
-        "zero_point": odd(one, *ends),
+        "zero_point": odd(draw, *ends),
         "qmin": ends[0],
         "qmax": ends[1],
     }
 
 
-def _ties(one: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
-    """In steps of b, a's is `factor` and the result's 2*half: b makes the sum half*(2k + 1)."""
-    factor, half = (2 * one.integer(0, 3) + 1 for _ in range(2))
-    unit = float(np.ldexp(1.0, one.integer(-12, -4)))
-    ends = code_range(one, selection)
-    row = _row(one, ends, (factor * unit, unit, 2 * half * unit))
+def _ties(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
+    """Choose b so that the sum is half*(2k + 1), in steps of b; the result's step is 2*half."""
+    factor, half = (2 * draw.integer(0, 3) + 1 for _ in range(2))
+    unit = float(np.ldexp(1.0, draw.integer(-12, -4)))
+    ends = code_range(draw, selection)
+    row = _row(draw, ends, (factor * unit, unit, 2 * half * unit))
     centred = factor * (row["a"] - row["a_zero"])
     near = centred + row["b"] - row["b_zero"]
     tie = half * (2 * (near // (2 * half)) + 1)
-    away = one.integers(0, 1, near.shape) * 2 - 1
+    away = draw.integers(0, 1, near.shape) * 2 - 1
     return {**row, "b": np.clip(tie - centred + row["b_zero"] + beside * away, *ends)}
 
 
-def _halves(one: CaseRandom, selection: Selection) -> Row:
-    """Both terms a little below 1/2 of a step: their sum is rounded up, each of them down."""
-    unit, step = scale(one), one.integer(3, 9)
-    ends = code_range(one, selection)
-    row = _row(one, ends, (unit, unit, step * unit))
-    sign = one.integers(0, 1, row["a"].shape) * 2 - 1
+def _halves(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw terms a little below 1/2 of a step: each is rounded down, their sum up."""
+    unit, step = scale(draw), draw.integer(3, 9)
+    ends = code_range(draw, selection)
+    row = _row(draw, ends, (unit, unit, step * unit))
+    sign = draw.integers(0, 1, row["a"].shape) * 2 - 1
     for name in ("a", "b"):
-        part: Array = one.integers(step // 4, (step - 1) // 2, sign.shape)
+        part: Array = draw.integers(step // 4, (step - 1) // 2, sign.shape)
         row[name] = np.clip(row[f"{name}_zero"] + sign * part, *ends)
     return row
 
 
-def _opposite(one: CaseRandom, selection: Selection) -> Row:
-    """Each term is outside the range of the result, their sum inside."""
-    unit = scale(one)
-    ends = code_range(one, selection)
-    row = _row(one, ends, (4 * unit, 4 * unit, unit))
-    inverse = row["a_zero"] - row["a"] + one.integers(-1, 1, row["a"].shape)
+def _opposite(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw terms outside the range of the result whose sum is inside."""
+    unit = scale(draw)
+    ends = code_range(draw, selection)
+    row = _row(draw, ends, (4 * unit, 4 * unit, unit))
+    inverse = row["a_zero"] - row["a"] + draw.integers(-1, 1, row["a"].shape)
     return {**row, "b": np.clip(row["b_zero"] + inverse, *ends)}
 
 
-def _random(one: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
-    scales = scale(one, -8, -5), scale(one, -8, -5), scale(one, -7, -4)
-    row = _row(one, code_range(one, selection), scales)
+def _random(draw: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
+    scales = scale(draw, -8, -5), scale(draw, -8, -5), scale(draw, -7, -4)
+    row = _row(draw, code_range(draw, selection), scales)
     return {**row, "qmin": row["zero_point"]} if relu else row
 
 

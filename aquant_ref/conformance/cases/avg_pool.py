@@ -1,10 +1,11 @@
-"""Cases of `avg_pool`: the mean of `count` codes whose sum is `total`, one rounding."""
+"""Make cases of `avg_pool`: the mean of `count` codes whose sum is `total`, one rounding."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
@@ -12,16 +13,19 @@ from aquant_ref.conformance.cases.family import (
     code_ranges,
     odd_zero_point,
 )
-from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.typing import Array
+from aquant_ref.typing import Integers, Reals
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.selection import Selection
 
 COUNTS = (1, 2, 3, 4, 6, 9, 16, 25, 49, 64, 196)
 
 
 def _columns(
-    draw: Draw, selection: Selection, count: Array, x_scale: Array, scale: Array
+    draw: Draw, selection: Selection, count: Integers, x_scale: Reals, scale: Reals
 ) -> Columns:
-    """Any sum of `count` codes."""
+    """Draw any sum of `count` codes."""
     qmin, qmax = code_ranges(draw, selection)
     return {
         "total": draw.integers(count * qmin, count * qmax),
@@ -36,7 +40,7 @@ def _columns(
 
 
 def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
-    """The output's step is twice the input's times k: the centred sum is count*k*(2y + 1)."""
+    """Make the output's step 2k times the input's, and the centred sum count*k*(2y + 1)."""
     count, k = draw.pick(COUNTS), draw.integers(0, 2) * 2 + 1
     unit = draw.scales(-10, -4)
     columns = _columns(draw, selection, count, unit, 2 * k * unit)
@@ -57,7 +61,7 @@ def _near_ties(draw: Draw, selection: Selection) -> Columns:
 
 
 def _near_half(draw: Draw, selection: Selection) -> Columns:
-    """With an odd count no mean is a tie: the sums on both sides of count*(y + 1/2)."""
+    """Draw sums on both sides of count*(y + 1/2); with an odd count no mean is a tie."""
     count = draw.pick((3, 7, 9, 25, 49, 49, 121))
     unit = draw.scales(-10, -4)
     columns = _columns(draw, selection, count, unit, unit)

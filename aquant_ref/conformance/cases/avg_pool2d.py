@@ -1,20 +1,22 @@
-"""Cases of `avg_pool2d`: means over windows, by either rule of counting, rounded once."""
+"""Make cases of `avg_pool2d`: means over windows, by either rule of counting, rounded once."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import CaseRandom
+    from aquant_ref.conformance.cases.selection import Selection
 
 
 def pool_parts(
-    one: CaseRandom,
+    draw: CaseRandom,
     ends: tuple[int, int],
     *,
     size: tuple[int, int] | None = None,
@@ -23,12 +25,12 @@ def pool_parts(
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),
     dilation: tuple[int, int] = (1, 1),
 ) -> Row:
-    """Codes, and windows that are next to each other unless told otherwise."""
-    height, width = size or sizes(one)
-    kernel = kernel or one.pick(((2, 2), (2, 1), (1, 2), (3, 2)))
+    """Draw codes, and windows that lie next to each other unless `stride` says otherwise."""
+    height, width = size or sizes(draw)
+    kernel = kernel or draw.pick(((2, 2), (2, 1), (1, 2), (3, 2)))
     kernel = min(kernel[0], height), min(kernel[1], width)
     return {
-        "x": image(one, *ends, one.pick((1, 2, 3)), height, width),
+        "x": image(draw, *ends, draw.pick((1, 2, 3)), height, width),
         "kernel": np.array(kernel),
         "stride": np.array(stride or kernel),
         "padding": np.array(padding),
@@ -36,58 +38,60 @@ def pool_parts(
     }
 
 
-def _row(one: CaseRandom, ends: tuple[int, int], x_scale: float, out: float, **given: Any) -> Row:
-    count_padding = given.pop("count_padding", None)
+def _row(
+    draw: CaseRandom, ends: tuple[int, int], x_scale: float, out: float, **windows: Any
+) -> Row:
+    count_padding = windows.pop("count_padding", None)
     return {
-        **pool_parts(one, ends, **given),
+        **pool_parts(draw, ends, **windows),
         "x_scale": x_scale,
-        "x_zero": odd(one, *ends),
-        "count_padding": one.integer(0, 1) if count_padding is None else count_padding,
+        "x_zero": odd(draw, *ends),
+        "count_padding": draw.integer(0, 1) if count_padding is None else count_padding,
         "scale": out,
-        "zero_point": odd(one, *ends),
+        "zero_point": odd(draw, *ends),
         "qmin": ends[0],
         "qmax": ends[1],
     }
 
 
-def _ties(one: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
-    """The first pixel of each window makes its sum `count` * (2k + 1), in steps of half a code."""
-    unit = scale(one)
-    ends = code_range(one, selection)
-    row = _row(one, ends, unit, 2 * unit)
+def _ties(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
+    """Set the first pixel of each window so that its sum is `count` * (2k + 1) half steps."""
+    unit = scale(draw)
+    ends = code_range(draw, selection)
+    row = _row(draw, ends, unit, 2 * unit)
     (kh, kw), x = row["kernel"].tolist(), row["x"]
     for top in range(0, x.shape[1] - kh + 1, kh):
         for left in range(0, x.shape[2] - kw + 1, kw):
             window = x[:, top : top + kh, left : left + kw]
             rest = window.sum(axis=(1, 2)) - window[:, 0, 0] - kh * kw * row["x_zero"]
             near = (rest + window[:, 0, 0]) // (2 * kh * kw)
-            away = beside * one.pick((-1, 1))
+            away = beside * draw.pick((-1, 1))
             x[:, top, left] = np.clip(kh * kw * (2 * near + 1) - rest + away, *ends)
     return row
 
 
-def _odd_count(one: CaseRandom, selection: Selection) -> Row:
-    """Sums on both sides of count * (k + 1/2): with an odd count no mean is a tie."""
-    unit = scale(one)
-    ends = code_range(one, selection)
-    row = _row(one, ends, unit, unit, size=(5, 7), kernel=one.pick(((5, 5), (3, 7), (5, 7))))
+def _odd_count(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw sums on both sides of count * (k + 1/2); with an odd count no mean is a tie."""
+    unit = scale(draw)
+    ends = code_range(draw, selection)
+    row = _row(draw, ends, unit, unit, size=(5, 7), kernel=draw.pick(((5, 5), (3, 7), (5, 7))))
     x = row["x"]
-    (kh, kw), low = row["kernel"].tolist(), one.integer(ends[0], ends[1] - 1)
-    place = one.integers(0, kh * kw - 1, (len(x), kh * kw)).argsort(axis=1, kind="stable")
-    upper = place < kh * kw // 2 + one.integers(0, 1, (len(x), 1))
+    (kh, kw), low = row["kernel"].tolist(), draw.integer(ends[0], ends[1] - 1)
+    place = draw.integers(0, kh * kw - 1, (len(x), kh * kw)).argsort(axis=1, kind="stable")
+    upper = place < kh * kw // 2 + draw.integers(0, 1, (len(x), 1))
     x[:, :kh, :kw] = low + upper.reshape(len(x), kh, kw)
     return row
 
 
-def _padded(one: CaseRandom, selection: Selection, *, count_padding: int) -> Row:
-    unit = scale(one)
-    padding = one.pick(((1, 1, 1, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 1)))
+def _padded(draw: CaseRandom, selection: Selection, *, count_padding: int) -> Row:
+    unit = scale(draw)
+    padding = draw.pick(((1, 1, 1, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 1)))
     return _row(
-        one,
-        code_range(one, selection),
+        draw,
+        code_range(draw, selection),
         unit,
         unit,
-        size=one.pick(((2, 3), (3, 2))),
+        size=draw.pick(((2, 3), (3, 2))),
         kernel=(2, 3) if padding[2] + padding[3] else (2, 2),
         stride=(1, 2),
         padding=padding,
@@ -95,13 +99,13 @@ def _padded(one: CaseRandom, selection: Selection, *, count_padding: int) -> Row
     )
 
 
-def _apart(one: CaseRandom, selection: Selection) -> Row:
-    """Windows that overlap, leave pixels out, or have gaps inside."""
-    stride, dilation = one.pick((((1, 2), (1, 1)), ((2, 1), (1, 2)), ((1, 3), (2, 1))))
+def _apart(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw windows that overlap, leave pixels out, or have gaps inside."""
+    stride, dilation = draw.pick((((1, 2), (1, 1)), ((2, 1), (1, 2)), ((1, 3), (2, 1))))
     return _row(
-        one,
-        code_range(one, selection),
-        *(scale(one, -6, -6), scale(one, -7, -6)),
+        draw,
+        code_range(draw, selection),
+        *(scale(draw, -6, -6), scale(draw, -7, -6)),
         size=(4, 5),
         kernel=(2, 2),
         stride=stride,
@@ -109,24 +113,24 @@ def _apart(one: CaseRandom, selection: Selection) -> Row:
     )
 
 
-def _random(one: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
-    scales = scale(one, -8, -6), scale(one, -8, -6)
-    row = _row(one, code_range(one, selection), *scales)
+def _random(draw: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
+    scales = scale(draw, -8, -6), scale(draw, -8, -6)
+    row = _row(draw, code_range(draw, selection), *scales)
     return {**row, "qmin": row["zero_point"]} if relu else row
 
 
-def _ends(one: CaseRandom, selection: Selection) -> Row:
-    unit = scale(one)
-    row = _row(one, code_range(one, selection), unit, unit)
-    row["x"][:] = row["qmin"] if one.integer(0, 1) else row["qmax"]
+def _ends(draw: CaseRandom, selection: Selection) -> Row:
+    unit = scale(draw)
+    row = _row(draw, code_range(draw, selection), unit, unit)
+    row["x"][:] = row["qmin"] if draw.integer(0, 1) else row["qmax"]
     return row
 
 
-def empty_window(one: CaseRandom, selection: Selection) -> Row:
-    """A window that meets padding alone."""
-    ends = code_range(one, selection)
+def empty_window(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw a window that covers nothing but padding."""
+    ends = code_range(draw, selection)
     return _row(
-        one, ends, *(scale(one), scale(one)), size=(2, 3), kernel=(1, 2), padding=(1, 0, 0, 0)
+        draw, ends, *(scale(draw), scale(draw)), size=(2, 3), kernel=(1, 2), padding=(1, 0, 0, 0)
     )
 
 

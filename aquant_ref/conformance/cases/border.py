@@ -1,31 +1,34 @@
-"""Cases of `border`: T clipped, its fraction against the polynomial, all in integers.
+"""Make cases of `border`: clip T, compare its fraction with the polynomial, all in integers.
 
 `lift` is the entry of the table for the fraction of T; for a whole T it is the entry that never
-goes up. The polynomial is computed here only to put `lift` beside it: what is right is the oracle's
-affair.
+goes up. The polynomial is computed here only to put `lift` beside it; the oracle decides what is
+right.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.quant import multiplier
 from aquant_ref.quant.fixed_point import TAU_BITS
 from aquant_ref.quant.window import LIFT_LIMIT, NEVER_LIFT
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.selection import Selection
 
 FRACTION_BITS = (0, 1, 4, 8, 12)
 ONE = 1 << 16  # coefficients and lift have 16 fraction bits
 
 
 def _settings(draw: Draw, selection: Selection) -> Columns:
-    """Widths, zero points (odd, or 0) and fraction bits, and what follows from them."""
+    """Draw widths, zero points (odd, or 0) and fraction bits, and derive the rest."""
     rows = []
     for bits in selection.bits:
         qmax = 2**bits - 1
@@ -44,7 +47,7 @@ def _coefficients(draw: Draw, bits: int) -> Columns:
 
 
 def _finished(columns: Columns, lift: Array) -> Columns:
-    """With `lift`, but for whole T, and in the order of the contract."""
+    """Add `lift`; a whole T never goes up."""
     fraction = np.clip(columns["t"], columns["low"], columns["high"]) & (
         (1 << columns["fraction_bits"]) - 1
     )
@@ -71,7 +74,7 @@ def _beside(draw: Draw, selection: Selection, step: int, bits: int = 17) -> Colu
 
 
 def _large(draw: Draw, selection: Selection) -> Columns:
-    """Products of up to 44 bits."""
+    """Draw products of up to 44 bits."""
     return _beside(draw, selection, 0, bits=27)
 
 
@@ -82,7 +85,7 @@ def _whole(draw: Draw, selection: Selection) -> Columns:
 
 
 def _outside(draw: Draw, selection: Selection) -> Columns:
-    """A ReLU, or a ReLU6 that ends within a step: T beyond either end counts as that end."""
+    """Draw T beyond the ends of a ReLU, or of a ReLU6 that ends within a step."""
     columns = _inside(draw, selection, 17)
     columns["low"] = np.maximum(columns["low"], -1)
     columns["high"] -= draw.integers(0, (1 << columns["fraction_bits"]) - 1)

@@ -1,23 +1,26 @@
-"""Cases of `border_round`: up exactly where the fraction of t reaches the border."""
+"""Make cases of `border_round`: up exactly where the fraction of t reaches the border."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from aquant_ref.conformance.cases.draw import Draw, nudged
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
 
 
 def _columns(t: ArrayLike, border: ArrayLike) -> Columns:
     return {"t": np.asarray(t, np.float64), "border": np.asarray(border, np.float64)}
 
 
-def _at(draw: Draw, selection: Selection) -> Columns:
+def _at(draw: Draw, _selection: Selection) -> Columns:
     border = draw.integers(1, 2**12 - 1) * 2.0**-12
     return _columns(draw.sized(10) + border, border)
 
@@ -27,13 +30,13 @@ def _beside(draw: Draw, selection: Selection, towards: float) -> Columns:
     return {**columns, "t": nudged(columns["t"], towards)}
 
 
-def _integers(draw: Draw, selection: Selection) -> Columns:
+def _integers(draw: Draw, _selection: Selection) -> Columns:
     t, border = draw.cross(range(-9, 10), (1.0, 0.5, 1e-6, 5e-324, 1 - 2.0**-53))
     return _columns(t, border)
 
 
-def _below_an_integer(draw: Draw, selection: Selection) -> Columns:
-    """Their fraction needs more bits than they have: computed, it is 1, or one bit off."""
+def _below_an_integer(draw: Draw, _selection: Selection) -> Columns:
+    """Draw numbers whose fraction needs more bits than they have: in float64 it is rounded."""
     size, border = draw.cross(
         (5e-324, 1e-300, 1e-30, 2.0**-60, 2.0**-54, 2.0**-53, 1e-9),
         (1.0, 1 - 2.0**-53, 1 - 2.0**-52, 0.75, 1e-6),
@@ -41,24 +44,24 @@ def _below_an_integer(draw: Draw, selection: Selection) -> Columns:
     return _columns(-size, border)
 
 
-def _ties(draw: Draw, selection: Selection) -> Columns:
+def _ties(draw: Draw, _selection: Selection) -> Columns:
     return _columns(draw.sized(12) + 0.5, np.full(len(draw), 0.5))
 
 
-def _border_of_one(draw: Draw, selection: Selection) -> Columns:
+def _border_of_one(draw: Draw, _selection: Selection) -> Columns:
     return _columns(draw.sized(8) + draw.pick((0.25, 0.5, 0.999)), np.full(len(draw), 1.0))
 
 
-def _random(draw: Draw, selection: Selection) -> Columns:
+def _random(draw: Draw, _selection: Selection) -> Columns:
     return _columns(draw.sized(12) + draw.unit(), 1 - draw.unit())
 
 
-def _refused(draw: Draw, selection: Selection) -> Columns:
+def _refused(draw: Draw, _selection: Selection) -> Columns:
     t, border = draw.cross((0.0, 1.25, -2.5), (0.0, -0.5, np.nextafter(1.0, 2.0), np.nan))
     return _columns(t, border)
 
 
-def _not_finite(draw: Draw, selection: Selection) -> Columns:
+def _not_finite(draw: Draw, _selection: Selection) -> Columns:
     border: Array = np.full(len(draw), 0.5)
     return _columns(np.full(len(draw), np.nan), border)
 

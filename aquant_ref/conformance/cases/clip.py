@@ -1,14 +1,18 @@
-"""Cases of `clip`: saturation of any int64 to a range inside int32."""
+"""Make cases of `clip`: saturation of any int64 to a range inside int32."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import Columns, Family, between
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Integers
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.selection import Selection
 
 RANGES = (
     *((0, 255), (-128, 127), (0, 15), (-8, 7), (0, 3), (0, 65535), (-32768, 32767), (0, 1)),
@@ -16,7 +20,7 @@ RANGES = (
 )
 
 
-def _columns(v: Array, low: Array, high: Array) -> Columns:
+def _columns(v: Integers, low: Integers, high: Integers) -> Columns:
     return {"v": v, "low": low, "high": high}
 
 
@@ -26,33 +30,33 @@ def _ranges(draw: Draw) -> tuple[Array, Array]:
     return low[which], high[which]
 
 
-def _beside(draw: Draw, selection: Selection) -> Columns:
+def _beside(draw: Draw, _selection: Selection) -> Columns:
     low, high = _ranges(draw)
     return _columns(np.where(draw.integers(0, 1), low, high) + draw.integers(-2, 2), low, high)
 
 
-def _inside(draw: Draw, selection: Selection) -> Columns:
+def _inside(draw: Draw, _selection: Selection) -> Columns:
     low, high = _ranges(draw)
     return _columns(between(draw, low, high), low, high)
 
 
-def _beyond_int32(draw: Draw, selection: Selection) -> Columns:
-    """Cut to 32 bits they would look as if they were in range."""
+def _beyond_int32(draw: Draw, _selection: Selection) -> Columns:
+    """Draw values whose low 32 bits are in range."""
     low, high = _ranges(draw)
     turns = draw.pick((-(2**40), -(2**33), -(2**32), 2**32, 2**33, 2**40))
     return _columns(between(draw, low, high) + turns, low, high)
 
 
-def _type_ends(draw: Draw, selection: Selection) -> Columns:
+def _type_ends(draw: Draw, _selection: Selection) -> Columns:
     ends = (-(2**63), -(2**63) + 1, -(2**31) - 1, -(2**31), 0, 2**31 - 1, 2**31, 2**63 - 1)
     return _columns(draw.pick(ends), *_ranges(draw))
 
 
-def _random(draw: Draw, selection: Selection) -> Columns:
+def _random(draw: Draw, _selection: Selection) -> Columns:
     return _columns(draw.sized(40), *_ranges(draw))
 
 
-def _refused(draw: Draw, selection: Selection) -> Columns:
+def _refused(draw: Draw, _selection: Selection) -> Columns:
     low, high = _ranges(draw)
     return _columns(draw.sized(8), high, np.minimum(low, high - 1))
 

@@ -1,16 +1,20 @@
-"""Cases of `dequantize`: scale * (q - zero point), one float64 product."""
+"""Make cases of `dequantize`: scale * (q - zero point), one float64 product."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import Columns, Family, code_ranges, odd_zero_point
-from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.typing import Array
+from aquant_ref.typing import Codes, Integers, Reals
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.selection import Selection
 
 
-def _columns(q: Array, scale: Array, zero: Array) -> Columns:
+def _columns(q: Codes, scale: Reals, zero: Integers) -> Columns:
     return {"q": q, "scale": scale, "zero_point": zero}
 
 
@@ -27,7 +31,7 @@ def _zero(draw: Draw, selection: Selection) -> Columns:
 
 
 def _inexact(draw: Draw, selection: Selection) -> Columns:
-    """Scales of 53 bits: the product has more, and is rounded."""
+    """Draw scales of 53 bits, so that the product has more and is rounded."""
     qmin, qmax = code_ranges(draw, selection)
     return _columns(draw.integers(qmin, qmax), 0.01 + draw.unit(), odd_zero_point(draw, qmin, qmax))
 

@@ -1,8 +1,8 @@
-"""Numbers for cases: the same arguments give the same numbers, for ever and on every machine.
+"""Draw numbers for cases: the same arguments give the same numbers, always and on every machine.
 
-A number is a hash of a key, of the case's index and of how many were drawn for that case before:
-there is no state, so any case can be had alone. The hash is SplitMix64's finaliser in wrapping
-64-bit integers; no generator of numpy takes part, whose streams may change.
+A number is a hash of a key, the case's index, and how many numbers the case has drawn before. There
+is no state, so any case can be drawn alone. The hash is SplitMix64's finaliser in wrapping 64-bit
+integers; numpy's generators take no part, because their streams may change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SCATTER = 2654435761  # a prime, so that its multiples reach every member of a p
 
 
 class Draw:
-    """Draws for the cases `index` (n,), each the k-th of its family; columns are (n,) arrays.
+    """Draw for the cases `index` (n,), each the k-th of its family; columns are (n,) arrays.
 
     >>> a, b = Draw("key", np.arange(5)), Draw("key", np.arange(3, 5))
     >>> a.integers(0, 99)[3:].tolist() == b.integers(0, 99).tolist()
@@ -38,12 +38,12 @@ class Draw:
         return len(self._index)
 
     def alone(self) -> Iterator[CaseRandom]:
-        """For each of the cases draws of its own."""
+        """Yield a source of numbers for each case alone."""
         for index in self._index.tolist():
             yield CaseRandom(f"{self._key} {index}")
 
     def bits(self) -> Array:
-        """64 bits a case, uint64."""
+        """Draw 64 bits per case, uint64."""
         self._drawn += 1
         start = (self._key + self._drawn * GOLDEN) % 2**64
         z = (self._index + np.uint64(1)) * np.uint64(GOLDEN) + np.uint64(start)
@@ -52,22 +52,22 @@ class Draw:
         return np.asarray(z ^ (z >> np.uint64(31)))
 
     def integers(self, low: ArrayLike, high: ArrayLike) -> Array:
-        """Uniform in low..high, both included, int64; at most 2^63 values."""
+        """Draw uniformly from low..high, both included, int64; at most 2^63 values."""
         least = np.asarray(low, np.int64)
         width = (np.asarray(high, np.int64) - least).astype(np.uint64) + np.uint64(1)
         return np.asarray(least + (self.bits() % width).astype(np.int64))
 
     def sized(self, bits: int) -> Array:
-        """Both signs, any size below 2^bits, small numbers as often as large ones; int64."""
+        """Draw either sign and any size below 2^bits, small numbers as often as large; int64."""
         size = np.int64(1) << self.integers(0, bits)
         return self.integers(1 - size, size - 1)
 
     def pick(self, pool: Sequence[Any]) -> Array:
-        """Any member of the pool."""
+        """Draw any member of the pool."""
         return np.asarray(pool)[self.integers(0, len(pool) - 1)]
 
     def cross(self, *pools: Sequence[Any]) -> tuple[Array, ...]:
-        """A member of each pool; together all combinations, in a scattered order, then again."""
+        """Take a member of each pool: all combinations in a scattered order, then again."""
         total = prod(map(len, pools))
         number = (self._index * np.uint64(SCATTER) % np.uint64(total)).astype(np.int64)
         columns = []
@@ -77,16 +77,16 @@ class Draw:
         return tuple(columns)
 
     def unit(self) -> Array:
-        """Float64 in [0, 1), a multiple of 2^-53."""
+        """Draw a float64 in [0, 1), a multiple of 2^-53."""
         return np.asarray((self.bits() >> np.uint64(11)) * 2.0**-53)
 
     def scales(self, low: int = -12, high: int = 2) -> Array:
-        """Scales in [2^low, 2^(high + 1)) of at most 24 bits, as AQ-SNAP-1 has them; float64."""
+        """Draw scales in [2^low, 2^(high + 1)) of at most 24 bits (AQ-SNAP-1), float64."""
         return np.ldexp(1 + self.integers(0, 2**23 - 1) * 2.0**-23, self.integers(low, high))
 
 
 class CaseRandom:
-    """Draws for one case: numbers, and tensors of any shape, each from a hash of its own.
+    """Draw for one case: numbers, and tensors of any shape, each from a hash of its own.
 
     >>> CaseRandom("key").integers(0, 99, (2, 3)).shape
     (2, 3)
@@ -101,18 +101,18 @@ class CaseRandom:
         return Draw(f"{self._key} {self._drawn}", np.arange(count))
 
     def integers(self, low: ArrayLike, high: ArrayLike, shape: Sequence[int]) -> Array:
-        """Uniform in low..high, both included, int64."""
+        """Draw uniformly from low..high, both included, int64."""
         return self._next(prod(shape)).integers(low, high).reshape(shape)
 
     def integer(self, low: int, high: int) -> int:
-        """One number in low..high, or low where there is nothing."""
+        """Draw one number in low..high; return low if the range is empty."""
         return int(self._next(1).integers(low, max(low, high))[0])
 
     def pick(self, pool: Sequence[Any]) -> Any:
-        """Any member of the pool."""
+        """Draw any member of the pool."""
         return pool[self.integer(0, len(pool) - 1)]
 
 
 def nudged(values: Array, towards: ArrayLike) -> Array:
-    """The neighbouring float64 numbers."""
+    """Return the neighbouring float64 numbers."""
     return np.asarray(np.nextafter(values, towards))

@@ -1,36 +1,39 @@
-"""Families of cases: each is constructed so that certain faults show, and says which.
+"""Define families of cases: each is constructed to expose certain faults, and names them.
 
-Random numbers find few of them: of 20,000 random accumulators none is a tie. So ties and their
-neighbours, the ends of types and ranges, odd zero points and unequal scales are built on purpose,
-and random numbers are one family among them.
+Random numbers expose few faults: of 20,000 random accumulators none is a tie. So ties and their
+neighbours, the ends of types and ranges, odd zero points and unequal scales are constructed, and
+random numbers are one family among others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aquant_ref.conformance.cases.draw import Draw
-from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.conformance.contract import Operation
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Integers
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.selection import Selection
+    from aquant_ref.conformance.contract import Operation
 
 Columns = dict[str, Array]  # one entry a case, by field
 
-# int64 holds every i32 too, and an answer that is none shows as it is
+# int64 holds every i32 too, and shows an answer beyond int32 unchanged
 DTYPES: dict[str, Any] = {"i32": np.int64, "i64": np.int64, "f64": np.float64}
 
 
 @dataclass(frozen=True)
 class Family:
-    """Cases that carry `flag`: what they are, and the faults (`defects.FAULTS`) they catch.
+    """Describe the cases that carry `flag`, and the faults (`faults.FAULTS`) that they catch.
 
-    `rejects`: inputs that have to be refused. `edition`: the minor version of the vectors that
-    brought it; the families of each take turns among themselves, as a sequence never changes.
+    `rejects` marks inputs that must be refused. `edition` is the minor version of the vectors that
+    added the family. The families of one edition take turns among themselves, so that adding
+    another never changes a sequence.
     """
 
     flag: str
@@ -43,9 +46,10 @@ class Family:
 
 @dataclass(frozen=True)
 class Cases:
-    """Cases of one operation as columns; `flags[kind[k]]` are those of the k-th, `ids[k]` its name.
+    """Hold cases of one operation as columns.
 
-    A column is an array (n,); of a tensor operation one of objects: arrays, Python's numbers, JSON.
+    The k-th case has the name `ids[k]` and the flags `flags[kind[k]]`. A column is an array (n,);
+    for an operation on tensors it holds objects: arrays, Python numbers, JSON.
     """
 
     operation: Operation
@@ -59,11 +63,11 @@ class Cases:
         return len(self.ids)
 
     def inputs(self, k: int) -> dict[str, Any]:
-        """The fields of the k-th case as Python's own numbers, tensors as nested lists."""
+        """Return the fields of the k-th case as Python numbers, tensors as nested lists."""
         return {name: plain(column[k]) for name, column in self.columns.items()}
 
     def take(self, chosen: Sequence[int] | Array) -> Cases:
-        """Only the cases at these positions."""
+        """Select the cases at these positions."""
         return Cases(
             self.operation,
             self.profile,
@@ -75,12 +79,12 @@ class Cases:
 
 
 def plain(value: Any) -> Any:
-    """A number or an array of numpy as Python's own numbers, in nested lists."""
+    """Convert a number or an array of numpy to Python numbers, in nested lists."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def objects(values: Sequence[Any]) -> Array:
-    """An array (n,) that holds these, whatever they are."""
+    """Put objects of any kind into an array (n,)."""
     column = np.empty(len(values), object)
     for k, value in enumerate(values):
         column[k] = value
@@ -98,38 +102,38 @@ def blank_results(operation: Operation, count: int) -> list[Array]:
 
 
 def code_ranges(draw: Draw, selection: Selection) -> tuple[Array, Array]:
-    """The ends qmin and qmax of any selected width and sign."""
+    """Draw a selected width and sign; return its ends qmin and qmax."""
     qmin, qmax = np.array(selection.ranges).T
     which = draw.integers(0, len(qmin) - 1)
     return qmin[which], qmax[which]
 
 
-def odd_zero_point(draw: Draw, qmin: Array, qmax: Array) -> Array:
-    """An odd code of the range; that a zero point is odd is what shows when it is added."""
+def odd_zero_point(draw: Draw, qmin: Integers, qmax: Integers) -> Array:
+    """Draw an odd code of the range: adding an odd zero point changes how ties round."""
     return np.asarray(np.clip(draw.integers(qmin, qmax) | 1, qmin, qmax))
 
 
-def between(draw: Draw, low: Array, high: Array) -> Array:
-    """Uniform in low..high, or low where there is nothing."""
+def between(draw: Draw, low: Integers, high: Integers) -> Array:
+    """Draw uniformly from low..high; return low where the range is empty."""
     return draw.integers(low, np.maximum(low, high))
 
 
-def beside_ends(draw: Draw, qmin: Array, qmax: Array) -> Array:
-    """Codes up to two steps inside or outside either end."""
+def beside_ends(draw: Draw, qmin: Integers, qmax: Integers) -> Array:
+    """Draw codes up to two steps inside or outside either end."""
     return np.asarray(np.where(draw.integers(0, 1) == 1, qmax, qmin) + draw.integers(-2, 2))
 
 
-def relu6_range(draw: Draw, zero: Array, qmin: Array, qmax: Array) -> tuple[Array, Array]:
-    """What a ReLU6 leaves of a range: from the zero point, which moves off qmax, to below qmax."""
+def relu6_range(draw: Draw, zero: Integers, qmin: Integers, qmax: Integers) -> tuple[Array, Array]:
+    """Draw the range of a ReLU6: from the zero point, which moves off qmax, to below qmax."""
     low = np.where(zero == qmax, qmin, zero)
     return low, between(draw, low, qmax - 1)
 
 
 def bit_length(values: Array) -> Array:
-    """Of the absolute values, which are below 2^53."""
+    """Return the bit lengths of the absolute values, which are below 2^53."""
     return np.frexp(abs(values).astype(np.float64))[1].astype(np.int64)
 
 
 def constant(draw: Draw, value: ArrayLike) -> Array:
-    """The same value for every case."""
+    """Return the same value for every case."""
     return np.full(len(draw), value)

@@ -1,4 +1,4 @@
-"""What a layer makes of its accumulators: units, a bias, the scale of the result.
+"""Choose units, bias and output scale for the accumulators of a layer.
 
 The bias of a channel is a whole number of its units, x_scale * weight_scale, whose product has at
 most 24 bits (AQ-SNAP-1): so neither the bias in units nor a real accumulator is rounded in float64.
@@ -6,64 +6,69 @@ most 24 bits (AQ-SNAP-1): so neither the bias in units nor a real accumulator is
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.layer_parts import accumulators
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, odd, scale, snapped
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import CaseRandom
+    from aquant_ref.conformance.cases.selection import Selection
 
 ACC_MAX = 2**31 - 1
 
 
 def spread_of(acc: Array) -> int:
-    """The largest absolute accumulator, at least 1."""
+    """Return the largest absolute accumulator, at least 1."""
     return max(1, int(abs(acc).max()))
 
 
 def exact_units(
-    one: CaseRandom, spread: int, steps: int, outputs: int, *, alike: bool = False
+    draw: CaseRandom, spread: int, steps: int, outputs: int, *, alike: bool = False
 ) -> tuple[Row, Array, Array]:
-    """Scales with M = factor / 2^shift exactly: these, and factor and shift of each channel."""
-    factors = one.integers(0, 1 if steps >= 15 else 0, (outputs,)) * 2 + 1
+    """Draw scales with M = factor / 2^shift exactly; return them, the factors and the shifts."""
+    factors = draw.integers(0, 1 if steps >= 15 else 0, (outputs,)) * 2 + 1
     base = max(1, (2 * spread // steps).bit_length())
-    shifts = base + one.integers(0, 2, (outputs,))
+    shifts = base + draw.integers(0, 2, (outputs,))
     if alike:
         factors[:], shifts[:] = factors[0], shifts[0]
     # a quotient by x_scale, which is no power of two, is rounded: a bias has to survive that
-    odd_part, mantissa = one.pick((3, 5, 7)), one.integer(256, 511)
+    odd_part, mantissa = draw.pick((3, 5, 7)), draw.integer(256, 511)
     scales = {
-        "x_scale": float(np.ldexp(odd_part, one.integer(-11, -7))),
-        "weight_scale": np.ldexp(factors * mantissa * 1.0, one.integer(-16, -12) - shifts),
+        "x_scale": float(np.ldexp(odd_part, draw.integer(-11, -7))),
+        "weight_scale": np.ldexp(factors * mantissa * 1.0, draw.integer(-16, -12) - shifts),
     }
     scales["scale"] = float(scales["x_scale"] * scales["weight_scale"][0] / factors[0])
     scales["scale"] = float(np.ldexp(scales["scale"], int(shifts[0])))
     return scales, factors, shifts
 
 
-def _alike(one: CaseRandom, selection: Selection) -> bool:
-    """Whether the scales of all channels are one; whether the layer may have one for each."""
-    return one.pick(selection.granularity) == "tensor"
+def _alike(draw: CaseRandom, selection: Selection) -> bool:
+    """Draw whether all channels share one scale."""
+    return draw.pick(selection.granularity) == "tensor"
 
 
 def tied(
     row: Row,
-    one: CaseRandom,
+    draw: CaseRandom,
     selection: Selection,
     ends: tuple[int, int],
     *,
     beside: int = 0,
     spread: int = 1,
 ) -> Row:
-    """One element of each channel is k + 1/2 steps, or `beside` accumulator steps away from it.
+    """Bring one element of each channel to k + 1/2 steps, or `beside` accumulator steps beside it.
 
-    Below zero and above by turns, where the zero point lets it; accumulators as large as `spread`.
+    The ties are below and above zero in turn where the zero point allows both. Accumulators are as
+    large as `spread`.
     """
-    acc, zero = accumulators(row), odd(one, *ends)
-    alike = _alike(one, selection)
+    acc, zero = accumulators(row), odd(draw, *ends)
+    alike = _alike(draw, selection)
     scales, factors, shifts = exact_units(
-        one, max(spread, spread_of(acc)), ends[1] - ends[0], len(acc), alike=alike
+        draw, max(spread, spread_of(acc)), ends[1] - ends[0], len(acc), alike=alike
     )
     bias: list[int] = []
     for values, factor, shift in zip(acc, factors.tolist(), shifts.tolist(), strict=True):
@@ -71,15 +76,15 @@ def tied(
         if low < 0 < high:
             low, high = (low, -1) if len(bias) % 2 == 0 else (1, high)
         low, high = -(-low // factor), high // factor
-        twice = one.integer(low, high) | 1
+        twice = draw.integer(low, high) | 1
         twice = twice if twice <= high else twice - 2
-        target = twice * 2 ** (shift - 1) + (one.pick((-beside, beside)) if beside else 0)
-        bias.append(target - int(values[one.integer(0, len(values) - 1)]))
+        target = twice * 2 ** (shift - 1) + (draw.pick((-beside, beside)) if beside else 0)
+        bias.append(target - int(values[draw.integer(0, len(values) - 1)]))
     return finished(row, scales, np.array(bias), zero, ends)
 
 
 def finished(row: Row, scales: Row, bias: Array, zero: int, ends: tuple[int, int]) -> Row:
-    """The whole case, its bias given in units."""
+    """Complete the case; `bias` is in units."""
     nothing = np.zeros(len(bias), np.int64)
     unit = scales["x_scale"] * scales["weight_scale"]
     return {
@@ -95,35 +100,35 @@ def finished(row: Row, scales: Row, bias: Array, zero: int, ends: tuple[int, int
 
 def scaled(
     row: Row,
-    one: CaseRandom,
+    draw: CaseRandom,
     selection: Selection,
     ends: tuple[int, int],
     *,
     unlike: int = 1,
     reach: float = 1.0,
 ) -> Row:
-    """Any scales of 12 bits, those of the channels up to 2^unlike apart; `reach` ranges are met."""
-    acc, zero = accumulators(row), odd(one, *ends)
+    """Draw scales of 12 bits, up to 2^unlike apart; elements cover `reach` times the range."""
+    acc, zero = accumulators(row), odd(draw, *ends)
     outputs, spread = len(acc), spread_of(acc)
-    weight_scale = np.array([scale(one, -8 - unlike, -8) for _ in range(outputs)])
-    if _alike(one, selection):
+    weight_scale = np.array([scale(draw, -8 - unlike, -8) for _ in range(outputs)])
+    if _alike(draw, selection):
         weight_scale[:] = weight_scale[0]
-    x_scale = scale(one)
+    x_scale = scale(draw)
     out = snapped(float(weight_scale.max()) * x_scale * spread / ((ends[1] - ends[0]) * reach))
-    bias = one.integers(-spread // 2, spread // 2, (outputs,))
+    bias = draw.integers(-spread // 2, spread // 2, (outputs,))
     return finished(
         row, {"x_scale": x_scale, "weight_scale": weight_scale, "scale": out}, bias, zero, ends
     )
 
 
 def at_end(
-    row: Row, one: CaseRandom, selection: Selection, ends: tuple[int, int], beyond: int = 0
+    row: Row, draw: CaseRandom, selection: Selection, ends: tuple[int, int], beyond: int = 0
 ) -> Row:
-    """An accumulator of each channel is the first or last int32, or so many steps beyond it."""
-    acc, zero = accumulators(row), odd(one, *ends)
+    """Bring an accumulator of each channel to an end of int32, or `beyond` steps past it."""
+    acc, zero = accumulators(row), odd(draw, *ends)
     scales, _, _ = exact_units(
-        one, ACC_MAX, ends[1] - ends[0], len(acc), alike=_alike(one, selection)
+        draw, ACC_MAX, ends[1] - ends[0], len(acc), alike=_alike(draw, selection)
     )
-    upper = one.integer(0, 1) == 1
+    upper = draw.integer(0, 1) == 1
     bias = ACC_MAX + beyond - acc.max(axis=1) if upper else -ACC_MAX - 1 - beyond - acc.min(axis=1)
     return finished(row, scales, bias, zero, ends)

@@ -1,98 +1,105 @@
-"""Cases of `conv2d`, `depthwise` and `linear`: from codes to codes, with a bias.
+"""Make cases of `conv2d`, `depthwise` and `linear`: from codes to codes, with a bias.
 
-A tie is made by its bias: it brings one element of each channel to k + 1/2 steps.
+The bias makes a tie: it brings one element of each channel to k + 1/2 steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import CaseRandom
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.layer_parts import conv_parts, linear_parts
 from aquant_ref.conformance.cases.layer_scales import at_end, scaled, tied
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import CaseRandom
+    from aquant_ref.conformance.cases.selection import Selection
 
 Parts = Callable[..., Row]
 Finish = Callable[..., Row]
 
 
 def _layer(
-    one: CaseRandom, selection: Selection, *, parts: Parts, finish: Finish = scaled, **geometry: Any
+    draw: CaseRandom,
+    selection: Selection,
+    *,
+    parts: Parts,
+    finish: Finish = scaled,
+    **geometry: Any,
 ) -> Row:
-    ends = code_range(one, selection)
-    return finish(parts(one, ends, **geometry), one, selection, ends)
+    ends = code_range(draw, selection)
+    return finish(parts(draw, ends, **geometry), draw, selection, ends)
 
 
-def _edge(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
-    """An image smaller than its kernel."""
+def _edge(draw: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
+    """Draw an image smaller than its kernel."""
     return _layer(
-        one,
+        draw,
         selection,
         parts=parts,
-        size=one.pick(((1, 1), (1, 2), (2, 1))),
+        size=draw.pick(((1, 1), (1, 2), (2, 1))),
         kernel=(3, 3),
-        padding=one.pick(((1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1))),
+        padding=draw.pick(((1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1))),
     )
 
 
-def _sides(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
+def _sides(draw: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
     return _layer(
-        one,
+        draw,
         selection,
         parts=parts,
-        padding=one.pick(((0, 1, 2, 0), (2, 0, 0, 1), (1, 0, 2, 1), (0, 2, 1, 0))),
+        padding=draw.pick(((0, 1, 2, 0), (2, 0, 0, 1), (1, 0, 2, 1), (0, 2, 1, 0))),
     )
 
 
-def _strides(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
-    stride = one.pick(((1, 2), (2, 1), (3, 2), (2, 3)))
-    return _layer(one, selection, parts=parts, size=one.pick(((5, 6), (6, 5))), stride=stride)
+def _strides(draw: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
+    stride = draw.pick(((1, 2), (2, 1), (3, 2), (2, 3)))
+    return _layer(draw, selection, parts=parts, size=draw.pick(((5, 6), (6, 5))), stride=stride)
 
 
-def _dilations(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
-    dilation = one.pick(((1, 2), (2, 1), (2, 3), (3, 2)))
-    size = one.pick(((5, 4), (4, 5)))
-    return _layer(one, selection, parts=parts, size=size, kernel=(2, 2), dilation=dilation)
+def _dilations(draw: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
+    dilation = draw.pick(((1, 2), (2, 1), (2, 3), (3, 2)))
+    size = draw.pick(((5, 4), (4, 5)))
+    return _layer(draw, selection, parts=parts, size=size, kernel=(2, 2), dilation=dilation)
 
 
-def _groups(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
-    return _layer(one, selection, parts=parts, size=(2, 3), groups=one.pick((2, 3)))
+def _groups(draw: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
+    return _layer(draw, selection, parts=parts, size=(2, 3), groups=draw.pick((2, 3)))
 
 
-def _weight_zero(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
-    """Weights are codes with a zero point of their own, one for each channel."""
-    ends = code_range(one, selection)
-    row = parts(one, ends)
+def _weight_zero(draw: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
+    """Make weights unsigned codes with one zero point for each channel."""
+    ends = code_range(draw, selection)
+    row = parts(draw, ends)
     outputs = len(row["weight"])
     high = (1 << min((ends[1] - ends[0]).bit_length(), 8)) - 1
-    row["weight"] = image(one, 0, high, *row["weight"].shape)
-    row["weight_zero"] = np.array([odd(one, 0, high) for _ in range(outputs)])
-    return scaled(row, one, selection, ends)
+    row["weight"] = image(draw, 0, high, *row["weight"].shape)
+    row["weight_zero"] = np.array([odd(draw, 0, high) for _ in range(outputs)])
+    return scaled(row, draw, selection, ends)
 
 
-def _type_ends(one: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
-    """All codes and weights at one of their ends, neighbours mostly at the same."""
-    ends = code_range(one, selection)
-    row = parts(one, ends)
+def _type_ends(draw: CaseRandom, selection: Selection, *, parts: Parts) -> Row:
+    """Put all codes and weights at an end of their range, neighbours mostly at the same one."""
+    ends = code_range(draw, selection)
+    row = parts(draw, ends)
     for name in ("x", "weight"):
         values = row[name]
-        runs = one.integers(0, 1, (-(-values.size // 4),)).repeat(4)[: values.size]
+        runs = draw.integers(0, 1, (-(-values.size // 4),)).repeat(4)[: values.size]
         row[name] = np.where(runs.reshape(values.shape) == 1, values.max(), values.min())
     row["x"] = np.where(row["x"] == row["x"].max(), ends[1], ends[0])
-    return scaled(row, one, selection, ends)
+    return scaled(row, draw, selection, ends)
 
 
-def _relu(one: CaseRandom, selection: Selection, *, parts: Parts, six: bool = False) -> Row:
-    row = _layer(one, selection, parts=parts)
+def _relu(draw: CaseRandom, selection: Selection, *, parts: Parts, six: bool = False) -> Row:
+    row = _layer(draw, selection, parts=parts)
     row["qmin"] = row["zero_point"]
     if six:
-        row["qmax"] = one.integer(row["qmin"], row["qmax"] - 1)
+        row["qmax"] = draw.integer(row["qmin"], row["qmax"] - 1)
     return row
 
 

@@ -1,6 +1,8 @@
-"""Cases of `quantize`: divide, round, add the zero point, clip."""
+"""Make cases of `quantize`: divide, round, add the zero point, clip."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,12 +17,19 @@ from aquant_ref.conformance.cases.family import (
     odd_zero_point,
     relu6_range,
 )
-from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Integers, Reals
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
 
 
 def _columns(
-    draw: Draw, selection: Selection, r: ArrayLike, scale: Array, zero: Array, ends: list[Array]
+    draw: Draw,
+    selection: Selection,
+    r: ArrayLike,
+    scale: Reals,
+    zero: Integers,
+    ends: list[Integers],
 ) -> Columns:
     return {
         "rounding": draw.pick(selection.rounding),
@@ -33,7 +42,7 @@ def _columns(
 
 
 def _target(draw: Draw, selection: Selection) -> tuple[Array, Array, list[Array]]:
-    """The lower of two neighbouring codes, in steps; the zero point; the range."""
+    """Draw the lower of two neighbouring codes, in steps, the zero point and the range."""
     qmin, qmax = code_ranges(draw, selection)
     zero = odd_zero_point(draw, qmin, qmax)
     return between(draw, qmin, qmax - 1) - zero, zero, [qmin, qmax]
@@ -55,7 +64,7 @@ def _near_ties(draw: Draw, selection: Selection) -> Columns:
 
 
 def _quotient_ties(draw: Draw, selection: Selection) -> Columns:
-    """Of the float64 numbers around (k + 1/2)*scale, one whose quotient is the tie, if any is."""
+    """Pick a float64 number near (k + 1/2)*scale whose quotient is the tie, if there is one."""
     low, zero, ends = _target(draw, selection)
     scale = draw.integers(1, 999) / 1000.0
     tie = low + 0.5

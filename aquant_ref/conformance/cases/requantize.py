@@ -1,17 +1,17 @@
-"""Cases of `requantize`: acc * multiplier * 2^-shift, rounded, plus the zero point, clipped.
+"""Make cases of `requantize`: acc * multiplier * 2^-shift, rounded, plus the zero point, clipped.
 
 Ties need a multiplier with few bits: for acc = w*2^e and multiplier = f*2^a, with w and f odd, the
-shift a + 1 + e gives w*f/2. Near ties are had with any multiplier, by division: acc is the integer
-below or above (y + 1/2)*2^shift/multiplier.
+shift a + 1 + e gives w*f/2. Division gives near ties with any multiplier: acc is the integer below
+or above (y + 1/2)*2^shift/multiplier.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import (
     Columns,
     Family,
@@ -22,20 +22,28 @@ from aquant_ref.conformance.cases.family import (
     odd_zero_point,
     relu6_range,
 )
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.integer.requantize import MULTIPLIER_END, MULTIPLIER_MIN
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.integer.shift import MAX_SHIFT
-from aquant_ref.typing import Array
+from aquant_ref.typing import Accumulators, Array, Integers
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.selection import Selection
 
 FACTORS = (1, 1, 3, 5, 7, 9, 11, 13, 15)  # odd parts of multipliers
 LEFT_SHIFTED = ("tflite_up", "tflite_away")  # whose left shift has to stay inside int32
 
 
 def _columns(
-    selection: Selection, acc: Array, m: Array, shift: Array, zero: Array, ends: list[Array]
+    selection: Selection,
+    acc: Accumulators,
+    m: Integers,
+    shift: Integers,
+    zero: Integers,
+    ends: list[Integers],
 ) -> Columns:
-    least, largest = np.int64(INT32_MIN), np.int64(INT32_MAX)
+    least, largest = np.full_like(acc, INT32_MIN), np.full_like(acc, INT32_MAX)
     if selection.profile in LEFT_SHIFTED:
         left = np.maximum(31 - shift, 0)
         least, largest = least >> left, largest >> left
@@ -58,8 +66,8 @@ def _multipliers(draw: Draw) -> Array:
     return draw.integers(MULTIPLIER_MIN, MULTIPLIER_END - 1)
 
 
-def _quotient(draw: Draw, twice: Array, m: Array, shift: Array) -> Array:
-    """One of the two accumulators around twice/2 * 2^shift / m."""
+def _quotient(draw: Draw, twice: Integers, m: Integers, shift: Integers) -> Array:
+    """Draw one of the two accumulators around twice/2 * 2^shift / m."""
     return np.asarray((twice << (shift - 1)) // m + draw.integers(0, 1))
 
 
@@ -88,9 +96,9 @@ def _near_ties(draw: Draw, selection: Selection, wide: bool) -> Columns:
 
 
 def _reaching(
-    draw: Draw, selection: Selection, y: Array, zero: Array, ends: list[Array]
+    draw: Draw, selection: Selection, y: Integers, zero: Integers, ends: list[Integers]
 ) -> Columns:
-    """Accumulators around the exact y, M < 1."""
+    """Draw accumulators around the exact y, M < 1."""
     m = _multipliers(draw)
     shift = between(draw, np.full(len(draw), 31), 60 - bit_length(y))
     return _columns(selection, _quotient(draw, 2 * y, m, shift), m, shift, zero, ends)
@@ -139,7 +147,7 @@ def _large_shifts(draw: Draw, selection: Selection) -> Columns:
 
 
 def _no_shift(draw: Draw, selection: Selection) -> Columns:
-    """Only 0 stays inside any range: M is 2^28 and more."""
+    """Draw M of 2^28 and more, so that only 0 stays inside a range."""
     acc, shift, m = draw.cross(
         (0, 1, -1, 2, -2, 3), range(3), (MULTIPLIER_MIN, MULTIPLIER_MIN + 1, MULTIPLIER_END - 1)
     )

@@ -1,15 +1,18 @@
-"""Cases of `round`: a real number to an integer by a named rule."""
+"""Make cases of `round`: a real number to an integer by a named rule."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from aquant_ref.conformance.cases.draw import Draw, nudged
 from aquant_ref.conformance.cases.family import Columns, Family
-from aquant_ref.conformance.cases.selection import Selection
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
 
 LARGE = 2.0**52  # from here on a float64 has no fraction
 

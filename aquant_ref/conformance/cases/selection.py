@@ -1,13 +1,14 @@
-"""Which cases: the arguments that `gen`, `check` and the vectors have in common."""
+"""Select cases: the arguments that `gen`, `check` and the vectors have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 from aquant_ref import oracle
+from aquant_ref.checks import word
 from aquant_ref.conformance import contract
 from aquant_ref.errors import InputError
 from aquant_ref.quant import check_bits, code_range
@@ -22,11 +23,11 @@ MOST = 10_000_000  # cases at a time: their answers have to fit in memory; anoth
 
 @dataclass(frozen=True)
 class Selection:
-    """A sequence of cases of one operation. Spec: AQ-CONF-2.
+    """Select a sequence of cases of one operation. Spec: AQ-CONF-2.
 
-    `profile` is one of `Operation.choices`, the first of them if none is given. `rejects` selects
-    the inputs that have to be refused instead of the ordinary ones; `edition` the kinds of cases
-    that a minor version of the vectors brought. Raises InputError, which names the argument.
+    `profile` is one of `Operation.choices`; "" means the first. `rejects` selects inputs that must
+    be refused instead of ordinary ones; `edition` selects the kinds of cases that a minor version
+    of the vectors added. InputError names a wrong argument.
     """
 
     operation: str
@@ -54,15 +55,15 @@ class Selection:
         for bits in self.bits:
             check_bits("bits", bits)
         if not self.bits:
-            raise InputError("bits: there are none")
+            raise InputError("bits: needs at least one")
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """(qmin, qmax) of every width and sign."""
+        """Return (qmin, qmax) of every width and sign."""
         return [code_range(b, signed=s == "signed") for b in self.bits for s in self.signs]
 
     def arguments(self) -> dict[str, str]:
-        """What an operation of this kind depends on besides its profile, as text, by name."""
+        """Return the arguments that its cases depend on besides the profile, as text, by name."""
         tags = contract.get(self.operation).tags
         chosen = {"seed": str(self.seed)}
         if "bits" in tags:
@@ -79,26 +80,24 @@ class Selection:
         return chosen
 
     def command_line(self) -> str:
-        """The arguments of `gen` and `check` that select this; defaults are left out."""
-        usual = Selection(self.operation).arguments()
+        """Return the arguments of `gen` and `check` that select this; defaults are left out."""
+        defaults = Selection(self.operation).arguments()
         words = [self.operation]
         if contract.get(self.operation).variations:
             words += ["--profile", self.profile]
         for name, value in self.arguments().items():
             if name == "rejects":
                 words.append("--rejects")
-            elif value != usual.get(name):
+            elif value != defaults.get(name):
                 words += [f"--{name}", value]
         return " ".join(words)
 
 
-def several(name: str, given: Iterable[Any]) -> tuple[Any, ...]:
-    """Return what was given as a tuple; raises InputError, which names the argument, for one alone,
-    and for text, the characters of which are not meant.
-    """
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InputError(f"{name}: needs a list, got {given!r}")
-    return tuple(given)
+def several(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return a list as a tuple; InputError names the argument if it is a single value or a text."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InputError(f"{name}: needs a list, got {values!r}")
+    return tuple(values)
 
 
 def check_whole(name: str, value: Any, low: int | None = None, high: int | None = None) -> None:
@@ -109,11 +108,10 @@ def check_whole(name: str, value: Any, low: int | None = None, high: int | None 
         raise InputError(f"{name}: needs {low} to {high}, got {value}")
 
 
-def check_words(name: str, given: Iterable[Any], known: Sequence[Any]) -> None:
-    """Raise InputError, which names the argument, unless there are some and all are known."""
-    chosen = list(given)
+def check_words(name: str, values: Iterable[Any], known: Collection[str]) -> None:
+    """Raise InputError, which names the argument, if the list is empty or has an unknown word."""
+    chosen = list(values)
     for each in chosen:
-        if each not in known:
-            raise InputError(f"{name}: {each!r} is not one of {', '.join(map(str, known))}")
+        word(name, each, known)
     if not chosen:
-        raise InputError(f"{name}: there are none")
+        raise InputError(f"{name}: needs at least one")

@@ -1,13 +1,13 @@
-"""The sequence of cases of a selection: its families take turns, each with members of its own.
+"""Generate the sequence of cases of a selection: its families take turns.
 
-Case i is a function of the selection and of i alone, so that a sequence never changes, a longer one
-begins with the shorter one, and any case can be had again without those before it.
+Case i depends on the selection and on i alone. So a sequence never changes, a longer one begins
+with the shorter one, and any case can be generated without those before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,9 +35,11 @@ from aquant_ref.conformance.cases import (
 )
 from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import DTYPES, Cases, Columns, Family
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.errors import InputError
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
 
 FAMILIES: dict[str, tuple[Family, ...]] = {
     "round": round.FAMILIES,
@@ -65,7 +67,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 
 
 def families(selection: Selection) -> tuple[Family, ...]:
-    """The families that take turns; raises InputError where there are none."""
+    """Return the families that take turns; InputError if there are none."""
     asked = selection.rejects, selection.edition
     chosen = tuple(f for f in FAMILIES[selection.operation] if (f.rejects, f.edition) == asked)
     if not chosen:
@@ -77,12 +79,12 @@ def families(selection: Selection) -> tuple[Family, ...]:
 
 
 def generate(selection: Selection, index: Sequence[int] | Array) -> Cases:
-    """The cases at these places of the sequence; their ids are the places. Spec: AQ-CONF-2."""
+    """Generate the cases at these places, which are their ids, too. Spec: AQ-CONF-2."""
     taking_turns = families(selection)
     places = np.asarray(index, np.int64)
     operation = contract.get(selection.operation)
     kind = places % len(taking_turns)
-    made = [
+    columns_of = [
         _members(selection, family, places[kind == k] // len(taking_turns))
         for k, family in enumerate(taking_turns)
     ]
@@ -90,11 +92,13 @@ def generate(selection: Selection, index: Sequence[int] | Array) -> Cases:
     for field in operation.fields:
         dtype: Any = object
         if operation.scalar:
-            dtype = DTYPES.get(field.type) or np.result_type(*(part[field.name] for part in made))
+            dtype = DTYPES.get(field.type) or np.result_type(
+                *(members[field.name] for members in columns_of)
+            )
         column = columns[field.name] = np.empty(len(places), dtype)
-        for k, part in enumerate(made):
-            if field.name in part:  # without a member a tensor operation has no columns
-                column[kind == k] = part[field.name]
+        for k, members in enumerate(columns_of):
+            if field.name in members:  # without a member a tensor operation has no columns
+                column[kind == k] = members[field.name]
     flags = [(family.flag,) for family in taking_turns]
     ids = list(map(str, places.tolist()))
     return Cases(operation, selection.profile, ids, flags, kind, columns)

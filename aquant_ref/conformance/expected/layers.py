@@ -1,4 +1,4 @@
-"""Judges of convolutions and linear layers from codes to codes, and of the add of two tensors.
+"""Compute convolutions and linear layers from codes to codes, and the sum of two tensors.
 
 A tensor is a nested list, one image, [C][H][W]; a linear layer's is [I].
 """
@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected import scalar
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
-from aquant_ref.oracle import Tensor
+
+if TYPE_CHECKING:
+    from aquant_ref.oracle import Tensor
 
 
 def geometry(
     x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Any
 ) -> dict[str, Any]:
-    """The windows as the oracle takes them; at least one has to fit. Spec: AQ-IDEAL-4."""
+    """Return the windows in the oracle's form; at least one must fit. Spec: AQ-IDEAL-4."""
     top, bottom, left, right = padding
     sides = (top, bottom), (left, right)
     need(min(*kernel, *stride, *dilation) >= 1 and min(padding) >= 0)
@@ -36,37 +38,37 @@ def convolved(
     padding: Sequence[int],
     dilation: Sequence[int],
 ) -> Tensor:
-    """The accumulators of centred codes and weights. Spec: AQ-INT-4."""
+    """Return the accumulators of centred codes and weights. Spec: AQ-INT-4."""
     need(groups >= 1 and len(weight) % groups == 0 and len(weight[0]) * groups == len(x))
     kernel = len(weight[0][0]), len(weight[0][0][0])
     return oracle.conv2d(x, weight, groups=groups, **geometry(x, kernel, stride, padding, dilation))
 
 
 def centred(x: Any, zero: int) -> Any:
-    """Codes minus their zero point."""
+    """Subtract the zero point."""
     return oracle.apply(lambda q: q - zero, x)
 
 
 def int32(values: Tensor) -> Tensor:
-    """Accumulators, which have to fit. Spec: AQ-INT-3."""
+    """Require that the accumulators fit int32. Spec: AQ-INT-3."""
     flat = oracle.flatten(values)
     need(min(flat) >= INT32_MIN and max(flat) <= INT32_MAX)
     return values
 
 
 def biased(acc: Tensor, bias: Sequence[float], unit: Sequence[Fraction]) -> Tensor:
-    """With the bias, which has to be a whole number of units a channel. Spec: AQ-INT-3."""
-    whole = [Fraction(b) / u for b, u in zip(bias, unit, strict=True)]
-    need(all(b.denominator == 1 for b in whole))
+    """Add the bias, which must be a whole number of units in each channel. Spec: AQ-INT-3."""
+    steps = [Fraction(b) / u for b, u in zip(bias, unit, strict=True)]
+    need(all(b.denominator == 1 for b in steps))
     total = [
-        oracle.apply(lambda v, b=b: v + int(b), row) for row, b in zip(acc, whole, strict=True)
+        oracle.apply(lambda v, b=b: v + int(b), row) for row, b in zip(acc, steps, strict=True)
     ]
     int32(acc)
     return int32(total)
 
 
 def units(x_scale: float, weight_scale: Sequence[float]) -> list[Fraction]:
-    """What one step of an accumulator is worth, of each channel. Spec: AQ-IDEAL-1."""
+    """Return the real value of one accumulator step in each channel. Spec: AQ-IDEAL-1."""
     need(min(x_scale, *weight_scale) > 0)
     return [Fraction(x_scale) * Fraction(s) for s in weight_scale]
 

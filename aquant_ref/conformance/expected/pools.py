@@ -1,24 +1,26 @@
-"""Judges of pools over windows."""
+"""Compute pools over windows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected import scalar
 from aquant_ref.conformance.expected.layers import centred, geometry
 from aquant_ref.conformance.expected.refusal import need
-from aquant_ref.oracle import Tensor
+
+if TYPE_CHECKING:
+    from aquant_ref.oracle import Tensor
 
 
 def _windows(x: Tensor, kernel: Sequence[int], **given: Sequence[int]) -> dict[str, Any]:
-    """Windows that all meet a pixel of the image. Spec: AQ-IDEAL-4."""
+    """Require that every window covers a pixel of the image. Spec: AQ-IDEAL-4."""
     windows = geometry(x, kernel, **given)
-    ones = oracle.apply(lambda q: 1, x[:1])
-    met = oracle.flatten(oracle.avg_pool(ones, (kernel[0], kernel[1]), **windows))
-    need(all(met))
+    ones = oracle.apply(lambda _: 1, x[:1])
+    pixels = oracle.flatten(oracle.avg_pool(ones, (kernel[0], kernel[1]), **windows))
+    need(all(pixels))
     return windows
 
 

@@ -1,4 +1,4 @@
-"""The judge of a whole integer program: every instruction by the oracle. Spec: AQ-LOWER.
+"""Compute a whole integer program: every instruction by the oracle. Spec: AQ-LOWER.
 
 The program is a list of instructions as `aquant_ref/engine/PROGRAM.md` describes them,
 each {"name", "op", "inputs", "attributes", "arrays"} with its arrays as nested lists.
@@ -7,29 +7,31 @@ each {"name", "op", "inputs", "attributes", "arrays"} with its arrays as nested 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected import scalar, tables
 from aquant_ref.conformance.expected.layers import convolved, int32
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
-from aquant_ref.oracle import Tensor
+
+if TYPE_CHECKING:
+    from aquant_ref.oracle import Tensor
 
 Instruction = Mapping[str, Any]
 
 
 def program(*, image: Tensor, program: Sequence[Instruction]) -> tuple[Tensor]:
-    """What the last instruction makes of the image."""
-    made: dict[str, Tensor] = {"image": image}
+    """Return the output of the last instruction for the image."""
+    tensors: dict[str, Tensor] = {"image": image}
     for each in program:
         need(
             each["op"] in OPERATIONS
-            and each["name"] not in made
-            and made.keys() >= {*each["inputs"]}
+            and each["name"] not in tensors
+            and tensors.keys() >= {*each["inputs"]}
         )
-        inputs = [made[name] for name in each["inputs"]]
-        made[each["name"]] = OPERATIONS[each["op"]](each["attributes"], each["arrays"], *inputs)
-    return (made[program[-1]["name"]],)
+        inputs = [tensors[name] for name in each["inputs"]]
+        tensors[each["name"]] = OPERATIONS[each["op"]](each["attributes"], each["arrays"], *inputs)
+    return (tensors[program[-1]["name"]],)
 
 
 def _centred(x: Tensor, zero_point: Sequence[int]) -> Tensor:
@@ -73,12 +75,12 @@ def _in_windows(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     return acc
 
 
-def _linear(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
+def _linear(_attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     product = int32(oracle.linear(_centred(x, arrays["zero_point"]), arrays["weight"]))
     return int32([v + b for v, b in zip(product, arrays["bias"], strict=True)])
 
 
-def _add(attributes: Any, arrays: Any, *terms: Tensor) -> Tensor:
+def _add(_attributes: Any, arrays: Any, *terms: Tensor) -> Tensor:
     first, second = (
         [oracle.apply(lambda v, m=m: v * m, plane) for plane, m in zip(x, factors, strict=True)]
         for x, factors in zip(terms, (arrays["multiplier_a"], arrays["multiplier_b"]), strict=True)
@@ -91,13 +93,13 @@ def _sum(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     means = oracle.avg_pool(
         _centred(x, arrays["zero_point"]), tuple(kernel), **_geometry(attributes)
     )
-    whole = kernel[0] * kernel[1]
+    pixels = kernel[0] * kernel[1]
     return int32(
-        [oracle.apply(lambda m, f: int(m * whole) * f, plane, arrays["factor"]) for plane in means]
+        [oracle.apply(lambda m, f: int(m * pixels) * f, plane, arrays["factor"]) for plane in means]
     )
 
 
-def _max_pool(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
+def _max_pool(attributes: Any, _arrays: Any, x: Tensor) -> Tensor:
     return oracle.max_pool(x, tuple(attributes["kernel"]), **_geometry(attributes))
 
 
@@ -106,7 +108,7 @@ def _threshold(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     return codes
 
 
-def _lookup(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
+def _lookup(_attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     return list(oracle.apply(lambda q: arrays["table"][q], x))
 
 
@@ -144,8 +146,8 @@ def _border(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     rows = arrays["coefficients"] * (len(x) if len(arrays["coefficients"]) == 1 else 1)
 
     def code(t: int, row: Any) -> int:
-        inside = oracle.clip(t, numbers["low"], numbers["high"])
-        lift = arrays["lift"][inside % 2 ** numbers["fraction_bits"]]
+        clipped = oracle.clip(t, numbers["low"], numbers["high"])
+        lift = arrays["lift"][clipped % 2 ** numbers["fraction_bits"]]
         (q,) = scalar.border(t=t, lift=lift, c0=row[0], c1=row[1], c2=row[2], **numbers)
         return q
 

@@ -1,4 +1,4 @@
-"""What the contract refuses."""
+"""Refuse inputs outside the contract."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
 class Refused(Exception):
-    """The input is outside the contract: an implementation has to refuse it."""
+    """Say that the input is outside the contract: an implementation must refuse it."""
 
 
 def need(holds: bool) -> None:
-    """Raise Refused unless it holds."""
+    """Raise Refused unless `holds`."""
     if not holds:
         raise Refused

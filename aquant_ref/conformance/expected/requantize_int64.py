@@ -1,31 +1,35 @@
-"""The judge of `requantize` for many cases at a time, in int64; the oracle stays beside it.
+"""Compute `requantize` for many cases at once, in int64.
 
 Every intermediate fits: |acc * multiplier| < 2^62, and half of 2^shift is at most 2^61. So each
-line is the formula of the rule itself, without a rounding of its own; the tests compare it with the
-oracle. `check` takes it unless told `--oracle`, with which it needs four times as long.
+line is the formula of the rule itself, without further rounding; tests compare it with the oracle.
+`check` uses it unless `--oracle` is given, which takes four times as long.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from aquant_ref.conformance.cases.family import Cases
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Integers
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.family import Cases
 
 PROFILES = ("exact", "tflite_single", "tflite_up", "tflite_away")
 
 
 def covers(cases: Cases) -> bool:
-    """Whether `requantize` below can judge them."""
+    """Tell whether `requantize` below can compute these cases."""
     return cases.operation.name == "requantize" and cases.profile in PROFILES
 
 
 def requantize(cases: Cases) -> tuple[Array, Array]:
-    """The codes (n,) int64, and where the input is refused. Spec: AQ-FIXED-2 to AQ-FIXED-4."""
+    """Return the codes (n,) int64 and the refused inputs. Spec: AQ-FIXED-2 to AQ-FIXED-4."""
     c = cases.columns
-    acc, m, given = c["acc"], c["multiplier"], c["shift"]
-    shift = np.clip(given, 0, 62)  # a refused one is not computed with
-    refused = (m < 2**30) | (m >= 2**31) | (given != shift)
+    acc, m, stated = c["acc"], c["multiplier"], c["shift"]
+    shift = np.clip(stated, 0, 62)  # a refused one is not computed with
+    refused = (m < 2**30) | (m >= 2**31) | (stated != shift)
     if cases.profile in ("exact", "tflite_single"):
         y = _half_up(acc * m, shift)
     else:
@@ -39,6 +43,6 @@ def requantize(cases: Cases) -> tuple[Array, Array]:
     return np.clip(y + c["zero_point"], c["qmin"], c["qmax"]), refused
 
 
-def _half_up(v: Array, shift: Array | int) -> Array:
-    """floor(v/2^shift + 1/2)."""
+def _half_up(v: Integers, shift: Integers | int) -> Array:
+    """Return floor(v/2^shift + 1/2)."""
     return np.asarray((v + ((1 << np.asarray(shift, np.int64)) >> 1)) >> shift)

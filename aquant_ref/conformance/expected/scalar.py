@@ -1,13 +1,16 @@
-"""Judges of the scalar operations."""
+"""Compute the scalar operations."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
-from aquant_ref.oracle import Real
+
+if TYPE_CHECKING:
+    from aquant_ref.oracle import Real
 
 
 def round(*, rounding: str, t: float) -> tuple[int]:
@@ -145,5 +148,5 @@ def clip(*, v: int, low: int, high: int) -> tuple[int]:
 
 
 def nearest(t: Real, zero_point: int, qmin: int, qmax: int) -> int:
-    """The code of t steps. Spec: AQ-IDEAL-1."""
+    """Return the code of t steps. Spec: AQ-IDEAL-1."""
     return oracle.clip(oracle.half_up(t) + zero_point, qmin, qmax)

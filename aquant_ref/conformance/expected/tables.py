@@ -1,16 +1,18 @@
-"""Judges of what thresholds, crossings and the tables of a fused border make of integers."""
+"""Compute codes by thresholds, by crossings, and by the tables of a fused border."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected.layers import centred, convolved, geometry, int32, units
 from aquant_ref.conformance.expected.refusal import need
-from aquant_ref.oracle import Tensor
+
+if TYPE_CHECKING:
+    from aquant_ref.oracle import Tensor
 
 NEVER_LIFT = -(2**30)  # a lift that no sum of fusion reaches
 
@@ -74,16 +76,16 @@ def fused_conv2d(
     kernel = len(weight[0][0]), len(weight[0][0][0])
     windows = geometry(u, kernel, stride, padding, dilation)
     rows = len(u) * kernel[0] * kernel[1]
-    whole = {
+    by_row = {
         key: list(table) * (rows if len(table) == 1 else 1)
         for key, table in (("codes", codes), ("lift", lift), ("fusion", fusion))
     }
-    need(all(len(table) == rows for table in whole.values()))
+    need(all(len(table) == rows for table in by_row.values()))
     largest = max(pad_code, *oracle.flatten(u))
     need(min(pad_code, *oracle.flatten(u)) >= 0 and largest < min(map(len, (codes[0], lift[0]))))
     reach = max(map(abs, oracle.flatten(fusion))) * kernel[0] * kernel[1]
     need(reach < -NEVER_LIFT)
-    return (_of_windows(u, pad_code, whole, zero, weight, groups, kernel, windows),)
+    return (_of_windows(u, pad_code, by_row, zero, weight, groups, kernel, windows),)
 
 
 def _of_windows(
@@ -96,7 +98,7 @@ def _of_windows(
     kernel: tuple[int, int],
     windows: Mapping[str, Any],
 ) -> Tensor:
-    """Every window is an image of its own, of the kernel's size, whose codes are known."""
+    """Convolve each window as an image of the kernel's size, whose codes are known."""
     (sh, sw), (dh, dw) = windows["stride"], windows["dilation"]
     (top, bottom), (left, right) = windows["padding"]
     height, width = len(u[0]), len(u[0][0])
@@ -118,8 +120,10 @@ def _of_windows(
         rows: Tensor = [[] for _ in weight]
         for start in range(-left, width + right - last[1], sw):
             image = [window(c, first, start) for c in range(len(u))]
-            one = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
-            for row, ((value,),) in zip(rows, convolved(image, weight, groups, **one), strict=True):
+            alone = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
+            for row, ((value,),) in zip(
+                rows, convolved(image, weight, groups, **alone), strict=True
+            ):
                 row.append(value)
         for channel, row in zip(out, rows, strict=True):
             channel.append(row)

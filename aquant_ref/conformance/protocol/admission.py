@@ -1,33 +1,35 @@
-"""What may be an answer: its type and range, looked at before it is converted. Spec: AQ-CONF-3.
+"""Admit an answer by its type and range, before it is converted. Spec: AQ-CONF-3.
 
 Every answer goes through `admit`, whether a method or `answer` of an adapter returns it or a file
-holds it. A stream has no types: `replies` reads only text that an integer or a real is written as.
+holds it. A stream has no types; `replies` reads only texts that are an integer or a real.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aquant_ref.conformance.cases.family import DTYPES
-from aquant_ref.conformance.contract import Field
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.contract import Field
 
 INT64 = np.iinfo(np.int64)
 EXACT = 2**53  # every integer up to here is a float64
 
 
 class Inadmissible(ValueError):
-    """What came back is no answer: another type, or a number that no result can be."""
+    """Say that what came back is no answer: a wrong type, or an impossible number."""
 
 
 def admit(field: Field, value: Any) -> Array:
     """Return what came back for `field` as a new array of the dtype that verdicts compare.
 
-    Integers of any width and byte order are admitted; for an f64 also floats. Every value is the
-    one that came. Raises Inadmissible for any other type (bool, complex, object, masked, ...),
-    integers beyond int64, or beyond 2^53 for an f64, and floats that no float64 is.
+    Integers of any width and byte order are admitted, and floats for an f64. No value changes.
+    Raises Inadmissible for any other type (bool, complex, object, masked, ...), for integers beyond
+    int64, or beyond 2^53 for an f64, and for floats that float64 cannot represent.
     """
     try:
         listed = isinstance(value, list | tuple | int | float)
@@ -64,20 +66,23 @@ def _array(value: Any) -> Array:
 
 
 def _listed(field: Field, value: Any) -> Array:
-    """A number, or numbers in lists: numpy makes 1 of True beside integers, and rounds integers
-    beside one that is large.
+    """Convert a number, or numbers in lists, without numpy's silent conversions.
+
+    numpy turns True beside integers into 1, and rounds integers beside a large one.
     """
     try:
         numbers = np.array(value, object)
-        each = numbers.ravel().tolist()
+        items = numbers.ravel().tolist()
     except (ValueError, RuntimeError) as error:  # of different lengths, or nested too deeply
         raise Inadmissible("returned lists that are no array") from error
-    whole = [int(n) for n in each if isinstance(n, int | np.integer) and not isinstance(n, bool)]
-    if whole:
-        _check_range(field, min(whole), max(whole))
-    reals = sum(isinstance(n, float | np.floating) for n in each)
-    if len(whole) + reals < len(each) or (reals and field.type != "f64"):
-        names = ", ".join(sorted({type(n).__name__ for n in each}))
+    integers = [
+        int(n) for n in items if isinstance(n, int | np.integer) and not isinstance(n, bool)
+    ]
+    if integers:
+        _check_range(field, min(integers), max(integers))
+    reals = sum(isinstance(n, float | np.floating) for n in items)
+    if len(integers) + reals < len(items) or (reals and field.type != "f64"):
+        names = ", ".join(sorted({type(n).__name__ for n in items}))
         raise Inadmissible(f"returned {names}")
     if _masks(value):
         raise Inadmissible("returned a masked array")
@@ -85,7 +90,7 @@ def _listed(field: Field, value: Any) -> Array:
 
 
 def _masks(value: Any) -> bool:
-    """Whether lists hold a masked array, of which numpy takes what lies under the mask."""
+    """Tell whether lists hold a masked array; numpy would take the masked values."""
     if isinstance(value, list | tuple):
         return any(map(_masks, value))
     return isinstance(value, np.ma.MaskedArray)

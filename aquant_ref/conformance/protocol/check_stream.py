@@ -1,12 +1,11 @@
-"""`gen` and `check`: the two ends of the pipe. Spec: AQ-CONF-2, AQ-CONF-3."""
+"""Generate and check: the two ends of the pipe. Spec: AQ-CONF-2, AQ-CONF-3."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import families
 from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol import streams
@@ -15,9 +14,12 @@ from aquant_ref.conformance.protocol.streams import BLOCK
 from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.verdict import verdicts
 
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
+
 
 def gen(selection: Selection, index: Sequence[int], write: Callable[[str], object]) -> None:
-    """Write the header and the cases at these places; raises InputError where there are none."""
+    """Write the header and the cases at these places; InputError if there are none."""
     families(selection)
     write(f"{streams.header(selection, len(index))}\n")
     for cases in streams.blocks(selection, index):
@@ -32,15 +34,15 @@ def check(
     timeout: float,
     oracle: bool = False,
 ) -> Report:
-    """Read the answers to what `gen` with the same arguments has written, and judge them.
+    """Read the answers to what `gen` wrote with the same arguments, and report on them.
 
-    Raises InputError as `gen` does, and where the stream cannot be read.
+    Raises InputError as `gen` does, and if the stream cannot be read.
     """
     families(selection)
     report = Report(f"{len(index)} generated cases", "the kernel", selection.command_line())
     header = streams.header(selection, len(index))
-    whole = list(map(str, index))
-    replies = Replies(whole, contract.get(selection.operation).result, header)
+    ids = list(map(str, index))
+    replies = Replies(ids, contract.get(selection.operation).result, header)
     report.problems = replies.problems
     replies.receive(stream, timeout)
     replies.finish()

@@ -1,4 +1,4 @@
-"""Reading what a kernel answers, and telling what is wrong with how it does. Spec: AQ-CONF-2."""
+"""Read what a kernel answers, and report what breaks the protocol. Spec: AQ-CONF-2."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from aquant_ref.conformance.cases.family import DTYPES
-from aquant_ref.conformance.contract import Field
 from aquant_ref.conformance.protocol.answers import MOST_REASON, Answers
 from aquant_ref.conformance.protocol.streams import MARK, Endless, Patience, Silence, chunks, split
 from aquant_ref.errors import printable
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.contract import Field
 
 MOST_SHOWN = 500  # characters of a line that is shown
 MOST_DIGITS = 1100  # characters of a real; `%f` gives the smallest float64 in 1077
@@ -25,21 +27,21 @@ REAL = re.compile(r"[+-]?(0[xX][0-9a-fA-F.]+([pP][+-]?[0-9]+)?|[0-9.]+([eE][+-]?
 
 @dataclass
 class Problems:
-    """What breaks the protocol: the first few, one of each kind, and how many there were."""
+    """Count what breaks the protocol; keep the first few, and the first of each kind."""
 
     most: int = 20
     first: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, kind: str, text: str) -> None:
-        """One more of this kind; each line of the text is made printable, and cut if it is long."""
+        """Add a problem of this kind; make each line of the text printable, and cut long ones."""
         kind = printable(kind, MOST_SHOWN)
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if len(self.first) < self.most or self.counts[kind] == 1:
             self.first.append(_lines(f"{kind}: {text}"))
 
     def copy(self) -> Problems:
-        """The same, printable whoever has written into it."""
+        """Return a copy with printable texts, whoever wrote them."""
         counts = {printable(kind): int(n) for kind, n in self.counts.items()}
         return Problems(self.most, list(map(_lines, self.first)), counts)
 
@@ -52,7 +54,7 @@ def _lines(text: str) -> str:
 
 
 class Replies:
-    """The answers of a kernel to `count` cases, read line by line."""
+    """Read the answers of a kernel to the cases `ids`, line by line."""
 
     def __init__(self, ids: Sequence[str], result: Sequence[Field], expected_header: str) -> None:
         self.problems = Problems()
@@ -68,10 +70,10 @@ class Replies:
         self._integers = all(each.type in ("i32", "i64") for each in result)
 
     def receive(self, stream: BinaryIO, timeout: float) -> bool:
-        """Read a stream to its end, and return whether it has one.
+        """Read a stream, and tell whether it was read to its end.
 
-        It has none where no answer comes for `timeout` seconds, whatever else does, or where far
-        too much comes; both are problems. Raises InputError where it cannot be read.
+        Reading stops early if no answer comes for `timeout` seconds, or if far too much comes; both
+        are problems. Raises InputError if the stream cannot be read.
         """
         patience = Patience(timeout)
         try:
@@ -87,20 +89,20 @@ class Replies:
         return False
 
     def silence(self, timeout: float) -> None:
-        """It has not answered, or not ended, for `timeout` seconds."""
+        """Report that the kernel neither answered nor ended for `timeout` seconds."""
         so_far = f"{self.answered} of {len(self._ids)} cases"
         self.problems.add("hang", f"no answer for {timeout:g} s after {so_far}")
 
     def read(self, lines: Iterable[str]) -> int:
-        """Take in lines of the reply, each with its line end; return how many are answers.
+        """Take in lines of the reply, each with its line end; return the number of answers.
 
-        Raises Endless once there are far more lines that answer nothing than there are cases.
+        Raises Endless if far more lines answer nothing than there are cases.
         """
         before, only = self.answered, self._values[0]
         position, seen = self._position, self._seen
         quick = self._integers and len(self._result) == 1
         for line in lines:
-            # as nearly all lines are; any other is looked at more closely
+            # nearly all lines are like this; others take the slower path
             if quick and len(words := line.split()) == 2 and line == f"{words[0]} {words[1]}\n":
                 k = position.get(words[0])
                 if k is not None and not seen[k] and INTEGER.fullmatch(words[1]):
@@ -117,7 +119,7 @@ class Replies:
         return self.answered - before
 
     def _read(self, line: str) -> bool:
-        """Take in any line; whether it answers a case."""
+        """Take in any line; tell whether it answers a case."""
         text = line.rstrip("\r\n")
         if line.startswith("#"):
             if line.startswith(MARK) and text != self._header:
@@ -156,7 +158,7 @@ class Replies:
             values[k] = value
 
     def finish(self) -> None:
-        """No more lines will come: whatever is not answered is missing."""
+        """Mark whatever is not answered as missing: no more lines will come."""
         answered = self.answered
         if answered == len(self._ids):
             return
@@ -173,7 +175,7 @@ class Replies:
         self.problems.add("missing", text)
 
     def answers(self, start: int, stop: int) -> Answers:
-        """Those of the cases start..stop - 1."""
+        """Return the answers to the cases start..stop - 1."""
         values = [
             np.array(column[start:stop], DTYPES[each.type])
             for column, each in zip(self._values, self._result, strict=True)
@@ -183,7 +185,7 @@ class Replies:
 
 
 def _parse(word: str, kind: str) -> int | float | None:
-    """The number that a word is; None where it is none, or one that the type does not have."""
+    """Return the number that a word spells; None for anything else."""
     if kind == "f64":
         return _real(word.lower())
     if not INTEGER.fullmatch(word):
@@ -193,7 +195,7 @@ def _parse(word: str, kind: str) -> int | float | None:
 
 
 def _real(word: str) -> float | None:
-    """A decimal is rounded; a hexadecimal is exact, or that of a wider type and no answer."""
+    """Round a decimal; accept a hexadecimal only if float64 represents it exactly."""
     if len(word) > MOST_DIGITS or not REAL.fullmatch(word):
         return None
     try:
@@ -208,7 +210,7 @@ def _real(word: str) -> float | None:
 
 
 def _exact(digits: str, exponent: int) -> bool:
-    """Whether a float64 holds the hexadecimal digits times 2^exponent."""
+    """Tell whether a float64 equals the hexadecimal digits times 2^exponent."""
     whole, _, fraction = digits.partition(".")
     n = int(whole + fraction, 16)
     low = (n & -n).bit_length() - 1

@@ -1,12 +1,12 @@
-"""The stream between `gen`, a kernel and `check`. Spec: AQ-CONF-2.
+"""Write and split the stream between `gen`, a kernel and `check`. Spec: AQ-CONF-2.
 
     # aquant-ref stream 1 op=clip profile=core-int fields=v:i64,low:i32,high:i32 result=q:i32 ...
     0 -129 -128 127
     1 5 0 3
 
-and the answers, in any order: `0 -128`, `1 skip no such range`, `1 error REASON`. Integers are
-decimal, reals C99 hexadecimal (`%a`), so that a kernel needs `fgets`, `sscanf` and `printf` alone.
-A kernel that copies the first line lets `check` see that both commands had the same arguments.
+The answers come in any order: `0 -128`, `1 skip no such range`, `1 error REASON`. Integers are
+decimal, reals C99 hexadecimal (`%a`), so that a kernel needs only `fgets`, `sscanf` and `printf`.
+If a kernel copies the first line, `check` can tell whether both commands had the same arguments.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import Cases
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
-from aquant_ref.conformance.contract import Field
 from aquant_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.cases.selection import Selection
+    from aquant_ref.conformance.contract import Field
 
 VERSION = 1
 LONGEST = 1 << 20  # of the characters of a line
@@ -35,7 +37,7 @@ FORMATS = {"i32": "%d", "i64": "%d", "f64": "%s", "str": "%s"}
 
 
 def header(selection: Selection, count: int) -> str:
-    """The first line: it names the operation, its fields and all arguments.
+    """Return the first line, which names the operation, its fields and all arguments.
 
     Raises InputError for an operation on tensors, which no line can hold.
     """
@@ -58,13 +60,13 @@ def _signature(fields: Iterable[Field]) -> str:
 
 
 def blocks(selection: Selection, index: Sequence[int]) -> Iterator[Cases]:
-    """The cases at these places, a block at a time."""
+    """Yield the cases at these places, a block at a time."""
     for start in range(0, len(index), BLOCK):
         yield generate(selection, index[start : start + BLOCK])
 
 
 def lines(cases: Cases) -> str:
-    """One line a case."""
+    """Return one line for each case."""
     fields = cases.operation.fields
     line = " ".join(["%s", *(FORMATS[field.type] for field in fields)]) + "\n"
     columns = [
@@ -76,11 +78,11 @@ def lines(cases: Cases) -> str:
 
 
 class Endless(Exception):
-    """Far more comes than there is to answer, and there is no end of it."""
+    """Say that far more comes than there is to answer."""
 
 
 def split(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """The lines in each piece of a stream, with their ends; a last line may have none.
+    """Yield the lines of each piece of a stream, with their ends; the last may have none.
 
     Only "\\n" ends a line. Raises Endless for a line of more than LONGEST bytes.
     """
@@ -99,29 +101,29 @@ MOST_SECONDS = 86_400.0  # that anything is waited for
 
 
 def check_timeout(seconds: float) -> float:
-    """Return `seconds`; raises InputError where it is no time to wait for."""
+    """Return `seconds`; InputError if it is no time to wait for."""
     if not 0 < seconds <= MOST_SECONDS:
         raise InputError(f"timeout: needs more than 0 seconds, a day at most, got {seconds:g}")
     return seconds
 
 
 class Silence(Exception):
-    """No answer came for the time that was allowed."""
+    """Say that no answer came in the time allowed."""
 
 
 class Patience:
-    """The time that is left to wait for an answer; each answer renews it."""
+    """Keep the time left to wait for an answer; each answer renews it."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = check_timeout(seconds)
         self.renew()
 
     def renew(self) -> None:
-        """Wait for the next one."""
+        """Start to wait for the next answer."""
         self._end = time.monotonic() + self._seconds
 
     def left(self) -> float:
-        """The seconds that are left; raises Silence where there are none."""
+        """Return the seconds left; raise Silence if there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise Silence
@@ -129,11 +131,11 @@ class Patience:
 
 
 def chunks(stream: BinaryIO, patience: Patience) -> Iterator[bytes]:
-    """What arrives on a stream, as it arrives.
+    """Yield what arrives on a stream, as it arrives.
 
-    Raises Silence once the patience is at its end, whatever arrives; InputError where the stream
-    cannot be read. A thread reads, as no other way of waiting with a limit works on every system's
-    pipes. It outlives this where whoever writes does, so it has a descriptor of its own.
+    Raises Silence once `patience` runs out, and InputError if the stream cannot be read. A thread
+    reads, because no other way to wait with a limit works for pipes on every system. The thread
+    may outlive this function, so it has a file descriptor of its own.
     """
     arrived: Queue[bytes | OSError] = Queue(maxsize=64)
     left = Event()

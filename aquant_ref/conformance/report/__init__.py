@@ -1,3 +1,3 @@
-"""What a verification found: as text and JSON, as JUnit XML, as a page."""
+"""Report what a verification found: as text, JSON, JUnit XML or an HTML page."""
 
 from __future__ import annotations

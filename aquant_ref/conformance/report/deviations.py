@@ -1,4 +1,4 @@
-"""Deviations that an implementation's owner knows of: `deviations.toml`, kept in the owner's hands.
+"""Read known deviations from `deviations.toml`, which the owner of an implementation keeps.
 
     [[deviation]]
     flag = "requantize/tie"          # or case = "requantize/tie/exact-3", one id of a vector
@@ -6,7 +6,7 @@
     reason = "rounds half to even; fixed in 2.1"
 
 A deviating case is reported as such, never as passed. An entry that no longer deviates, matches
-nothing, or gives no reason is *stale*: an error, so that the file cannot rot.
+nothing, or gives no reason is *stale*. That is an error, so that the file stays true.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.report.verdict import DEVIATING, ERROR, FAIL, UNSUPPORTED
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.text import read_toml
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.family import Cases
 
 KINDS = {"known-bug": (FAIL, ERROR), "out-of-scope": (FAIL, ERROR, UNSUPPORTED)}
 KEYS = {"case", "flag", "kind", "reason"}
@@ -30,37 +32,37 @@ KEYS = {"case", "flag", "kind", "reason"}
 
 @dataclass
 class Deviation:
-    """One entry, and what was seen of it in a run."""
+    """Hold one entry, and count its cases in a run."""
 
     kind: str
     reason: str
     case: str = ""
     flag: str = ""
-    met: int = 0
+    named: int = 0
     deviated: int = 0
 
     @property
     def target(self) -> str:
-        """The case or flag, as it is written in the file but for what does not print."""
+        """Return the case or flag as the file has it, made printable."""
         name, value = ("case", self.case) if self.case else ("flag", self.flag)
         return f'{name} = "{printable(value)}"'
 
 
 def _names(cases: Cases, flags: Iterable[str]) -> set[str]:
-    """How an entry may write a flag: alone, or of one operation or variation."""
+    """Return how an entry may write a flag: alone, or of one operation or variation."""
     name = cases.operation.name
-    whole = {f"{name}/{flag}" for flag in flags}
-    return {*flags, *whole, *(f"{name}:{cases.profile}/{flag}" for flag in flags)}
+    of_operation = {f"{name}/{flag}" for flag in flags}
+    return {*flags, *of_operation, *(f"{name}:{cases.profile}/{flag}" for flag in flags)}
 
 
 @dataclass
 class Deviations:
-    """All entries of a file. Spec: AQ-CONF-4."""
+    """Hold all entries of a file. Spec: AQ-CONF-4."""
 
     entries: list[Deviation] = field(default_factory=list)
 
     def apply(self, cases: Cases, status: Array) -> Array:
-        """The verdicts, with those that an entry expects turned into "deviating"."""
+        """Return the verdicts, with those that an entry expects turned into "deviating"."""
         out = status.copy()
         place = {name: k for k, name in enumerate(cases.ids)}
         kinds: dict[str, list[int]] = {}
@@ -75,23 +77,23 @@ class Deviations:
             else:
                 continue
             deviates = about[np.isin(status[about], KINDS[entry.kind])]
-            entry.met += len(about)
+            entry.named += len(about)
             entry.deviated += len(deviates)
             out[deviates] = DEVIATING
         return out
 
     def stale(self) -> list[str]:
-        """A line for each entry that nothing deviated by."""
+        """Return a line for each entry by which nothing deviated."""
         return [
             f"deviation {entry.target}: "
-            + ("all that it names pass now" if entry.met else "names nothing that was run")
+            + ("all that it names pass now" if entry.named else "names nothing that was run")
             for entry in self.entries
             if not entry.deviated
         ]
 
 
 class StaleDeviation(InputError):
-    """An entry of the file is incomplete."""
+    """Say that an entry of the file is incomplete."""
 
 
 def load(path: str | Path) -> Deviations:
@@ -106,7 +108,7 @@ def load(path: str | Path) -> Deviations:
         )
     entries = table.get("deviation", [])
     if not isinstance(entries, list):
-        raise InputError(f"{path}: has a 'deviation' that is no list; write [[deviation]]")
+        raise InputError(f"{path}: 'deviation' is not a list; write [[deviation]]")
     return Deviations([_entry(f"{path}: deviation {k + 1}", e) for k, e in enumerate(entries)])
 
 

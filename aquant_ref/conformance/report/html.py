@@ -1,11 +1,11 @@
-"""A report as one HTML page that needs nothing else: a matrix of operations and flags, failures."""
+"""Write a report as one self-contained HTML page: a matrix of operations and flags, failures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from typing import TYPE_CHECKING
 
-from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.verdict import (
     DEVIATING,
     ERROR,
@@ -15,6 +15,9 @@ from aquant_ref.conformance.report.verdict import (
     STATUSES,
     UNSUPPORTED,
 )
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.report.report import Report
 
 STYLE = """
 :root { color-scheme: light; }
@@ -35,15 +38,15 @@ SIGNS = {PASS: "\u2713", UNSUPPORTED: "\u2013"}  # of others the number is shown
 
 
 def document(report: Report) -> str:
-    """The document."""
+    """Return the HTML document."""
     title = f"{report.implementation}: {report.about}"
-    found = report.total()
-    added = " + ".join(f"{found[s]} {s}" for s in STATUSES)
+    counted = report.total()
+    added = " + ".join(f"{counted[s]} {s}" for s in STATUSES)
     body = [
         f"<h1>{escape(report.implementation)}</h1>",
         f"<p>{escape(report.about)}</p>",
         f"<p><strong>{escape(report.claim)}</strong></p>",
-        f"<p>{added} = {found['total']} cases</p>",
+        f"<p>{added} = {counted['total']} cases</p>",
         '<div class="scroll">',
         *_matrix(report),
         "</div>",
@@ -69,22 +72,22 @@ def _matrix(report: Report) -> Iterator[str]:
     )
     yield f"<thead><tr><th>operation</th><th>pass</th>{head}</tr></thead><tbody>"
     for name, profile in report.rows:
-        found = report.total(operation=name, profile=profile)
+        counted = report.total(operation=name, profile=profile)
         cells = "".join(_cell(report.total(operation=name, profile=profile, flag=f)) for f in flags)
         yield (
             f"<tr><th>{escape(name)} <small>{escape(profile)}</small></th>"
-            f"<td>{found[PASS]}/{found['total']}</td>{cells}</tr>"
+            f"<td>{counted[PASS]}/{counted['total']}</td>{cells}</tr>"
         )
     yield "</tbody></table>"
 
 
-def _cell(found: dict[str, int]) -> str:
-    if not found["total"]:
+def _cell(counted: dict[str, int]) -> str:
+    if not counted["total"]:
         return "<td></td>"
-    worst = next(status for status in WORST_FIRST if found[status])
-    counted = ", ".join(f"{found[s]} {s}" for s in STATUSES if found[s])
-    wrong = found["total"] - found[PASS] - found[UNSUPPORTED]
-    return f'<td class="{worst}" title="{counted}">{SIGNS.get(worst, wrong)}</td>'
+    worst = next(status for status in WORST_FIRST if counted[status])
+    summary = ", ".join(f"{counted[s]} {s}" for s in STATUSES if counted[s])
+    wrong = counted["total"] - counted[PASS] - counted[UNSUPPORTED]
+    return f'<td class="{worst}" title="{summary}">{SIGNS.get(worst, wrong)}</td>'
 
 
 def _list(title: str, lines: list[str]) -> Iterator[str]:

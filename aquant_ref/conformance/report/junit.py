@@ -1,35 +1,38 @@
-"""A report as JUnit XML: a test case for each operation, variation and flag."""
+"""Write a report as JUnit XML: one test case for each operation, variation and flag."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.verdict import DEVIATING, ERROR, FAIL, MISSING, PASS, UNSUPPORTED
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.report.report import Report
 
 
 def xml(report: Report) -> str:
-    """The document.
+    """Return the XML document.
 
-    A test fails where a case of its flag does, and is skipped where none passed or failed; what is
-    not tied to a flag (the protocol, stale deviations) is a test of its own.
+    A test fails if a case of its flag does, and is skipped if none passed or failed. What belongs
+    to no flag (the protocol, stale deviations) is a test of its own.
     """
     suite = ET.Element("testsuite", name=f"aquant_ref.conformance: {report.implementation}")
     flags = list(dict.fromkeys(key[:3] for key in report.counts))
     for name, profile, flag in flags:
-        found = report.total(operation=name, profile=profile, flag=flag)
+        counted = report.total(operation=name, profile=profile, flag=flag)
         case = ET.SubElement(suite, "testcase", classname=f"{name}.{profile}", name=flag)
-        wrong = [f for f in report.failures if (f.operation, f.profile) == (name, profile)]
+        failures = [f for f in report.failures if (f.operation, f.profile) == (name, profile)]
         text = "\n".join(
-            line for f in wrong if flag == "+".join(f.flags) for line in report.lines(f)
+            line for f in failures if flag == "+".join(f.flags) for line in report.lines(f)
         )
-        counted = ", ".join(f"{count} {status}" for status, count in found.items() if count)
-        if found[FAIL] or found[MISSING]:
-            ET.SubElement(case, "failure", message=counted).text = text
-        elif found[ERROR]:
-            ET.SubElement(case, "error", message=counted).text = text
-        elif found[UNSUPPORTED] + found[DEVIATING] and not found[PASS]:
-            ET.SubElement(case, "skipped", message=counted)
+        summary = ", ".join(f"{count} {status}" for status, count in counted.items() if count)
+        if counted[FAIL] or counted[MISSING]:
+            ET.SubElement(case, "failure", message=summary).text = text
+        elif counted[ERROR]:
+            ET.SubElement(case, "error", message=summary).text = text
+        elif counted[UNSUPPORTED] + counted[DEVIATING] and not counted[PASS]:
+            ET.SubElement(case, "skipped", message=summary)
     for name, lines in (("protocol", report.problems.first), ("deviations", report.stale)):
         case = ET.SubElement(suite, "testcase", classname="run", name=name)
         if lines:

@@ -1,4 +1,4 @@
-"""What a run found, counted so that it adds up, and as text and JSON."""
+"""Count what a run found, and show it as text and JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.expected.results import Expected
 from aquant_ref.conformance.faults import FAULTS
-from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.report.verdict import (
     DEVIATING,
@@ -31,6 +28,11 @@ from aquant_ref.conformance.report.verdict import (
 from aquant_ref.errors import printable
 from aquant_ref.typing import Array
 
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.expected.results import Expected
+    from aquant_ref.conformance.protocol.answers import Answers
+
 MOST_FAILURES = 20  # shown of one operation
 MOST_OF_FLAG = 3  # and of these, with the same flag
 MOST_LIKELY = 3  # faults named for a failure
@@ -41,7 +43,7 @@ EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
 
 @dataclass(frozen=True)
 class Failure:
-    """One case that is wrong, with all that is needed to see it again; `status` FAIL or ERROR."""
+    """Describe one wrong case, with the command that repeats it; `status` is FAIL or ERROR."""
 
     case: str
     status: str
@@ -60,7 +62,7 @@ def _inputs(inputs: dict[str, Any]) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """The value with text for the numbers that JSON does not have."""
+    """Replace the numbers that JSON does not have by text."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -80,11 +82,11 @@ def _shown(value: Any) -> str:
 
 @dataclass
 class Report:
-    """Counts by (operation, profile, flag, status), first failures, what broke the protocol.
+    """Count by (operation, profile, flag, status); keep first failures and protocol problems.
 
-    `about` says what was run, `scope` which capabilities were declared; `smallest` may have the
-    simplest failing inputs of an operation. All text of it is printable, so that it can be shown,
-    and put into XML and HTML, whatever an implementation calls itself and says. Spec: AQ-CONF-3.
+    `about` says what was run, `scope` which capabilities were declared. `smallest` may have the
+    simplest failing inputs of an operation. All texts are printable, whatever an implementation
+    says, so that they fit a terminal, XML and HTML. Spec: AQ-CONF-3.
     """
 
     about: str
@@ -113,7 +115,7 @@ class Report:
     ) -> None:
         """Count these cases, and keep the first failures of the operation.
 
-        `declared`: whether the implementation says that it can do them.
+        `declared` tells whether the implementation declares that it can do them.
         """
         name = cases.operation.name
         if not declared:
@@ -145,7 +147,7 @@ class Report:
             )
 
     def total(self, **chosen: str) -> dict[str, int]:
-        """The number of cases by status, and `total`; of one operation, profile, flag if named."""
+        """Count the cases by status, and in `total`; `chosen` names operation, profile or flag."""
         names = ("operation", "profile", "flag")
         sums = dict.fromkeys(STATUSES, 0)
         for key, count in self.counts.items():
@@ -156,36 +158,35 @@ class Report:
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """(operation, profile) in the order of the run."""
+        """List (operation, profile) in the order of the run."""
         return list(dict.fromkeys((name, profile) for name, profile, _, _ in self.counts))
 
     @property
     def exit_code(self) -> int:
-        """0 all pass, 1 mismatch (or nothing passed), 2 protocol, 3 a stale deviation."""
-        found = self.total()
-        if self.problems or found[MISSING]:
+        """Return 0: all pass, 1: mismatch (or nothing passed), 2: protocol, 3: stale deviation."""
+        counted = self.total()
+        if self.problems or counted[MISSING]:
             return EXIT_PROTOCOL
-        if found[FAIL] or found[ERROR]:
+        if counted[FAIL] or counted[ERROR]:
             return EXIT_MISMATCH
         if self.stale:
             return EXIT_STALE
-        return EXIT_PASS if found[PASS] or found[DEVIATING] else EXIT_MISMATCH
+        return EXIT_PASS if counted[PASS] or counted[DEVIATING] else EXIT_MISMATCH
 
     @property
     def claim(self) -> str:
-        """One line: what this run allows to say, and no more.
+        """Return in one line what this run allows to claim, and no more.
 
-        A profile is claimed where every case of it that was declared passes; what was not declared
-        is what `scope` does not name.
+        A profile is claimed if all its declared cases pass; `scope` names what was declared.
         """
         if self.exit_code != EXIT_PASS:
             return "claim: none"
-        found = self.total()
-        but = [f"{found[s]} {s}" for s in (DEVIATING, UNSUPPORTED) if found[s]]
+        counted = self.total()
+        but = [f"{counted[s]} {s}" for s in (DEVIATING, UNSUPPORTED) if counted[s]]
         return (
             f"claim: {self.implementation} conforms to {self.about}, profile "
             f"{', '.join(self._profiles())}; {self.scope}; "
-            f"{found[PASS]} of {found['total']} pass{''.join(f', {each}' for each in but)}"
+            f"{counted[PASS]} of {counted['total']} pass{''.join(f', {each}' for each in but)}"
         )
 
     def _profiles(self) -> Iterator[str]:
@@ -200,7 +201,7 @@ class Report:
                 yield f"{profile} in part ({', '.join(passed)})"
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """Return everything as plain values."""
         return {
             "format": "aquant-ref report 1",
             "implementation": self.implementation,
@@ -224,24 +225,24 @@ class Report:
         }
 
     def likely(self, failure: Failure) -> list[str]:
-        """The faults that its flags are made to catch, the likeliest first; none without an answer.
+        """Return the faults that its flags catch, the likeliest first; none if there is no answer.
 
-        Those come first whose other flags fail too, and do not pass.
+        A fault is likelier the more of the other flags that catch it fail, too.
         """
         if failure.status == ERROR:
             return []
         families = FAMILIES[failure.operation]
         of_row = {"operation": failure.operation, "profile": failure.profile}
-        found = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
+        counted = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
         score = Counter[str]()
         for family in families:
-            fails = found[family.flag][FAIL] + found[family.flag][ERROR] > 0
+            fails = counted[family.flag][FAIL] + counted[family.flag][ERROR] > 0
             score.update(dict.fromkeys(family.catches, 1 if fails else -1))
         caught = dict.fromkeys(d for f in families if f.flag in failure.flags for d in f.catches)
         return sorted(caught, key=lambda defect: -score[defect])[:MOST_LIKELY]
 
     def lines(self, failure: Failure) -> list[str]:
-        """A failure, for people."""
+        """Describe a failure, for people."""
         likely = "; ".join(FAULTS[defect] for defect in self.likely(failure))
         return [
             f"  {failure.case} [{', '.join(failure.flags)}]",
@@ -251,20 +252,22 @@ class Report:
         ]
 
     def text(self) -> str:
-        """For people: a line an operation, the failures, the sum, the claim."""
+        """Return a text for people: a line for each operation, failures, the sum, the claim."""
         lines = [f"{self.implementation}: {self.about}", ""]
         for name, profile in self.rows:
-            found = self.total(operation=name, profile=profile)
-            lines.append(f"{name:<15} {profile:<13} {found['total']:>8} cases: {_summed(found)}")
+            counted = self.total(operation=name, profile=profile)
+            lines.append(
+                f"{name:<15} {profile:<13} {counted['total']:>8} cases: {_summed(counted)}"
+            )
             for failure in self.failures:
                 if (failure.operation, failure.profile) == (name, profile):
                     lines += self.lines(failure)
         lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
         lines += [f"{name}: smallest: {_inputs(case)}" for name, case in self.smallest.items()]
         lines += [""] * bool(self.problems or self.stale) + self._broken()
-        found = self.total()
-        added = " + ".join(f"{found[s]} {s}" for s in STATUSES)
-        return "\n".join([*lines, "", f"{added} = {found['total']} cases", self.claim])
+        counted = self.total()
+        added = " + ".join(f"{counted[s]} {s}" for s in STATUSES)
+        return "\n".join([*lines, "", f"{added} = {counted['total']} cases", self.claim])
 
     def _broken(self) -> list[str]:
         counts = self.problems.counts
@@ -272,5 +275,5 @@ class Report:
         return [*lines, *(f"  {text}" for text in self.problems.first), *self.stale]
 
 
-def _summed(found: dict[str, int]) -> str:
-    return ", ".join(f"{found[s]} {s}" for s in STATUSES if found[s])
+def _summed(counted: dict[str, int]) -> str:
+    return ", ".join(f"{counted[s]} {s}" for s in STATUSES if counted[s])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance.expected.results import Expected
-from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.typing import Array, Mask
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.expected.results import Expected
+    from aquant_ref.conformance.protocol.answers import Answers
 
 PASS, FAIL, DEVIATING, UNSUPPORTED, ERROR, MISSING = STATUSES = (
     *("pass", "fail", "deviating"),

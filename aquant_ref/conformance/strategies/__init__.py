@@ -1,4 +1,4 @@
-"""Hypothesis strategies for inputs of the operations, for your own tests."""
+"""Provide Hypothesis strategies for inputs of the operations, for your own tests."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""Hypothesis strategies for inputs of the operations, for your own tests.
+"""Provide Hypothesis strategies for inputs of the operations, for your own tests.
 
     @given(case=strategies.cases("requantize", bits=(8,)))
     def test_mine(case):
         assert mine(**case.inputs) == case.expected
 
-Half of the examples are those that the kit constructs (ties, ends, odd zero points), the others
-are drawn field by field, so that a failure shrinks to small numbers and tensors. Borders, fused
-borders and programs are constructed alone. Needs Hypothesis.
+The kit constructs half of the examples (ties, ends, odd zero points). The other half is drawn field
+by field, so that a failure shrinks to small numbers and tensors. Borders, fused borders and
+programs are only constructed. Needs Hypothesis.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
@@ -21,18 +21,20 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.adapters import Adapter
 from aquant_ref.conformance.adapters.asking import Asked
 from aquant_ref.conformance.adapters.base import given
 from aquant_ref.conformance.cases.family import DTYPES, Cases, objects, plain
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
-from aquant_ref.conformance.contract import Operation
 from aquant_ref.conformance.expected import Refused
 from aquant_ref.conformance.expected.results import Expected
 from aquant_ref.conformance.report.verdict import ERROR, FAIL, verdicts
 from aquant_ref.conformance.strategies import tensors
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters import Adapter
+    from aquant_ref.conformance.contract import Operation
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -47,8 +49,9 @@ REALS = st.one_of(  # simple fractions, ties among them, or any number
 
 @dataclass(frozen=True)
 class Case:
-    """One input, by field, as an `Adapter` gets it, and the only right answer: a number or a
-    tensor, or a tuple of several.
+    """Hold one input, by field, as an `Adapter` gets it, and the only right answer.
+
+    The answer is a number or a tensor, or a tuple of several.
     """
 
     inputs: dict[str, Any]
@@ -56,7 +59,7 @@ class Case:
 
 
 def cases(operation: str, profile: str = "", **chosen: Any) -> st.SearchStrategy[Case]:
-    """Valid inputs of an operation with their answers; `chosen` as for `Selection`.
+    """Return valid inputs of an operation with their answers; `chosen` is as for `Selection`.
 
     Raises InputError as `Selection` does.
     """
@@ -65,7 +68,7 @@ def cases(operation: str, profile: str = "", **chosen: Any) -> st.SearchStrategy
 
 
 def _both(selection: Selection) -> list[st.SearchStrategy[Case]]:
-    """Drawn, if the operation can be, and constructed."""
+    """Return drawn inputs, if the operation allows them, and constructed ones."""
     scalar = contract.get(selection.operation).scalar
     drawn = _fields(selection) if scalar else tensors.fields(selection)
     both = [drawn, st.integers(0, 1 << 20).map(lambda k: _constructed(selection, k))]
@@ -82,7 +85,7 @@ def _constructed(selection: Selection, k: int) -> dict[str, Any]:
 def _judged(
     selection: Selection, inputs: st.SearchStrategy[dict[str, Any]]
 ) -> st.SearchStrategy[Case]:
-    """The inputs that are inside the contract, with their answers."""
+    """Keep the inputs inside the contract, and add their answers."""
     operation = contract.get(selection.operation)
     more = {"profile": selection.profile} if operation.variations else {}
 
@@ -98,7 +101,7 @@ def _judged(
 
 
 def _fields(selection: Selection) -> st.SearchStrategy[dict[str, Any]]:
-    """Every field on its own, but for codes, which are in the range that was drawn for them."""
+    """Draw every field on its own; codes are in the range drawn for them."""
     operation = contract.get(selection.operation)
 
     def of_range(ends: tuple[int, int]) -> st.SearchStrategy[dict[str, Any]]:
@@ -132,7 +135,7 @@ def _fields(selection: Selection) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] | None:
-    """The simplest input, to Hypothesis, that the adapter gets wrong; None if it finds none."""
+    """Return the simplest input found that the adapter gets wrong; None if there is none."""
 
     asked = Asked(adapter)
 

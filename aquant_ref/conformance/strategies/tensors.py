@@ -1,19 +1,21 @@
-"""Hypothesis strategies for the fields of operations on tensors, sizes and all. Needs Hypothesis.
+"""Provide Hypothesis strategies for the fields of operations on tensors. Needs Hypothesis.
 
-What is drawn may be outside the contract, as where no window fits: that is for the judge to say.
+An input may be outside the contract, for example if no window fits; `expected` then refuses it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
 
 Fields = dict[str, Any]
 Drawing = Callable[[st.SearchStrategy[Any]], Any]
@@ -30,7 +32,7 @@ PADDINGS = st.tuples(*[st.integers(0, 2)] * 4)
 def tensors(
     shape: Sequence[int], elements: st.SearchStrategy[Any], dtype: Any = np.int64
 ) -> st.SearchStrategy[Array]:
-    """Arrays of this shape."""
+    """Return arrays of this shape."""
     count = prod(shape)
     flat = st.lists(elements, min_size=count, max_size=count)
     return flat.map(lambda values: np.array(values, dtype).reshape(shape))
@@ -60,7 +62,7 @@ def _windows(draw: Drawing) -> Fields:
 
 
 def _layer(draw: Drawing, selection: Selection, ends: tuple[int, int], weight: Array) -> Fields:
-    """What a layer has besides its input and windows; the bias is a whole number of units."""
+    """Draw all of a layer but input and windows; the bias is a whole number of units."""
     outputs = len(weight)
     alike = draw(st.sampled_from(selection.granularity)) == "tensor"
     scales = [draw(SCALES)] * outputs if alike else draw(tensors((outputs,), SCALES, np.float64))
@@ -81,7 +83,7 @@ WEIGHTS = st.integers(-128, 127)
 
 
 def conv2d(draw: Drawing, selection: Selection) -> Fields:
-    """Up to 3 groups of up to 2 channels."""
+    """Draw up to 3 groups of up to 2 channels."""
     ends, groups = _range(draw, selection), draw(SMALL)
     members, each, kernel = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(STRIDES)
     weight = draw(tensors((each * groups, members, *kernel), WEIGHTS))
@@ -94,7 +96,7 @@ def conv2d(draw: Drawing, selection: Selection) -> Fields:
 
 
 def depthwise(draw: Drawing, selection: Selection) -> Fields:
-    """Up to 3 channels, one or two outputs each."""
+    """Draw up to 3 channels with one or two outputs each."""
     ends, channels, each = _range(draw, selection), draw(SMALL), draw(st.integers(1, 2))
     weight = draw(tensors((channels * each, 1, *draw(STRIDES)), WEIGHTS))
     layer = _layer(draw, selection, ends, weight)
@@ -102,7 +104,7 @@ def depthwise(draw: Drawing, selection: Selection) -> Fields:
 
 
 def linear(draw: Drawing, selection: Selection) -> Fields:
-    """Up to 6 inputs and 3 outputs."""
+    """Draw up to 6 inputs and 3 outputs."""
     ends, inputs = _range(draw, selection), draw(st.integers(1, 6))
     weight = draw(tensors((draw(SMALL), inputs), WEIGHTS))
     x = draw(tensors((inputs,), st.integers(*ends)))
@@ -110,7 +112,7 @@ def linear(draw: Drawing, selection: Selection) -> Fields:
 
 
 def add_tensors(draw: Drawing, selection: Selection) -> Fields:
-    """Two tensors of one shape."""
+    """Draw two tensors of one shape."""
     ends = _range(draw, selection)
     a = _image(draw, ends, draw(SMALL))
     terms = {"a": a, "b": draw(tensors(a.shape, st.integers(*ends)))}
@@ -120,7 +122,7 @@ def add_tensors(draw: Drawing, selection: Selection) -> Fields:
 
 
 def avg_pool2d(draw: Drawing, selection: Selection) -> Fields:
-    """Any windows."""
+    """Draw any windows."""
     ends = _range(draw, selection)
     return {
         "x": _image(draw, ends, draw(SMALL)),
@@ -134,13 +136,13 @@ def avg_pool2d(draw: Drawing, selection: Selection) -> Fields:
 
 
 def max_pool2d(draw: Drawing, selection: Selection) -> Fields:
-    """Any windows."""
+    """Draw any windows."""
     x = _image(draw, _range(draw, selection), draw(SMALL))
     return {"x": x, "kernel": draw(STRIDES), **_windows(draw)}
 
 
-def thresholds(draw: Drawing, selection: Selection) -> Fields:
-    """Small accumulators, so that they meet their thresholds."""
+def thresholds(draw: Drawing, _selection: Selection) -> Fields:
+    """Draw small accumulators, so that some equal their thresholds."""
     channels, count = draw(SMALL), draw(st.sampled_from((3, 15)))
     acc = _image(draw, (-50, 50), channels)
     rows = draw(tensors((channels, count), st.integers(-60, 60)))
@@ -158,7 +160,7 @@ DRAWN: dict[str, Callable[[Drawing, Selection], Fields]] = {
 
 
 def fields(selection: Selection) -> st.SearchStrategy[Fields] | None:
-    """All fields of a case; None for an operation of which only constructed cases make sense."""
+    """Return all fields of a case; None if only constructed cases make sense."""
     make = DRAWN.get(selection.operation)
     if make is None:
         return None

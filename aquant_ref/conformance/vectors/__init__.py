@@ -1,4 +1,4 @@
-"""Stored cases with their answers, `v1/*.json`: written by `aquant-ref vectors generate` alone.
+"""Store cases with their answers in `v1/*.json`; only `aquant-ref vectors generate` writes them.
 
 One file an operation:
 

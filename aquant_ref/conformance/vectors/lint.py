@@ -1,4 +1,4 @@
-"""Checking the stored vectors: their form, their ids, and that the oracle still agrees."""
+"""Check the stored vectors: their form, their ids, and that the oracle still agrees."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MOST_BYTES = 5 << 20
 
 
 def lint(directory: Path = VECTORS, operations: Iterable[str] = tuple(FAMILIES)) -> list[str]:
-    """A line for everything that is wrong with the files; none if all is well.
+    """Return a line for each thing that is wrong with the files.
 
-    Of the `operations` the files are looked into.
+    The contents are checked for the files of `operations`.
     """
     wrong = [
         f"{path.name}: is of no operation"

@@ -1,4 +1,4 @@
-"""Reading the stored vectors."""
+"""Read the stored vectors."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import DTYPES, Cases, objects
 from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.expected.results import Expected
 from aquant_ref.errors import InputError
 from aquant_ref.formats.kinds import Each, ListOf, fits
 from aquant_ref.formats.text import read_json
 from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.contract import Field, Operation
 
 MAJOR = 1
 VERSION = f"{MAJOR}.1"
@@ -28,14 +30,14 @@ FORMAT = "aquant-ref vectors 1"
 
 @dataclass(frozen=True)
 class Group:
-    """Cases that ask for the same capabilities, and their answers."""
+    """Hold cases that need the same capabilities, and their answers."""
 
     selection: Selection
     cases: Cases
     expected: Expected
 
 
-# A form that nothing stumbles on; `lint` looks at what is in it.
+# Enough for reading to be safe; `lint` checks the contents.
 FORM: dict[str, Any] = {
     "fields": dict,
     "source": Each((str, int)),
@@ -52,29 +54,30 @@ MOST_PADDING = 64  # the oracle visits every place of a window
 
 
 def path_of(directory: Path, operation: str) -> Path:
-    """The file of an operation."""
+    """Return the file of an operation."""
     return directory / f"{operation}.json"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The file as it is, what it has of FORM in this form.
+    """Read a file of vectors as JSON, and check its form.
 
-    Raises InputError, which names it, if it is no file of vectors.
+    Raises InputError, which names the file, if it is no file of vectors.
     """
     stored = read_json(path)
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-        raise InputError(f"{path}: is no file of the format {FORMAT!r}")
+        raise InputError(f"{path}: is not a file of the format {FORMAT!r}")
     for key, kind in FORM.items():
         if key in stored and not fits(stored[key], kind):
-            raise InputError(f"{path}: is not whole (its {key!r} are not in the form of vectors)")
+            raise InputError(f"{path}: is damaged ({key!r} does not have the form of vectors)")
     return stored
 
 
 def load(operation: str, directory: Path = VECTORS) -> list[Group]:
-    """The groups of an operation's file; those of the package are read once, so leave them as they
-    are.
+    """Return the groups of an operation's file; do not change them.
 
-    Raises InputError where it cannot be read or is not whole.
+    The groups of the package's own vectors are read only once.
+
+    Raises InputError if the file cannot be read or is not complete.
     """
     return [*_shipped(operation)] if directory == VECTORS else _load(operation, directory)
 
@@ -90,7 +93,7 @@ def _load(operation: str, directory: Path) -> list[Group]:
     try:
         return [_group(operation, each) for each in stored["groups"]]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: is not whole ({type(error).__name__}: {error})") from error
+        raise InputError(f"{path}: is damaged ({type(error).__name__}: {error})") from error
 
 
 def _group(name: str, group: Mapping[str, Any]) -> Group:
@@ -149,7 +152,7 @@ def _tensor(field: Field, value: Any) -> Any:
 
 
 def _numbers(field: Field, value: Any, axes: int) -> Any:
-    """The numbers of a field in lists of `axes` levels; raises TypeError for any other value."""
+    """Check the numbers of a field in lists of `axes` levels; TypeError for any other value."""
     if axes:
         if not isinstance(value, list | tuple):
             raise TypeError(f"{field.name} is {value!r}, not a list")
@@ -166,7 +169,7 @@ def _number(field: Field, value: Any) -> Any:
 
 
 def _check_padding(value: Any, key: str = "") -> None:
-    """Raise ValueError where a field, or an attribute of a program, pads more than any vector."""
+    """Raise ValueError if a field, or an attribute of a program, pads more than any vector."""
     if isinstance(value, dict):
         for name, inner in value.items():
             _check_padding(inner, name)

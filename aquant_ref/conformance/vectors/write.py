@@ -1,4 +1,4 @@
-"""Writing the stored vectors: the first members of every family, for every width, sign and rule."""
+"""Write the stored vectors: the first members of every family, for every width, sign and rule."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import Cases, plain
 from aquant_ref.conformance.cases.selection import ROUNDINGS, Selection
 from aquant_ref.conformance.cases.sequence import FAMILIES, families
 from aquant_ref.conformance.cases.sequence import generate as cases_of
-from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.expected.results import Expected, expected
 from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, VERSION, path_of
 from aquant_ref.formats.atomic import make_directory, replacing
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.contract import Field, Operation
 
 MEMBERS = (
     24  # of a family, spread over the groups of an operation, but no fewer than FEWEST in each
@@ -29,8 +31,9 @@ GRANULARITY = ("channel", "tensor", "channel")
 
 
 def generate(directory: Path = VECTORS) -> list[Path]:
-    """Write the file of every operation, by the oracle, into `directory`, which is made if it is
-    missing; returns their paths.
+    """Write the file of every operation, by the oracle, into `directory`; return their paths.
+
+    The directory is made if it is missing.
     """
     make_directory(directory)
     written = []
@@ -43,7 +46,7 @@ def generate(directory: Path = VECTORS) -> list[Path]:
 
 
 def text(name: str) -> str:
-    """The file of an operation; a line a test, so that a difference is read easily."""
+    """Return the file of an operation, one line for each test, so that differences are readable."""
     operation = contract.get(name)
     selections = _selections(name)
     first = sum(not (s.rejects or s.edition) for s in selections)
@@ -72,7 +75,7 @@ def text(name: str) -> str:
 
 
 def _selections(name: str) -> list[Selection]:
-    """Of each edition in turn, so that what is there stays where it is; last what is refused."""
+    """List the selections of each edition in turn, so that existing tests keep their places."""
     operation = contract.get(name)
     ordinary = [*_ordinary(operation)]
     refused = Selection(name, rejects=True)
@@ -87,7 +90,7 @@ def _selections(name: str) -> list[Selection]:
 
 
 def _ordinary(operation: Operation) -> Iterator[Selection]:
-    """One for each variation, width and rounding rule."""
+    """Yield a selection for each variation, width and rounding rule."""
     if "granularity" in operation.tags:
         yield from _of_layers(operation)
         return
@@ -103,7 +106,7 @@ def _ordinary(operation: Operation) -> Iterator[Selection]:
 
 
 def _of_layers(operation: Operation) -> Iterator[Selection]:
-    """Of each variation signed and unsigned 8-bit codes, and one more width by turns."""
+    """Yield signed and unsigned 8-bit codes of each variation, and one more width in turn."""
     for k, profile in enumerate(operation.choices):
         codes = ((8, "signed"), (8, "unsigned"), (CODES[0], CODES[1], CODES[4])[k % 3])
         for (bits, sign), granularity in zip(codes, GRANULARITY, strict=True):
@@ -172,7 +175,7 @@ def _plain(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, An
 
 
 def _spelled(field: Field, value: Any) -> Any:
-    """Reals as C99 hexadecimal, in lists of any depth."""
+    """Spell reals as C99 hexadecimal, in lists of any depth."""
     if field.type != "f64":
         return value
     return [_spelled(field, each) for each in value] if isinstance(value, list) else value.hex()

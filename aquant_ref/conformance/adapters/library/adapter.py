@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,13 @@ from aquant_ref.conformance.adapters.base import Adapter, Capabilities
 from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.process import INT32, Call, Ended, Library, Unanswered
 from aquant_ref.conformance.cases.family import Cases, blank_results
-from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import Operation, get
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.streams import check_timeout
 from aquant_ref.typing import Array, Integers
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.cases.selection import Selection
 
 BLOCK = 1 << 20  # cases in a call
 MOST = {"crash": 20, "hang": 3}  # of an operation; the rest of its cases is not asked then
@@ -118,7 +121,7 @@ class Answered:
         self.problems: list[tuple[str, str]] = []
 
     def fill(self, chosen: Integers | list[int], results: list[Array]) -> None:
-        """The results of these cases."""
+        """Return the results of these cases."""
         for column, result in zip(self.columns, results, strict=True):
             if self._scalar:
                 column[chosen] = result
@@ -130,7 +133,7 @@ class Answered:
         self.other |= dict.fromkeys(map(int, chosen), (what, reason))
 
     def ended(self, chosen: Integers, end: Ended, where: str) -> None:
-        """These cases, or all of them together, ended the process."""
+        """Find the cases that ended the process, alone or together."""
         self.without(chosen, "missing" if end.hangs else "crash", end.reason)
         self.problems.append((end.kind, f"{where}: {end.reason}"))
 

@@ -34,7 +34,7 @@ class Result:
         return self.data.count(UNTOUCHED, self.size) < GUARD
 
     def filled(self) -> memoryview | None:
-        """The bytes of the elements that there are; None for a shape that has no room."""
+        """Return the bytes of the elements that there are; None for a shape that has no room."""
         count = self.count
         if self.axes:
             count = 1
@@ -87,7 +87,7 @@ def serve(library: ctypes.CDLL, stdin: BinaryIO, stdout: BinaryIO) -> None:
 def _column(
     kind: str, rest: list[Any], stdin: BinaryIO, fills: dict[tuple[str, Any, int], bytearray]
 ) -> bytearray:
-    """An array that was sent, or one that has the same value everywhere."""
+    """Return an array that was sent, or one that has the same value everywhere."""
     if kind == "array":
         data = bytearray(max(1, rest[1] * ctypes.sizeof(TYPES[rest[0]])))
         view = memoryview(data)[: rest[1] * ctypes.sizeof(TYPES[rest[0]])]

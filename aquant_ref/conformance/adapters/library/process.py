@@ -78,16 +78,16 @@ class Call:
         self.results: list[tuple[str, int]] = []  # type, and the number of axes
 
     def add(self, kind: str, *rest: Any) -> None:
-        """A text, a value or a shape, or a `fill`: type, value, count."""
+        """Add a text, a value or a shape, or a `fill`: type, value, count."""
         self.arguments.append([kind, *rest])
 
     def array(self, kind: str, values: Array) -> None:
-        """An array of this type."""
+        """Add an array of this type."""
         self.arrays.append(np.ascontiguousarray(values, DTYPES[kind]))
         self.add("array", kind, self.arrays[-1].size)
 
     def result(self, kind: str, axes: int = 0) -> None:
-        """A result: one element a case, or a tensor with so many axes."""
+        """Add a result: one element a case, or a tensor with so many axes."""
         self.results.append((kind, axes))
         count = abi.ROOM if axes else 1 if self.n is None else self.n
         self.add("result", kind, count, axes)
@@ -164,7 +164,7 @@ class Library:
         _end(self._running)
 
     def call(self, call: Call) -> list[Array]:
-        """The results; raises Ended or Unanswered."""
+        """Return the results; raises Ended or Unanswered."""
         if not self._running:
             self.open()
         return self._asked(self._request(call, each=False), lambda: self._answer(call, call.n))
