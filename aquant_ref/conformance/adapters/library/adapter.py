@@ -121,7 +121,7 @@ class Answered:
         self.problems: list[tuple[str, str]] = []
 
     def fill(self, chosen: Integers | list[int], results: list[Array]) -> None:
-        """Return the results of these cases."""
+        """Store the results of these cases."""
         for column, result in zip(self.columns, results, strict=True):
             if self._scalar:
                 column[chosen] = result
@@ -133,7 +133,7 @@ class Answered:
         self.other |= dict.fromkeys(map(int, chosen), (what, reason))
 
     def ended(self, chosen: Integers, end: Ended, where: str) -> None:
-        """Find the cases that ended the process, alone or together."""
+        """Record that these cases, alone or together, ended the process."""
         self.without(chosen, "missing" if end.hangs else "crash", end.reason)
         self.problems.append((end.kind, f"{where}: {end.reason}"))
 
