@@ -1,4 +1,4 @@
-"""Post-training quantization: observe, reconstruct block by block, snap."""
+"""Quantize after training: observe, reconstruct block by block, snap."""
 
 from __future__ import annotations
 

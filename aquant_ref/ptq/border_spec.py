@@ -1,15 +1,15 @@
-"""The form of a border: which function, for whom, and what it knows of its window.
+"""Specify borders: which function, how many of them, and what they know about their window.
 
-Written as words joined by "/", in any order; what is left out is the default:
+Join words by "/", in any order; a word left out has its default:
 
     constant | linear | quadratic     the polynomial in tau
     sigmoid | clip                    the squash
-    tensor | channel | row            one function for the tensor, each channel, or each row of the
-                                      im2col matrix: rounded anew in every window
-    off | window                      fusion: a second polynomial, the window's mean of it, is added
-    zero | closed                     where learning starts: at B = 1/2, or at the closed form
-    feedback | feedback<r>            the error of the window so far is fed back, in all or r
-                                      directions
+    tensor | channel | row            one border per tensor, per channel, or per row of the im2col
+                                      matrix (a row border rounds anew in every window)
+    off | window                      fusion: add the mean of a second polynomial over the window
+    zero | closed                     start learning at B = 1/2, or at the closed form
+    feedback | feedback<r>            feed back the rounding error of the window so far, in all or
+                                      in r directions
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from aquant_ref.checks import integer, settle, shown, word
 from aquant_ref.errors import InputError, unknown
 
-FAMILIES = ("constant", "linear", "quadratic")  # of one, two and three coefficients
+FAMILIES = ("constant", "linear", "quadratic")  # with one, two and three coefficients
 CHOICES = {
     "family": FAMILIES,
     "squash": ("sigmoid", "clip"),
@@ -34,7 +34,7 @@ ALL_DIRECTIONS = 1 << 30
 
 @dataclass(frozen=True)
 class BorderSpec:
-    """The form of the borders of a network; `feedback` is how many directions, 0 for none.
+    """Specify the borders of a network; `feedback` counts directions, 0 switches it off.
 
     >>> str(BorderSpec.parse("row/window"))
     'quadratic/sigmoid/row/window'
@@ -51,9 +51,9 @@ class BorderSpec:
 
     @classmethod
     def parse(cls, text: str, default: BorderSpec | None = None) -> BorderSpec:
-        """The form that `text` writes; raises InputError for an unknown or a contradicting word."""
+        """Read a specification from words; raise InputError if one is unknown or contradicts."""
         if not isinstance(text, str):
-            raise InputError(f"border: is written in words, such as 'row', got {shown(text)}")
+            raise InputError(f"border: needs words such as 'row/linear', got {shown(text)}")
         chosen: dict[str, Any] = {}
         for part in filter(None, text.split("/")):
             key, value = _meaning(part)
@@ -67,7 +67,7 @@ class BorderSpec:
         directions = integer("feedback", self.feedback, 0, ALL_DIRECTIONS)
         settle(self, **words, feedback=directions)
         if self.fused and self.feedback:
-            raise InputError("border: has window fusion or feedback, not both")
+            raise InputError("border: choose window fusion or feedback, not both")
 
     def __str__(self) -> str:
         words = [self.family, self.squash, self.granularity, self.fusion]
@@ -79,22 +79,22 @@ class BorderSpec:
 
     @property
     def all_directions(self) -> bool:
-        """Whether the feedback keeps every direction."""
+        """Tell whether the feedback keeps all directions."""
         return self.feedback == ALL_DIRECTIONS
 
     @property
     def columns(self) -> int:
-        """How many coefficients the polynomial has."""
+        """Return the number of coefficients of the polynomial."""
         return FAMILIES.index(self.family) + 1
 
     @property
     def fused(self) -> bool:
-        """Whether a window term is added."""
+        """Tell whether the border adds a term that depends on the window."""
         return self.fusion == "window"
 
     @property
     def windowed(self) -> bool:
-        """Whether an activation is rounded anew in every window that it appears in."""
+        """Tell whether the border rounds an activation anew in every window."""
         return self.granularity == "row" or self.fused or self.feedback > 0
 
 

@@ -1,6 +1,6 @@
-"""What one may see of learning while it goes on: each iteration, as it is made.
+"""Observe learning: `ptq.quantize` calls a `Callback` with one `Iteration` per optimizer step.
 
-Whoever wants to look gives a `Watch` to `ptq.quantize`. Looking changes no bit of what is learned.
+A callback cannot change what is learned.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Iteration:
-    """Iteration `number`, from 0 on, of a pass on a block, before its step is taken.
+    """Describe iteration `number`, counted from 0, of a pass over a block, before its step.
 
-    `error` is the squared error of the block's output on the images that were drawn
-    (`reconstruction.block_error`), `penalty` what is added to it so that soft weights decide.
+    `error` is the squared error of the block's output on the images of this iteration
+    (`reconstruction.block_error`); `penalty` is the regularizer that drives soft weights to codes.
     """
 
     stage: str
@@ -24,4 +24,4 @@ class Iteration:
     penalty: float
 
 
-Watch = Callable[[Iteration], None]
+Callback = Callable[[Iteration], None]

@@ -1,30 +1,30 @@
-"""A learned network as a file, so that several second passes can start from one first pass."""
+"""Save and load a network after its first pass, so that several second passes can start from it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.model.quantizers import QuantizedLayer
-from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
 from aquant_ref.ptq.observers import WeightScale, check_single
+from aquant_ref.typing import Array, Codes, Reals
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
 
 
 def save(path: Path, network: LearnedNetwork, meta: dict[str, Any]) -> None:
-    """Write weight codes, scales and tensor quantizers; what a first pass learns.
+    """Write weight codes, scales and tensor quantizers, the results of a first pass.
 
-    Raises ValueError for a network with borders or learned biases, which only later stages make.
+    Raise ValueError for a network with borders or learned biases, the results of later stages.
     """
     if network.biases or network.windows:
-        raise ValueError("checkpoint: holds the result of a first pass alone")
+        raise ValueError("checkpoint: stores the result of a first pass only")
     arrays: dict[str, Any] = {}
     for name, scale in network.scales.items():
         arrays[f"codes/{name}"] = network.codes[name]
@@ -33,7 +33,7 @@ def save(path: Path, network: LearnedNetwork, meta: dict[str, Any]) -> None:
     tensors = {}
     for name, tensor in network.tensors.items():
         if tensor.coefficients is not None:
-            raise ValueError("checkpoint: holds the result of a first pass alone")
+            raise ValueError("checkpoint: stores the result of a first pass only")
         arrays[f"tensor/{name}"] = np.asarray(tensor.scale, np.float64)
         tensors[name] = [tensor.bits, tensor.zero_point]
     bits = {name: scale.bits for name, scale in network.scales.items()}
@@ -41,21 +41,21 @@ def save(path: Path, network: LearnedNetwork, meta: dict[str, Any]) -> None:
 
 
 def load(path: Path, network: LearnedNetwork) -> dict[str, Any]:
-    """Read what `save` wrote into `network`, as `pipeline.observe` makes it; returns the meta.
+    """Read a checkpoint into `network`, the result of `pipeline.observe`; return its metadata.
 
-    Raises InputError, which names the file, if it is damaged or of another network, which then
-    stays as it was.
+    Raise InputError, which names the file, if the file is damaged or belongs to another network;
+    `network` then stays unchanged.
     """
     meta, arrays = native.load(path, "checkpoint")
     try:
         bits, numbers = dict(meta["bits"]), dict(meta["tensors"])
-        for given, own in ((bits, network.scales), (numbers, network.tensors)):
-            for name in sorted(given.keys() ^ own.keys()):
-                raise ValueError(f"{name} is {'unexpected' if name in given else 'missing'}")
+        for stored, expected in ((bits, network.scales), (numbers, network.tensors)):
+            for name in sorted(stored.keys() ^ expected.keys()):
+                raise ValueError(f"{name} is {'unexpected' if name in stored else 'missing'}")
         layers = {name: _layer(name, network, arrays, each) for name, each in bits.items()}
         tensors = {name: _tensor(name, network, arrays, each) for name, each in numbers.items()}
         if arrays:
-            raise ValueError(f"nothing has the array {min(arrays)!r}")
+            raise ValueError(f"array {min(arrays)!r} belongs to no layer or tensor")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is not the first pass of a network ({error})") from error
     for name, (scale, codes) in layers.items():
@@ -66,32 +66,32 @@ def load(path: Path, network: LearnedNetwork) -> dict[str, Any]:
 
 def _layer(
     name: str, network: LearnedNetwork, arrays: dict[str, Array], bits: Any
-) -> tuple[WeightScale, Array]:
-    """The scale and the codes of a layer, taken out of `arrays`; raises KeyError or ValueError."""
+) -> tuple[WeightScale, Codes]:
+    """Take scale and codes of a layer out of `arrays`; raise KeyError or ValueError."""
     codes, scale, zero_point = (
         arrays.pop(f"{part}/{name}") for part in ("codes", "scale", "zero_point")
     )
     _check_bits(name, bits, network.scales[name].bits)
     QuantizedLayer(codes, zero_point, bits, scale, scale).check(network.codes[name].shape)
-    found = WeightScale(scale, zero_point, bits)
-    _check_scale(name, scale, found.qmax)
-    return found, codes
+    weight_scale = WeightScale(scale, zero_point, bits)
+    _check_scale(name, scale, weight_scale.qmax)
+    return weight_scale, codes
 
 
 def _tensor(
     name: str, network: LearnedNetwork, arrays: dict[str, Array], numbers: Any
 ) -> LearnedTensor:
-    """The quantizer of a tensor; `numbers` are its bits and zero point."""
+    """Take the quantizer of a tensor out of `arrays`; `numbers` are its bits and zero point."""
     bits, zero_point = numbers
     stored = arrays.pop(f"tensor/{name}")
-    own = network.tensors[name]
-    _check_bits(name, bits, own.bits)
-    if type(zero_point) is not int or not 0 <= zero_point <= own.qmax:
-        raise ValueError(f"{name}: zero point {zero_point} is no code of {bits} bits")
+    tensor = network.tensors[name]
+    _check_bits(name, bits, tensor.bits)
+    if type(zero_point) is not int or not 0 <= zero_point <= tensor.qmax:
+        raise ValueError(f"{name}: zero point {zero_point} is not a code of {bits} bits")
     if stored.shape != () or stored.dtype != np.float64 or not stored > 0:
-        raise ValueError(f"{name}: its scale is not a float64 above 0")
-    _check_scale(name, stored, own.qmax)
-    return replace(own, scale=float(stored), bits=bits, zero_point=zero_point)
+        raise ValueError(f"{name}: the scale is not a float64 above 0")
+    _check_scale(name, stored, tensor.qmax)
+    return replace(tensor, scale=float(stored), bits=bits, zero_point=zero_point)
 
 
 def _check_bits(name: str, bits: Any, needed: int) -> None:
@@ -99,7 +99,7 @@ def _check_bits(name: str, bits: Any, needed: int) -> None:
         raise ValueError(f"{name}: has {bits!r} bits, needs {needed}")
 
 
-def _check_scale(name: str, scale: Array, qmax: int) -> None:
-    """Neither the scale nor what it makes of the largest code is beyond float32."""
+def _check_scale(name: str, scale: Reals, qmax: int) -> None:
+    """Raise InputError unless the scale, and its product with the largest code, fit float32."""
     check_single(name, scale)
     check_single(name, scale * qmax)

@@ -1,35 +1,35 @@
-"""What is zero has a free scale, which is chosen here so that it fits (AQ-AFFINE-6, AQ-SNAP-6).
+"""Choose scales for channels and tensors that are zero (AQ-AFFINE-6, AQ-SNAP-6).
 
-A channel without a weight but zeros gives its bias, whatever its unit is; a tensor that is zero on
-every calibration image has codes of zero, whatever its scale is. The least scale that there is
-would do in real numbers, but then a bias of 1/2 is 10^10 units, which no integer type of the
-engine holds.
+A channel of zero weights outputs its bias, whatever its unit is; a tensor that is zero on every
+calibration image has codes of zero, whatever its scale is. So these scales are free. The smallest
+possible scale would be right in real numbers, but would make a bias of 1/2 as large as 10^10 units,
+too many for the integers of the engine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.model.quantizers import QuantizedLayer, QuantizedTensor
-from aquant_ref.nn.graph import Graph
 from aquant_ref.quant.qparams import SCALE_FLOOR
 from aquant_ref.quant.rounding import half_up
+from aquant_ref.typing import Mask
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.model.quantized_model import QuantizedModel
+    from aquant_ref.model.quantizers import QuantizedLayer, QuantizedTensor
+    from aquant_ref.nn.graph import Graph
 
-CUT_STEPS = 2**14  # of a zero tensor: what an activation cuts off is no more steps than these
-BIAS_BITS = 30  # of a bias in units: so many and one for the sum with its product fit int32
+CUT_STEPS = 2**14  # a zero tensor's values before the activation that cut them off, in steps
+BIAS_BITS = 30  # of a bias in units, so that its sum with the product fits int32
 LOGIT_BITS = 30  # of the largest bias of a last layer without weights
 
 
-def dead_channels(layer: QuantizedLayer) -> Array:
-    """(O,) bool: the output channels whose weights are all zero."""
+def dead_channels(layer: QuantizedLayer) -> Mask:
+    """Return which output channels have only zero weights, (O,) bool."""
     weights = layer.integers()
     return np.asarray(~weights.reshape(len(weights), -1).any(axis=1))
 
@@ -37,10 +37,10 @@ def dead_channels(layer: QuantizedLayer) -> Array:
 def scale_of_zeros(
     graph: Graph, name: str, reach: Mapping[str, float], alive: Container[str], qmax: int
 ) -> float:
-    """The scale of the stored tensor `name`, which is zero on every calibration image.
+    """Return the scale of the stored tensor `name`, which is zero on every calibration image.
 
-    Spec: AQ-AFFINE-6. `reach` is the largest absolute value of each tensor, 1 of the image; `alive`
-    are the stored tensors that are not zero, the image among them.
+    Spec: AQ-AFFINE-6. `reach` is the largest absolute value of each tensor, 1 for the image;
+    `alive` are the stored tensors that are not zero, including the image.
     """
     made_of = graph.node(name).inputs
     before = made_of[0]
@@ -51,33 +51,33 @@ def scale_of_zeros(
 
 
 def settle(draft: QuantizedModel, layers: dict[str, QuantizedLayer]) -> None:
-    """Give the dead channels of all `layers` but the last one a unit that fits, in place.
+    """Give dead channels of all `layers` but the last a unit that fits, in place.
 
-    Spec: AQ-SNAP-6, AQ-SNAP-7. It is a step of the quantizer that they are rounded by; a bias far
-    beyond the codes of all that read it becomes one just beyond, which has the same code. Before
-    that, weights that are nothing beside their bias become zero, or coarser.
+    Spec: AQ-SNAP-6, AQ-SNAP-7. The unit becomes one step of the quantizer after the layer. A bias
+    far beyond the codes of all quantizers that read it becomes one just beyond, with the same code.
+    Before that, weights that are tiny compared with their bias become coarser, or zero.
     """
-    for name, given in layers.items():
-        found = list(_rounded_into(draft, name))
-        if not found:  # the logits are rounded into nothing
+    for name, before in layers.items():
+        quantizers = list(_rounded_into(draft, name))
+        if not quantizers:  # no quantizer follows the logits
             continue
-        layers[name] = layer = coarsened(given)
+        layers[name] = layer = coarsened(before)
         dead = dead_channels(layer)
         if not dead.any():
             continue
         low, high = -np.inf, np.inf
-        if not any(summed for _, summed in found):  # else the other term may bring it back
-            low = min((tensor.low - 1) * tensor.scale for tensor, _ in found)
-            high = max((tensor.high + 1) * tensor.scale for tensor, _ in found)
+        if not any(summed for _, summed in quantizers):  # the other term could compensate the bias
+            low = min((tensor.low - 1) * tensor.scale for tensor, _ in quantizers)
+            high = max((tensor.high + 1) * tensor.scale for tensor, _ in quantizers)
         layers[name] = replace(
             layer,
-            unit=np.where(dead, found[0][0].scale, layer.unit),
+            unit=np.where(dead, quantizers[0][0].scale, layer.unit),
             bias=np.where(dead, np.clip(layer.bias, low, high), layer.bias),
         )
 
 
 def coarsened(layer: QuantizedLayer) -> QuantizedLayer:
-    """The same where each bias is below 2^30 units; else the unit is doubled until it is.
+    """Double the unit of each channel until its bias is below 2^30 units, and round its weights.
 
     Spec: AQ-SNAP-7.
     """
@@ -92,7 +92,7 @@ def coarsened(layer: QuantizedLayer) -> QuantizedLayer:
 
 
 def _rounded_into(draft: QuantizedModel, name: str) -> Iterator[tuple[QuantizedTensor, bool]]:
-    """The quantizers that real tensor `name` goes on into, and whether an add comes before them."""
+    """Yield the quantizers that round real tensor `name`, and whether an add comes before them."""
     waiting = [(name, False)]
     while waiting:
         read, summed = waiting.pop()
@@ -100,11 +100,11 @@ def _rounded_into(draft: QuantizedModel, name: str) -> Iterator[tuple[QuantizedT
             yield draft.tensors[read], summed
             continue
         readers = draft.graph.consumers(read)
-        waiting += [(each.name, summed or each.op == "add") for each in reversed(readers)]
+        waiting += [(reader.name, summed or reader.op == "add") for reader in reversed(readers)]
 
 
 def settle_logits(layer: QuantizedLayer) -> QuantizedLayer:
-    """A last layer whose weights are all zero gets a unit in which its largest bias has 30 bits.
+    """Give a last layer of zero weights a unit in which its largest bias has 30 bits.
 
     Spec: AQ-SNAP-6.
     """

@@ -1,40 +1,41 @@
-"""The variables of one block in one pass: where they start, how they step, where they go back to.
+"""Collect the variables of one block in one pass, step them, and write them back.
 
-| variable | shape | is |
+| variable | shape | meaning |
 |---|---|---|
-| `weight/<layer>` | of the weight | what decides whether a weight goes up or down (AdaRound) |
+| `weight/<layer>` | that of the weight | v of AdaRound, which rounds each weight up or down |
 | `bias/<layer>` | (O,) | the bias of the layer |
 | `scale/<tensor>` | () | the scale of a stored tensor |
 | `border/<tensor>` | (C or 1, 3) | the coefficients of its border |
-| `window/<layer>` | (R, C or 1, 3) | those of a border that rounds in every window |
-| `fusion/<layer>` | (R, 3) | those of what a window adds to it |
+| `window/<layer>` | (R, C or 1, 3) | the coefficients of a border that rounds in every window |
+| `fusion/<layer>` | (R, 3) | the coefficients of its window term |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.nn.graph import INPUT, Block
-from aquant_ref.nn.operations import Node
 from aquant_ref.nn.training.optim import Adam, cosine
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.adaround import AdaRound, regularizer, regularizer_beta
-from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
-from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.placement import boundary_layers, layers
+from aquant_ref.typing import Reals
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
+if TYPE_CHECKING:
+    from aquant_ref.nn.operations import Node
+    from aquant_ref.ptq.border_spec import BorderSpec
+    from aquant_ref.ptq.pass_config import ReconstructionPass
+
+Arrays = dict[str, Reals]
 
 
 class Learner:
-    """The variables that `settings` learn in `block`; none where it has no layer to learn."""
+    """Hold the variables that `settings` learn in `block`; a block without layers has none."""
 
     def __init__(self, network: LearnedNetwork, block: Block, settings: ReconstructionPass) -> None:
         self.network, self.block, self.settings = network, block, settings
@@ -68,18 +69,18 @@ class Learner:
                 self._add_scale(name)
         if settings.border is not None and settings.border.windowed:
             for node in self._layers:
-                # the image is exactly its codes
+                # The image needs no border: its values are codes.
                 if node.op == "conv2d" and self.network.source(node.inputs[0]) not in (None, INPUT):
                     self._add_window(node, settings.border)
         elif settings.border is not None:
             for name in self._tensors:
                 self._add_border(name, settings.border)
 
-    def _add(self, name: str, start: Array, rate: Any) -> None:
+    def _add(self, name: str, start: Reals, rate: Any) -> None:
         self.variables[name], self._rates[name] = start, rate
 
     def _add_weight(self, name: str) -> None:
-        if name not in self.network.scales:  # 32 bits: the weights stay in floating point
+        if name not in self.network.scales:  # weights of 32 bits stay in floating point
             return
         rounding = AdaRound(self.network.parameters[f"{name}.weight"], self.network.scales[name])
         self._rounding[name] = rounding
@@ -93,8 +94,8 @@ class Learner:
             elements = self.settings.batch * np.prod(self.network.graph.shapes[name])
             self._factors[f"scale/{name}"] = float(1 / np.sqrt(elements * tensor.qmax))
 
-    def _border_rates(self, form: BorderSpec) -> Array:
-        # a coefficient that the family does not have stays 0
+    def _border_rates(self, form: BorderSpec) -> Reals:
+        # Coefficients that the family lacks stay 0.
         return self.settings.border_rate * (np.arange(3) < form.columns)
 
     def _add_border(self, name: str, form: BorderSpec) -> None:
@@ -125,7 +126,7 @@ class Learner:
             self._add(f"fusion/{node.name}", window.fusion, self._border_rates(form))
 
     def parameters(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters of the network, with soft weights and learned biases in place."""
+        """Return all parameters of the network, with soft weights and learned biases in place."""
         parameters: dict[str, Any] = dict(self._hard)
         for name, rounding in self._rounding.items():
             parameters[f"{name}.weight"] = rounding.soft(variables[f"weight/{name}"])
@@ -135,7 +136,7 @@ class Learner:
         return parameters
 
     def penalty(self, variables: Mapping[str, Any], step: int) -> Any:
-        """What pushes soft weights to a decision, in iteration `step`."""
+        """Return the regularizer of the soft weights in iteration `step`."""
         beta = regularizer_beta(
             step, self.settings.iterations, schedule=self.settings.beta_schedule
         )
@@ -146,11 +147,11 @@ class Learner:
             total = total + regularizer(variables[f"weight/{name}"], beta)
         return self.settings.regularization * total
 
-    def step(self, gradients: Mapping[str, Array], step: int) -> None:
-        """One step of Adam, in iteration `step`."""
+    def step(self, gradients: Mapping[str, Reals], step: int) -> None:
+        """Take one step of Adam, in iteration `step`."""
         factor = cosine(step, self.settings.iterations)
         rates = {
-            # the rate of the weights is constant, the others fall to 0 (QDrop)
+            # The rate of the weights is constant, all others fall to 0 (QDrop).
             name: rate if name.startswith("weight/") else rate * factor
             for name, rate in self._rates.items()
         }
@@ -158,7 +159,7 @@ class Learner:
         self._optimizer.step(self.variables, scaled, rates)
 
     def impossible(self) -> str | None:
-        """What is wrong with the first variable that no quantizer can have; None if none is."""
+        """Describe the first variable with an impossible value, or return None."""
         for name, value in self.variables.items():
             if not np.isfinite(value).all():
                 return f"{name} is not finite"
@@ -167,7 +168,7 @@ class Learner:
         return None
 
     def write_back(self) -> None:
-        """Put what was learned into the network."""
+        """Write the learned values into the network."""
         network, learned = self.network, self.variables
         for name, rounding in self._rounding.items():
             network.codes[name] = rounding.codes(learned[f"weight/{name}"])

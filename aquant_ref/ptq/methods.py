@@ -1,4 +1,4 @@
-"""The methods, one code path: nearest rounding, then the stages that a method adds.
+"""Define the methods: each starts from nearest rounding and adds a list of stages.
 
 | method | stages after nearest rounding with searched scales |
 |---|---|
@@ -12,13 +12,13 @@
 | `aquant-bias` | `qdrop`; scales, borders and biases |
 | `aquant-joint` | `qdrop` with borders learned beside the weights |
 | `aquant-closed-form` | `qdrop`; borders by regression, no gradient |
-| `aquant-feedback` | `qdrop`; borders that feed the error of the window back, nothing learned |
-| `aquant-feedback-bias` | `aquant-feedback`; scales and biases, with the feedback on |
-| `a-rounding` | `qdrop`; at inference each activation rounded as suits the float network best |
+| `aquant-feedback` | `qdrop`; borders that feed back the error of the window, nothing learned |
+| `aquant-feedback-bias` | `aquant-feedback`; scales and biases, with feedback |
+| `a-rounding` | `qdrop`; at inference, activations rounded for the output of the float network |
 
-`a-rounding` looks at the float network at inference: it says what there is to gain, not more. The
-conventions are those of the official codes of QDrop and BRECQ, named with their differences at
-`pass_config.ReconstructionPass` and `observers`. A second pass has 2/5 of the iterations of the
+`a-rounding` needs the float network at inference, so it is an upper bound and not deployable. The
+conventions are those of the official code of QDrop and BRECQ; `pass_config.ReconstructionPass` and
+`observers` name the points where the two differ. A second pass has 2/5 of the iterations of the
 first, rounded up.
 """
 
@@ -32,7 +32,6 @@ from re import fullmatch
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import (
     flag,
@@ -49,17 +48,15 @@ from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.quant.qparams import check_bits
 from aquant_ref.quant.window import fraction_bits
 
-Array = NDArray[Any]
-
 FIRST = ReconstructionPass("qdrop", 500, weights=True, dropping=True)
 SECOND = ReconstructionPass("second", 200)
-FLOAT_BITS = 32  # of weights that stay in floating point
+FLOAT_BITS = 32  # the weight bits that mean floating point
 A_ROUNDING = "a-rounding"
 
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """The stage that finds borders by regression."""
+    """Fit borders by regression."""
 
     border: BorderSpec
     name: str = "closed form"
@@ -67,7 +64,7 @@ class ClosedForm:
 
 @dataclass(frozen=True)
 class FeedBack:
-    """The stage that lets every inner convolution feed the error of its windows back."""
+    """Let every inner convolution feed back the error of its windows."""
 
     rank: int
     name: str = "feedback"
@@ -82,17 +79,17 @@ def _aquant(config: Config, *, biases: bool = False) -> tuple[Stage, ...]:
 
 
 METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {
-    "rtn": lambda config: (),
-    "adaround": lambda config: (
+    "rtn": lambda _config: (),
+    "adaround": lambda _config: (
         replace(FIRST, name="adaround", unit="layer", activations=False, dropping=False),
     ),
-    "brecq": lambda config: (
+    "brecq": lambda _config: (
         replace(FIRST, name="brecq", activations=False, dropping=False),
         replace(SECOND, name="scales"),
     ),
-    "qdrop": lambda config: (FIRST,),
-    "qdrop-scales": lambda config: (FIRST, replace(SECOND, name="scales")),
-    "qdrop-bias": lambda config: (FIRST, replace(SECOND, name="bias", biases=True)),
+    "qdrop": lambda _config: (FIRST,),
+    "qdrop-scales": lambda _config: (FIRST, replace(SECOND, name="scales")),
+    "qdrop-bias": lambda _config: (FIRST, replace(SECOND, name="bias", biases=True)),
     "aquant": _aquant,
     "aquant-bias": lambda config: _aquant(config, biases=True),
     "aquant-joint": lambda config: (replace(FIRST, name="joint", border=config.form),),
@@ -103,7 +100,7 @@ METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {
         FeedBack(config.form.feedback),
         replace(SECOND, name="bias", biases=True),
     ),
-    A_ROUNDING: lambda config: (FIRST,),
+    A_ROUNDING: lambda _config: (FIRST,),
 }
 DEFAULT_FORMS = {
     "aquant-closed-form": BorderSpec(squash="clip"),
@@ -114,14 +111,14 @@ DEFAULT_FORMS = {
 
 @dataclass(frozen=True)
 class Config:
-    """A run: the method, the bits, how long it learns, and the form of its borders.
+    """Configure a run: the method, the bits, the length of learning, and the form of its borders.
 
-    `iterations` is those of the first pass for each block; a second pass has 2/5 of it. `border` is
-    a `BorderSpec` or the words that `BorderSpec.parse` reads; empty is the default of the method.
-    `weight_bits` is 1 to 16, or 32 for weights in floating point. `search` is how scales are
-    searched, one of `observers.SEARCHES`; empty is that of the method, "brecq" for `brecq` and
-    "qdrop" for all others. `signed` stores activations as signed codes, which changes no result
-    (AQ-AFFINE-5).
+    `iterations` counts those of the first pass for each block; a second pass has 2/5 of them.
+    `border` is a `BorderSpec`, or the words that `BorderSpec.parse` reads; "" means the default of
+    the method. `weight_bits` is 1 to 16, or 32 for weights in floating point. `search` is one of
+    `observers.SEARCHES`; "" means "brecq" for method `brecq` and "qdrop" for all others. `signed`
+    stores activations as signed codes, which changes no result (AQ-AFFINE-5). Raise InputError,
+    which names the setting, for an invalid one.
     """
 
     method: str = "aquant"
@@ -172,31 +169,34 @@ class Config:
             raise InputError(f"border: method {self.method!r} does not take a border")
         if self.has_border and self.form.windowed:
             fraction_bits(self.act_bits)
-        learned = replace(self.form, feedback=0)
-        if self.method.startswith("aquant-feedback") and learned != BorderSpec():
-            raise InputError(f"border: {self.method!r} learns none, it takes feedback<r> alone")
+        without_feedback = replace(self.form, feedback=0)
+        if self.method.startswith("aquant-feedback") and without_feedback != BorderSpec():
+            raise InputError(f"border: method {self.method!r} takes only feedback<r>")
         self.stages()  # refuses a border that the method cannot learn
 
     @property
     def scale_search(self) -> str:
-        """How scales are searched."""
+        """Return the search for scales, one of `observers.SEARCHES`."""
         return self.search or ("brecq" if self.method == "brecq" else "qdrop")
 
     @property
     def has_border(self) -> bool:
-        """Whether the method has borders."""
+        """Tell whether the method has borders."""
         return self.method.startswith("aquant")
 
     @cached_property
     def form(self) -> BorderSpec:
-        """The form of the borders."""
+        """Return the form of the borders."""
         default = DEFAULT_FORMS.get(self.method, BorderSpec())
         return BorderSpec.parse(self.border, default)
 
     def not_lowered(self) -> str | None:
-        """Why a run of this kind has no integer program; None if it has one. Spec: AQ-IDEAL-3."""
+        """Explain why this run has no integer program; return None if it has one.
+
+        Spec: AQ-IDEAL-3.
+        """
         if self.method == A_ROUNDING:
-            return "a-rounding looks at the float network at inference"
+            return "a-rounding needs the float network at inference"
         if self.weight_bits == FLOAT_BITS:
             return "the weights stay in floating point"
         if self.has_border and self.form.feedback:
@@ -204,9 +204,7 @@ class Config:
         return None
 
     def check_images(self, images: Any) -> int:
-        """The number of calibration images; raises InputError for one that is none, or is too small
-        for the method.
-        """
+        """Return the number of calibration images; raise InputError if the method needs more."""
         count = integer("images", images, 1)
         if count < self.batch and any(
             isinstance(stage, ReconstructionPass) for stage in self.stages()
@@ -217,21 +215,21 @@ class Config:
         return count
 
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of the method with this run's iterations and batch."""
+        """Return the stages of the method, with the iterations and batch of this run."""
         return tuple(
             replace(
-                each,
+                stage,
                 batch=self.batch,
-                iterations=ceil(self.iterations * each.iterations / FIRST.iterations),
+                iterations=ceil(self.iterations * stage.iterations / FIRST.iterations),
             )
-            if isinstance(each, ReconstructionPass)
-            else each
-            for each in METHODS[self.method](self)
+            if isinstance(stage, ReconstructionPass)
+            else stage
+            for stage in METHODS[self.method](self)
         )
 
 
 def _weight_bits(bits: Any) -> int:
-    """1 to 16, or 32; raises InputError."""
+    """Return bits in 1..16, or 32; raise InputError for any other value."""
     if isinstance(bits, int | np.integer) and bits == FLOAT_BITS:
         return FLOAT_BITS
     return check_bits("weight bits", bits)

@@ -1,15 +1,14 @@
-"""A network while it is learned: float parameters, weight codes, tensor and window quantizers."""
+"""Hold a network during learning: float parameters, weight codes, tensor and window quantizers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.model.quantized_model import PASSES_CODES, stored_as
 from aquant_ref.nn.feedback import Feedback
@@ -20,67 +19,69 @@ from aquant_ref.nn.window_border import bordered_conv2d
 from aquant_ref.nn.windows import geometry_of, pair
 from aquant_ref.ptq.adaround import dequantized
 from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
-from aquant_ref.ptq.observers import WeightScale
+from aquant_ref.typing import Codes, Mask, Reals
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
-Keep = Callable[[tuple[int, ...]], Array]
+if TYPE_CHECKING:
+    from aquant_ref.ptq.observers import WeightScale
+
+Arrays = dict[str, Reals]
+Keep = Callable[[tuple[int, ...]], Mask]
 
 
 @dataclass(frozen=True)
 class LearnedTensor:
-    """A quantizer while it is learned: codes 0..2^bits - 1 that mean scale*(code - zero_point).
+    """Hold a quantizer during learning: codes 0..2^bits - 1 mean scale*(code - zero_point).
 
-    With a border of its own, `coefficients` (C or 1, 3), squashed by `squash`. `signed` is how the
-    codes will be stored; learning counts them from 0 either way (AQ-AFFINE-5).
+    `coefficients` (C or 1, 3) and `squash` define its border; None means nearest. `signed` says how
+    codes will be stored; learning always counts them from 0 (AQ-AFFINE-5).
     """
 
     scale: float
     bits: int
     zero_point: int = 0
-    coefficients: Array | None = None
+    coefficients: Reals | None = None
     squash: str = "sigmoid"
     signed: bool = False
 
     @property
     def qmax(self) -> int:
-        """The largest code, 2^bits - 1."""
+        """Return the largest code, 2^bits - 1."""
         return int(2**self.bits - 1)
 
 
 @dataclass(frozen=True)
 class LearnedWindow:
-    """The border of a convolution that rounds in every window: AQ-WINDOW, AQ-FEEDBACK.
+    """Hold the border of a convolution that rounds anew in every window: AQ-WINDOW, AQ-FEEDBACK.
 
-    `coefficients` and `fusion` (R, C or 1, 3), for the rows, channels or all of its im2col matrix;
-    `feedback` is the number of directions, 0 for none.
+    `coefficients` and `fusion` are (R, C or 1, 3): one border per row or channel of its im2col
+    matrix, or one in all. `feedback` counts directions, 0 switches it off.
     """
 
-    coefficients: Array
-    fusion: Array | None = None
+    coefficients: Reals
+    fusion: Reals | None = None
     squash: str = "sigmoid"
     feedback: int = 0
 
 
 @dataclass
 class LearnedNetwork:
-    """A network on its way to integers.
+    """Hold everything that learning changes in a network.
 
-    `scales` and `codes` are those of the quantized weights, `biases` what was learned in place of
-    the float bias, `tensors` the quantizers of stored tensors, `windows` those of convolutions that
-    round what they read themselves.
+    `scales` and `codes` describe the quantized weights. `biases` replace float biases. `tensors`
+    are the quantizers of stored tensors, `windows` the borders of convolutions that round their
+    own input.
     """
 
     graph: Graph
     parameters: Arrays
     scales: dict[str, WeightScale]
-    codes: Arrays
+    codes: dict[str, Codes]
     tensors: dict[str, LearnedTensor]
     biases: Arrays = field(default_factory=dict)
     windows: dict[str, LearnedWindow] = field(default_factory=dict)
 
     def weights(self) -> Arrays:
-        """The parameters with every quantized weight and learned bias in its place."""
+        """Return the parameters with all quantized weights and learned biases in place."""
         weights = {
             f"{name}.weight": dequantized(
                 codes, self.scales[name], self.parameters[f"{name}.weight"].dtype
@@ -91,34 +92,34 @@ class LearnedNetwork:
         return {**self.parameters, **weights, **biases}
 
     def source(self, name: str) -> str | None:
-        """The tensor whose quantizer the values of `name` went through; None for a real tensor."""
+        """Return the tensor whose quantizer produced the values of `name`; None for real values."""
         return stored_as(self.graph, self.tensors, name)
 
     def read_in_windows(self) -> frozenset[str]:
-        """The tensors that a convolution of `windows` reads: stored in full, rounded by readers."""
+        """Return the tensors that convolutions in `windows` read; their readers round them."""
         sources = (self.source(self.graph.node(name).inputs[0]) for name in self.windows)
         return frozenset(name for name in sources if name is not None)
 
 
 @lru_cache
-def membership(rows: int, members: int) -> Array:
-    """(rows, members) of 0 and 1: which of the members, each of as many rows, a row belongs to."""
+def membership(rows: int, members: int) -> Reals:
+    """Return the 0/1 matrix (rows, members) of which member each row belongs to."""
     return np.repeat(np.eye(members, dtype=np.float32), rows // members, axis=0)
 
 
 def every_row(coefficients: Any, rows: int) -> Any:
-    """Coefficients of rows, channels or the whole as coefficients of the `rows` rows; traced."""
+    """Expand coefficients of rows, channels or the whole to `rows` rows, traced by autograd."""
     if len(coefficients) == rows:
         return coefficients
     return anp.dot(membership(rows, len(coefficients)), coefficients)
 
 
 class Quantizers:
-    """How a quantized network computes, in floating point: what it stores, and what a node reads.
+    """Quantize a network in floating point: the tensors that it stores, and those that nodes read.
 
-    `variables` are what is being learned, under "scale/<tensor>", "border/<tensor>",
-    "window/<convolution>", "fusion/<convolution>"; the rest is the network's. `keep` draws which
-    elements stay quantized (QDrop). `mask` is that of `nn.straight_through.CodeRange`.
+    `variables` replace values of the network under the names "scale/<tensor>", "border/<tensor>",
+    "window/<convolution>" and "fusion/<convolution>". `keep` draws the elements that stay quantized
+    (QDrop). `mask` is that of `nn.straight_through.CodeRange`.
     """
 
     def __init__(
@@ -134,16 +135,16 @@ class Quantizers:
         self._windowed = network.read_in_windows()
 
     def store(self, name: str, x: Any) -> Any:
-        """The tensor `name` as readers get it: rounded, unless they round it themselves.
+        """Return tensor `name` as it is stored: rounded, unless its readers round it.
 
-        The image is exactly its codes times its scale.
+        The image stays as it is, because it consists of codes times their scale.
         """
         if name not in self.network.tensors or name == INPUT or name in self._windowed:
             return x
         return self._round(name, x)
 
     def operate(self, node: Node, own: Mapping[str, Any], *inputs: Any) -> Any:
-        """What `node` makes of its inputs, with its `own` parameters."""
+        """Compute `node` from its inputs and its `own` parameters."""
         if node.name in self.network.windows:
             return self.in_windows(node, own, inputs[0])
         if node.op not in PASSES_CODES:
@@ -151,7 +152,7 @@ class Quantizers:
         return OPERATIONS[node.op].apply(node, own, *inputs)
 
     def read(self, name: str, x: Any) -> Any:
-        """Tensor `name`, as it is stored, as a node reads it that does not round in windows."""
+        """Return stored tensor `name` for a node that does not round in windows."""
         source = self.network.source(name)
         return self._round(source, x) if source in self._windowed else x
 
@@ -176,9 +177,7 @@ class Quantizers:
     def in_windows(
         self, node: Node, own: Mapping[str, Any], x: Any, *, fed_back: Any = None
     ) -> Any:
-        """What a convolution of `windows` makes of x; `fed_back` is the weight whose error it feeds
-        back, by default its own.
-        """
+        """Compute a convolution in `windows`; `fed_back` replaces its weight in the feedback."""
         window = self.network.windows[node.name]
         source = self.network.source(node.inputs[0])
         assert source is not None

@@ -1,4 +1,4 @@
-"""The settings of a pass of block reconstruction over a network."""
+"""Configure a pass of block reconstruction over a network."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ RATES = ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularizatio
 
 @dataclass(frozen=True)
 class ReconstructionPass:
-    """What one pass over the blocks learns, and how; rates are Adam's at the start of a cosine.
+    """Set what a pass over the blocks learns, and how; Adam's rates are those at the first step.
 
-    The rate of a scale is relative to its value at the start of the pass; that of the weights stays
-    constant. Choices on which the official codes disagree:
+    Rates follow a half cosine, except the rate of the weights, which is constant. The rate of a
+    scale is relative to its value at the start of the pass. The official code of the methods
+    differs in these settings:
 
-    * `unit`: a "block" (BRECQ, QDrop) or a "layer" with its ReLU (AdaRound);
-    * `activations`: whether they are quantized while weights are learned (QDrop) or not (AdaRound,
+    * `unit`: reconstruct a "block" (BRECQ, QDrop) or a "layer" with its ReLU (AdaRound);
+    * `activations`: quantize activations while weights are learned (QDrop), or do not (AdaRound,
       BRECQ's first pass);
     * `dropping`: each quantized activation stays in floating point with probability 1/2, and each
-      element of the block's input comes from the float network with probability 1/2 (QDrop, where
-      the option called `drop_prob` is the probability of *keeping* the quantization);
+      element of the block's input comes from the float network with probability 1/2 (QDrop, whose
+      option `drop_prob` is the probability of *keeping* the quantization);
     * `beta_schedule`: linear (AdaRound, BRECQ, QDrop) or cosine (AIMET);
-    * `lsq_factor`: the gradient of a scale times 1/sqrt(elements * qmax) (QDrop), or not (BRECQ);
-      Adam divides it out again, but for its epsilon;
-    * `mask`: the gradient of an activation is cut by the rounded value (QDrop) or by t (LSQ,
-      Genie).
+    * `lsq_factor`: multiply the gradient of a scale by 1/sqrt(elements * qmax) (QDrop), or do not
+      (BRECQ); apart from its epsilon, Adam removes the factor again;
+    * `mask`: cut the gradient of an activation by its rounded value (QDrop) or by t (LSQ, Genie).
+
+    Raise InputError, which names the setting, for an invalid one.
     """
 
     name: str
@@ -72,6 +74,6 @@ class ReconstructionPass:
             raise InputError(f"border: needs a BorderSpec, got {shown(self.border)}")
         if self.border is not None and self.border.windowed and self.dropping:
             raise InputError(
-                f"border: the pass {self.name!r} drops quantization at random and learns no border "
-                "that rounds in windows (row, window, feedback)"
+                f"border: pass {self.name!r} drops quantization at random, so it cannot learn a "
+                "border that rounds in windows (row, window, feedback)"
             )

@@ -1,13 +1,12 @@
-"""Run the stages of a method: observe, learn, snap."""
+"""Run a method: observe, learn its stages, snap."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import (
     check_calibration,
@@ -20,7 +19,6 @@ from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
 from aquant_ref.nn.structure import check_structure
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
-from aquant_ref.ptq.callbacks import Watch
 from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.free_scales import scale_of_zeros
 from aquant_ref.ptq.methods import FLOAT_BITS, ClosedForm, Config, FeedBack
@@ -30,21 +28,23 @@ from aquant_ref.ptq.placement import boundary_layers, check_blocks, layer_bits, 
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WIDE_BITS
+from aquant_ref.typing import Pixels, Reals
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.ptq.callbacks import Callback
 
 OBSERVED_IMAGES = 256
 OBSERVED_BATCH = 32
 
 
 def observe(
-    graph: Graph, parameters: Mapping[str, Array], images: Array, config: Config
+    graph: Graph, parameters: Mapping[str, Reals], images: Reals, config: Config
 ) -> LearnedNetwork:
-    """Nearest rounding with searched scales: where every method starts.
+    """Round to nearest with searched scales, the start of every method.
 
-    `graph` without batch norm, `images` (N, C, H, W) real. Raises InputError, which names the node,
-    for a graph that cannot be quantized so; for images that do not fit, or if there are none; for a
-    parameter or a tensor that leaves float32.
+    `graph` has no batch norm; `images` are real (N, C, H, W). Raise InputError, which names the
+    node, for a graph that the method cannot quantize; also without images, for images that do not
+    fit, and for a parameter or tensor beyond float32.
     """
     instance("graph", graph, Graph)
     instance("config", config, Config)
@@ -59,7 +59,7 @@ def observe(
 
     reach = dict.fromkeys(graph.shapes, 0.0) | {INPUT: 1.0}
 
-    def look(name: str, x: Array) -> Array:
+    def look(name: str, x: Reals) -> Reals:
         if name in observers:
             observers[name].look(x)
         else:
@@ -93,14 +93,12 @@ def observe(
         }
     codes = {name: nearest_codes(parameters[f"{name}.weight"], s) for name, s in scales.items()}
     network = LearnedNetwork(graph, dict(parameters), scales, codes, tensors)
-    snap(network, {})  # what would be refused after learning is refused now
+    snap(network, {})  # refuse now what could only be refused after learning
     return network
 
 
 def _check_stages(graph: Graph, config: Config, bits: Mapping[str, int]) -> None:
-    """Raise InputError where a block has several outputs, or where a border would round in windows
-    what has too many bits.
-    """
+    """Raise InputError for blocks with several outputs, and for row borders of too many bits."""
     if config.stages():
         check_blocks(graph)
     if not (config.has_border and config.form.windowed):
@@ -113,12 +111,12 @@ def _check_stages(graph: Graph, config: Config, bits: Mapping[str, int]) -> None
         if source is not None and bits[source] >= WIDE_BITS:
             raise InputError(
                 f"{node.name}: reads {source}, which leads to the last layer and so has "
-                f"{bits[source]} bits; a border that rounds in windows needs fewer than {WIDE_BITS}"
+                f"{bits[source]} bits; row and window borders need at most {WIDE_BITS - 1} bits"
             )
 
 
 def feed_back(network: LearnedNetwork, rank: int) -> None:
-    """Let every inner convolution of `network` feed the error of its windows back, in place."""
+    """Let every inner convolution of `network` feed back the error of its windows, in place."""
     boundary = boundary_layers(network.graph)
     for node in network.graph.nodes:
         if node.op != "conv2d" or node.name in boundary:
@@ -131,18 +129,18 @@ def feed_back(network: LearnedNetwork, rank: int) -> None:
 
 def learn(
     network: LearnedNetwork,
-    images: Array,
+    images: Reals,
     config: Config,
     *,
     start: int = 0,
     progress: Progress = quiet,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> list[dict[str, Any]]:
-    """Take `network` through the stages of `config` from number `start` on, in place.
+    """Run the stages of `config` from number `start` on `network`, in place; return block errors.
 
-    `images` (N, C, H, W) real. Returns the block errors. Stage number i draws from the seed
-    (config.seed, i) alone, so that stages may be stored and gone on with. `watch` is shown each
-    iteration of each pass.
+    `images` are real (N, C, H, W). Stage number i draws only from the seed (config.seed, i), so a
+    run can continue from a stored stage. `callback` gets each iteration of each pass. Raise
+    InputError as `reconstruction.run_pass` does.
     """
     errors: list[dict[str, Any]] = []
     for number, stage in list(enumerate(config.stages()))[start:]:
@@ -152,77 +150,80 @@ def learn(
             feed_back(network, stage.rank)
         else:
             seed = (config.seed, number)
-            errors += run_pass(network, images, stage, seed=seed, progress=progress, watch=watch)
+            errors += run_pass(
+                network, images, stage, seed=seed, progress=progress, callback=callback
+            )
     return errors
 
 
 def learned(
     graph: Graph,
-    parameters: Mapping[str, Array],
-    codes: Array,
+    parameters: Mapping[str, Reals],
+    pixels: Pixels,
     config: Config,
     *,
     progress: Progress = quiet,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> tuple[LearnedNetwork, dict[str, Any]]:
-    """A float network (batch norm folded) quantized with the method of `config`, before the snap.
+    """Quantize a float network with the method of `config`, up to the snap.
 
-    With it comes how it was made, as JSON values. `codes` are the calibration images, uint8
-    (N, C, H, W). Raises InputError for parameters that do not fit or are not finite, no images or
-    fewer than a batch, or learning that diverges.
+    `graph` has folded batch norm; `pixels` are the calibration images, uint8 (N, C, H, W). Return
+    the network, and its configuration and block errors as JSON values. Raise InputError for
+    parameters that do not fit or are not finite, for fewer images than a batch, and if learning
+    diverges.
     """
     instance("graph", graph, Graph)
     instance("config", config, Config)
-    check_images(codes, graph.shapes[INPUT])
-    config.check_images(len(codes))
-    images = graph.to_float(codes)
+    check_images(pixels, graph.shapes[INPUT])
+    config.check_images(len(pixels))
+    images = graph.to_float(pixels)
     network = observe(graph, parameters, images, config)
-    errors = learn(network, images, config, progress=progress, watch=watch)
+    errors = learn(network, images, config, progress=progress, callback=callback)
     return network, {"config": asdict(config), "block_errors": errors}
 
 
 def quantize_with(
     graph: Graph,
-    parameters: Mapping[str, Array],
-    codes: Array,
+    parameters: Mapping[str, Reals],
+    pixels: Pixels,
     config: Config,
     *,
     progress: Progress = quiet,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> QuantizedModel:
-    """Quantize with a `Config`: `learned`, and then the snap; raises InputError as both do.
+    """Quantize with a `Config`: `learned`, then the snap; raise InputError as both do.
 
-    `watch` is shown each iteration, and changes nothing.
+    `callback` gets each iteration, and cannot change the result.
     """
-    return snap(*learned(graph, parameters, codes, config, progress=progress, watch=watch))
+    return snap(*learned(graph, parameters, pixels, config, progress=progress, callback=callback))
 
 
 def quantize(
     graph: Graph,
-    weights: Mapping[str, Array],
-    images: Array,
+    weights: Mapping[str, Reals],
+    images: Pixels,
     bits: str = "W4A4",
     method: str = "aquant",
     *,
     progress: Progress = quiet,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
     **settings: Any,
 ) -> QuantizedModel:
     """Quantize a float network with the calibration `images`, uint8 (N, C, H, W).
 
-    `graph` and `weights` have no batch norm, as `fold` returns them. `bits` are those of weights
-    and activations, such as "W4A4"; `method` is one of `METHODS`; the `settings` are the others of
-    `Config`, such as `border`, `iterations` and `seed`. Raises InputError, which names the
+    `graph` and `weights` have no batch norm, as `fold` returns them. `bits` gives those of weights
+    and activations, such as "W4A4". `method` is one of `METHODS`; `settings` are the other fields
+    of `Config`, such as `border`, `iterations` and `seed`. Raise InputError, which names the
     parameter, as `Config` and `quantize_with` do.
     """
     instance("weights", weights, Mapping)
     config = Config.of(bits, method, **settings)
-    return quantize_with(graph, weights, images, config, progress=progress, watch=watch)
+    return quantize_with(graph, weights, images, config, progress=progress, callback=callback)
 
 
 def nearest(
-    graph: Graph, parameters: Mapping[str, Array], codes: Array, config: Config
+    graph: Graph, parameters: Mapping[str, Reals], pixels: Pixels, config: Config
 ) -> QuantizedModel:
-    """The same network rounded to nearest (method `rtn`), to compare with."""
+    """Round the same network to nearest (method `rtn`), as a baseline."""
     instance("config", config, Config)
-    return quantize_with(graph, parameters, codes, replace(config, method="rtn", border=""))
+    return quantize_with(graph, parameters, pixels, replace(config, method="rtn", border=""))

@@ -1,16 +1,20 @@
-"""Which tensors get a quantizer, how many bits each, and which layers are the first and the last.
+"""Place quantizers: which tensors get one, with how many bits; which layers are at the boundary.
 
 A quantizer belongs to a tensor (after convolution + ReLU, after add + ReLU), not to a reader: the
 shortcut of a block reads the same codes as its first convolution. First and last layers have 8-bit
-weights, the image and everything between the last ReLU and the last layer 8-bit codes.
+weights; the image, and all tensors between the last ReLU and the last layer, have 8-bit codes.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aquant_ref.errors import InputError
 from aquant_ref.model.quantized_model import PASSES_CODES
 from aquant_ref.nn.graph import INPUT, Block, Graph
-from aquant_ref.nn.operations import Node
+
+if TYPE_CHECKING:
+    from aquant_ref.nn.operations import Node
 
 UNITS = ("block", "layer")
 ACTIVATIONS = ("relu", "relu6")
@@ -20,22 +24,21 @@ BOUNDARY_BITS = 8
 
 
 def layers(graph: Graph) -> tuple[str, ...]:
-    """Names of the nodes that have weights."""
+    """Return the names of the nodes with weights."""
     return tuple(node.name for node in graph.nodes if node.op in LAYERS)
 
 
 def boundary_layers(graph: Graph) -> frozenset[str]:
-    """The layers that read the image and the layer whose output is the network's."""
+    """Return the layers that read the image, and the last layer."""
     first = {node.name for node in graph.consumers(INPUT) if node.op in LAYERS}
     return frozenset(first | {graph.output})
 
 
 def quantized_tensors(graph: Graph) -> tuple[str, ...]:
-    """Tensors that are stored as codes, in order: all but those that continue inside one integer
-    sum.
+    """Return the tensors that are stored as codes, in network order.
 
-    A layer's output, and that of an add, goes on unrounded into a ReLU, an add or a concat, unless
-    something else reads it as well. A concat and a requantize have a quantizer of their own.
+    The output of a layer or an add is not stored if its only reader is a ReLU, an add or a concat;
+    it continues unrounded. A concat and a requantize have their own quantizer.
     """
     stored = [INPUT]
     for node in graph.nodes:
@@ -51,45 +54,45 @@ def quantized_tensors(graph: Graph) -> tuple[str, ...]:
 
 
 def _towards_output(graph: Graph, name: str) -> set[str]:
-    """The tensors on the way back from `name` to the first ReLUs or layers, those included."""
-    found, waiting = set[str](), [name]
+    """Return the tensors on the way back from `name` to the first ReLUs or layers, inclusive."""
+    visited, waiting = set[str](), [name]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in visited:
             continue
-        found.add(name)
+        visited.add(name)
         if name != INPUT and (node := graph.node(name)).op not in (*SUMS, *ACTIVATIONS):
             waiting += node.inputs
-    return found
+    return visited
 
 
 def boundary_tensors(graph: Graph) -> frozenset[str]:
-    """The image and what the last layer reads, back to the ReLU before the pool."""
+    """Return the image, and what the last layer reads, back to the ReLU before the pool."""
     last = graph.node(graph.output).inputs[0]
     return frozenset(({INPUT} | _towards_output(graph, last)) & set(quantized_tensors(graph)))
 
 
 def layer_bits(graph: Graph, bits: int) -> dict[str, int]:
-    """Bits of each layer's weights."""
+    """Return the weight bits of each layer: BOUNDARY_BITS for boundary layers, else `bits`."""
     boundary = boundary_layers(graph)
     return {name: BOUNDARY_BITS if name in boundary else bits for name in layers(graph)}
 
 
 def tensor_bits(graph: Graph, bits: int) -> dict[str, int]:
-    """Bits of each quantized tensor."""
+    """Return the bits of each stored tensor: BOUNDARY_BITS at the boundary, else `bits`."""
     boundary = boundary_tensors(graph)
     return {n: BOUNDARY_BITS if n in boundary else bits for n in quantized_tensors(graph)}
 
 
 def units(graph: Graph, kind: str) -> tuple[Block, ...]:
-    """What is reconstructed together: the named blocks, or each layer with the ReLU after it."""
+    """Return the units of reconstruction: named blocks, or each layer with the ReLU after it."""
     if kind == "block":
         return graph.blocks()
     groups: list[list[Node]] = []
     for node in graph.nodes:
         before = groups[-1][-1].name if groups else ""
-        alone = node.inputs == (before,) and graph.consumers(before) == (node,)
-        if node.op in ACTIVATIONS and alone:
+        only_reader = node.inputs == (before,) and graph.consumers(before) == (node,)
+        if node.op in ACTIVATIONS and only_reader:
             groups[-1].append(node)
         else:
             groups.append([node])
@@ -97,14 +100,15 @@ def units(graph: Graph, kind: str) -> tuple[Block, ...]:
 
 
 def check_blocks(graph: Graph) -> None:
-    """Raise InputError, which names the block, where a later one reads a tensor inside of it: what
-    is learned together has one output, its last tensor.
+    """Raise InputError, which names the block, if another block reads a tensor inside it.
+
+    A block is learned as a whole, so its last tensor must be its only output.
     """
     for block in graph.blocks():
         own = {node.name for node in block.nodes}
         for node in block.nodes[:-1]:
             if not own >= {reader.name for reader in graph.consumers(node.name)}:
                 raise InputError(
-                    f"block {block.name!r}: its tensor {node.name} is read outside of it; only its "
-                    f"last one, {block.output}, can be"
+                    f"block {block.name!r}: another block reads its tensor {node.name}; only its "
+                    f"last tensor, {block.output}, may be read outside"
                 )

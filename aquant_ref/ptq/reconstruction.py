@@ -1,47 +1,49 @@
-"""Block reconstruction: make each block of the quantized network give what the float block gives.
+"""Reconstruct blocks: learn each quantized block so that its output matches the float block.
 
-The blocks are visited in order. A block reads what the quantized network makes up to there, and the
-quantizers of the tensors that it reads, of those inside it, and of its weights are learned together
-on the error of its output (before that is quantized: that quantizer is the next block's):
+Blocks follow in network order. A block reads the output of the quantized blocks before it. The
+quantizers of the tensors that it reads, of the tensors inside it and of its weights are learned
+together on the error of its output. That output is not yet quantized; its quantizer belongs to the
+next block. The error is
 
     sum over channels, mean over images and positions, of (output - float output)^2
 
-A *pass* goes over all blocks; what it learns, and from what, are its settings (`ptq.pass_config`).
-The methods are lists of them (`ptq.methods`), and all share the code here.
+A *pass* visits all blocks; its settings say what it learns (`ptq.pass_config`). A method is a list
+of passes (`ptq.methods`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd import value_and_grad
-from numpy.typing import NDArray
 
 from aquant_ref.checks import check_calibration
 from aquant_ref.errors import InputError
 from aquant_ref.nn.branchless_where import branchless_where
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.ptq.callbacks import Iteration, Watch
+from aquant_ref.ptq.callbacks import Callback, Iteration
 from aquant_ref.ptq.learner import Learner
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
-from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.placement import boundary_layers, layers, units
-from aquant_ref.ptq.spill import Storage
+from aquant_ref.ptq.spill import Spill
+from aquant_ref.typing import Integers, Mask, Reals
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
+if TYPE_CHECKING:
+    from aquant_ref.ptq.pass_config import ReconstructionPass
 
-CACHE_BATCH = 64  # images at a time when tensors of the whole calibration set are computed
+Arrays = dict[str, Reals]
+
+CACHE_BATCH = 64  # images per batch when a tensor is computed for the whole calibration set
 
 
 @dataclass
 class Cache:
-    """Block inputs of the float and of the quantized network, over the whole calibration set."""
+    """Hold block inputs of the float and the quantized network, for the whole calibration set."""
 
     exact: Arrays
     quantized: Arrays
@@ -49,20 +51,20 @@ class Cache:
 
 def run_pass(
     network: LearnedNetwork,
-    images: Array,
+    images: Reals,
     settings: ReconstructionPass,
     *,
     seed: tuple[int, ...],
     progress: Progress = quiet,
-    watch: Watch | None = None,
+    callback: Callback | None = None,
 ) -> list[dict[str, Any]]:
     """Learn `network` in place, block by block, on float `images` (N, C, H, W).
 
-    Block number i draws from `default_rng([*seed, i])`. Blocks of first and last layers alone have
-    nothing to learn. Returns for each other block the error of its output before and after; `watch`
-    is shown each iteration. Raises InputError if there are fewer images than a batch, or if
-    learning diverges (an error or a variable is not finite, a scale not positive): with block,
-    iteration and last finite error.
+    Block number i draws from `default_rng([*seed, i])`. Blocks with only first and last layers
+    learn nothing. Return, for each other block, the error of its output before and after.
+    `callback` gets each iteration. Raise InputError for fewer images than a batch, and if learning
+    diverges (an error or a variable is not finite, or a scale is not positive); the message names
+    block, iteration and last finite error.
     """
     check_calibration(images, network.graph.shapes[INPUT])
     if len(images) < settings.batch:
@@ -74,22 +76,22 @@ def run_pass(
     cache = Cache({INPUT: images}, {INPUT: images})
     errors = []
     blocks = units(network.graph, settings.unit)
-    with Storage() as storage:
+    with Spill() as spill:
         for number, block in enumerate(blocks):
             target = block_outputs(
-                network.graph, network.parameters, block, cache.exact, storage=storage
+                network.graph, network.parameters, block, cache.exact, spill=spill
             )
             learner = Learner(network, block, settings)
             if learner.variables:
                 entry: dict[str, Any] = {"pass": settings.name, "block": block.name}
                 entry["before"] = _error(network, settings, block, cache.quantized, target)
                 rng = np.random.default_rng([*seed, number])
-                learn(learner, cache, target, rng, progress, watch)
+                learn(learner, cache, target, rng, progress, callback)
                 entry["after"] = _error(network, settings, block, cache.quantized, target)
                 if not np.isfinite(entry["after"]):
                     raise _diverged(learner, settings.iterations - 1, entry["after"], None)
                 errors.append(entry)
-            output = _quantized(network, settings, block, cache.quantized, storage)
+            output = _quantized(network, settings, block, cache.quantized, spill)
             needed = {name for later in blocks[number + 1 :] for name in later.inputs}
             for tensors, new in ((cache.exact, target), (cache.quantized, output)):
                 tensors[block.output] = new
@@ -101,10 +103,10 @@ def run_pass(
 def learn(
     learner: Learner,
     cache: Cache,
-    target: Array,
+    target: Reals,
     rng: np.random.Generator,
     progress: Progress,
-    watch: Watch | None,
+    callback: Callback | None,
 ) -> None:
     """Run the iterations of one block and write the result back into the network."""
     settings, block = learner.settings, learner.block
@@ -113,24 +115,24 @@ def learn(
     for step in progress(range(settings.iterations), f"{settings.name} {block.name}"):
         chosen = np.sort(rng.integers(0, len(target), settings.batch))
         inputs = {name: _mixed(cache, name, chosen, rng, settings) for name in block.inputs}
-        with np.errstate(over="ignore", invalid="ignore"):  # what becomes of it is looked at below
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is detected below
             value, gradients = gradient(
                 learner.variables, learner, inputs, target[chosen], step, rng
             )
         if not np.isfinite(value):
             raise _diverged(learner, step, float(value), last)
         last = float(value)
-        if watch is not None:
+        if callback is not None:
             penalty = float(learner.penalty(learner.variables, step))
-            watch(Iteration(settings.name, block.name, step, last - penalty, penalty))
+            callback(Iteration(settings.name, block.name, step, last - penalty, penalty))
         learner.step(gradients, step)
-        if wrong := learner.impossible():
-            raise _diverged(learner, step, wrong, last)
+        if description := learner.impossible():
+            raise _diverged(learner, step, description, last)
     learner.write_back()
 
 
-def _diverged(learner: Learner, step: int, found: Any, last: float | None) -> InputError:
-    what = found if isinstance(found, str) else f"the error of the block is {found}"
+def _diverged(learner: Learner, step: int, cause: str | float, last: float | None) -> InputError:
+    what = cause if isinstance(cause, str) else f"the error of the block is {cause}"
     before = "" if last is None else f", and the last finite error is {last:.6g}"
     return InputError(
         f"{learner.block.name}: learning diverged in pass {learner.settings.name!r}, iteration "
@@ -139,8 +141,12 @@ def _diverged(learner: Learner, step: int, found: Any, last: float | None) -> In
 
 
 def _mixed(
-    cache: Cache, name: str, chosen: Array, rng: np.random.Generator, settings: ReconstructionPass
-) -> Array:
+    cache: Cache,
+    name: str,
+    chosen: Integers,
+    rng: np.random.Generator,
+    settings: ReconstructionPass,
+) -> Reals:
     x = cache.quantized[name][chosen]
     if not settings.dropping:
         return x
@@ -151,7 +157,7 @@ def _objective(
     variables: Mapping[str, Any],
     learner: Learner,
     inputs: Arrays,
-    target: Array,
+    target: Reals,
     step: int,
     rng: np.random.Generator,
 ) -> Any:
@@ -177,7 +183,7 @@ def run_block(
     tensors: Mapping[str, Any],
     quantizers: Quantizers | None,
 ) -> Any:
-    """The block's output; its own quantizer, which the next block owns, left out."""
+    """Compute the output of a block without its quantizer, which belongs to the next block."""
     if quantizers is None:
         return graph.evaluate(parameters, tensors, nodes=block.nodes)[block.output]
 
@@ -193,23 +199,23 @@ def run_block(
 
 def block_outputs(
     graph: Graph,
-    parameters: Mapping[str, Array],
+    parameters: Mapping[str, Reals],
     block: Block,
     inputs: Arrays,
     quantizers: Quantizers | None = None,
     *,
-    storage: Storage,
-) -> Array:
-    """The block's output for all images."""
+    spill: Spill,
+) -> Reals:
+    """Compute the output of a block for all images."""
     total = len(next(iter(inputs.values())))
-    out: Array | None = None
+    out: Reals | None = None
     for start in range(0, total, CACHE_BATCH):
-        part = slice(start, start + CACHE_BATCH)
-        tensors = {name: inputs[name][part] for name in block.inputs}
+        batch = slice(start, start + CACHE_BATCH)
+        tensors = {name: inputs[name][batch] for name in block.inputs}
         value = run_block(graph, parameters, block, tensors, quantizers)
         if out is None:
-            out = storage.empty((total, *value.shape[1:]), value.dtype)
-        out[part] = value
+            out = spill.empty((total, *value.shape[1:]), value.dtype)
+        out[batch] = value
     assert out is not None
     return out
 
@@ -219,16 +225,14 @@ def _quantized(
     settings: ReconstructionPass,
     block: Block,
     inputs: Arrays,
-    storage: Storage,
-) -> Array:
+    spill: Spill,
+) -> Reals:
     quantizers = Quantizers(network) if settings.activations else None
-    return block_outputs(
-        network.graph, network.weights(), block, inputs, quantizers, storage=storage
-    )
+    return block_outputs(network.graph, network.weights(), block, inputs, quantizers, spill=spill)
 
 
-def block_error(output: Any, target: Array) -> Any:
-    """Squared error summed over channels, averaged over images and positions."""
+def block_error(output: Any, target: Reals) -> Any:
+    """Return the squared error, summed over channels, averaged over images and positions."""
     difference = output - target
     return anp.sum(difference * difference) / (difference.size / difference.shape[1])
 
@@ -238,52 +242,51 @@ def _error(
     settings: ReconstructionPass,
     block: Block,
     inputs: Arrays,
-    target: Array,
+    target: Reals,
 ) -> float:
     quantizers = Quantizers(network) if settings.activations else None
     parameters = network.weights()
     total = 0.0
     for start in range(0, len(target), CACHE_BATCH):
-        part = slice(start, start + CACHE_BATCH)
-        tensors = {name: inputs[name][part] for name in block.inputs}
+        batch = slice(start, start + CACHE_BATCH)
+        tensors = {name: inputs[name][batch] for name in block.inputs}
         output = run_block(network.graph, parameters, block, tensors, quantizers)
-        total += float(block_error(output, target[part])) * len(target[part])
+        total += float(block_error(output, target[batch])) * len(target[batch])
     return total / len(target)
 
 
-def network_error(network: LearnedNetwork, images: Array) -> float:
-    """`block_error` of the last block that learns, in the finished network, on `images`.
+def network_error(network: LearnedNetwork, images: Reals) -> float:
+    """Return the `block_error` of the last block that learns, in the finished network.
 
-    The network is quantized from the image on, and the block's own output is not yet: what the
-    layers before the last one make of the activations. Raises InputError for images that do not
-    fit, or if there are none, and where no block learns.
+    All tensors before the output of that block are quantized. Raise InputError for images that do
+    not fit, without images, and if no block learns.
     """
     graph = network.graph
     check_calibration(images, graph.shapes[INPUT])
     learned = set(layers(graph)) - boundary_layers(graph)
     learning = [b for b in graph.blocks() if learned & {node.name for node in b.nodes}]
     if not learning:
-        raise InputError("network: every layer is a first or the last one, so no block learns")
+        raise InputError("network: no block learns, because all layers are first or last layers")
     last = learning[-1].output
     quantizers = Quantizers(network)
 
-    def hook(name: str, x: Array) -> Any:
+    def hook(name: str, x: Reals) -> Any:
         return x if name == last else quantizers.store(name, x)
 
     nodes = graph.nodes[: 1 + [node.name for node in graph.nodes].index(last)]
     parameters, total = network.weights(), 0.0
     for start in range(0, len(images), CACHE_BATCH):
         tensors = {INPUT: images[start : start + CACHE_BATCH]}
-        wanted = graph.evaluate(network.parameters, tensors, nodes=nodes, forget=True)[last]
-        made = graph.evaluate(
+        exact = graph.evaluate(network.parameters, tensors, nodes=nodes, forget=True)[last]
+        quantized = graph.evaluate(
             parameters, tensors, nodes=nodes, hook=hook, operate=quantizers.operate, forget=True
         )[last]
-        total += float(block_error(made, wanted)) * len(wanted)
+        total += float(block_error(quantized, exact)) * len(exact)
     return total / len(images)
 
 
-def coin_flips(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Independent booleans, each True with probability 1/2, from one random bit each.
+def coin_flips(rng: np.random.Generator, shape: tuple[int, ...]) -> Mask:
+    """Draw independent booleans, each True with probability 1/2, from one random bit each.
 
     Spec: AQ-STE-3.
     """

@@ -1,15 +1,14 @@
-"""Snap: from learned real parameters to those of the quantized model, which all programs share.
+"""Snap learned real parameters to those of the quantized model, which all programs share.
 
-What must combine in integers is moved to the nearest value where it does, in the model itself
-(SPEC.md, AQ-SNAP):
+Parameters that must combine in integers move to the nearest values that do (SPEC.md, AQ-SNAP):
 
-* scales of tensors and units of layers get float32's 24 bits, so that products stay exact;
-* where two terms meet in an add, one that is a layer has its unit moved, by less than 2^-16 of it,
-  so that the ratio of the two is a 16-bit integer times a power of two;
-* what is zero, or next to nothing beside its bias, has a unit that fits (`free`);
-* the last layer's bias becomes an integer number of its unit, so that logits are integers;
+* scales of tensors and units of layers get the 24 bits of float32, so that products stay exact;
+* where an add has two terms, the unit of one that is a layer moves by at most 2^-16 of its value,
+  so that the ratio of the two units is a 16-bit integer times a power of two;
+* channels that are zero, or tiny compared with their bias, get a unit that fits (`free_scales`);
+* the bias of the last layer becomes an integer number of units, so that logits are integers;
 * borders become crossings, found by bisection to the last bit of float64; the polynomial is kept
-  beside them for hardware that has no thresholds (AQ-SNAP-5).
+  for hardware without thresholds (AQ-SNAP-5).
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError
 from aquant_ref.model.quantized_model import QuantizedModel
@@ -29,27 +27,27 @@ from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, every_row
 from aquant_ref.quant import border
 from aquant_ref.quant.qparams import code_range
 from aquant_ref.quant.window import WindowBorder, row_borders, window_border
-
-Array = NDArray[Any]
+from aquant_ref.typing import Reals
 
 RATIO_BITS = 16
 LOGIT_BITS = 29  # of the bias of a logit, so that its product with a unit of 24 bits is exact
-FARTHEST = 30  # bits between the units of two terms, one of which has no weights
+FARTHEST = 30  # bits between the units of two terms of an add, if one term has zero weights
 
 
 def to_single(values: Any) -> Any:
-    """The nearest float32, as float64; infinity beyond it. Spec: AQ-SNAP-1."""
+    """Round to float32, and return float64; values beyond float32 become infinity.
+
+    Spec: AQ-SNAP-1.
+    """
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float32).astype(np.float64)
 
 
-def snap_ratio(values: Array, reference: Array) -> Array:
-    """`values` moved so that values/reference is m * 2^e with an integer m of 16 bits.
+def snap_ratio(values: Reals, reference: Reals) -> Reals:
+    """Move `values` so that values/reference is m * 2^e with an integer m of 16 bits.
 
-    Positive float64 of one shape; `reference` has at most 24 significant bits, so that the result,
-    of at most 40, is exact. Relative change at most 2^-16.
-
-    Spec: AQ-SNAP-2.
+    Spec: AQ-SNAP-2. Both are positive float64 of one shape. `reference` has at most 24 significant
+    bits, so the result has at most 40 and is exact. Values change by at most 2^-16 of themselves.
     """
     mantissa, exponent = np.frexp(values / reference)
     integer = np.rint(np.ldexp(mantissa, RATIO_BITS))
@@ -57,12 +55,10 @@ def snap_ratio(values: Array, reference: Array) -> Array:
 
 
 def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
-    """The quantized model of `network`; `source` is stored with it.
+    """Return the quantized model of `network`, with `source` stored in it.
 
-    Raises InputError, which names the tensor, where a border is not monotone, an add cannot be
-    brought to one unit, or a unit is outside float32.
-
-    Spec: AQ-SNAP-1 to AQ-SNAP-7.
+    Spec: AQ-SNAP-1 to AQ-SNAP-7. Raise InputError, which names the tensor, if a border has several
+    crossings in a cell, the terms of an add cannot get a common unit, or a unit is outside float32.
     """
     graph = network.graph
     wide = network.read_in_windows()
@@ -74,7 +70,7 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
     parameters = network.weights()
     layers = {}
     draft = QuantizedModel(graph, {}, tensors, source)
-    if not network.codes:  # weights in floating point: nothing has to combine in integers
+    if not network.codes:  # weights in floating point do not combine in integers
         return QuantizedModel(graph, {}, tensors, source, windows, parameters)
     for name, codes in network.codes.items():
         scale = network.scales[name]
@@ -93,7 +89,7 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
 
 
 def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
-    """Spec: AQ-SNAP-4."""
+    """Return the quantizer of a tensor with crossings as its border. Spec: AQ-SNAP-4."""
     bits, steps = tensor.bits, tensor.zero_point
     coefficients, squash = tensor.coefficients, tensor.squash
     if coefficients is None:
@@ -110,7 +106,7 @@ def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
 
 
 def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder:
-    """Spec: AQ-SNAP-4."""
+    """Return the border of a convolution that rounds in windows, as tables. Spec: AQ-SNAP-4."""
     learned, node = network.windows[name], network.graph.node(name)
     source = network.source(node.inputs[0])
     assert source is not None
@@ -123,7 +119,7 @@ def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder
         if learned.fusion is not None:
             raise InputError(f"{name}: a border has window fusion or feedback, not both")
         outputs = network.graph.shapes[name][0] // node["groups"]
-        if len(coefficients) > 1:  # one border for all rows is one row of the table
+        if len(coefficients) > 1:  # a single border stays one row of the table
             coefficients = every_row(coefficients, rows)
         borders = row_borders(coefficients, tensor.bits, **options)
         return FeedbackBorder(borders, min(learned.feedback, outputs))
@@ -135,22 +131,20 @@ def _check_units(layers: dict[str, QuantizedLayer]) -> None:
     for name, layer in layers.items():
         if not bool((np.isfinite(layer.unit) & (layer.unit > 0)).all()):
             raise InputError(
-                f"{name}: one step of its weights times one of what it reads is outside float32"
+                f"{name}: the product of its weight scale and its input scale is outside float32"
             )
 
 
 def _snap_adds(draft: QuantizedModel, layers: dict[str, QuantizedLayer]) -> None:
-    """Move the unit of a layer in each add of `draft` so that both terms are integers of one unit.
+    """Move the unit of one layer of each add in `draft`, so that both terms share a unit.
 
-    Two terms that are stored need no move (AQ-SNAP-2).
-
-    Spec: AQ-SNAP-2.
+    Spec: AQ-SNAP-2. Two stored terms need no move.
     """
     graph = draft.graph
-    units: dict[str, Array] = {}  # of each add: that of the term which is not moved
+    units: dict[str, Reals] = {}  # of each add, the unit of the term that does not move
 
-    def unit_of(term: str) -> Array | None:
-        """The unit of a term in each channel, with float32's 24 bits; None if it has none."""
+    def unit_of(term: str) -> Reals | None:
+        """Return the unit of a term per channel, with 24 bits; None if it has no unit."""
         if term in layers and term not in draft.tensors:
             return layers[term].unit
         scale = draft.code_scale(term)
@@ -169,18 +163,16 @@ def _snap_adds(draft: QuantizedModel, layers: dict[str, QuantizedLayer]) -> None
         stored = all(draft.code_scale(term) is not None for term in node.inputs)
         if unit is None or not (stored or movable(moved)):
             raise InputError(
-                f"{node.name}: neither {first} nor {second} is a layer that it alone reads, so "
-                "that no scale can be moved to fit the other"
+                f"{node.name}: neither {first} nor {second} is a layer that only this add reads, "
+                "so no scale can move to fit the other"
             )
         if not stored:
             layers[moved] = _moved(layers[moved], unit)
         units[node.name] = unit
 
 
-def _moved(layer: QuantizedLayer, unit: Array) -> QuantizedLayer:
-    """`layer` with its units moved to fit those of the other term; a free one becomes that times a
-    power of two.
-    """
+def _moved(layer: QuantizedLayer, unit: Reals) -> QuantizedLayer:
+    """Move the units of `layer` to fit `unit`; a dead channel gets `unit` times a power of two."""
     power = np.clip(np.rint(np.log2(layer.unit / unit)), 0, FARTHEST)
     dead = dead_channels(layer)
     return replace(
@@ -189,28 +181,27 @@ def _moved(layer: QuantizedLayer, unit: Array) -> QuantizedLayer:
 
 
 def _snap_logits(name: str, layer: QuantizedLayer) -> QuantizedLayer:
-    """One unit for all logits, and a bias that is an integer number of it. Spec: AQ-SNAP-3."""
+    """Give all logits one unit and a bias that is an integer number of units. Spec: AQ-SNAP-3."""
     layer = settle_logits(layer)
     if len(set(layer.unit)) != 1:
         raise InputError(f"{name}: the last layer needs one scale for all its outputs")
-    counted = np.rint(layer.bias / layer.unit)
-    extra = np.maximum(np.frexp(counted)[1] - LOGIT_BITS, 0)
-    counted = np.ldexp(np.rint(np.ldexp(counted, -extra)), extra)
-    return replace(layer, bias=counted * layer.unit)
+    units = np.rint(layer.bias / layer.unit)
+    extra = np.maximum(np.frexp(units)[1] - LOGIT_BITS, 0)
+    units = np.ldexp(np.rint(np.ldexp(units, -extra)), extra)
+    return replace(layer, bias=units * layer.unit)
 
 
 def largest_change(network: LearnedNetwork, model: QuantizedModel) -> float:
-    """The largest relative change that the snap made to a scale or a unit, free ones and those of
-    coarser weights left out.
+    """Return the largest relative change of a scale or unit by the snap.
 
-    Spec: AQ-SNAP-5 to AQ-SNAP-7.
+    Spec: AQ-SNAP-5 to AQ-SNAP-7. Free scales, and units of weights made coarser, do not count.
     """
     pairs: list[tuple[Any, Any]] = [
         (model.tensors[name].scale, each.scale) for name, each in network.tensors.items()
     ]
     for name, layer in model.layers.items():
         read = network.graph.node(name).inputs[0]
-        while read not in network.tensors:  # what a concat puts together has one scale
+        while read not in network.tensors:  # all inputs of a concat have one scale
             read = network.graph.node(read).inputs[0]
         unit = network.scales[name].scale * network.tensors[read].scale
         same = (layer.codes == network.codes[name]).reshape(len(unit), -1).all(axis=1)

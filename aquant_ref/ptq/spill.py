@@ -1,6 +1,6 @@
-"""Room for the tensors of a whole calibration set: in memory, or in a temporary file where large.
+"""Allocate tensors of a whole calibration set in memory, and large ones in temporary files.
 
-A file is mapped into memory, so that the operating system keeps of it what fits.
+A file is mapped into memory, so the operating system decides how much of it stays there.
 """
 
 from __future__ import annotations
@@ -9,26 +9,27 @@ import math
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from aquant_ref.typing import Array
 
-SPILL_BYTES = 256 << 20  # a tensor larger than this goes to a file
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SPILL_BYTES = 256 << 20  # a larger tensor goes to a file
 
 
-class Storage:
-    """Makes arrays; each file is gone with its array, all of them when the `with` block ends."""
+class Spill:
+    """Allocate arrays; a file disappears with its array, or at the end of the `with` block."""
 
     def __init__(self, spill_bytes: int = SPILL_BYTES) -> None:
         self._spill_bytes = spill_bytes
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._count = 0
 
-    def __enter__(self) -> Storage:
+    def __enter__(self) -> Spill:
         return self
 
     def __exit__(
@@ -41,7 +42,7 @@ class Storage:
             self._folder.cleanup()
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An array of that shape and dtype whose elements are not set yet."""
+        """Return an uninitialized array of that shape and dtype."""
         if math.prod(shape) * np.dtype(dtype).itemsize <= self._spill_bytes:
             return np.empty(shape, dtype)
         if self._folder is None:
@@ -51,6 +52,6 @@ class Storage:
         self._count += 1
         path = Path(self._folder.name) / f"{self._count}.bin"
         array = np.memmap(path, dtype, "w+", shape=shape)
-        with suppress(OSError):  # Windows lets go of the file only with the folder
+        with suppress(OSError):  # Windows deletes the file only with its folder
             path.unlink()
         return array

@@ -256,7 +256,7 @@ def test_signed_storage_is_a_setting_of_the_main_job(
         (["--method", "magic"], ["magic", "aquant"]),
         (["--weight-bits", "0"], ["weight bits", "1 to 16"]),
         (["--act-bits", "17"], ["activation bits", "1 to 16"]),
-        (["--images", "0"], ["--images", "needs whole numbers from 1"]),
+        (["--images", "0"], ["images", "needs whole numbers from 1"]),
         (["--images", "31"], ["31", "batch of 32"]),
         (["--images", "99999"], ["99999", "160"]),
         (["--iters", "-1"], ["iterations"]),

@@ -82,7 +82,7 @@ def test_a_cheap_row_comes_out_as_in_the_table() -> None:
     [
         ({"lowerings": ["magic"]}, "--lowerings: no 'magic'"),
         ({"out": "rows.txt"}, "does not end in .json"),
-        ({"configs": [Config("aquant", 2, 8, 3)]}, "fewer than 8 bits"),
+        ({"configs": [Config("aquant", 2, 8, 3)]}, "at most 7 bits"),
         ({"images": 2}, "fewer than a batch"),
     ],
 )

@@ -15,9 +15,8 @@ BLOCKS = ("body", "inverted", "tail")
 def watched(config: Config) -> tuple[str, list[Iteration]]:
     """The digest of the model, and what was seen."""
     seen: list[Iteration] = []
-    model = quantize_with(
-        small.graph(), small.parameters(), small.images(), config, watch=seen.append
-    )
+    arguments = small.graph(), small.parameters(), small.images(), config
+    model = quantize_with(*arguments, callback=seen.append)
     return model.sha256(), seen
 
 
@@ -51,4 +50,6 @@ def test_whoever_watches_may_stop_the_learning() -> None:
             raise InputError("enough")
 
     with pytest.raises(InputError, match="enough"):
-        quantize_with(small.graph(), small.parameters(), small.images(), small.CONFIG, watch=stop)
+        quantize_with(
+            small.graph(), small.parameters(), small.images(), small.CONFIG, callback=stop
+        )

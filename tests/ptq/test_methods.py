@@ -305,7 +305,7 @@ def test_learning_jointly_is_refused_for_a_border_in_windows() -> None:
 
 @pytest.mark.parametrize("border", ["row", "window", "feedback"])
 def test_a_border_in_windows_needs_fewer_than_8_bits(border: str) -> None:
-    with pytest.raises(InputError, match="fewer than 8 bits"):
+    with pytest.raises(InputError, match="at most 7 bits"):
         Config("aquant", 2, 8, border=border)
 
 

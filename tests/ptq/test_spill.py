@@ -14,7 +14,7 @@ import pytest
 from aquant_ref.errors import InputError
 from aquant_ref.ptq import observe, quantize_with, reconstruction
 from aquant_ref.ptq.reconstruction import run_pass
-from aquant_ref.ptq.spill import Storage
+from aquant_ref.ptq.spill import Spill
 from tests.ptq import small
 
 
@@ -24,7 +24,7 @@ def spilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     made: list[np.ndarray] = []
 
-    class Spilling(Storage):
+    class Spilling(Spill):
         def __init__(self) -> None:
             super().__init__(spill_bytes=0)
 
@@ -32,7 +32,7 @@ def spilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]
             made.append(super().empty(shape, dtype))
             return made[-1]
 
-    monkeypatch.setattr(reconstruction, "Storage", Spilling)
+    monkeypatch.setattr(reconstruction, "Spill", Spilling)
     return made
 
 
@@ -40,7 +40,7 @@ def test_what_is_large_is_a_file_and_what_is_not_is_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with Storage(spill_bytes=80) as storage:
+    with Spill(spill_bytes=80) as storage:
         assert not isinstance(storage.empty((10,), np.float64), np.memmap)
         assert not list(tmp_path.iterdir())
         large = storage.empty((2, 11), np.float32)
@@ -69,7 +69,7 @@ def test_files_give_the_same_results_as_memory(
     gc.collect()
     assert not list(tmp_path.iterdir())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reconstruction, "Storage", Storage)
+        patch.setattr(reconstruction, "Spill", Spill)
         from_memory = quantize_with(*args)
     assert not spilled
     assert from_files.source == from_memory.source  # every block error, to the last bit

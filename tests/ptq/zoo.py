@@ -337,7 +337,7 @@ def an_add_of_a_mean_and_a_shared_sum(layer: Builder) -> None:
     head(layer, x)
 
 
-@refused(r"block 'body': .*body\.one_act.* is read outside")
+@refused(r"block 'body': .*body\.one_act.*read outside")
 def a_tensor_inside_a_block_that_another_reads(layer: Builder) -> None:
     x = stem(layer)
     with layer.block("body"):
