@@ -131,6 +131,7 @@ def test_every_file_has_a_floor(path: Path) -> None:
 @each(IN_ROOMS)
 def test_a_file_imports_only_from_its_own_room_or_a_lower_floor(path: Path) -> None:
     own = room_of_file(path)
+    assert own is not None
     lower = set().union(*FLOORS[: FLOOR_OF[own]])
     above = [name for name in imports(path) if room_of(name) not in {None, own} | lower]
     assert not above

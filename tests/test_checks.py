@@ -236,7 +236,7 @@ def test_what_is_of_another_kind_is_named(door: str) -> None:
 
 def test_parameters_whose_names_are_no_strings_are_refused() -> None:
     with pytest.raises(InputError, match="^parameter 3 is unexpected$"):
-        graph().check_parameters({**parameters(), 3: np.ones(1)})  # type: ignore[dict-item]
+        graph().check_parameters({**parameters(), 3: np.ones(1)})
 
 
 def test_masked_parameters_are_refused_by_name() -> None:
@@ -248,7 +248,7 @@ def test_masked_parameters_are_refused_by_name() -> None:
 def test_logits_that_are_none_have_no_accuracy() -> None:
     for logits in (np.full((3, 3), np.nan), np.zeros(3), np.zeros((1, 3))):
         with pytest.raises(InputError, match="^accuracy: "):
-            top1(lambda codes, made=logits: made, labelled(GOOD))  # type: ignore[misc]
+            top1(lambda codes, made=logits: made, labelled(GOOD))
 
 
 def test_a_crop_beyond_the_image_is_refused_before_any_work() -> None:
@@ -259,7 +259,7 @@ def test_a_crop_beyond_the_image_is_refused_before_any_work() -> None:
 def test_a_seed_that_is_none_makes_no_parameters() -> None:
     for seed in (-1, 2**64, 0.5):
         with pytest.raises(InputError, match="^seed: "):
-            initial_parameters(graph(), seed)  # type: ignore[arg-type]
+            initial_parameters(graph(), seed)
 
 
 # Labels
@@ -393,7 +393,7 @@ def test_numbers_of_numpy_become_python_s_so_that_they_can_be_written() -> None:
 
 
 def test_a_border_spec_is_kept_as_its_words() -> None:
-    config = Config(border=BorderSpec(granularity="row"))  # type: ignore[arg-type]
+    config = Config(border=BorderSpec(granularity="row"))
     assert config.border == "quadratic/sigmoid/row/off"
 
 

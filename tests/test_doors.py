@@ -46,13 +46,13 @@ def linted(path: Path) -> None:
 
 
 NPZ: dict[str, Door] = {
-    **{f"native {k}": lambda path, k=k: native.load(path, k) for k in native.KINDS},  # type: ignore[misc]
-    **{f"weights of {n}": lambda p, m=m: m.load(p) for n, m in reference_models.MODELS.items()},  # type: ignore[misc]
+    **{f"native {k}": lambda path, k=k: native.load(path, k) for k in native.KINDS},
+    **{f"weights of {n}": lambda p, m=m: m.load(p) for n, m in reference_models.MODELS.items()},
     "model": QuantizedModel.load,
     "program": Program.load,
     "recording": Recording.load,
     "training": resume,
-    "first pass": lambda path: checkpoint.load(path, None),  # type: ignore[arg-type]
+    "first pass": lambda path: checkpoint.load(path, None),
     "tensors": read_tensors,
     "saved model": lambda path: artifacts.Saved.load(path.parent),
 }

@@ -129,7 +129,7 @@ def test_the_polynomial_of_a_border_is_in_tau_which_stops_at_the_ends() -> None:
 def test_with_a_zero_point_tau_counts_in_the_larger_end() -> None:
     """Codes -1..2: tau stops at -1/2 and at 1."""
     b = [Fraction(1, 10), Fraction(1, 5)]
-    for t, tau in {-7: Fraction(-1, 2), -1: Fraction(-1, 2), 1: HALF, 2: 1, 9: 1}.items():
+    for t, tau in ((-7, -HALF), (-1, -HALF), (1, HALF), (2, Fraction(1)), (9, Fraction(1))):
         assert oracle.polynomial(t, b, 3, zero_point=1) == b[0] + b[1] * tau
 
 
@@ -364,7 +364,7 @@ def test_padding_of_an_average_pool_counts_or_does_not() -> None:
 def network(**changes: Any) -> list[dict[str, Any]]:
     """One convolution with a ReLU and a quantizer of 2 bits, and a linear layer on its pixels."""
     geometry = {"stride": (1, 1), "padding": (0, 0), "groups": 1}
-    nodes = [
+    nodes: list[dict[str, Any]] = [
         {"name": "image", "op": "image", "scale": HALF, "zero_point": [0]},
         {
             "name": "conv",
@@ -395,7 +395,7 @@ def network(**changes: Any) -> list[dict[str, Any]]:
             "bias": [SIXTH, 0],
         },
     ]
-    return [{**node, **changes.get(node["name"], {})} for node in nodes]
+    return [{**node, **changes.get(str(node["name"]), {})} for node in nodes]
 
 
 def test_a_network_worked_out_by_hand() -> None:

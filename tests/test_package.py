@@ -45,7 +45,7 @@ def test_the_lowest_versions_are_the_lower_bounds(clone: Path, project: dict[str
     pins = [line for line in lines if not line.startswith("#")]
     metadata = project["project"]
     bounds = metadata["dependencies"] + metadata["optional-dependencies"]["test"]
-    assert all(re.fullmatch(r"[a-z]+>=[0-9.]+", bound) for bound in bounds)
+    assert all(re.fullmatch(r"[a-z-]+>=[0-9.]+", bound) for bound in bounds)
     assert pins == [bound.replace(">=", "==") for bound in bounds]
 
 

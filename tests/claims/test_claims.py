@@ -88,7 +88,7 @@ def test_bad_input_is_refused_before_anything_is_loaded(
 ) -> None:
     monkeypatch.setattr("aquant_ref.experiments.inputs.Inputs.load", None)
     with pytest.raises(InputError, match=message):
-        reproduce(number, **options)  # type: ignore[arg-type]
+        reproduce(number, **options)
 
 
 def test_a_missing_matplotlib_is_one_line_before_the_work(

@@ -41,7 +41,7 @@ class Pools(Adapter):
 
     def max_pool2d(
         self, *, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
-    ) -> np.ndarray:  # type: ignore[type-arg]
+    ) -> np.ndarray:
         assert x.dtype == np.int64
         assert isinstance(padding, tuple)
         assert type(padding[0]) is int

@@ -128,7 +128,7 @@ def test_any_case_can_be_had_alone_and_a_longer_sequence_begins_with_the_shorter
 
 def test_other_arguments_give_other_cases() -> None:
     def first(**chosen: object) -> str:
-        return lines(generate(Selection("requantize", **chosen), range(20)))  # type: ignore[arg-type]
+        return lines(generate(Selection("requantize", **chosen), range(20)))
 
     others = [first(), first(seed=1), first(bits=(8,)), first(profile="tflite_up")]
     assert len(set(others)) == 4
@@ -236,4 +236,4 @@ def test_what_has_no_input_to_refuse_says_so() -> None:
 )
 def test_a_selection_of_nothing_is_refused_by_name(chosen: dict[str, str], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        Selection(**{"operation": "requantize", **chosen})  # type: ignore[arg-type]
+        Selection(**{"operation": "requantize", **chosen})

@@ -112,14 +112,14 @@ def test_what_is_not_implemented_may_say_anything() -> None:
         42,
         Answers([], {}),
         Answers([np.zeros(3)], {}),
-        Answers(None, {}),  # type: ignore[arg-type]
+        Answers(None, {}),
         Answers([np.zeros(120, np.int64)], {500: ("skip", "")}),
         Answers([np.zeros(120, np.int64)], {0: ("pass", "")}),
         Answers([np.zeros((120, 1), np.int64)], {}),
         Answers([[None] * 120], {}),  # type: ignore[list-item]
         Answers([iter(range(120))], {}),  # type: ignore[list-item]
         *(  # past bugs: True was every case, and others a traceback
-            Answers([np.zeros(120, np.int64)], {k: ("error", "")})  # type: ignore[dict-item]
+            Answers([np.zeros(120, np.int64)], {k: ("error", "")})
             for k in (-1, True, np.True_, 1.0, np.float32(2), "0", None)
         ),
     ],
@@ -130,7 +130,7 @@ def test_what_an_own_answer_returns_is_looked_at(returned: Any) -> None:
             return Capabilities()
 
         def answer(self, selection: Selection, cases: Cases) -> Answers:
-            return returned  # type: ignore[no-any-return]
+            return returned
 
     report = verify(Own(), operations=["clip"], generated=0)
     assert report.total()["error"] == 120
@@ -144,7 +144,7 @@ def test_an_own_answer_may_spoil_its_cases() -> None:
         def answer(self, selection: Selection, cases: Cases) -> Answers:
             answers = super().answer(selection, cases)
             for own in (cases.ids, cases.flags, cases.columns):
-                own.clear()  # type: ignore[union-attr]
+                own.clear()
             cases.kind[:] = 999
             return Answers([answers.values[0] + 1], {})
 
@@ -176,10 +176,10 @@ def raises(*_: Any) -> Any:
         ("capabilities", raises, "adapter: capabilities() raises SystemExit: 0"),
         ("capabilities", lambda self: None, "adapter: capabilities() returns NoneType, not Cap"),
         ("capabilities", lambda self: {"bits": 8}, "adapter: capabilities() returns dict, not"),
-        ("capabilities", lambda self: Capabilities(bits=8), "bits: needs a list, got 8"),  # type: ignore[arg-type]
-        ("capabilities", lambda self: Capabilities(rejects="no"), "rejects: needs True or False"),  # type: ignore[arg-type]
-        ("capabilities", lambda self: Capabilities(bits=("8",)), "bits: "),  # type: ignore[arg-type]
-        ("capabilities", lambda self: Capabilities(signs="signed"), "signs: needs a list, got 's"),  # type: ignore[arg-type]
+        ("capabilities", lambda self: Capabilities(bits=8), "bits: needs a list, got 8"),
+        ("capabilities", lambda self: Capabilities(rejects="no"), "rejects: needs True or False"),
+        ("capabilities", lambda self: Capabilities(bits=("8",)), "bits: "),
+        ("capabilities", lambda self: Capabilities(signs="signed"), "signs: needs a list, got 's"),
         ("capabilities", lambda self: 1 / 0, "adapter: capabilities() raises ZeroDivisionError"),
         ("supports", raises, "adapter: supports('clip') raises SystemExit: 0"),
         ("reaches", raises, "adapter: reaches('clip') raises SystemExit: 0"),
@@ -187,8 +187,8 @@ def raises(*_: Any) -> Any:
         ("name", property(raises), "adapter: name raises SystemExit: 0"),
         ("problems", property(raises), "adapter: problems raises SystemExit: 0"),
         ("problems", 5, "adapter: problems is int, not Problems"),
-        ("problems", Problems(first=None), "adapter: problems raises TypeError"),  # type: ignore[arg-type]
-        ("problems", Problems(counts={"x": None}), "adapter: problems raises TypeError"),  # type: ignore[dict-item]
+        ("problems", Problems(first=None), "adapter: problems raises TypeError"),
+        ("problems", Problems(counts={"x": None}), "adapter: problems raises TypeError"),
     ],
 )
 def test_nonsense_of_an_adapter_about_itself_is_one_line(

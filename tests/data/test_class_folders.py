@@ -40,16 +40,16 @@ def litter(path: Path) -> None:
                         z.writestr(folder + name, b"x")
         elif archive.name.endswith(".tar.gz"):
             with tarfile.open(archive) as old:
-                members = [(m, old.extractfile(m).read()) for m in old]  # type: ignore[union-attr]
+                members = [(m, old.extractfile(m).read()) for m in old]
             with tarfile.open(archive, "w:gz") as new:
                 new.addfile(tarfile.TarInfo("__MACOSX/data_batch_1.bin"))
                 new.addfile(tarfile.TarInfo("._data_batch_1.bin"))
                 for member, content in members:
                     new.addfile(member, io.BytesIO(content))
-    for folder in [path, *(each for each in path.rglob("*") if each.is_dir())]:
+    for place in [path, *(each for each in path.rglob("*") if each.is_dir())]:
         for name in (*LITTER, "._small-train.zip"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(b"x")
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(b"x")
 
 
 @pytest.mark.parametrize("make", sets.MAKERS, ids=lambda make: make.__name__)

@@ -125,7 +125,7 @@ def test_progress_wraps_the_decoding(tmp_path: Path) -> None:
         return steps
 
     path = class_zips(tmp_path / "set")
-    data.load(f"cifar10:{path}", split="train", progress=progress)  # type: ignore[arg-type]
+    data.load(f"cifar10:{path}", split="train", progress=progress)
     assert labels == [(20, "cifar10 train")]
 
 

@@ -351,7 +351,7 @@ def test_a_file_that_may_not_be_read_is_refused(
     def denied(path: object, *rest: object, **more: object) -> int:
         if str(path).startswith(str(tmp_path)) and not os.path.isdir(str(path)):
             raise PermissionError(13, "Permission denied")
-        return opened(path, *rest, **more)  # type: ignore[arg-type]
+        return opened(path, *rest, **more)
 
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(InputError, match=f"^{tmp_path}/set.*Permission denied"):

@@ -147,7 +147,7 @@ def test_a_classifier_of_zeros_gives_its_biases_to_30_bits(bias: tuple[float, ..
     for lowering in ("threshold", "fixed_point"):
         logits = Engine(lower(model, lowering)).run(small.images(2))["head.linear"]
         for image in logits.tolist():
-            for logit, exact in zip(image, np.float32(bias).tolist(), strict=True):
+            for logit, exact in zip(image, np.array(bias, np.float32).tolist(), strict=True):
                 assert abs(logit * unit - Fraction(exact)) * 2**28 <= max(map(abs, bias))
     assert_engine_equals_oracle(model, small.images(1))
 

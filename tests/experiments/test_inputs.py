@@ -123,11 +123,11 @@ def test_what_is_no_set_or_split_is_refused_by_every_function() -> None:
     for wrong in (Path("idx"), None, 3, b"idx:set", ["shapes"]):
         for call in (data.check, data.identity, data.name, data.title, data.absolute):
             with pytest.raises(InputError, match="^--data: needs text such as folder:PATH"):
-                call(wrong)  # type: ignore[operator]
+                call(wrong)
         with pytest.raises(InputError, match="^--data: needs text"):
-            data.load(wrong, split="test")  # type: ignore[arg-type]
+            data.load(wrong, split="test")
         with pytest.raises(InputError, match="^data: needs text"):
-            quantize.run(data_set=wrong)  # type: ignore[arg-type]
+            quantize.run(data_set=wrong)
 
 
 @pytest.mark.parametrize("make", sets.MAKERS, ids=lambda make: make.__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,6 +128,7 @@ WRONGED = {
 @pytest.mark.parametrize("name", WRONGED)
 def test_a_damaged_cell_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
     """Past bugs: a traceback for a wrong type, and another cell's row taken for this one's."""
+    wrong: Any
     wrong, message = WRONGED[name]
     path = tmp_path / "qdrop-0.json"
     content = wrong(row("qdrop", 0, 0.5))

@@ -21,7 +21,10 @@ from aquant_ref.formats import native
 from aquant_ref.formats.npy import DTYPES
 
 META = {"layers": ["conv1", "fc"], "scale": 0.1, "bits": None, "name": "é"}
-ARRAYS = {"fc/weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bits": np.array(2, np.uint8)}
+ARRAYS: dict[str, np.ndarray] = {
+    "fc/weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "bits": np.array(2, np.uint8),
+}
 
 printable = st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\\")
 names = st.text(printable, min_size=1)

@@ -35,7 +35,9 @@ def smoke(x: Any) -> Any:
 
 def main(directory: Path) -> int:
     case = json.loads((directory / "desc.json").read_text())
-    operation = {"smoke": smoke, "max_pool2d": max_pool2d, "thresholds": thresholds}.get(case["op"])
+    operation: Any = {"smoke": smoke, "max_pool2d": max_pool2d, "thresholds": thresholds}.get(
+        case["op"]
+    )
     if operation is None:
         return UNSUPPORTED
     about = ("format", "op", "id", "profile", "results")

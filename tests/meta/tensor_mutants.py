@@ -706,7 +706,7 @@ PROGRAMS: list[tuple[str, str, str, Callable[[list[dict[str, Any]]], None]]] = [
 class ProgramMutant(TensorMutant):
     """A program changed before it is run."""
 
-    def adapter(self) -> Adapter:  # type: ignore[override]
+    def adapter(self) -> Adapter:
         return Programs(str(self), self.steps["change"])
 
 

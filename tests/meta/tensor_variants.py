@@ -194,7 +194,7 @@ class Programs(Adapter):
 
     def step(self, op: str, a: dict[str, Any], arrays: dict[str, Array], *inputs: Array) -> Array:
         x = inputs[0]
-        windows = {key: a[key] for key in ("stride", "dilation") if key in a}
+        windows: dict[str, Any] = {key: a[key] for key in ("stride", "dilation") if key in a}
         if "padding" in a:
             windows["padding"] = [*a["padding"][0], *a["padding"][1]]
         if op in ("conv2d", "sum", "linear"):

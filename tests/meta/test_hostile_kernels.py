@@ -93,7 +93,7 @@ def hanging() -> dict[tuple[str, str], Future[Any]]:
     """Of each kind of kernel, by the way in which it is asked; all at the same time."""
     with ThreadPoolExecutor(len(HANGING) + len(HANGING_PIPE)) as pool:
         return {
-            (ask.__name__, kind): pool.submit(ask, kind)  # type: ignore[operator]
+            (ask.__name__, kind): pool.submit(ask, kind)
             for ask, kinds in ((streamed, HANGING_PIPE), (commanded, HANGING))
             for kind in kinds
         }
@@ -253,7 +253,7 @@ def test_what_cannot_be_started_is_one_line(
     quoted = shlex.quote(command) + " {case}"
     operation = "clip" if kind is PipeAdapter else "linear"
     with pytest.raises(InputError, match="cannot be started") as raised:
-        verify(kind(quoted), operations=[operation], generated=0)  # type: ignore[call-arg]
+        verify(kind(quoted), operations=[operation], generated=0)
     assert str(raised.value).isprintable()
 
 
@@ -261,7 +261,7 @@ def test_what_cannot_be_started_is_one_line(
 @pytest.mark.parametrize("kind", [PipeAdapter, CommandAdapter])
 def test_a_timeout_that_is_none_is_refused(timeout: float, kind: type[ProcessAdapter]) -> None:
     with pytest.raises(InputError, match="timeout: needs more than 0 seconds"):
-        kind("./kernel {case}", timeout=timeout)  # type: ignore[call-arg]
+        kind("./kernel {case}", timeout=timeout)
 
 
 # Directories that are kept

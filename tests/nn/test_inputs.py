@@ -136,11 +136,11 @@ def test_batch_norm_refuses_what_makes_no_square_root() -> None:
         good = {"x": X, **dict.fromkeys(("gamma", "beta", "mean", "variance"), CHANNEL)}
         for eps in (0, -1e-3, np.nan, "1e-3", True, None):
             with pytest.raises(InputError, match="^batch_norm.*: eps: needs a finite number"):
-                function(**good, eps=eps)  # type: ignore[arg-type]
+                function(**good, eps=eps)
         for variance in (-1e-9, np.nan):
             wrong = {**good, "variance": np.array([1, 1, variance, 1])}
             with pytest.raises(InputError, match="^batch_norm.*: a variance is negative, or NaN"):
-                function(**wrong)  # type: ignore[arg-type]
+                function(**wrong)
 
 
 def test_no_images_and_no_classes_are_no_traceback() -> None:
@@ -151,7 +151,7 @@ def test_no_images_and_no_classes_are_no_traceback() -> None:
 
 def test_whether_padding_counts_is_said_with_true_or_false() -> None:
     with pytest.raises(InputError, match="^count_padding: needs True or False, got 0"):
-        nn.avg_pool(X, 2, count_padding=0)  # type: ignore[arg-type]
+        nn.avg_pool(X, 2, count_padding=0)
 
 
 def test_padding_never_wins_over_what_is_below_0() -> None:

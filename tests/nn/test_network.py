@@ -60,4 +60,4 @@ def test_a_value_that_equals_the_default_but_is_of_another_type_is_refused(
 ) -> None:
     net = Network((1, 3, 3))
     with pytest.raises(InputError, match=message):
-        net.conv2d(net.input, 2, kernel=3, **{attribute: value})  # type: ignore[arg-type]
+        net.conv2d(net.input, 2, kernel=3, **{attribute: value})

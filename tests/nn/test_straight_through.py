@@ -45,7 +45,7 @@ def declared_rules(
     for index in np.ndindex(*x.shape):
         g, t = G[index], x[index] / SCALE
         channel = index[1] if len(coefficients) > 1 else 0
-        tau = min(max(t, low), high) / max(-low, high)
+        tau = float(np.clip(t, low, high)) / max(-low, high)
         p = sum(c * tau**k for k, c in enumerate(coefficients[channel]))
         if codes.squash == "clip":
             b, slope = min(max(0.5 + p, border.BORDER_MIN), 1), 1.0

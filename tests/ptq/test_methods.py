@@ -87,8 +87,9 @@ def test_every_form_of_the_border_is_learned_and_runs(text: str) -> None:
     for each in model.windows.values():
         assert isinstance(each, WindowBorder)
         assert (each.lift is not None) == form.fused
-    rows = model.windows["body.conv1"]
-    table = rows.codes if rows.lift is None else rows.lift
+    border = model.windows["body.conv1"]
+    assert isinstance(border, WindowBorder)
+    table = border.codes if border.lift is None else border.lift
     assert len(table) == 4 * 9
     distinct = len(np.unique(table.reshape(4, 9, -1), axis=1)[0])
     assert distinct == 1 if form.granularity != "row" else distinct > 1
@@ -115,8 +116,8 @@ def test_a_closed_form_has_the_granularity_that_it_is_asked_for(text: str) -> No
         names = ["stem.relu", "body.relu1", "body.relu2", "inverted.relu6a", "inverted.relu6b"]
         assert {n: found[n] for n in names} == dict(zip(names, count, strict=True))
         return
-    count = {"row": 36, "channel": 4, "tensor": 1}[form.granularity]
-    assert len(network.windows["body.conv1"].coefficients) == count
+    rows = {"row": 36, "channel": 4, "tensor": 1}[form.granularity]
+    assert len(network.windows["body.conv1"].coefficients) == rows
     assert abs(network.windows["body.conv1"].coefficients).max() > 0
     runs(snap(network, {}))
 

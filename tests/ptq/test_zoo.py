@@ -49,7 +49,7 @@ def whole_way(graph: Graph, config: Config, folder: Path) -> None:
 def test_a_network_that_is_quantized_is_saved_loaded_lowered_and_exact(
     name: str, setting: str, tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = SETTINGS.get(setting, {"method": setting})
+    options: Any = SETTINGS.get(setting, {"method": setting})
     config = Config(**{"weight_bits": 3, "act_bits": 3, "iterations": 1, "batch": 2, **options})
     if name == "read_by_the_head" and setting == "row":
         with pytest.raises(
@@ -89,4 +89,4 @@ def test_fewer_images_than_a_batch_are_refused_before_they_are_looked_at() -> No
     graph = zoo.graph(zoo.WORKS["no_block"])
     broken = {**zoo.parameters(graph), ".one.weight": None}
     with pytest.raises(InputError, match="1 calibration images are fewer than a batch of 2"):
-        quantize_with(graph, broken, zoo.images(1), Config("qdrop", batch=2))  # type: ignore[arg-type]
+        quantize_with(graph, broken, zoo.images(1), Config("qdrop", batch=2))

@@ -200,7 +200,7 @@ def test_a_zero_point_outside_the_codes_is_refused() -> None:
     with pytest.raises(InputError, match="zero point"):
         QParams(1.0, 16, 4)
     with pytest.raises(InputError, match="zero point"):
-        QParams(1.0, 0.5, 4)  # type: ignore[arg-type]
+        QParams(1.0, 0.5, 4)
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.0, 0.0), (np.nan, 1.0), (0.0, np.inf)])

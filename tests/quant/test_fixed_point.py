@@ -78,6 +78,8 @@ def test_a_unit_of_no_half_a_step_gets_the_last_shift() -> None:
     for profile in ("exact", "tflite_up", "tflite_away"):
         options = FixedPoint(0, profile)
         found = rescaling([Fraction(1, 2**90)], [Fraction(0)], Fraction(1), 0, options)
+        assert found.shift is not None
+        assert found.multiplier is not None
         assert (int(found.multiplier[0]), int(found.shift[0])) == (2**30, 62)
 
 

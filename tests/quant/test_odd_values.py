@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -321,10 +322,10 @@ def test_shapes_that_do_not_meet_are_refused_in_one_line() -> None:
 def test_names_that_are_no_text_are_refused_in_one_line() -> None:
     for name in (None, 3, ["exact"], np.array(["exact", "floor"]), {}):
         for call in (
-            lambda n=name: integer.shift_right(1, 1, rounding=n),
-            lambda n=name: integer.requantize(1, 2**30, 31, qmin=0, qmax=9, profile=n),
-            lambda n=name: quant.quantize(1.0, QPARAMS, rounding=n),
-            lambda n=name: quant.requantize_real(1, 0.5, qmin=0, qmax=9, profile=n),
+            partial(integer.shift_right, 1, 1, rounding=name),
+            partial(integer.requantize, 1, 2**30, 31, qmin=0, qmax=9, profile=name),
+            partial(quant.quantize, 1.0, QPARAMS, rounding=name),
+            partial(quant.requantize_real, 1, 0.5, qmin=0, qmax=9, profile=name),
         ):
             with pytest.raises(InputError):
                 call()

@@ -201,6 +201,7 @@ def test_the_fusion_of_a_window_is_a_mean_and_stays_in_its_channel() -> None:
     constant = np.zeros((8, 3))
     constant[:4, 0] = [0.5, -0.5, 0.25, 0.25]  # the first channel: 1/8 in the mean
     tables = window_border(np.zeros((8, 3)), constant, 2, kernel=4)
+    assert tables.fusion is not None
     assert tables.fusion[:, 7].sum() == 2**LIFT_BITS / 8
     # L = logit(frac)/4 >= 1/8 from frac = 0.6225 on, and 1/2 in the second channel
     wide = np.broadcast_to(np.arange(64)[None, None, None], (1, 2, 4, 64))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,7 +57,7 @@ def test_a_fused_window_goes_up_exactly_where_its_lift_reaches_the_sum(
     """
     rng = np.random.default_rng(seed)
     rows, positions = channels * kernel[0] * kernel[1], kernel[0] * kernel[1]
-    tables = {
+    tables: dict[str, Any] = {
         "codes": rng.integers(0, 3, (1, 193)).astype(np.uint8),
         "lift": rng.integers(-3, 4, (rows, 193)).astype(np.int32),
         "fusion": rng.integers(-2, 3, (rows, 193)).astype(np.int32),
@@ -70,7 +72,7 @@ def test_a_fused_window_goes_up_exactly_where_its_lift_reaches_the_sum(
 
 
 def test_what_never_goes_up_does_not_do_so_at_the_largest_sum() -> None:
-    tables = {
+    tables: dict[str, Any] = {
         "codes": np.array([[1]], np.uint8),
         "lift": np.array([[NEVER_LIFT], [NEVER_LIFT + 1]], np.int32),
         "fusion": np.full((2, 1), NEVER_LIFT // 2 + 1, np.int32),

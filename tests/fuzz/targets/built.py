@@ -81,7 +81,7 @@ def attribute(rng: Random, data: bytes) -> bytes:
     case = json.loads(data)
     node = rng.choice(case["nodes"])
     name = rng.choice(sorted({*ATTRIBUTES, *node[4]}))
-    value = rng.choice(ATTRIBUTES.get(name, (1,)))
+    value: Any = rng.choice(ATTRIBUTES.get(name, (1,)))
     if rng.random() < 0.2:
         value = {rng.choice(TAGS): value}
     if rng.random() < 0.1:

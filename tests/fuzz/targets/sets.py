@@ -65,8 +65,8 @@ WHOLE = encoded("RGB", "PNG")
 
 def records() -> bytes:
     """A binary file of CIFAR-10, with fewer records."""
-    rows = np.arange(RECORDS * cifar10.RECORD, dtype=np.uint32).astype(np.uint8)
-    rows = rows.reshape(RECORDS, -1)
+    count = np.arange(RECORDS * cifar10.RECORD, dtype=np.uint32).astype(np.uint8)
+    rows = count.reshape(RECORDS, -1)
     rows[:, 0] = range(RECORDS)
     return rows.tobytes()
 
