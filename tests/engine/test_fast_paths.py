@@ -148,8 +148,8 @@ def test_products_by_rows_are_those_of_im2col(geometry: dict[str, Any], seed: in
     assert pair is not None
     for kind, shared in product(("integer", "float32"), (None, pair)):
         given_ = x if shared is None else shared.pack(x)
-        made = product_by_rows(weight, given_, where, kind)
-        made = made if shared is None else shared.unpack(made, n)
+        product_ = product_by_rows(weight, given_, where, kind)
+        made = product_ if shared is None else shared.unpack(product_, n)
         assert made.dtype == np.int32
         assert np.array_equal(made, wanted)
 
