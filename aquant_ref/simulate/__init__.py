@@ -1,4 +1,4 @@
-"""The float simulation of a quantized network."""
+"""Simulate a quantized network in floating point."""
 
 from __future__ import annotations
 

@@ -1,45 +1,45 @@
-"""A quantized network whose activations are rounded as suits the float network best (AQ-AROUND).
+"""Simulate a quantized network with A-rounding (AQ-AROUND).
 
-The weights are those of the quantized model; in each window of each inner convolution the codes are
-searched that bring the output nearest to the float network's. It looks at the float network at
-inference and so is no network that anybody could deploy: it says how much there is to gain from
-rounding activations well.
+The weights are those of the quantized model. In each window of each inner convolution, a search
+chooses the codes whose output is nearest to that of the float network. Because it needs the float
+network at inference, it is not deployable; it measures how much better rounding of activations
+could gain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import word
-from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.quant import border
 from aquant_ref.quant.a_rounding import greedy_flips
 from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.typing import Pixels, Reals
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.model.quantized_model import QuantizedModel
 
 TARGETS = ("float", "own")
 
 
 class ARounding:
-    """`model` beside the float network with `parameters`, batch norm folded; float32.
+    """Run `model` beside the float network with `parameters` (batch norm folded), in float32.
 
-    `target` is what a convolution's output should be: the "float" network's, or its "own" with
-    activations as they arrive, which leaves the errors made before as they are. The convolutions
-    that read a tensor of fewer than 8 bits are searched. Raises InputError for an unknown target.
+    `target` is the wanted output of a convolution: that of the "float" network, or its "own" output
+    for unrounded activations, which ignores the errors of earlier layers. The search covers the
+    convolutions that read a tensor of fewer than 8 bits. Raise InputError for an unknown target.
     """
 
     def __init__(
         self,
         model: QuantizedModel,
-        parameters: Mapping[str, Array],
+        parameters: Mapping[str, Reals],
         *,
         target: str = "float",
     ) -> None:
@@ -56,36 +56,37 @@ class ARounding:
         }
         self._unrounded = frozenset(self._searched.values())
 
-    def logits(self, images: Array) -> Array:
-        """The logits, real, of uint8 `images` (N, C, H, W)."""
+    def logits(self, images: Pixels) -> Reals:
+        """Return the real logits (N, classes) of uint8 `images` (N, C, H, W)."""
         graph = self.model.graph
         pixels = graph.to_float(images)
-        wanted = graph.evaluate(self.exact, {INPUT: pixels})
+        exact = graph.evaluate(self.exact, {INPUT: pixels})
 
-        def store(name: str, x: Array) -> Array:
+        def store(name: str, x: Reals) -> Reals:
             quantized = name in self.model.tensors and name not in self._unrounded
             return self._nearest(name, x) if quantized else x
 
-        def operate(node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
+        def operate(node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
             if node.name in self._searched:
-                return self._search(node, own, inputs[0], wanted[node.name])
-            read = [self._read(node, name, x) for name, x in zip(node.inputs, inputs, strict=True)]
-            return OPERATIONS[node.op].apply(node, own, *read)
+                return self._search(node, own, inputs[0], exact[node.name])
+            pairs = zip(node.inputs, inputs, strict=True)
+            rounded = [self._read(node, name, x) for name, x in pairs]
+            return OPERATIONS[node.op].apply(node, own, *rounded)
 
         return graph.run(self.parameters, pixels, hook=store, operate=operate)
 
-    def _read(self, node: Node, name: str, x: Array) -> Array:
+    def _read(self, node: Node, name: str, x: Reals) -> Reals:
         source = self.model.stored_as(name)
         moves = source not in self._unrounded or node.op in ("max_pool", "flatten")
         return x if source is None or moves else self._nearest(source, x)
 
-    def _nearest(self, name: str, x: Array) -> Array:
+    def _nearest(self, name: str, x: Reals) -> Reals:
         tensor = self.model.tensors[name]
         middle = border.nearest_crossings(tensor.bits, -tensor.low)
         codes = replace(tensor, crossings=middle).codes(x / x.dtype.type(tensor.scale))
         return tensor.real(codes, x.dtype)
 
-    def _search(self, node: Node, own: Mapping[str, Array], x: Array, wanted: Array) -> Array:
+    def _search(self, node: Node, own: Mapping[str, Reals], x: Reals, exact: Reals) -> Reals:
         weight = own["weight"]
         tensor = self.model.tensors[self._searched[node.name]]
         geometry = windows(node, x.shape[1:])
@@ -97,8 +98,8 @@ class ARounding:
         if self.target == "own":
             goal = np.matmul(matrix, t.reshape(by_group))
         else:
-            goal = wanted - own["bias"][:, None, None]
+            goal = exact - own["bias"][:, None, None]
         goal = goal.reshape(len(x), -1, geometry.positions)
         q = greedy_flips(t, matrix, goal.astype(x.dtype), low=tensor.low, high=tensor.high)
-        out = np.matmul(matrix, q.reshape(by_group)).reshape(wanted.shape)
+        out = np.matmul(matrix, q.reshape(by_group)).reshape(exact.shape)
         return np.asarray(out + own["bias"][:, None, None])

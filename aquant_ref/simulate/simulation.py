@@ -1,8 +1,9 @@
-"""A quantized network in floating point: fake-quantized weights and activations.
+"""Simulate a quantized network in floating point, with fake-quantized weights and activations.
 
-Every tensor is the real number that its code stands for, computed in `dtype`, and every layer is
-the float layer of `nn`. Shares no arithmetic with the engine. float64 by default; float32 is what
-frameworks use, and may differ by a code where a certificate says *fragile*.
+Every tensor consists of the real numbers that its codes stand for, computed in `dtype`; every layer
+is the float layer of `nn`. The simulation shares no arithmetic with the engine. The default is
+float64; float32 is what frameworks use, and may differ by one code where the certificate says
+*fragile*.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import check_codes, check_images, float_dtype, instance
 from aquant_ref.model.quantized_model import PASSES_CODES, QuantizedModel
@@ -22,14 +22,11 @@ from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.nn.straight_through import CodeRange
 from aquant_ref.quant.window import fraction_bits, look_up
 from aquant_ref.threads import map_blocks
-
-Array = NDArray[Any]
+from aquant_ref.typing import Array, Codes, Pixels, Reals
 
 
 class Simulation:
-    """A quantized network ready to run in `dtype`, float64 or float32.
-
-    Raises InputError for another dtype.
+    """Run a quantized network in `dtype`, float64 or float32; raise InputError for another dtype.
 
     Spec: AQ-IDEAL-2, AQ-IDEAL-3.
     """
@@ -38,7 +35,7 @@ class Simulation:
         instance("model", model, QuantizedModel)
         self.model, self.dtype = model, float_dtype("dtype", dtype)
         model.check()
-        self.parameters: dict[str, Array] = {
+        self.parameters: dict[str, Reals] = {
             name: values.astype(self.dtype) for name, values in model.floats.items()
         }
         for name, layer in model.layers.items():
@@ -58,33 +55,33 @@ class Simulation:
             if isinstance(each, FeedbackBorder)
         }
 
-    def run(self, images: Array) -> dict[str, Array]:
-        """Codes of every quantized tensor and the logits, for uint8 `images` (N, C, H, W).
+    def run(self, images: Pixels) -> dict[str, Array]:
+        """Return the codes of all quantized tensors, and the logits, of uint8 images (N, C, H, W).
 
-        Codes are uint8, signed ones int8 (16 bits wide above 8), wide ones where readers round in
-        windows; the logits, under the name of the last node, are counted in the unit of the last
-        layer: real / unit, rounded to int64. Of a last layer in floating point they are real.
-        Raises InputError for images of another dtype or shape, or if there are none.
+        Codes are uint8 or, if signed, int8; above 8 bits uint16 or int16. Tensors that readers
+        round in windows have wide codes. Logits, under the name of the last node, are
+        round(real / unit of the last layer), int64; for a last layer in floating point they are
+        real. Raise InputError for images of another dtype or shape, and without images.
         """
         check_images(images, self.model.graph.shapes[INPUT])
         return self._run({INPUT: images}, self.model.graph.nodes)
 
-    def compute(self, name: str, given: Mapping[str, Array]) -> Array:
-        """The codes of tensor `name`, or the logits, from the codes `given` of others alone.
+    def compute(self, name: str, given: Mapping[str, Codes]) -> Array:
+        """Compute the codes of tensor `name`, or the logits, from the codes `given` alone.
 
-        `given` are the tensors that it depends on, quantized ones or moved codes (max pool); all
-        else is not computed. Raises InputError, which names the tensor, for values that it cannot
-        have.
+        `given` are codes of tensors that `name` depends on: quantized ones, or those that a max
+        pool or reshape moves. Nothing else is computed. Raise InputError, which names the tensor,
+        for values that it cannot have.
         """
         check_codes(given, self.model.graph.shapes)
         return self._run(given, self.model.graph.needed(name, given))[name]
 
-    def _run(self, given: Mapping[str, Array], nodes: Sequence[Node]) -> dict[str, Array]:
-        """The codes `given`, those of every quantized tensor of `nodes`, and the logits."""
+    def _run(self, given: Mapping[str, Codes], nodes: Sequence[Node]) -> dict[str, Array]:
+        """Return the codes `given`, those of all quantized tensors of `nodes`, and the logits."""
         graph = self.model.graph
-        codes = dict(given)
+        codes: dict[str, Array] = dict(given)
 
-        def store(name: str, r: Array) -> Array:
+        def store(name: str, r: Reals) -> Reals:
             if name == graph.output:
                 codes[name] = self._count(r)
             if name not in self._stored:
@@ -98,31 +95,30 @@ class Simulation:
         )
         return codes
 
-    def _given(self, name: str, codes: Array) -> Array:
-        """What `codes` of tensor `name` stand for, a quantized one or one of moved codes."""
+    def _given(self, name: str, codes: Codes) -> Reals:
+        """Return the real numbers that `codes` of tensor `name` stand for."""
         source = self.model.stored_as(name)
         if source is not None and source != INPUT:
             return self._stored[source].real(codes, self.dtype)
-        # pixels, and the codes of several tensors that a concat has put together: each channel has
-        # its zero point
+        # The image, and a concat of several tensors, have one zero point per channel.
         zero = self.model.zero_point(name).reshape(-1, *(1,) * (codes.ndim - 2)).astype(self.dtype)
         scale = self.dtype.type(self.model.code_scale(name))
         return np.asarray((codes.astype(self.dtype) - zero) * scale)
 
-    def logits(self, images: Array) -> Array:
-        """The logits alone, as `run` gives them."""
+    def logits(self, images: Pixels) -> Array:
+        """Return only the logits of `run`."""
         return self.run(images)[self.model.graph.output]
 
-    def _codes(self, name: str, r: Array) -> Array:
-        """The codes of tensor `name` for the real numbers that its node makes."""
+    def _codes(self, name: str, r: Reals) -> Codes:
+        """Return the codes of tensor `name` for the real output r of its node."""
         tensor = self._stored[name]
         return tensor.codes(r / self.dtype.type(tensor.scale))
 
-    def _count(self, logits: Array) -> Array:
+    def _count(self, logits: Reals) -> Array:
         layer = self.model.layers.get(self.model.graph.output)
         return logits if layer is None else np.rint(logits / layer.unit).astype(np.int64)
 
-    def _operate(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
+    def _operate(self, node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
         if node.name in self.model.windows:
             return self._in_windows(node, own, inputs[0])
         if self._wide and node.op not in PASSES_CODES:
@@ -131,23 +127,23 @@ class Simulation:
             )
         return self._apply(node, own, *inputs)
 
-    def _apply(self, node: Node, own: Mapping[str, Array], *inputs: Array) -> Array:
+    def _apply(self, node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
         return OPERATIONS[node.op].apply(node, own, *inputs)
 
-    def _narrowed(self, name: str, x: Array) -> Array:
-        """A tensor as a layer without a border of its own reads it: rounded from wide codes."""
+    def _narrowed(self, name: str, x: Reals) -> Reals:
+        """Round wide codes to narrow ones, for layers without a border of their own."""
         source = self.model.stored_as(name)
         if source is None or source not in self._wide:
             return x
         narrow = self.model.narrow(source).codes[0][self._wide_codes(source, x)]
         return self.model.tensors[source].real(narrow, self.dtype)
 
-    def _wide_codes(self, source: str, x: Array) -> Array:
+    def _wide_codes(self, source: str, x: Reals) -> Codes:
         tensor = self._stored[source]
         return (np.rint(x / tensor.scale) + tensor.zero_point).astype(np.uint8)
 
-    def _in_windows(self, node: Node, own: Mapping[str, Array], x: Array) -> Array:
-        each = self.model.windows[node.name]
+    def _in_windows(self, node: Node, own: Mapping[str, Reals], x: Reals) -> Reals:
+        border = self.model.windows[node.name]
         weight = own["weight"]
         geometry = windows(node, x.shape[1:])
         groups = node["groups"]
@@ -157,28 +153,28 @@ class Simulation:
         wide = self._wide_codes(source, x)
         out = np.empty((len(x), *matrix.shape[:2], geometry.positions), self.dtype)
 
-        def block(part: slice) -> None:
-            columns = geometry.columns(wide[part], stored.zero_point)
+        def block(images: slice) -> None:
+            columns = geometry.columns(wide[images], stored.zero_point)
             rows = columns.reshape(len(columns), geometry.channels, -1, geometry.positions)
-            if isinstance(each, FeedbackBorder):
-                steps = self._fed_back(rows, each, node.name, tensor)
+            if isinstance(border, FeedbackBorder):
+                steps = self._fed_back(rows, border, node.name, tensor)
             else:
-                steps = each.round(rows).astype(self.dtype) - tensor.zero_point
+                steps = border.round(rows).astype(self.dtype) - tensor.zero_point
             steps *= self.dtype.type(tensor.scale)
             steps = steps.reshape(len(columns), groups, -1, geometry.positions)
-            np.matmul(matrix, steps, out=out[part])
-            out[part] += own["bias"].reshape(groups, -1, 1)
+            np.matmul(matrix, steps, out=out[images])
+            out[images] += own["bias"].reshape(groups, -1, 1)
 
         map_blocks(block, len(x), geometry.block(self.dtype.itemsize))
         return out.reshape(len(x), -1, geometry.out_height, geometry.out_width)
 
     def _fed_back(
-        self, wide: Array, each: FeedbackBorder, name: str, tensor: QuantizedTensor
-    ) -> Array:
+        self, wide: Codes, border: FeedbackBorder, name: str, tensor: QuantizedTensor
+    ) -> Reals:
         feedback = self._feedback[name]
         shape = (len(wide), len(feedback.gain), -1, wide.shape[3])
         t = wide.astype(self.dtype) / (1 << fraction_bits(tensor.bits)) - tensor.zero_point
-        borders = look_up(each.border.astype(self.dtype), wide)
+        borders = look_up(border.border.astype(self.dtype), wide)
         steps = CodeRange(tensor.low, tensor.high)
         q = fed_back(t.reshape(shape), borders.reshape(shape), feedback, steps)
         return np.clip(q, tensor.low, tensor.high).reshape(wide.shape)
