@@ -463,7 +463,8 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
         else:
             passes = node["op"] in PASSES_CODES
             inputs = [(real[name], stored.get(name, {})) for name in node["inputs"]]
-            value = _node(node, [x if passes else _narrowed(x, own) for x, own in inputs])
+            terms = [x if passes else _narrowed(x, own) for x, own in inputs]
+            value = _operation(IDEAL, node)(node, *terms)
         if "crossings" in node:
             codes[node["name"]] = _codes(
                 value, node["scale"], node["crossings"], node.get("least", 0)
@@ -474,6 +475,12 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
     logits = zip(real[last["name"]], last["unit"], strict=True)
     codes[last["name"]] = [value / unit for value, unit in logits]
     return codes
+
+
+def _operation(table: Mapping[str, Callable[..., Any]], node: Mapping[str, Any]) -> Any:
+    if node["op"] not in table:
+        raise ValueError(f"{node['name']}: the oracle has no operation {node['op']!r}")
+    return table[node["op"]]
 
 
 def _remember(node: Mapping[str, Any], stored: dict[str, Mapping[str, Any]]) -> None:
@@ -563,35 +570,47 @@ def _codes(x: Tensor, scale: Real, crossings: Sequence[Sequence[Real]], least: i
     return [of_channel(values, row) for values, row in zip(x, crossings, strict=True)]
 
 
-def _node(node: Mapping[str, Any], inputs: list[Tensor]) -> Tensor:
-    op, x = node["op"], inputs[0]
-    geometry = {key: node[key] for key in ("stride", "padding", "dilation") if key in node}
-    if op in ("conv2d", "linear"):
-        # The weight of an integer step is unit / input scale; x is input scale * code.
-        whole, counted = _whole(x)
-        if op == "linear":
-            sums = linear(whole, node["weight"])
-        else:
-            sums = conv2d(whole, node["weight"], **geometry, groups=node["groups"])
-        steps = [counted * unit / node["input_scale"] for unit in node["unit"]]
-        return [_affine(*each) for each in zip(sums, steps, node["bias"], strict=True)]
-    if op == "add":
-        return list(apply(lambda a, b: a + b, x, inputs[1]))
-    if op == "relu":
-        return list(apply(lambda v: max(v, Fraction(0)), x))
-    if op == "relu6":
-        return list(apply(lambda v: min(max(v, Fraction(0)), Fraction(6)), x))
-    if op in ("avg_pool", "global_avg_pool"):
-        return avg_pool(x, node["kernel"], **geometry, count_padding=node["count_padding"])
-    if op == "max_pool":
-        return max_pool(x, node["kernel"], **geometry)
-    if op == "concat":
-        return concat(*inputs)
-    if op == "requantize":
-        return x
-    if op == "flatten":
-        return flatten(x)
-    raise ValueError(f"{node['name']}: the oracle has no operation {op!r}")
+def _geometry(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: node[key] for key in ("stride", "padding", "dilation") if key in node}
+
+
+def _product(node: Mapping[str, Any], x: Tensor) -> Tensor:
+    if node["op"] == "linear":
+        return linear(x, node["weight"])
+    return conv2d(x, node["weight"], **_geometry(node), groups=node["groups"])
+
+
+def _layer(node: Mapping[str, Any], x: Tensor) -> Tensor:
+    # The weight of an integer step is unit / input scale; x is input scale * code.
+    whole, counted = _whole(x)
+    steps = [counted * unit / node["input_scale"] for unit in node["unit"]]
+    rows = zip(_product(node, whole), steps, node["bias"], strict=True)
+    return [_affine(*each) for each in rows]
+
+
+def _elements(function: Callable[..., Real]) -> Callable[..., Tensor]:
+    """An operation that computes each element from the elements at its place."""
+    return lambda node, *inputs: list(apply(function, *inputs))
+
+
+def _mean(node: Mapping[str, Any], x: Tensor) -> Tensor:
+    return avg_pool(x, node["kernel"], **_geometry(node), count_padding=node["count_padding"])
+
+
+# Each operation on real numbers, given its node and its inputs.
+IDEAL: dict[str, Callable[..., Tensor]] = {
+    "conv2d": _layer,
+    "linear": _layer,
+    "add": _elements(lambda a, b: a + b),
+    "relu": _elements(lambda v: max(v, Fraction(0))),
+    "relu6": _elements(lambda v: min(max(v, Fraction(0)), Fraction(6))),
+    "avg_pool": _mean,
+    "global_avg_pool": _mean,
+    "max_pool": lambda node, x: max_pool(x, node["kernel"], **_geometry(node)),
+    "concat": lambda node, *inputs: concat(*inputs),
+    "requantize": lambda node, x: x,
+    "flatten": lambda node, x: flatten(x),
+}
 
 
 # A quantized network in fixed point
@@ -624,7 +643,7 @@ def fixed_point_network(
             if node["op"] == "add":
                 scale = _rounded_into(nodes, name)["scale"]
                 terms = [_to_steps(x, scale, fraction_bits, fraction_bits, profile) for x in terms]
-            known[name] = _fixed_node(node, terms)
+            known[name] = _operation(FIXED, node)(node, *terms)
         if "crossings" in node:
             bits = fraction_bits if "coefficients" in node or _is_sum(nodes, node) else 0
             steps, _, _ = _to_steps(known[name], node["scale"], bits, fraction_bits, profile)
@@ -673,40 +692,61 @@ def _centred(codes: Tensor, scale: Fraction, zero_point: Sequence[int]) -> Steps
     return _real(codes, 1, zero_point), [scale] * len(codes), [Fraction(0)] * len(codes)
 
 
-def _fixed_node(node: Mapping[str, Any], terms: list[Steps]) -> Steps:
-    op, (x, unit, bias) = node["op"], terms[0]
-    geometry = {key: node[key] for key in ("stride", "padding", "dilation") if key in node}
-    if op == "conv2d":
-        acc = conv2d(x, node["weight"], **geometry, groups=node["groups"])
-        return acc, node["unit"], node["bias"]
-    if op == "linear":
-        return linear(x, node["weight"]), node["unit"], node["bias"]
-    if op == "add":
-        return list(apply(lambda a, b: a + b, x, terms[1][0])), unit, bias
-    if op in ("avg_pool", "global_avg_pool"):
-        return _fixed_mean(node, terms[0], geometry)
-    if op == "concat":
-        tensors, units, biases = zip(*terms, strict=True)
-        return concat(*tensors), concat(*units), concat(*biases)
-    if op == "flatten":
-        each = range(len(flatten(x)) // len(x))
-        return flatten(x), [u for u in unit for _ in each], [b for b in bias for _ in each]
-    if op == "max_pool":
-        return max_pool(x, node["kernel"], **geometry), unit, bias
-    if op in ("relu", "relu6", "requantize"):  # T is clipped where it is rounded
-        return terms[0]
-    raise ValueError(f"{node['name']}: the oracle has no operation {op!r}")
+def _fixed_layer(node: Mapping[str, Any], x: Steps) -> Steps:
+    return _product(node, x[0]), node["unit"], node["bias"]
 
 
-def _fixed_mean(node: Mapping[str, Any], x: Steps, geometry: Mapping[str, Any]) -> Steps:
+def _fixed_add(node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
+    """Both terms are in the same steps."""
+    return list(apply(lambda p, q: p + q, a[0], b[0])), *a[1:]
+
+
+def _fixed_mean(node: Mapping[str, Any], x: Steps) -> Steps:
     """The mean times the least common multiple of all divisors, an integer. Spec: AQ-LOWER-8."""
     tensor, unit, bias = x
     kernel, counted = node["kernel"], node["count_padding"]
+    geometry = _geometry(node)
     positions = _positions(tensor, kernel, **{"dilation": (1, 1), **geometry})
     counts = _pool(tensor[:1], kernel, positions, geometry.get("dilation", (1, 1)), len)
     divisor = kernel[0] * kernel[1] if counted else lcm(*flatten(counts))
-    means = avg_pool(tensor, kernel, **geometry, count_padding=counted)
+    means = _mean(node, tensor)
     return list(apply(lambda mean: int(mean * divisor), means)), [u / divisor for u in unit], bias
+
+
+def _fixed_max_pool(node: Mapping[str, Any], x: Steps) -> Steps:
+    return max_pool(x[0], node["kernel"], **_geometry(node)), *x[1:]
+
+
+def _fixed_concat(node: Mapping[str, Any], *terms: Steps) -> Steps:
+    tensors, units, biases = zip(*terms, strict=True)
+    return concat(*tensors), concat(*units), concat(*biases)
+
+
+def _fixed_flatten(node: Mapping[str, Any], x: Steps) -> Steps:
+    tensor, unit, bias = x
+    each = range(len(flatten(tensor)) // len(tensor))
+    return flatten(tensor), [u for u in unit for _ in each], [b for b in bias for _ in each]
+
+
+def _unchanged(node: Mapping[str, Any], x: Steps) -> Steps:
+    """A ReLU clips T where it is rounded."""
+    return x
+
+
+# Each operation on integers that stand for unit*integer + bias.
+FIXED: dict[str, Callable[..., Steps]] = {
+    "conv2d": _fixed_layer,
+    "linear": _fixed_layer,
+    "add": _fixed_add,
+    "relu": _unchanged,
+    "relu6": _unchanged,
+    "avg_pool": _fixed_mean,
+    "global_avg_pool": _fixed_mean,
+    "max_pool": _fixed_max_pool,
+    "concat": _fixed_concat,
+    "requantize": _unchanged,
+    "flatten": _fixed_flatten,
+}
 
 
 def _to_steps(x: Steps, scale: Fraction, bits: int, bias_bits: int, profile: str) -> Steps:

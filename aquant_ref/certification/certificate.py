@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from aquant_ref.checks import float_dtype, instance
 from aquant_ref.engine.bounds import held_in, product_types
-from aquant_ref.lowering.thresholds import AccumulatorScale, Decisions, Lowering
+from aquant_ref.lowering.thresholds import Accumulator, Decisions, Lowering
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.rows import Row, Tabular
 
@@ -203,7 +203,7 @@ def _distance(n: int, d: int, least: int, largest: int) -> float:
     return min(above * d - n, n - (above - 1) * d) / d
 
 
-def _error(meaning: AccumulatorScale, dtype: Any) -> Array:
+def _error(meaning: Accumulator, dtype: Any) -> Array:
     """(C,) largest error of a simulated accumulator, in its steps."""
     unit_roundoff = float(np.finfo(float_dtype("dtype", dtype)).eps) / 2
     m = (meaning.terms + ROUNDINGS) * unit_roundoff

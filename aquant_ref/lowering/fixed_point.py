@@ -21,7 +21,7 @@ import numpy as np
 
 from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.errors import InputError
-from aquant_ref.lowering.thresholds import AccumulatorScale, Lowering
+from aquant_ref.lowering.thresholds import Accumulator, Lowering
 from aquant_ref.model.fixed_point import border_of, scale_of_sum
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.operations import Node
@@ -40,7 +40,7 @@ class FixedPointLowering(Lowering):
         self.how = {"lowering": "fixed_point", **asdict(options)}
         super().__init__(model)
 
-    def _lower_quantizer(self, name: str, meaning: AccumulatorScale) -> None:
+    def _lower_quantizer(self, name: str, meaning: Accumulator) -> None:
         tensor = self.model.stored(name)
         border = border_of(self.model, name, self.options.fraction_bits)
         scale, bits = Fraction(tensor.scale), border.fraction_bits
@@ -50,7 +50,7 @@ class FixedPointLowering(Lowering):
         self._emit(name, "border", steps.name, attributes=numbers, arrays=arrays)
         self._store(name, tensor, np.full(len(meaning.unit), tensor.zero_point, np.int32))
 
-    def _lower_add(self, node: Node) -> AccumulatorScale:
+    def _lower_add(self, node: Node) -> Accumulator:
         scale = scale_of_sum(self.model, node.name)
         bits = self.options.fraction_bits
         a, b = (
@@ -61,12 +61,10 @@ class FixedPointLowering(Lowering):
         self._emit(name, "plus", a.name, b.name)
         return _steps(name, a.unit)
 
-    def _rescaled(
-        self, name: str, meaning: AccumulatorScale, scale: Fraction, bits: int
-    ) -> AccumulatorScale:
+    def _rescaled(self, name: str, meaning: Accumulator, scale: Fraction, bits: int) -> Accumulator:
         """The same in steps of `scale` with `bits` of a fraction; as it is where it is in them."""
         step = scale / 2**bits
-        if set(meaning.unit) == {step} and not any(meaning.bias):
+        if meaning.is_steps(step):
             return meaning
         try:
             found = rescaling(meaning.unit, meaning.bias, scale, bits, self.options)
@@ -79,6 +77,6 @@ class FixedPointLowering(Lowering):
         return _steps(name, (step,) * len(meaning.unit))
 
 
-def _steps(name: str, unit: tuple[Fraction, ...]) -> AccumulatorScale:
+def _steps(name: str, unit: tuple[Fraction, ...]) -> Accumulator:
     """Multiples of `unit`; the simulation computes the same integers, so there is no error."""
-    return AccumulatorScale(name, unit, (Fraction(0),) * len(unit), np.zeros(len(unit)), 0)
+    return Accumulator(unit, (Fraction(0),) * len(unit), name, np.zeros(len(unit)), 0)

@@ -16,46 +16,48 @@ one above 6 never (AQ-LOWER).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import gcd, lcm, prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import instance
 from aquant_ref.engine.bounds import LIMITS
 from aquant_ref.engine.instruction import Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.model.accumulator_scale import AccumulatorScale
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
 from aquant_ref.nn.windows import Windows
 from aquant_ref.quant.window import WindowBorder
-
-Array = NDArray[Any]
+from aquant_ref.typing import Codes, Reals
 
 MOST_THRESHOLDS = 1 << 24  # of a tensor: each is an exact fraction, made in Python
 UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is always reached
 
 
 @dataclass(frozen=True)
-class AccumulatorScale:
-    """What the integer tensor `name` means: real = unit[c] * integer + bias[c], exact.
+class Accumulator(AccumulatorScale):
+    """The integer tensor `name`, what it stands for, and how large a simulation's sums become.
 
     `size` (C,) float64 bounds, in units, the sum of the absolute values of all terms that a
-    simulation adds up, biases included, and `terms` is how many they are.
+    simulation adds up, biases included; `terms` counts them.
     """
 
     name: str
-    unit: tuple[Fraction, ...]
-    bias: tuple[Fraction, ...]
-    size: Array
+    size: Reals
     terms: int
+
+    @classmethod
+    def of(cls, scale: AccumulatorScale, name: str, size: Reals, terms: int) -> Accumulator:
+        """Name the integers that `scale` describes."""
+        return cls(scale.unit, scale.bias, name, size, terms)
 
 
 Ratio = tuple[int, int]  # of a numerator and a denominator above 0, which may have common factors
@@ -70,7 +72,7 @@ class Decisions:
     """
 
     name: str
-    accumulator: AccumulatorScale
+    accumulator: Accumulator
     ratios: tuple[tuple[Ratio, ...], ...]
 
     @cached_property
@@ -97,7 +99,7 @@ class Lowering:
         _check_integer(model)
         self._instructions: list[Instruction] = []
         self.decisions: list[Decisions] = []
-        self.meanings: dict[str, AccumulatorScale] = {}
+        self.meanings: dict[str, Accumulator] = {}
         self._wide = model.wide()
         self._store(INPUT, model.tensors[INPUT], model.zero_point(INPUT))
         for node in model.graph.nodes:
@@ -113,7 +115,7 @@ class Lowering:
         if node.name in self.model.tensors:
             self._lower_quantizer(node.name, meaning)
 
-    def _unknown(self, node: Node) -> AccumulatorScale:
+    def _unknown(self, node: Node) -> Accumulator:
         raise InputError(f"{node.name}: {node.op} has no integer lowering yet")
 
     def _emit(self, name: str, op: str, *inputs: str, **rest: Any) -> None:
@@ -123,10 +125,10 @@ class Lowering:
         """Codes have the name of their tensor, so an accumulator gets another; logits keep it."""
         return node.name if node.name == self.model.graph.output else f"{node.name}.acc"
 
-    def _store(self, name: str, tensor: QuantizedTensor, zero_point: Array) -> None:
+    def _store(self, name: str, tensor: QuantizedTensor, zero_point: Codes) -> None:
         self.meanings[name] = _codes(name, tensor, zero_point)
 
-    def _read(self, name: str) -> AccumulatorScale:
+    def _read(self, name: str) -> Accumulator:
         """Tensor `name` as a node without a border of its own reads it (AQ-WINDOW-4)."""
         source = self.model.stored_as(name)
         if source is None or source not in self._wide:
@@ -140,7 +142,7 @@ class Lowering:
             )
         return self.meanings[narrow]
 
-    def _lower_quantizer(self, name: str, meaning: AccumulatorScale) -> None:
+    def _lower_quantizer(self, name: str, meaning: Accumulator) -> None:
         tensor = self.model.stored(name)
         if len(meaning.unit) * tensor.crossings.shape[1] > MOST_THRESHOLDS:
             raise InputError(
@@ -166,9 +168,7 @@ class Lowering:
         self.decisions.append(Decisions(name, meaning, ratios))
         self._store(name, tensor, zero_point)
 
-    def _layer(
-        self, node: Node, op: str, source: AccumulatorScale, **rest: Any
-    ) -> AccumulatorScale:
+    def _layer(self, node: Node, op: str, source: Accumulator, **rest: Any) -> Accumulator:
         """A convolution or linear layer, which reads `source`."""
         layer = self.model.layers[node.name]
         self._check_codes(node)
@@ -189,12 +189,12 @@ class Lowering:
             narrow = self.model.tensors[self.model.code_source(node.inputs[0])]
             code = float(max(-narrow.low, narrow.high))
         size = rows.sum(axis=1) * code + abs(layer.bias) / layer.unit
-        return AccumulatorScale(name, unit, bias, size, rows.shape[1] + 1)
+        return Accumulator(unit, bias, name, size, rows.shape[1] + 1)
 
     def _windows(self, node: Node) -> Windows:
         return windows(node, self.model.graph.shapes[node.inputs[0]])
 
-    def _lower_conv2d(self, node: Node) -> AccumulatorScale:
+    def _lower_conv2d(self, node: Node) -> Accumulator:
         attributes = _attributes(self._windows(node), "stride", "padding", "dilation")
         attributes["groups"] = node["groups"]
         border = self.model.windows.get(node.name)
@@ -210,7 +210,7 @@ class Lowering:
         wide = self.meanings[node.inputs[0]]
         return self._layer(node, op, wide, attributes=attributes, arrays=arrays)
 
-    def _lower_linear(self, node: Node) -> AccumulatorScale:
+    def _lower_linear(self, node: Node) -> Accumulator:
         """Spec: AQ-LOWER-4."""
         layer, source = self.model.layers[node.name], self._read(node.inputs[0])
         if node.name != self.model.graph.output:  # then its bias goes into the thresholds
@@ -226,7 +226,7 @@ class Lowering:
         bias = np.array([int(bias) for bias in counted], np.int32)
         return self._layer(node, "linear", source, arrays={"bias": bias})
 
-    def _lower_add(self, node: Node) -> AccumulatorScale:
+    def _lower_add(self, node: Node) -> Accumulator:
         """Spec: AQ-LOWER-2."""
         a, b = (self._read(name) for name in node.inputs)
         units = [_common(*pair) for pair in zip(a.unit, b.unit, strict=True)]
@@ -242,9 +242,9 @@ class Lowering:
         self._emit(name, "add", a.name, b.name, arrays=multipliers)
         bias = tuple(x + y for x, y in zip(a.bias, b.bias, strict=True))
         size = a.size * multipliers["multiplier_a"] + b.size * multipliers["multiplier_b"]
-        return AccumulatorScale(name, tuple(units), bias, size, max(a.terms, b.terms) + 1)
+        return Accumulator(tuple(units), bias, name, size, max(a.terms, b.terms) + 1)
 
-    def _lower_relu(self, node: Node) -> AccumulatorScale:
+    def _lower_relu(self, node: Node) -> Accumulator:
         if node.name not in self.model.tensors:
             raise InputError(f"{node.name}: a {node.op} without a quantizer has no integer form")
         return self._read(node.inputs[0])
@@ -255,7 +255,7 @@ class Lowering:
         if self.model.code_scale(node.inputs[0]) is None:
             raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
 
-    def _lower_avg_pool(self, node: Node) -> AccumulatorScale:
+    def _lower_avg_pool(self, node: Node) -> Accumulator:
         """A sum, and the divisor goes into the unit; where it differs from window to window, each
         sum is brought to their least common multiple (AQ-LOWER-8).
 
@@ -279,11 +279,11 @@ class Lowering:
         self._emit(name, "sum", source.name, attributes=attributes, arrays=arrays)
         unit = tuple(u / divisor for u in source.unit)
         size = source.size * float((counts * factor).max())
-        return AccumulatorScale(name, unit, (Fraction(0),) * len(unit), size, kernel)
+        return Accumulator(unit, (Fraction(0),) * len(unit), name, size, kernel)
 
     _lower_global_avg_pool = _lower_avg_pool
 
-    def _lower_concat(self, node: Node) -> AccumulatorScale:
+    def _lower_concat(self, node: Node) -> Accumulator:
         """The meanings one after the other: what it holds need not have one unit (AQ-LOWER-9).
 
         Spec: AQ-LOWER-9.
@@ -291,31 +291,23 @@ class Lowering:
         sources = [self._read(name) for name in node.inputs]
         name = self._accumulator(node) if node.name in self.model.tensors else node.name
         self._emit(name, "concat", *(source.name for source in sources))
-        unit, bias = (
-            tuple(value for source in sources for value in getattr(source, part))
-            for part in ("unit", "bias")
-        )
         size = np.concatenate([source.size for source in sources])
-        return AccumulatorScale(name, unit, bias, size, max(source.terms for source in sources))
+        terms = max(source.terms for source in sources)
+        return Accumulator.of(AccumulatorScale.joined(sources), name, size, terms)
 
-    def _lower_max_pool(self, node: Node) -> AccumulatorScale:
+    def _lower_max_pool(self, node: Node) -> Accumulator:
         source = self.meanings[node.inputs[0]]
         self._check_codes(node)
         attributes = _attributes(self._windows(node), "kernel", "stride", "padding", "dilation")
         self._emit(node.name, "max_pool", source.name, attributes=attributes)
-        return AccumulatorScale(node.name, source.unit, source.bias, source.size, source.terms)
+        return replace(source, name=node.name)
 
-    def _lower_flatten(self, node: Node) -> AccumulatorScale:
+    def _lower_flatten(self, node: Node) -> Accumulator:
         source = self.meanings[node.inputs[0]]
         positions = prod(self.model.graph.shapes[node.inputs[0]][1:])
         self._emit(node.name, "flatten", source.name, attributes={"positions": positions})
-        unit, bias = (
-            tuple(v for v in values for _ in range(positions))
-            for values in (source.unit, source.bias)
-        )
-        return AccumulatorScale(
-            node.name, unit, bias, np.repeat(source.size, positions), source.terms
-        )
+        size = np.repeat(source.size, positions)
+        return Accumulator.of(source.repeated(positions), node.name, size, source.terms)
 
 
 def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
@@ -333,12 +325,12 @@ def _check_integer(model: QuantizedModel) -> None:
         raise InputError(f"{name}: stays in floating point, which has no integer form")
 
 
-def _codes(name: str, tensor: QuantizedTensor, zero_point: Array) -> AccumulatorScale:
+def _codes(name: str, tensor: QuantizedTensor, zero_point: Codes) -> Accumulator:
     """What the codes of `tensor` mean, under this name and with these zero points (C,)."""
     scale = Fraction(tensor.scale)
     bias = tuple(-scale * z for z in zero_point.tolist())
     size = np.maximum(zero_point - tensor.qmin, tensor.qmax - zero_point).astype(np.float64)
-    return AccumulatorScale(name, (scale,) * len(bias), bias, size, 1)
+    return Accumulator((scale,) * len(bias), bias, name, size, 1)
 
 
 def _least(n: int, d: int) -> int:

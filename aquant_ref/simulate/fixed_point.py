@@ -17,10 +17,11 @@ from math import lcm, prod
 import numpy as np
 
 from aquant_ref.checks import instance
+from aquant_ref.model.accumulator_scale import AccumulatorScale
 from aquant_ref.model.fixed_point import border_of, scale_of_sum
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import CEILINGS, Node, windows
+from aquant_ref.nn.operations import Node, windows
 from aquant_ref.nn.windows import images_per_block
 from aquant_ref.quant.fixed_point import (
     FLOAT_PROFILES,
@@ -35,9 +36,6 @@ from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.threads import map_blocks
 from aquant_ref.typing import Codes, Integers, Reals
 
-Meaning = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]  # unit and bias of each channel
-
-MEANS = ("avg_pool", "global_avg_pool")
 HALF_BITS = 16  # of the lower half of a multiplier
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
@@ -53,7 +51,7 @@ class FixedPointSimulation(Simulation):
         model.check()
         super().__init__(_with_unit_scales(model))
         self.options = options
-        self._meaning = {INPUT: _meaning_of_codes(model, INPUT)}
+        self._scales = {INPUT: _scale_of_codes(model, INPUT)}
         self._borders: dict[str, FixedBorder] = {}
         self._rescalings: dict[tuple[str, str], Rescaling | None] = {}  # by (reader, tensor)
         self._factors: dict[str, Integers] = {}  # of each window of a mean
@@ -77,64 +75,82 @@ class FixedPointSimulation(Simulation):
         return out
 
     def _apply(self, node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
-        if node.op in CEILINGS:  # the border clips instead
-            return inputs[0]
-        if node.op in MEANS:
-            columns = windows(node, inputs[0].shape[1:]).columns(inputs[0])
-            return np.asarray(columns.sum(axis=(2, 3)) * self._factors[node.name])
-        if node.op == "add":
-            pairs = zip(node.inputs, inputs, strict=True)
-            a, b = (self._rescaled(node.name, name, x) for name, x in pairs)
-            return np.asarray(a + b)
-        return super()._apply(node, own, *inputs)
+        rule = getattr(self, f"_{node.op}", None)
+        return super()._apply(node, own, *inputs) if rule is None else rule(node, *inputs)
+
+    def _relu(self, _node: Node, x: Reals) -> Reals:
+        """Leave T as it is, which the border clips."""
+        return x
+
+    _relu6 = _relu
+
+    def _avg_pool(self, node: Node, x: Reals) -> Reals:
+        columns = windows(node, x.shape[1:]).columns(x)
+        return np.asarray(columns.sum(axis=(2, 3)) * self._factors[node.name])
+
+    _global_avg_pool = _avg_pool
+
+    def _add(self, node: Node, *inputs: Reals) -> Reals:
+        pairs = zip(node.inputs, inputs, strict=True)
+        a, b = (self._rescaled(node.name, name, x) for name, x in pairs)
+        return np.asarray(a + b)
 
     def _rescaled(self, reader: str, name: str, x: Reals) -> Reals:
         rescaling = self._rescalings[reader, name]
         return x if rescaling is None else rescaled(x, rescaling, self.options.profile)
 
-    # What the integers of each tensor mean, derived before any image
+    # What the integers of each tensor stand for, before any image
 
     def _prepare(self, model: QuantizedModel, node: Node) -> None:
         name, bits = node.name, self.options.fraction_bits
-        self._meaning[name] = self._meaning_of(model, node)
-        if node.op == "add":
-            scale = scale_of_sum(model, name)
-            for term in node.inputs:
-                self._rescale(name, term, scale, bits)
-            self._meaning[name] = _uniform(scale / 2**bits, len(self._meaning[name][0]))
+        rule = getattr(self, f"_scale_of_{node.op}", self._scale_of_input)
+        self._scales[name] = rule(model, node)
         if name in model.tensors:
             self._borders[name] = border_of(model, name, bits)
             scale = Fraction(model.stored(name).scale)
             self._rescale(name, name, scale, self._borders[name].fraction_bits)
-            self._meaning[name] = _meaning_of_codes(model, name)
+            self._scales[name] = _scale_of_codes(model, name)
 
     def _rescale(self, reader: str, name: str, scale: Fraction, bits: int) -> None:
-        unit, bias = self._meaning[name]
-        same = self._meaning[name] == _uniform(scale / 2**bits, len(unit))
-        self._rescalings[reader, name] = (
-            None if same else rescaling(unit, bias, scale, bits, self.options)
-        )
+        given, found = self._scales[name], None
+        if not given.is_steps(scale / 2**bits):
+            found = rescaling(given.unit, given.bias, scale, bits, self.options)
+        self._rescalings[reader, name] = found
 
-    def _meaning_of(self, model: QuantizedModel, node: Node) -> Meaning:
-        if node.name in model.layers:
-            layer = model.layers[node.name]
-            return tuple(map(Fraction, layer.unit)), tuple(map(Fraction, layer.bias))
-        unit, bias = self._meaning[node.inputs[0]]
+    def _scale_of_input(self, _model: QuantizedModel, node: Node) -> AccumulatorScale:
+        return self._scales[node.inputs[0]]
+
+    def _scale_of_conv2d(self, model: QuantizedModel, node: Node) -> AccumulatorScale:
+        layer = model.layers[node.name]
+        return AccumulatorScale(tuple(map(Fraction, layer.unit)), tuple(map(Fraction, layer.bias)))
+
+    _scale_of_linear = _scale_of_conv2d
+
+    def _scale_of_add(self, model: QuantizedModel, node: Node) -> AccumulatorScale:
+        scale, bits = scale_of_sum(model, node.name), self.options.fraction_bits
+        for term in node.inputs:
+            self._rescale(node.name, term, scale, bits)
+        return AccumulatorScale.steps(scale / 2**bits, model.graph.shapes[node.name][0])
+
+    def _scale_of_avg_pool(self, model: QuantizedModel, node: Node) -> AccumulatorScale:
+        (read,) = node.inputs
+        given, geometry = self._scales[read], windows(node, model.graph.shapes[read])
+        counts = geometry.counts()
+        divisor = lcm(*counts.ravel().tolist())
+        if node.attributes.get("count_padding", True):
+            divisor = prod(geometry.kernel)
+            counts = np.full_like(counts, divisor)
+        self._factors[node.name] = divisor // counts
+        return replace(given, unit=tuple(u / divisor for u in given.unit))
+
+    _scale_of_global_avg_pool = _scale_of_avg_pool
+
+    def _scale_of_concat(self, _model: QuantizedModel, node: Node) -> AccumulatorScale:
+        return AccumulatorScale.joined([self._scales[name] for name in node.inputs])
+
+    def _scale_of_flatten(self, model: QuantizedModel, node: Node) -> AccumulatorScale:
         shape = model.graph.shapes[node.inputs[0]]
-        if node.op in MEANS:
-            counts = windows(node, shape).counts()
-            divisor = lcm(*counts.ravel().tolist())
-            if node.attributes.get("count_padding", True):
-                divisor = prod(windows(node, shape).kernel)
-                counts = np.full_like(counts, divisor)
-            self._factors[node.name] = divisor // counts
-            return tuple(u / divisor for u in unit), bias
-        if node.op == "concat":
-            units, biases = zip(*(self._meaning[name] for name in node.inputs), strict=True)
-            return sum(units, ()), sum(biases, ())
-        if node.op == "flatten":
-            return _repeated(unit, prod(shape[1:])), _repeated(bias, prod(shape[1:]))
-        return unit, bias
+        return self._scales[node.inputs[0]].repeated(prod(shape[1:]))
 
 
 def _with_unit_scales(model: QuantizedModel) -> QuantizedModel:
@@ -150,17 +166,9 @@ def _with_unit_scales(model: QuantizedModel) -> QuantizedModel:
     return replace(model, tensors=tensors, layers=layers)
 
 
-def _uniform(unit: Fraction, channels: int) -> Meaning:
-    return (unit,) * channels, (Fraction(0),) * channels
-
-
-def _meaning_of_codes(model: QuantizedModel, name: str) -> Meaning:
-    """Return what codes minus their zero point mean, as nodes read them."""
-    return _uniform(Fraction(model.tensors[name].scale), model.graph.shapes[name][0])
-
-
-def _repeated(values: tuple[Fraction, ...], times: int) -> tuple[Fraction, ...]:
-    return tuple(value for value in values for _ in range(times))
+def _scale_of_codes(model: QuantizedModel, name: str) -> AccumulatorScale:
+    """Describe codes minus their zero point, as a node reads them."""
+    return AccumulatorScale.steps(Fraction(model.tensors[name].scale), model.graph.shapes[name][0])
 
 
 def _per_channel(values: Integers | Reals, x: Reals) -> Reals:
