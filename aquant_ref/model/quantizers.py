@@ -167,12 +167,14 @@ def check_window(window: WindowBorder | FeedbackBorder, rows: int, tensor: Quant
             raise ValueError(f"rank is {window.rank}, needs at least 1")
         return
     _check_shape("codes", window.codes, *shapes)
+    _check_dtype("codes", window.codes, np.uint8)
     _check_integers("codes", window.codes, 0, 2**tensor.bits - 1)
     if (window.lift is None) != (window.fusion is None):
         raise ValueError("has only one of lift and fusion")
     for name, table in (("lift", window.lift), ("fusion", window.fusion)):
         if table is not None:
             _check_shape(name, table, *shapes)
+            _check_dtype(name, table, np.int32)
             _check_integers(name, table, NEVER_LIFT, -NEVER_LIFT)
 
 
@@ -186,6 +188,11 @@ def _check_shape(name: str, values: Array, *shapes: tuple[int, ...]) -> None:
 def _check_finite(name: str, values: Array) -> None:
     if values.dtype != np.float64 or not bool(np.isfinite(values).all()):
         raise ValueError(f"{name} needs finite numbers of float64")
+
+
+def _check_dtype(name: str, values: Array, dtype: type[np.integer[Any]]) -> None:
+    if values.dtype != dtype:
+        raise ValueError(f"{name} is {values.dtype}, needs {np.dtype(dtype)}")
 
 
 def _check_integers(name: str, values: Array, low: int, high: int) -> None:

@@ -20,6 +20,10 @@ def array(name: str, change: Callable[[Any], Any]) -> Change:
     return lambda meta, arrays: arrays.update({name: change(arrays[name])})
 
 
+def as_type(name: str, dtype: Any) -> Change:
+    return array(f"windows/body.conv1/{name}", lambda a: a.clip(0).astype(dtype))
+
+
 def with_first(value: float) -> Callable[[Any], Any]:
     def change(old: Any) -> Any:
         new = old.copy()
@@ -144,6 +148,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
 WINDOWS: dict[str, tuple[str, Change, str]] = {
     "codes beyond": ("row", array("windows/body.conv1/codes", lambda a: a + 4), "0 to 3"),
     "codes of others": ("row", array("windows/body.conv1/codes", lambda a: a[:2]), "codes"),
+    "codes of two bytes": ("row", as_type("codes", np.uint16), "codes is uint16, needs uint8"),
+    "signed codes": ("fused", as_type("codes", np.int8), "codes is int8, needs uint8"),
+    "a wide lift": ("fused", as_type("lift", np.int64), "lift is int64, needs int32"),
+    "a lift of floats": ("fused", as_type("lift", np.float32), "lift is float32, needs int32"),
+    "unsigned fusion": ("fused", as_type("fusion", np.uint16), "fusion is uint16, needs int32"),
     "no lift": ("fused", lambda meta, arrays: arrays.pop("windows/body.conv1/lift"), "lift"),
     "no rank": (
         "feedback",
