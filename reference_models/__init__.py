@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref.checks import shown
 from aquant_ref.errors import InputError, unknown
 from aquant_ref.formats import native
 from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors, without_prefix
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.training.train import Recipe
-from reference_models import mobilenet, resnet8, resnet18
+from reference_models import mobilenet, own, resnet8, resnet18
 
 Array = NDArray[Any]
 
@@ -29,7 +30,7 @@ class ReferenceModel:
     """A network of this project: `build(classes)` makes its graph, `recipes` train it by data set.
 
     With `convert`, the weights may also be tensors under the names of another project: it makes
-    graph and parameters of them.
+    graph and parameters of them. `file_sha256` is that of the file of a network of the user's own.
     """
 
     name: str
@@ -37,6 +38,17 @@ class ReferenceModel:
     build: Callable[[int], Graph]
     recipes: Mapping[str, Recipe]
     convert: Callable[[Mapping[str, Array]], tuple[Graph, dict[str, Array]]] | None = None
+    file_sha256: str = ""
+
+    @property
+    def stem(self) -> str:
+        """How files about it begin, as in "my_net-build"."""
+        return self.name.replace(f"{own.SUFFIX}:", "-")
+
+    @property
+    def checkpoint(self) -> str:
+        """What weights from elsewhere are called."""
+        return "file" if self.file_sha256 else "torchvision checkpoint"
 
     @property
     def folder(self) -> Path:
@@ -48,8 +60,8 @@ class ReferenceModel:
         path = self.folder / f"{data}.npz"
         if not path.exists() and self.convert is not None:
             raise InputError(
-                f"{self.name}: ships no weights; give a torchvision checkpoint (.npz or "
-                ".safetensors) with --weights"
+                f"{self.name}: ships no weights; give a {self.checkpoint} (.npz or .safetensors) "
+                "with --weights"
             )
         if not path.exists():
             known = ", ".join(self.trained_on())
@@ -64,7 +76,9 @@ class ReferenceModel:
         return tuple(sorted(path.stem for path in self.folder.glob("*.npz")))
 
     def card(self) -> str:
-        """The text of the model's card."""
+        """Return the text of the model's card, or the table of a network of the user's own."""
+        if self.file_sha256:
+            return self.build(0).summary()
         return (self.folder / "card.md").read_text(encoding="utf-8")
 
     def load(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
@@ -93,7 +107,9 @@ class ReferenceModel:
 
     def _load_converted(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
         assert self.convert is not None
-        tensors, left_out = without_prefix(read_tensors(path))
+        tensors, left_out = read_tensors(path), ""
+        if not self.file_sha256 or tensors.keys() != self.build(0).parameter_shapes.keys():
+            tensors, left_out = without_prefix(tensors)
         try:
             graph, parameters = self.convert(tensors)
             with np.errstate(over="ignore"):  # what is too large for float32 is found below
@@ -129,7 +145,27 @@ MODELS = {
 
 
 def get(name: str) -> ReferenceModel:
-    """The model called `name`; raises InputError, which lists the names, for an unknown one."""
+    """Return the model called `name`, or the user's own of `file.py:function`.
+
+    Raises InputError, which lists the names, for an unknown one, and as `own.read` does.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"model: needs a name, got {shown(name)}")
+    if own.is_own(name):
+        return _own(name)
     if name not in MODELS:
-        raise InputError(unknown("model", name, MODELS))
+        raise InputError(f"{unknown('model', name, MODELS)}, or file.py:function")
     return MODELS[name]
+
+
+def _own(name: str) -> ReferenceModel:
+    graph, file_sha256 = own.read(name)
+    path, function = own.split(name)
+    return ReferenceModel(
+        f"{path.name}:{function}",
+        graph.title(),
+        lambda _classes: graph,
+        {"": Recipe(30, batch=64)},
+        lambda tensors: (graph, dict(tensors)),
+        file_sha256,
+    )

@@ -22,7 +22,8 @@ from aquant_ref.conformance.vectors import load as load_vectors
 from aquant_ref.data import Images
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
-from aquant_ref.experiments import artifacts, exactness, fraction_bits, results
+from aquant_ref.experiments import artifacts, exactness, fraction_bits
+from aquant_ref.experiments import table as results
 from aquant_ref.formats import measured, native
 from aquant_ref.formats.npy import npy_bytes
 from aquant_ref.formats.tensors import read_tensors

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aquant_ref.experiments import results
+from aquant_ref.experiments import table as results
 from aquant_ref.ptq.methods import Config
 from tests.pages import CLONE, PAGES, blocks, cells, name, text
 

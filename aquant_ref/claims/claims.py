@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from aquant_ref.claims.layer_errors import layer_errors
 from aquant_ref.claims.learned import learned
 from aquant_ref.claims.overhead import FORMS, overhead
 from aquant_ref.errors import InputError
-from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats.atomic import (
     check_writable_file,
     replacing,
@@ -28,6 +27,10 @@ from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import A_ROUNDING, ClosedForm, Config
 from aquant_ref.ptq.pass_config import ReconstructionPass
 
+if TYPE_CHECKING:
+    from aquant_ref.experiments.experiment import Experiment
+    from aquant_ref.experiments.inputs import Inputs
+
 # The claims that a table of accuracies reproduces, with its methods.
 TABLES = {
     1: "qdrop,a-rounding,aquant,aquant@row",
@@ -36,7 +39,6 @@ TABLES = {
 }
 OF_TABLES = ("model", "data", "images", "iters", "weights", "bits", "seeds")
 TEST_IMAGES = 300
-BATCH = 32
 BEFORE, CONTROL = "qdrop-scales", "qdrop-bias"
 SUFFIXES = (".png", ".txt", ".json")
 
@@ -139,55 +141,41 @@ def claim(number: int) -> Claim:
     return CLAIMS[number]
 
 
-def reproduce(  # noqa: PLR0913 - the options of the command
+def reproduce(
     number: int,
+    experiment: Experiment,
     *,
-    model: str = "resnet8",
-    data_set: str = "shapes",
-    method: str = "aquant",
-    weight_bits: int = 2,
-    act_bits: int = 2,
-    border: str = "",
-    iterations: int | None = None,
-    images: int | None = None,
-    seed: int = 0,
-    weights: str | None = None,
     out: str | None = None,
     progress: Progress = quiet,
     say: Say = silent,
 ) -> Evidence:
-    """Reproduce claim `number` on a reference model and a data set.
+    """Gather the evidence for claim `number` on a model and a data set.
 
-    `iterations` and `images` default to those of the claim. `out` is a file for the picture (.png),
-    the table (.txt) or the result (.json). Raises InputError for bad input, before the long work if
-    possible.
+    `out` is a file for the picture (.png), the table (.txt) or the result (.json). Raises
+    InputError for bad input, before the long work if possible.
     """
-    chosen = claim(number)
-    iterations = chosen.iterations if iterations is None else iterations
-    images = chosen.images if images is None else images
-    config = Config(method, weight_bits, act_bits, iterations, BATCH, seed, border)
-    stages = config.stages()
-    if images < config.batch:
+    chosen, config = claim(number), experiment.config
+    if experiment.images < config.batch:
         raise InputError(
-            f"--images: {images} calibration images are fewer than a batch of {config.batch}"
+            f"images: {experiment.images} calibration images are fewer than a batch of "
+            f"{config.batch}"
         )
     if number == 2 and not any(
-        isinstance(s, ReconstructionPass | ClosedForm) and s.border for s in stages
+        isinstance(stage, ReconstructionPass | ClosedForm) and stage.border
+        for stage in config.stages()
     ):
-        raise InputError(f"claim 2: method {method!r} learns no border")
-    if method == A_ROUNDING:
+        raise InputError(f"claim 2: method {config.method!r} learns no border")
+    if config.method == A_ROUNDING:
         raise InputError("method: a-rounding searches at inference and has no border to show")
     if out is not None:
         _check_out(Path(out), chosen, number)
-    inputs = Inputs.load(
-        model, data_set, images=images, seed=seed, weights=weights, progress=progress, say=say
-    )
+    inputs = experiment.inputs(progress=progress, say=say)
     evidence = chosen.gather(inputs, config, progress)
-    if how := data.division(data_set):
+    if how := data.division(experiment.data):
         evidence = replace(
             evidence,
             result={**evidence.result, "division": how},
-            table=f"{evidence.table}\n{data_set}: {how}",
+            table=f"{evidence.table}\n{experiment.data}: {how}",
         )
     if out is not None:
         _write(Path(out), evidence)

@@ -85,7 +85,7 @@ class Saved:
 
         Raises InputError if the images or their classes do not fit the model, or are too few.
         """
-        count = None if count is None else integer("--images", count, 1)
+        count = None if count is None else integer("images", count, 1)
         test = data.load(data_set, split="test", progress=progress)
         check_images(self.model.graph, test, data_set)
         classes = self.model.source.get("classes", [])
@@ -132,9 +132,9 @@ def rerun(
     """
     started = time.monotonic()
     if simulate and record is None:
-        raise InputError("--simulate: says what to --record, which is not given")
+        raise InputError("simulate: says what to record, which is not given")
     if record is not None and Path(check_writable_file(record)).suffix != ".npz":
-        raise InputError(f"--record: {record} needs to be a .npz file")
+        raise InputError(f"record: {record} needs to be a .npz file")
     saved = Saved.load(directory)
     data_set, beside = set_to_run(directory / FILES[2], data_set)
     test = saved.images(data_set, images, progress=progress)

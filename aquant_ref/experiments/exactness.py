@@ -15,13 +15,12 @@ from typing import Any
 
 from aquant_ref.comparison.agreement import compare
 from aquant_ref.errors import InputError, unknown
-from aquant_ref.experiments.origin import Origin
-from aquant_ref.experiments.workshop import Workshop
+from aquant_ref.experiments.experiment import Experiment
+from aquant_ref.experiments.resumable import Cell, Workshop, complete
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.lowering.lowerings import lowering_of
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
 
@@ -54,47 +53,32 @@ NEEDED: dict[str, Any] = {
 }
 
 
-def table(
-    model: str,
-    data_set: str,
-    configs: Sequence[Config],
+def exactness_table(
+    experiments: Sequence[Experiment],
     lowerings: Sequence[str],
-    *,
-    images: int = 1024,
-    weights: str | None = None,
     out: Path,
+    *,
     progress: Progress = quiet,
     say: Say = silent,
 ) -> list[Row]:
-    """A row for each of `configs` and of `lowerings`; those that `out`, a JSON file, has are kept.
+    """Return a row for each of `experiments` and of `lowerings`; `out` keeps those that it has.
 
-    `configs` are of method `aquant`; the border is that of the lowering. The Markdown is written
-    beside the file. Raises InputError for any bad input, before any work where that can be known.
+    `experiments` are of method `aquant`; border and options are those of the lowering. `out` is a
+    JSON file, with Markdown beside it. Raises InputError for any bad input, before any work where
+    that can be known.
     """
     for name in lowerings:
         if name not in LOWERINGS:
             raise InputError(unknown("lowering", name, LOWERINGS))
+    cells = []
+    for each in experiments:
+        for name in lowerings:
+            border, options = LOWERINGS[name]
+            config = replace(each.config, border=border)
+            lowered = replace(each, config=config, lowering=options)
+            cells.append(Cell(lowered, {"lowering": name}))
     stored = measured.Table(out, load, markdown)
-    cells = [
-        (replace(config, border=LOWERINGS[name][0]), name)
-        for config in configs
-        for name in lowerings
-    ]
-    for config, _ in cells:
-        images = config.check_images(images)
-    origin = Origin.find(model, data_set, weights)
-    keys = [origin.key(config, images, lowering=name) for config, name in cells]
-    known = stored.read()
-    workshop = Workshop(origin, images, out, progress, say)
-    for key, (config, name) in zip(keys, cells, strict=True):
-        if key not in known:
-            counted = _counted(workshop, config, LOWERINGS[name][1])
-            known[key] = _row(origin, config, name, images) | counted
-            stored.add([known[key]])
-    stored.add([known[key] for key in keys])
-    for config, _ in cells:
-        workshop.remove(config)
-    return [known[key] for key in keys]
+    return complete(stored, cells, _counted, progress=progress, say=say)
 
 
 def load(path: Path) -> list[Row]:
@@ -102,26 +86,11 @@ def load(path: Path) -> list[Row]:
     return measured.load(path, NEEDED)
 
 
-def _row(origin: Origin, config: Config, lowering: str, images: int) -> Row:
-    """What a row is of."""
-    return {
-        "key": origin.key(config, images, lowering=lowering),
-        **origin.row(),
-        "weight_bits": config.weight_bits,
-        "act_bits": config.act_bits,
-        "lowering": lowering,
-        "border": str(config.form),
-        "iterations": config.iterations,
-        "seed": config.seed,
-        "images": images,
-    }
-
-
-def _counted(workshop: Workshop, config: Config, options: FixedPoint | None) -> Row:
-    model, seconds = workshop.quantized(config)
+def _counted(workshop: Workshop, experiment: Experiment) -> Row:
+    model, seconds = workshop.quantized(experiment.config)
     started = time.monotonic()
-    program = lowering_of(model, options).program
-    test = workshop.inputs(config.seed).test
+    program = lowering_of(model, experiment.lowering).program
+    test = workshop.inputs(experiment.seed).test
     found = compare(model, program, test, progress=workshop.progress)
     return {
         "tested": found.images,

@@ -13,15 +13,14 @@ from typing import Any
 
 from aquant_ref.comparison.agreement import compare_with_ideal
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.inputs import Inputs
-from aquant_ref.experiments.origin import Origin
-from aquant_ref.experiments.workshop import Workshop
+from aquant_ref.experiments.resumable import Cell, Workshop, complete
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.lowering.lowerings import lowering_of
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
 
@@ -58,7 +57,7 @@ def agreement(
 
     That of what cannot be lowered has, instead of numbers, why under "refused".
     """
-    row = _option(option)
+    row = _options(option)
     try:
         program = lowering_of(model, option).program
     except InputError as error:
@@ -76,49 +75,37 @@ def agreement(
     }
 
 
-def table(
-    model: str,
-    data_set: str,
-    configs: Sequence[Config],
-    options: Sequence[FixedPoint],
-    *,
-    images: int = 1024,
-    weights: str | None = None,
+def fraction_bits_table(
+    experiments: Sequence[Experiment],
     out: Path | None = None,
+    *,
     progress: Progress = quiet,
     say: Say = silent,
 ) -> list[Row]:
-    """A row for each of `configs` and of `options`; those that `out`, a JSON file, has are kept.
+    """Return a row for each of `experiments`; `out`, a JSON file, keeps those that it has.
 
-    `out` is written after each row, and the Markdown beside it. Raises InputError for any bad
-    input, before any work where that can be known.
+    Each has a `lowering`. `out` is written after each row, and the Markdown beside it. Raises
+    InputError for any bad input, before any work where that can be known.
     """
-    for config in configs:
-        images = config.check_images(images)
-        if config.not_lowered() is not None:
-            raise InputError(f"method {config.method!r}: {config.not_lowered()}")
+    for each in experiments:
+        if each.config.not_lowered() is not None:
+            raise InputError(f"method {each.config.method!r}: {each.config.not_lowered()}")
+    cells = [Cell(each, _options(_lowering(each))) for each in experiments]
     stored = measured.Table(out, load, markdown)
-    origin = Origin.find(model, data_set, weights)
-    cells = [(config, option) for config in configs for option in options]
-    keys = [origin.key(config, images, **_option(option)) for config, option in cells]
-    known = stored.read()
-    workshop = Workshop(origin, images, out, progress, say)
-    for key, (config, option) in zip(keys, cells, strict=True):
-        if key not in known:
-            network, _ = workshop.quantized(config)
-            inputs = workshop.inputs(config.seed)
-            known[key] = {
-                "key": key,
-                **_run(origin, config, images),
-                **agreement(inputs, network, option, progress=progress),
-                "tested": len(inputs.test),
-                "versions": versions(),
-            }
-            stored.add([known[key]])
-    stored.add([known[key] for key in keys])
-    for config in configs:
-        workshop.remove(config)
-    return [known[key] for key in keys]
+    return complete(stored, cells, _measured, progress=progress, say=say)
+
+
+def _measured(workshop: Workshop, experiment: Experiment) -> Row:
+    network, _ = workshop.quantized(experiment.config)
+    inputs = workshop.inputs(experiment.seed)
+    found = agreement(inputs, network, _lowering(experiment), progress=workshop.progress)
+    return {**found, "tested": len(inputs.test), "versions": versions()}
+
+
+def _lowering(experiment: Experiment) -> FixedPoint:
+    if experiment.lowering is None:
+        raise InputError("lowering: needs the options of fixed point, got None")
+    return experiment.lowering
 
 
 def load(path: Path) -> list[Row]:
@@ -130,21 +117,7 @@ def load(path: Path) -> list[Row]:
     return rows
 
 
-def _run(origin: Origin, config: Config, images: int) -> Row:
-    """What a section of the table is of."""
-    return {
-        **origin.row(),
-        "method": config.method,
-        "weight_bits": config.weight_bits,
-        "act_bits": config.act_bits,
-        "border": str(config.form) if config.has_border else "",
-        "iterations": config.iterations,
-        "seed": config.seed,
-        "images": images,
-    }
-
-
-def _option(each: FixedPoint) -> Row:
+def _options(each: FixedPoint) -> Row:
     return {"fraction_bits": each.fraction_bits, "profile": each.profile}
 
 

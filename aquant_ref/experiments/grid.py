@@ -8,17 +8,16 @@ computes the rest; then it writes the table (`results`).
 from __future__ import annotations
 
 import multiprocessing
-import re
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from aquant_ref.errors import InputError, printable
-from aquant_ref.experiments import results
+from aquant_ref.errors import InputError
+from aquant_ref.experiments import table as rows_of
+from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.worker import (
-    Grid,
     begins_with_qdrop,
     compute,
     first_of,
@@ -33,51 +32,49 @@ from aquant_ref.threads import available_cores
 
 
 def parse(method: str, bits: str, **rest: Any) -> Config:
-    """A cell's configuration from "METHOD" or "METHOD@FORM" and "W2A2"; raises InputError."""
+    """Return the configuration of "METHOD" or "METHOD@FORM" and "W2A2"; raises InputError."""
     name, _, form = method.partition("@")
-    found = re.fullmatch("W([0-9]{1,9})A([0-9]{1,9})", bits)
-    if found is None:
-        raise InputError(f"--bits: {printable(repr(bits), 60)} is not of the form W2A2")
-    return Config(name, int(found[1]), int(found[2]), border=form, **rest)
+    return Config.of(bits, name, border=form, **rest)
 
 
-def run(
-    grid: Grid,
+def accuracy_table(
+    experiments: Sequence[Experiment],
     out: Path,
     *,
     processes: int | None = None,
     progress: Progress = quiet,
     say: Say = silent,
 ) -> list[dict[str, Any]]:
-    """Compute what the table `out`, a JSON file, does not have yet of the grid, and write it.
+    """Compute the rows that the table `out`, a JSON file, does not have yet, and write it.
 
-    Returns the rows of the grid. Raises InputError for bad input, before any work, and where a cell
-    cannot be computed.
+    The experiments are of one model, its weights, and one data set. Returns their rows. Raises
+    InputError for bad input, before any work, and where a cell cannot be computed.
     """
-    table = results.table(out)
-    origin = grid.origin()
+    table = rows_of.table(out)
+    first = experiments[0]
+    origin = first.origin()
     folder = out.with_name(f"{out.stem}.cells")
-    keys = {config: origin.key(config, grid.images) for config in grid.configs}
+    keys = {each.config: origin.key(each.config, first.images) for each in experiments}
     known = table.read()
     remove_abandoned(folder)
 
     def collect() -> None:
         for key in keys.values():
             if key not in known and (path := folder / f"{key}.json").exists():
-                known[key] = results.load_row(path)
+                known[key] = rows_of.load_row(path)
 
     collect()
     missing = [config for config, key in keys.items() if key not in known]
     if missing:
         # what cannot be loaded is refused here, and not by every worker
-        origin.load(images=grid.images, seed=missing[0].seed, progress=progress, say=say)
+        origin.load(images=first.images, seed=missing[0].seed, progress=progress, say=say)
         make_directory(folder)
         workers = min(processes or available_cores(), len(missing))
         with ProcessPoolExecutor(
             workers,
             multiprocessing.get_context("spawn"),
             start_process,
-            (origin, grid.images, folder),
+            (origin, first.images, folder),
         ) as pool:
             try:
                 _run_all(pool, workers, missing, progress)

@@ -26,7 +26,8 @@ Array = NDArray[Any]
 class Inputs:
     """`graph` and `parameters` have their batch norm folded; `calibration` is uint8 (N, C, H, W).
 
-    `weights` is the file that the parameters came from, `classes` what their logits stand for.
+    `weights` is the file that the parameters came from, `classes` what their logits stand for,
+    `model_file_sha256` the file of a network of the user's own.
     """
 
     graph: Graph
@@ -35,6 +36,7 @@ class Inputs:
     test: Images
     weights: Path
     classes: tuple[str, ...] = ()
+    model_file_sha256: str = ""
 
     @classmethod
     def load(
@@ -69,10 +71,10 @@ class Inputs:
             raise InputError(f"{path}: {error}") from error
         training = data.load(data_set, split="train", progress=progress)
         test = data.load(data_set, split="test", progress=progress)
-        check_images(graph, training, data_set)
+        check_images(graph, training, data_set, definition.name)
         classes = tuple(meta.get("classes", ()))
         for each in (training, test):
-            check_classes(graph, each, data_set, classes)
+            check_classes(graph, each, data_set, classes, definition.name)
         known = graph.shapes[graph.output][0]
         if not classes and len(training.classes) < known:
             say(
@@ -81,7 +83,7 @@ class Inputs:
             )
         if images > len(training):
             raise InputError(
-                f"--images: {data_set} has {len(training)} training images, not {images}"
+                f"images: {data_set} has {len(training)} training images, not {images}"
             )
         chosen = np.random.default_rng(seed).choice(len(training), images, replace=False)
         calibration = training.batch(np.sort(chosen))
@@ -89,22 +91,36 @@ class Inputs:
             logits = float_logits(graph, parameters, calibration[:1])
         if not np.isfinite(logits).all():
             raise InputError(f"{path}: its weights are so large that the logits overflow")
-        return cls(graph, parameters, calibration, test, path, classes or training.classes)
+        return cls(
+            graph,
+            parameters,
+            calibration,
+            test,
+            path,
+            classes or training.classes,
+            definition.file_sha256,
+        )
 
 
-def check_images(graph: Graph, images: Images, data_set: str) -> None:
-    """Raise InputError, which names the set, unless its images fit the network."""
+def check_images(graph: Graph, images: Images, data_set: str, model: str = "the model") -> None:
+    """Raise InputError, which names the set, unless its images fit the network `model`."""
     shape = tuple(images.batch(np.arange(1)).shape[1:]) if len(images) else None
     if shape is None:
         raise InputError(f"{data_set}: has no training images to calibrate with")
     if shape != graph.shapes["image"]:
         needs = "x".join(map(str, graph.shapes["image"]))
         raise InputError(
-            f"{data_set}: images are {'x'.join(map(str, shape))}, the model needs {needs}"
+            f"{data_set}: images are {'x'.join(map(str, shape))}, {model} needs {needs}"
         )
 
 
-def check_classes(graph: Graph, images: Images, data_set: str, classes: Sequence[str]) -> None:
+def check_classes(
+    graph: Graph,
+    images: Images,
+    data_set: str,
+    classes: Sequence[str],
+    model: str = "the model",
+) -> None:
     """Raise InputError, which names the set, unless its labels number the network's `classes`.
 
     The set may lack the last ones. Without names, which weights from elsewhere do not have, there
@@ -112,7 +128,7 @@ def check_classes(graph: Graph, images: Images, data_set: str, classes: Sequence
     """
     logits = graph.shapes[graph.output][0]
     if len(images.classes) > logits:
-        raise InputError(f"{data_set}: has {len(images.classes)} classes, the model {logits}")
+        raise InputError(f"{data_set}: has {len(images.classes)} classes, {model} {logits}")
     for own, other in zip(images.classes, classes, strict=False):
         if own != other:
             raise InputError(

@@ -31,7 +31,8 @@ class Origin:
     """A model with certain weights, and a data set with certain images.
 
     `data_set` and `weights` say where they lie; `data`, the title of the set, `data_identity` (see
-    `data.identity`) and `weights_sha256` say what they are.
+    `data.identity`) and `weights_sha256` say what they are. A network of the user's own has
+    `model_file_sha256`.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Origin:
     weights: Path
     weights_sha256: str
     data_identity: str
+    model_file_sha256: str = ""
 
     @classmethod
     def find(cls, model: str, data_set: str, weights: str | None = None) -> Origin:
@@ -51,7 +53,15 @@ class Origin:
         identity = data.identity(data_set)
         shipped = definition.weights_path(data.name(data_set)) if weights is None else weights
         path = Path(shipped)
-        return cls(model, data_set, data.title(data_set), path, sha256_of(path), identity)
+        return cls(
+            model,
+            data_set,
+            data.title(data_set),
+            path,
+            sha256_of(path),
+            identity,
+            definition.file_sha256,
+        )
 
     def load(
         self, *, images: int, seed: int, progress: Progress = quiet, say: Say = silent
@@ -72,14 +82,18 @@ class Origin:
         )
         if sha256_of(self.weights) != self.weights_sha256:
             raise InputError(f"{self.weights}: has changed while it was in use")
+        if inputs.model_file_sha256 != self.model_file_sha256:
+            raise InputError(f"{self.model}: has changed while it was in use")
         if data.identity(self.data_set) != self.data_identity:
             raise InputError(f"{self.data_set}: has changed while it was in use")
         return inputs
 
     def row(self) -> dict[str, Any]:
-        """What every row of a table says of it."""
+        """Return what every row of a table says of it."""
+        own = {"model_file_sha256": self.model_file_sha256} if self.model_file_sha256 else {}
         return {
-            "model": self.model,
+            "model": Path(self.model).name,
+            **own,
             "data": self.data,
             "weights_sha256": self.weights_sha256,
             "data_identity": self.data_identity,

@@ -21,6 +21,7 @@ from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
 from aquant_ref.experiments.artifacts import bit_exact
 from aquant_ref.experiments.evaluate import effect_of_snap, evaluate, float_accuracy
+from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.inputs import Inputs, check_images
 from aquant_ref.experiments.origin import EDITION
 from aquant_ref.experiments.recorded import record
@@ -38,10 +39,8 @@ from aquant_ref.nn.training.train import top1
 from aquant_ref.nn.training.train import train as train_graph
 from aquant_ref.outputs import FILES, checkpoint_of
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.pipeline import learned, nearest
 from aquant_ref.ptq.snap import snap
-from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
 
@@ -67,40 +66,25 @@ class Outcome:
         return self.agreement is None or self.agreement.exact
 
 
-def run(
-    model: str = "resnet8",
-    data_set: str = "shapes",
-    config: Config | None = None,
+def run_experiment(
+    experiment: Experiment,
     *,
-    fixed_point: FixedPoint | None = None,
-    images: int = 1024,
-    weights: str | None = None,
     out: str | None = None,
     progress: Progress = quiet,
     say: Say = silent,
 ) -> Outcome:
-    """Quantize a reference model on a data set, lower it, and run it beside its simulation.
+    """Quantize a model on a data set, lower it, and run it beside its simulation.
 
-    It is lowered to thresholds, or to fixed point with the options `fixed_point`. `images` are the
-    calibration images, drawn from the training split by the seed; the whole test split is run. With
-    `out`, writes FILES there. Raises InputError for any bad input.
+    The whole test split is run. With `out`, writes FILES there. Raises InputError for any bad
+    input.
     """
     started = time.monotonic()
-    config = Config() if config is None else config
-    images = config.check_images(images)
+    config = experiment.config
     directory = None if out is None else Path(out)
     if directory is not None:
         check_writable_together(directory, FILES)
-    inputs = Inputs.load(
-        model,
-        data_set,
-        images=images,
-        seed=config.seed,
-        weights=weights,
-        progress=progress,
-        say=say,
-    )
-    recorded = record(data_set)
+    inputs = experiment.inputs(progress=progress, say=say)
+    recorded = record(experiment.data)
     graph, parameters, test = inputs.graph, inputs.parameters, inputs.test
     calibration = inputs.calibration
     seconds = {"load": time.monotonic() - started}
@@ -117,7 +101,8 @@ def run(
     with timed("nearest"):
         start = nearest(graph, parameters, calibration, config)
         if config.not_lowered() is None:
-            lowering_of(start, fixed_point)  # refuses before the long work what leaves int32
+            # refuses before the long work what leaves int32
+            lowering_of(start, experiment.lowering)
         rounded = Simulation(start)
         batch = graph.images_at_once()
         nearest_top1 = top1(rounded.logits, test, batch=batch, progress=progress)
@@ -135,13 +120,13 @@ def run(
     refusal = config.not_lowered()
     if refusal is None:
         with timed("lower and certify"):
-            lowering = lowering_of(quantized, fixed_point)
+            lowering = lowering_of(quantized, experiment.lowering)
             program, how = lowering.program, lowering.how
-            if fixed_point is None:
+            if experiment.lowering is None:
                 certificates = certify(lowering)
         with timed("compare"):
             agreement = compare(quantized, program, test, progress=progress)
-            if fixed_point is not None:
+            if experiment.lowering is not None:
                 ideal = compare_with_ideal(quantized, program, test, progress=progress)
         top |= agreement.top1
     else:
@@ -150,8 +135,7 @@ def run(
         top["engine"] = None
     seconds["total"] = time.monotonic() - started
     result = {
-        "model": model,
-        "data": data_set if weights is None else f"{data_set} with {weights}",
+        **_of_model(experiment, inputs),
         "data_set": recorded,
         "method": config.method,
         "weight_bits": config.weight_bits,
@@ -159,13 +143,13 @@ def run(
         "seed": config.seed,
         "config": {
             **asdict(config),
-            "images": images,
+            "images": experiment.images,
             "stages": [asdict(each) for each in config.stages()],
             "block_errors": quantized.source["block_errors"],
         },
         **how,
         "top1": top,
-        "images": images,
+        "images": experiment.images,
         "snap": snapped,
         "bit_exact": None if agreement is None else bit_exact(agreement),
         "certificate": _certificate(certificates) if certificates else None,
@@ -179,6 +163,14 @@ def run(
     if directory is not None:
         _write(directory, outcome)
     return outcome
+
+
+def _of_model(experiment: Experiment, inputs: Inputs) -> dict[str, str]:
+    """Say which model on which data set, and which file a network of the user's own is in."""
+    with_weights = "" if experiment.weights is None else f" with {experiment.weights}"
+    named = {"model": experiment.model, "data": f"{experiment.data}{with_weights}"}
+    own = inputs.model_file_sha256
+    return {**named, "model_file_sha256": own} if own else named
 
 
 def _certificate(certificates: Sequence[LayerCertificate]) -> dict[str, Any]:
@@ -198,7 +190,7 @@ def _write(directory: Path, outcome: Outcome) -> None:
         write_json_atomic(folder / FILES[2], outcome.result)
 
 
-def train(
+def train_model(
     model: str,
     data_set: str,
     *,
@@ -223,13 +215,13 @@ def train(
     recipe = definition.recipes.get(name, next(iter(definition.recipes.values())))
     seed = integer("seed", seed, 0, 2**64 - 1)
     if epochs is not None:
-        recipe = replace(recipe, epochs=integer("--epochs", epochs, 1))
-    path = check_writable_file(f"{model}-{name}.npz" if out is None else out)
+        recipe = replace(recipe, epochs=integer("epochs", epochs, 1))
+    path = check_writable_file(f"{definition.stem}-{name}.npz" if out is None else out)
     checkpoint = check_writable_file(checkpoint_of(path))
     images = data.load(data_set, split="train", progress=progress)
     test = data.load(data_set, split="test", progress=progress)
     graph = definition.build(len(images.classes))
-    check_images(graph, images, data_set)
+    check_images(graph, images, data_set, definition.name)
 
     def tell(entry: dict[str, float]) -> None:
         say(
@@ -238,6 +230,8 @@ def train(
         )
 
     origin: dict[str, str | int] = {"data": data.identity(data_set), "edition": EDITION}
+    if definition.file_sha256:
+        origin["model_file_sha256"] = definition.file_sha256
     with locked(path):  # to the end: two who train to one file share its checkpoint
         try:
             state = train_graph(
@@ -256,13 +250,14 @@ def train(
                 say(f"{checkpoint}: holds what is finished; the same command goes on from there")
             raise
         meta = {
-            "model": model,
+            "model": definition.name,
             "data": data.title(data_set),
             "classes": list(images.classes),
             "recipe": asdict(recipe),
             "seed": seed,
             "top1": state.history[-1]["top1"],
             "versions": versions(),
+            **({"model_file_sha256": definition.file_sha256} if definition.file_sha256 else {}),
         }
         native.save(path, "weights", meta=meta, arrays=state.parameters)
         checkpoint.unlink(missing_ok=True)

@@ -1,15 +1,22 @@
-"""A network that several rows of a table are about: quantized once, kept until all are there."""
+"""Tables that an interrupted command resumes: finished rows are found again, and so are networks.
+
+A network that several rows are about is quantized once, and kept until all of them are there.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.experiments.origin import Origin
+from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.temporary import remove_abandoned
@@ -18,6 +25,7 @@ from aquant_ref.progress import Progress, Say
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.pipeline import quantize_with
 
+Row = measured.Row
 SECONDS = "seconds"  # in the source of a model: how long it took
 
 
@@ -90,3 +98,41 @@ class Workshop:
                 remove_abandoned(path.parent)
                 with suppress(OSError):  # another model is in it
                     path.parent.rmdir()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a table: its experiment, and what tells it from others of the same network."""
+
+    experiment: Experiment
+    options: Mapping[str, Any]
+
+
+def complete(
+    stored: measured.Table,
+    cells: Sequence[Cell],
+    measure: Callable[[Workshop, Experiment], Row],
+    *,
+    progress: Progress,
+    say: Say,
+) -> list[Row]:
+    """Return the rows of `cells`, all of one model and data set; measure those not yet `stored`.
+
+    A row is stored as soon as it is measured.
+    """
+    first = cells[0].experiment
+    origin = first.origin()
+    workshop = Workshop(origin, first.images, stored.path, progress, say)
+    keys = [
+        origin.key(cell.experiment.config, cell.experiment.images, **cell.options) for cell in cells
+    ]
+    known = stored.read()
+    for key, cell in zip(keys, cells, strict=True):
+        if key not in known:
+            about = {"key": key, **origin.row(), **cell.experiment.settings(), **cell.options}
+            known[key] = about | measure(workshop, cell.experiment)
+            stored.add([known[key]])
+    stored.add([known[key] for key in keys])
+    for cell in cells:
+        workshop.remove(cell.experiment.config)
+    return [known[key] for key in keys]

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.checks import settle
 from aquant_ref.experiments.evaluate import evaluate, float_accuracy, tested
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.experiments.origin import Origin
@@ -32,25 +31,6 @@ from aquant_ref.threads import set_threads
 from aquant_ref.versions import versions
 
 ERROR_IMAGES = 256  # of the calibration set, for the block error of the finished network
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What to run: each of `configs` on `model` and `data_set`; `images` calibration images."""
-
-    model: str
-    data_set: str
-    configs: tuple[Config, ...]
-    images: int = 1024
-    weights: str | None = None
-
-    def __post_init__(self) -> None:
-        for config in self.configs:
-            settle(self, images=config.check_images(self.images))
-
-    def origin(self) -> Origin:
-        """What its rows are computed from; raises InputError as `Origin.find` does."""
-        return Origin.find(self.model, self.data_set, self.weights)
 
 
 def first_of(config: Config) -> Config:

@@ -6,6 +6,7 @@ import struct
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from aquant_ref.claims.claims import border_shapes, error_bias
 from aquant_ref.claims.learned import learned
 from aquant_ref.cli import main
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.pipeline import learn, observe
 from tests.claims import networks
@@ -84,11 +86,16 @@ def test_pictures_are_drawn(claim: object) -> None:
     ],
 )
 def test_bad_input_is_refused_before_anything_is_loaded(
-    number: int, options: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+    number: int, options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aquant_ref.experiments.inputs.Inputs.load", None)
+    out, images = options.pop("out", None), options.pop("images", 1024)
+
+    def run() -> None:
+        reproduce(number, Experiment(config=Config(**options), images=images), out=out)
+
     with pytest.raises(InputError, match=message):
-        reproduce(number, **options)
+        run()
 
 
 def test_a_missing_matplotlib_is_one_line_before_the_work(
@@ -98,7 +105,7 @@ def test_a_missing_matplotlib_is_one_line_before_the_work(
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     monkeypatch.setattr("aquant_ref.experiments.inputs.Inputs.load", None)
     with pytest.raises(InputError, match=r"pip install 'aquant-ref\[notebooks\]'"):
-        reproduce(2, out=str(tmp_path / "border.png"))
+        reproduce(2, Experiment(), out=str(tmp_path / "border.png"))
 
 
 @pytest.mark.parametrize("number", sorted(TABLES))
@@ -133,9 +140,10 @@ def test_the_table_of_a_claim_takes_the_options_that_tables_have(
 def test_the_command_writes_what_it_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aquant_ref.claims.claims.Inputs.load", lambda *a, **k: inputs())
-    arguments = ["claim", "2", "--images", "16", "--iters", "5", "--border", "row/linear"]
-    monkeypatch.setattr("aquant_ref.claims.claims.BATCH", 4)
+    made = inputs()
+    made = replace(made, calibration=np.tile(made.calibration, (2, 1, 1, 1)))
+    monkeypatch.setattr("aquant_ref.experiments.inputs.Inputs.load", lambda *a, **k: made)
+    arguments = ["claim", "2", "--images", "32", "--iters", "5", "--border", "row/linear"]
     assert main.main([*arguments, "--out", str(tmp_path / "a.json"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "a.json").read_text())

@@ -241,10 +241,10 @@ def test_signed_storage_is_a_setting_of_the_main_job(
 ) -> None:
     """That it changes no result is shown in tests/ptq/test_branches.py."""
 
-    def stop(model: str, data_set: str, config: Any, **rest: Any) -> None:
-        raise InputError(f"signed: {config.signed}")
+    def stop(experiment: Any, **rest: Any) -> None:
+        raise InputError(f"signed: {experiment.config.signed}")
 
-    monkeypatch.setattr(quantize, "run", stop)
+    monkeypatch.setattr(quantize, "run_experiment", stop)
     assert refused(capsys, *QUICK).endswith("signed: False")
     assert refused(capsys, *QUICK, "--signed").endswith("signed: True")
 

@@ -121,9 +121,9 @@ def test_a_recording_that_cannot_be_written_is_refused_before_the_work(
     run = ("run", job, "--images", "4")
     assert "is a directory" in refused(capsys, *run, "--record", job)
     assert "needs to be a .npz file" in refused(capsys, *run, "--record", job / "x.txt")
-    assert "--record" in refused(capsys, *run, "--simulate")
+    assert "record, which is not given" in refused(capsys, *run, "--simulate")
     assert "is an empty name" in refused(capsys, *run, "--record", "")
-    assert "--images: needs whole numbers from 1" in refused(capsys, "run", job, "--images", "0")
+    assert "images: needs whole numbers from 1" in refused(capsys, "run", job, "--images", "0")
     assert "64 images, not 65" in refused(capsys, "run", job, "--images", "65")
 
 

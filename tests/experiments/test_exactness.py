@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from aquant_ref.comparison.agreement import compare
 from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.experiments.exactness import NEEDED, markdown, table
+from aquant_ref.experiments.exactness import NEEDED, exactness_table, markdown
+from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats import measured
 from aquant_ref.lowering import lower
@@ -19,6 +21,7 @@ from aquant_ref.ptq.pipeline import quantize_with
 CLONE = Path(__file__).resolve().parents[2]
 FILES = sorted((CLONE / "reference_models" / "results" / "exact").glob("*.json"))
 CONFIG = Config("aquant", 2, 2, 3, batch=4)
+EXPERIMENTS = [Experiment("tiny", "shapes", CONFIG, images=16)]
 ALL = ("threshold", "lut", "fixed_point")
 
 
@@ -34,14 +37,14 @@ def test_every_lowering_has_a_row_and_a_second_call_computes_none(
     tmp_path: Path, loads: list[Any]
 ) -> None:
     out = tmp_path / "rows.json"
-    rows = table("tiny", "shapes", [CONFIG], ALL[:2], images=16, out=out)
+    rows = exactness_table(EXPERIMENTS, ALL[:2], out)
     assert [(row["lowering"], row["mismatches"]) for row in rows] == [(n, 0) for n in ALL[:2]]
     # 5 images: two channels of 2x3, three of 2x4, and two logits
     assert {row["elements"] for row in rows} == {5 * (2 * 6 + 3 * 8 + 2)}
-    again = table("tiny", "shapes", [CONFIG], ALL, images=16, out=out)
+    again = exactness_table(EXPERIMENTS, ALL, out)
     assert again[:2] == rows
     assert [row["lowering"] for row in again] == list(ALL)
-    assert table("tiny", "shapes", [CONFIG], ALL, images=16, out=out) == again
+    assert exactness_table(EXPERIMENTS, ALL, out) == again
     assert len(loads) == 2
     assert out.with_suffix(".md").read_text(encoding="utf-8") == markdown(again)
 
@@ -80,9 +83,9 @@ def test_a_cheap_row_comes_out_as_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lowerings": ["magic"]}, "--lowerings: no 'magic'"),
+        ({"lowerings": ["magic"]}, "unknown lowering 'magic'"),
         ({"out": "rows.txt"}, "does not end in .json"),
-        ({"configs": [Config("aquant", 2, 8, 3)]}, "at most 7 bits"),
+        ({"config": Config("aquant", 2, 8, 3, batch=4)}, "at most 7 bits"),
         ({"images": 2}, "fewer than a batch"),
     ],
 )
@@ -90,9 +93,9 @@ def test_bad_input_is_refused_before_any_work(
     options: dict[str, Any], message: str, tmp_path: Path, loads: list[Any]
 ) -> None:
     out = tmp_path / options.pop("out", "rows.json")
-    given: dict[str, Any] = {"configs": [CONFIG], "lowerings": ALL, "images": 16, **options}
+    lowerings = options.pop("lowerings", ALL)
     with pytest.raises(InputError, match=message):
-        table("tiny", "shapes", given.pop("configs"), given.pop("lowerings"), out=out, **given)
+        exactness_table([replace(EXPERIMENTS[0], **options)], lowerings, out)
     assert not loads
 
 
@@ -100,6 +103,6 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path, loads:
     out = tmp_path / "rows.json"
     out.write_text('{"format": 1, "rows": [{"model": "tiny"}]}', encoding="utf-8")
     with pytest.raises(InputError, match=r"rows\.json: holds a row without 'data'"):
-        table("tiny", "shapes", [CONFIG], ALL, images=16, out=out)
+        exactness_table(EXPERIMENTS, ALL, out)
     assert not loads
     assert "tiny" in out.read_text(encoding="utf-8")

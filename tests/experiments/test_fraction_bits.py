@@ -9,7 +9,13 @@ import pytest
 
 from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
-from aquant_ref.experiments.fraction_bits import NEEDED, agreement, markdown, table
+from aquant_ref.experiments.experiment import Experiment
+from aquant_ref.experiments.fraction_bits import (
+    NEEDED,
+    agreement,
+    fraction_bits_table,
+    markdown,
+)
 from aquant_ref.formats import measured
 from aquant_ref.lowering import lower
 from aquant_ref.ptq.methods import Config
@@ -57,17 +63,17 @@ def test_what_cannot_be_lowered_has_a_row_that_says_why() -> None:
 
 
 CONFIG = Config("aquant", 2, 2, 3, batch=4)
-OPTIONS = [FixedPoint(bits) for bits in (2, 8)]
+EXPERIMENTS = [Experiment("tiny", "shapes", CONFIG, FixedPoint(bits), images=16) for bits in (2, 8)]
 
 
 def test_a_second_call_computes_only_what_the_file_lacks(tmp_path: Path, loads: list[Any]) -> None:
     out = tmp_path / "rows.json"
-    rows = table("tiny", "shapes", [CONFIG], OPTIONS[:1], images=16, out=out)
+    rows = fraction_bits_table(EXPERIMENTS[:1], out)
     assert [row["fraction_bits"] for row in rows] == [2]
-    again = table("tiny", "shapes", [CONFIG], OPTIONS, images=16, out=out)
+    again = fraction_bits_table(EXPERIMENTS, out)
     assert again[:1] == rows
     assert [row["fraction_bits"] for row in again] == [2, 8]
-    assert table("tiny", "shapes", [CONFIG], OPTIONS, images=16, out=out) == again
+    assert fraction_bits_table(EXPERIMENTS, out) == again
     assert len(loads) == 2
     assert out.with_suffix(".md").read_text(encoding="utf-8") == markdown(again)
 
@@ -76,6 +82,6 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path, loads:
     out = tmp_path / "rows.json"
     out.write_text('{"format": 1, "rows": [{"model": "tiny"}]}', encoding="utf-8")
     with pytest.raises(InputError, match=r"rows\.json: holds a row without 'data'"):
-        table("tiny", "shapes", [CONFIG], OPTIONS, images=16, out=out)
+        fraction_bits_table(EXPERIMENTS, out)
     assert not loads
     assert "tiny" in out.read_text(encoding="utf-8")

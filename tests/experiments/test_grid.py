@@ -10,7 +10,9 @@ from PIL import Image
 
 from aquant_ref.cli import main
 from aquant_ref.data import cifar10
-from aquant_ref.experiments import grid, results, worker
+from aquant_ref.experiments import grid
+from aquant_ref.experiments import table as results
+from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.origin import Origin
 from aquant_ref.ptq import Config
 from aquant_ref.ptq.pipeline import learn, observe
@@ -97,9 +99,9 @@ def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
     few: str, tmp_path: Path
 ) -> None:
     config = Config("qdrop-scales", 2, 2, 5)
-    work = worker.Grid("resnet8", few, (config,), images=40)
-    (row,) = grid.run(work, tmp_path / "a.json", processes=1)
-    inputs = work.origin().load(images=40, seed=0)
+    work = Experiment("resnet8", few, config, images=40)
+    (row,) = grid.accuracy_table([work], tmp_path / "a.json", processes=1)
+    inputs = work.inputs()
     images = inputs.graph.to_float(inputs.calibration)
     network = observe(inputs.graph, inputs.parameters, images, config)
     errors = learn(network, images, config)
@@ -110,13 +112,13 @@ def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--bits", "2x2"], ["--bits", "2x2", "W2A2"]),
+        (["--bits", "2x2"], ["bits", "2x2", "W4A4"]),
         (["--methods", "magic"], ["magic", "qdrop"]),
         (["--methods", "aquant@wavy"], ["wavy", "row"]),
         (["--methods", "rtn@row"], ["border", "rtn"]),
         (["--seeds", "one"], ["--seeds", "one"]),
-        (["--images", "31"], ["--images", "batch"]),
-        (["--images", "41"], ["--images", "40"]),
+        (["--images", "31"], ["images", "batch"]),
+        (["--images", "41"], ["images", "40"]),
         (["--out", "table.md"], ["--out", "table.md", ".json"]),
         (["--out", "."], ["--out", ".json"]),
     ],

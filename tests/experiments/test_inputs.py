@@ -12,8 +12,12 @@ import pytest
 import reference_models
 from aquant_ref import data
 from aquant_ref.errors import InputError
-from aquant_ref.experiments import artifacts, exactness, fraction_bits, quantize, worker
+from aquant_ref.experiments import artifacts
+from aquant_ref.experiments.exactness import exactness_table
+from aquant_ref.experiments.experiment import Experiment
+from aquant_ref.experiments.fraction_bits import fraction_bits_table
 from aquant_ref.experiments.inputs import Inputs, check_classes
+from aquant_ref.experiments.quantize import run_experiment, train_model
 from aquant_ref.formats import native
 from aquant_ref.ptq.methods import Config
 from aquant_ref.quant.fixed_point import FixedPoint
@@ -77,25 +81,24 @@ def test_names_that_no_result_can_hold_are_refused() -> None:
             Inputs.load(**{"model": "resnet8", "data_set": "shapes", **given}, images=8, seed=0)
 
 
-SMALL = {"model": "tiny", "data_set": "idx:set", "weights": "w.npz"}
+SMALL = {"model": "tiny", "data": "idx:set", "weights": "w.npz"}
 OUT = Path("t.json")
 CONFIG = Config("rtn", 2, 2, iterations=1)
+
+
+def small(images: Any, config: Config = CONFIG, **more: Any) -> Experiment:
+    return Experiment(config=config, images=images, **SMALL, **more)
+
+
 COUNTS: dict[str, Callable[[Any], Any]] = {
-    "quantize": lambda n: quantize.run(config=CONFIG, images=n, **SMALL),
-    "train": lambda n: quantize.train("tiny", "idx:set", out=Path("t.npz"), epochs=n),
-    "seed": lambda n: quantize.train("tiny", "idx:set", out=Path("t.npz"), epochs=1, seed=n),
+    "quantize": lambda n: run_experiment(small(n)),
+    "train": lambda n: train_model("tiny", "idx:set", out=Path("t.npz"), epochs=n),
+    "seed": lambda n: train_model("tiny", "idx:set", out=Path("t.npz"), epochs=1, seed=n),
     "run": lambda n: artifacts.rerun(Path("saved"), images=n),
-    "table": lambda n: worker.Grid("tiny", "idx:set", (CONFIG,), n),
-    "exact": lambda n: exactness.table(
-        configs=[replace(CONFIG, method="aquant", batch=1)],
-        lowerings=["threshold"],
-        out=OUT,
-        images=n,
-        **SMALL,
+    "exact": lambda n: exactness_table(
+        [small(n, replace(CONFIG, method="aquant", batch=1))], ["threshold"], OUT
     ),
-    "fixed-point": lambda n: fraction_bits.table(
-        configs=[CONFIG], options=[FixedPoint()], out=OUT, images=n, **SMALL
-    ),
+    "fixed-point": lambda n: fraction_bits_table([small(n, lowering=FixedPoint())], OUT),
     "limited": lambda n: data.load("idx:set", split="test").limited(n),
 }
 
@@ -108,10 +111,10 @@ def test_what_is_no_count_is_refused_before_the_work_and_numpy_s_integers_are_ta
     monkeypatch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
     tiny.write_set(Path("set"), 1)
     tiny.write_weights(Path("w.npz"), 1)
-    quantize.run(config=CONFIG, images=np.int64(32), out="saved", **SMALL)
+    run_experiment(small(np.int64(32)), out="saved")
     for name, door in COUNTS.items():
         for wrong in (-1, 1.5, "3", True, float("nan"), [3], b"3"):
-            with pytest.raises(InputError, match=r"^(--images|images|--epochs|seed): needs whole"):
+            with pytest.raises(InputError, match=r"^(images|epochs|seed): needs whole"):
                 door(wrong)
             assert not {"t.json", "t.npz", "t.checkpoint.npz"} & set(os.listdir()), name
         door(np.int16(1))
@@ -122,12 +125,12 @@ def test_what_is_no_count_is_refused_before_the_work_and_numpy_s_integers_are_ta
 def test_what_is_no_set_or_split_is_refused_by_every_function() -> None:
     for wrong in (Path("idx"), None, 3, b"idx:set", ["shapes"]):
         for call in (data.check, data.identity, data.name, data.title, data.absolute):
-            with pytest.raises(InputError, match="^--data: needs text such as folder:PATH"):
+            with pytest.raises(InputError, match="^data: needs text such as folder:PATH"):
                 call(wrong)
-        with pytest.raises(InputError, match="^--data: needs text"):
+        with pytest.raises(InputError, match="^data: needs text"):
             data.load(wrong, split="test")
         with pytest.raises(InputError, match="^data: needs text"):
-            quantize.run(data_set=wrong)
+            Experiment(data=wrong)
 
 
 @pytest.mark.parametrize("make", sets.MAKERS, ids=lambda make: make.__name__)

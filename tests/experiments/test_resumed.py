@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import reference_models
-from aquant_ref.cli import main
+from aquant_ref.cli import commands, main
 from aquant_ref.experiments import exactness, fraction_bits, grid, quantize, worker
 from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import lock, measured
@@ -240,7 +240,7 @@ def test_a_network_that_was_quantized_is_not_quantized_again(
         cells = place.folder / "rows.cells"
         (kept,) = cells.iterdir()
         with monkeypatch.context() as patch:
-            patch.setattr("aquant_ref.experiments.workshop.quantize", None)
+            patch.setattr("aquant_ref.experiments.resumable.quantize_with", None)
             assert place.run(name, *more[name]) == 0
         assert not cells.exists()
 
@@ -316,7 +316,7 @@ def interrupted_training(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         return steps
 
     with monkeypatch.context() as patch:
-        patch.setattr(main, "progress", interrupt)
+        patch.setattr(commands, "progress", interrupt)
         assert main.main(train(place)) == 130
 
 
@@ -333,7 +333,7 @@ def test_a_training_does_not_go_on_from_that_of_other_images_seed_or_recipe(
     ):
         assert main.main(other) == 2
         line = capsys.readouterr().err
-        assert "trained.checkpoint.npz: was made with" in line
+        assert "trained.checkpoint.npz: belongs to another" in line
         assert words in line
     assert main.main(train(place)) == 0
     assert "epoch 1" not in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 
 import reference_models
 from aquant_ref.errors import InputError
-from aquant_ref.experiments import results
+from aquant_ref.experiments import table as results
 from aquant_ref.experiments.evaluate import evaluate, float_accuracy
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.experiments.origin import EDITION, Origin

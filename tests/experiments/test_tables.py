@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from aquant_ref.errors import InputError
-from aquant_ref.experiments import exactness, fraction_bits, results
+from aquant_ref.experiments import exactness, fraction_bits
+from aquant_ref.experiments import table as results
 from aquant_ref.formats import measured
 
 RESULTS = Path(__file__).resolve().parents[2] / "reference_models" / "results"

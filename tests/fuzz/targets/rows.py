@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from aquant_ref.experiments import exactness, fraction_bits, results
+from aquant_ref.experiments import exactness, fraction_bits
+from aquant_ref.experiments import table as results
 from aquant_ref.formats import measured
 from tests.fuzz.mutate import values
 from tests.fuzz.target import Target, Wrong
