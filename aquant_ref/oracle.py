@@ -1,9 +1,9 @@
-"""Every rule in plain `int` and `Fraction`: slow, obvious, exact. The judge of everything else.
+"""State every rule in plain `int` and `Fraction`: slow, obvious and exact. It judges all else.
 
-Imports the standard library alone and shares no code with the rest of the package. A real number is
-a `Fraction`; a float is one too (`Fraction(0.1)` is the dyadic rational that 0.1 stands for). A
-tensor is a nested list, one image at a time: [C][H][W], or [C] after flattening. Two functions are
-not rational, the sigmoid and its inverse, and are computed to 60 digits.
+The module imports only the standard library and shares no code with the rest of the package. Real
+numbers are Fractions, including floats: `Fraction(0.1)` is the dyadic rational that 0.1 stands for.
+A tensor is a nested list of one image: [C][H][W], or [C] after flattening. Two functions are not
+rational, the sigmoid and its inverse; they are computed to 60 digits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 Real = Fraction | int
 Tensor = list[Any]
 Pair = tuple[int, int]
-Padding = tuple[int | Pair, int | Pair]  # of an axis: both sides alike, or (before, after)
+Padding = tuple[int | Pair, int | Pair]  # per axis: one number for both sides, or (before, after)
 
 HALF = Fraction(1, 2)
 
@@ -28,25 +28,25 @@ HALF = Fraction(1, 2)
 
 
 def half_up(t: Real) -> int:
-    """The nearest integer, ties toward +infinity. Spec: AQ-ROUND-1."""
+    """Round to the nearest integer, ties toward +infinity. Spec: AQ-ROUND-1."""
     return floor(t + HALF)
 
 
 def half_even(t: Real) -> int:
-    """The nearest integer, ties to the even one. Spec: AQ-ROUND-1."""
-    low, rest = floor(t), t - floor(t)
-    if rest == HALF:
+    """Round to the nearest integer, ties to the even one. Spec: AQ-ROUND-1."""
+    low, fraction = floor(t), t - floor(t)
+    if fraction == HALF:
         return low if low % 2 == 0 else low + 1
-    return low if rest < HALF else low + 1
+    return low if fraction < HALF else low + 1
 
 
 def half_away(t: Real) -> int:
-    """The nearest integer, ties away from zero. Spec: AQ-ROUND-1."""
+    """Round to the nearest integer, ties away from zero. Spec: AQ-ROUND-1."""
     return floor(t + HALF) if t >= 0 else -floor(-t + HALF)
 
 
 def trunc(t: Real) -> int:
-    """Toward zero. Spec: AQ-ROUND-1."""
+    """Round toward zero. Spec: AQ-ROUND-1."""
     return floor(t) if t >= 0 else ceil(t)
 
 
@@ -61,15 +61,15 @@ ROUNDINGS: dict[str, Callable[[Real], int]] = {
 
 
 def border_round(t: Real, border: Real) -> int:
-    """Up exactly when the fraction of t reaches the border in (0, 1]. Spec: AQ-ROUND-2."""
+    """Round t up exactly if its fraction reaches the border in (0, 1]. Spec: AQ-ROUND-2."""
     assert 0 < border <= 1
     return floor(t) + 1 if t - floor(t) >= border else floor(t)
 
 
 def to_float(value: Real, digits: int, smallest: int) -> Fraction:
-    """The nearest number with `digits` significant bits, none below 2^smallest, ties to even.
+    """Round to `digits` significant bits, with no bit below 2^smallest, ties to even.
 
-    float32 is digits 24, smallest -149; overflow is not modelled. Spec: AQ-FIXED-5.
+    float32 has 24 digits and smallest -149; overflow is not modelled. Spec: AQ-FIXED-5.
     """
     if value == 0:
         return Fraction(0)
@@ -85,39 +85,42 @@ def to_float(value: Real, digits: int, smallest: int) -> Fraction:
 
 
 def clip(q: int, low: int, high: int) -> int:
-    """q, but not outside low..high. Spec: AQ-INT-1."""
+    """Clip q to low..high. Spec: AQ-INT-1."""
     return min(max(q, low), high)
 
 
 def quantize(
     r: Real, scale: Real, zero_point: int, qmin: int, qmax: int, *, rounding: str = "half_up"
 ) -> int:
-    """clip(round(r/s) + z, qmin, qmax); the quotient is float64's. Spec: AQ-AFFINE-3."""
+    """Return clip(round(r/s) + z, qmin, qmax), with a float64 quotient. Spec: AQ-AFFINE-3."""
     quotient = to_float(Fraction(r) / scale, 53, -1074)
     return clip(ROUNDINGS[rounding](quotient) + zero_point, qmin, qmax)
 
 
 def dequantize(q: int, scale: Real, zero_point: int) -> Fraction:
-    """s*(q - z). Spec: AQ-AFFINE-3."""
+    """Return s*(q - z). Spec: AQ-AFFINE-3."""
     return Fraction(scale) * (q - zero_point)
 
 
 def polynomial(
     t: Real, coefficients: Sequence[Real], qmax: int, *, zero_point: int = 0
 ) -> Fraction:
-    """P = b0 + b1*tau + ..., tau = clip(t, -z, qmax - z)/max(z, qmax - z). Spec: AQ-BORDER-5."""
+    """Return P = b0 + b1*tau + ..., with tau = clip(t, -z, qmax - z)/max(z, qmax - z).
+
+    Spec: AQ-BORDER-5.
+    """
     low, high = -zero_point, qmax - zero_point
     tau = min(max(Fraction(t), Fraction(low)), Fraction(high)) / max(-low, high)
     return sum((c * tau**k for k, c in enumerate(coefficients)), Fraction(0))
 
 
 def clip_squash(p: Real, smallest: Real) -> Fraction:
-    """clip(1/2 + P, smallest, 1). Spec: AQ-BORDER-1."""
+    """Return clip(1/2 + P, smallest, 1). Spec: AQ-BORDER-1."""
     return min(max(HALF + p, Fraction(smallest)), Fraction(1))
 
 
 def sigmoid_squash(p: Real, smallest: Real) -> Fraction:
-    """1/(1 + exp(-4*P)), at least `smallest`, to 60 digits. Spec: AQ-BORDER-1."""
+    """Return max(1/(1 + exp(-4*P)), smallest), to 60 digits. Spec: AQ-BORDER-1."""
     with localcontext() as context:
         context.prec = 60
         p = Fraction(p)
@@ -128,24 +131,24 @@ def sigmoid_squash(p: Real, smallest: Real) -> Fraction:
 def clip_border(
     t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real, *, zero_point: int = 0
 ) -> Fraction:
-    """The border with the squash "clip". Spec: AQ-BORDER-1, AQ-BORDER-5."""
+    """Return the border at t with the squash "clip". Spec: AQ-BORDER-1, AQ-BORDER-5."""
     return clip_squash(polynomial(t, coefficients, qmax, zero_point=zero_point), smallest)
 
 
 def sigmoid_border(
     t: Real, coefficients: Sequence[Real], qmax: int, smallest: Real, *, zero_point: int = 0
 ) -> Fraction:
-    """The border with the squash "sigmoid". Spec: AQ-BORDER-1, AQ-BORDER-5."""
+    """Return the border at t with the squash "sigmoid". Spec: AQ-BORDER-1, AQ-BORDER-5."""
     return sigmoid_squash(polynomial(t, coefficients, qmax, zero_point=zero_point), smallest)
 
 
 def border_code(t: Real, border: Real, qmax: int) -> int:
-    """clip(round_B(t), 0, qmax). Spec: AQ-BORDER-1."""
+    """Return clip(round_B(t), 0, qmax). Spec: AQ-BORDER-1."""
     return clip(border_round(t, border), 0, qmax)
 
 
 def code(t: Real, crossings: Sequence[Real], least: int = 0) -> int:
-    """The least code, and as many more as t reaches of the crossings, which are sorted.
+    """Return the least code plus the number of sorted crossings that t reaches.
 
     Spec: AQ-BORDER-2, AQ-AFFINE-5.
     """
@@ -155,7 +158,7 @@ def code(t: Real, crossings: Sequence[Real], least: int = 0) -> int:
 def best_code(
     t: Real, weights: Sequence[Real], quantized: Sequence[Real]
 ) -> tuple[Fraction, Fraction]:
-    """Squared output errors of rounding t down and up, for weights w and w_hat of several outputs.
+    """Return the squared output errors of rounding t down and up, for weights of several outputs.
 
     Spec: AQ-BORDER-3: sum over o of (w_o*t - w_hat_o*t_hat)^2 for t_hat = floor(t), floor(t) + 1.
     """
@@ -168,7 +171,7 @@ def best_code(
 
 
 def roundings(t: Real, low: int, high: int) -> list[int]:
-    """What t may become: the nearest code, then the other neighbour if that is another code.
+    """Return the codes that t may become: the nearest one, then the other neighbour if it differs.
 
     Spec: AQ-AROUND-1.
     """
@@ -180,7 +183,7 @@ def roundings(t: Real, low: int, high: int) -> list[int]:
 def output_error(
     codes: Sequence[int], weight: Sequence[Sequence[Real]], target: Sequence[Real]
 ) -> Real:
-    """||y - w_hat*q||^2 for one window q, weights [O][R] and outputs y. Spec: AQ-AROUND-1."""
+    """Return ||y - w_hat*q||^2 of a window q, weights [O][R] and outputs y. Spec: AQ-AROUND-1."""
     outputs = linear(list(codes), list(weight))
     return sum((y - output) ** 2 for y, output in zip(target, outputs, strict=True))
 
@@ -192,7 +195,7 @@ def greedy_codes(
     low: int,
     high: int,
 ) -> list[int]:
-    """Nearest codes, then the best flip, of equal ones the first, while one pays.
+    """Start from nearest codes, and make the best flip while it pays; the first of equals wins.
 
     Spec: AQ-AROUND-2.
     """
@@ -204,7 +207,7 @@ def greedy_codes(
             for code in roundings(v, low, high)
             if code != codes[r]
         ]
-        best = min([codes, *flipped], key=lambda each: output_error(each, weight, target))
+        best = min([codes, *flipped], key=lambda q: output_error(q, weight, target))
         if best is codes:
             return codes
         codes = best
@@ -217,8 +220,10 @@ def best_codes(
     low: int,
     high: int,
 ) -> list[int]:
-    """The best of all combinations; of equal ones the first, nearest before the other neighbour and
-    the last element changing fastest. Spec: AQ-AROUND-3.
+    """Return the best of all combinations of codes; the first of equals wins.
+
+    Spec: AQ-AROUND-3. The nearest code precedes the other neighbour; the last element changes
+    fastest.
     """
     combinations = map(list, product(*(roundings(v, low, high) for v in t)))
     return min(combinations, key=lambda codes: output_error(codes, weight, target))
@@ -232,9 +237,9 @@ def fed_back(
     codes: tuple[int, int],
     smallest: Real,
 ) -> list[int]:
-    """The codes, in steps, of one window with rows t whose error is fed back. Spec: AQ-FEEDBACK-1.
+    """Return the codes, in steps, of one window with rows t and feedback. Spec: AQ-FEEDBACK-1.
 
-    `directions` holds a_i, `powers` <w_i, w_i> of each row i; `codes` are the least and largest.
+    `directions` are the a_i, `powers` the <w_i, w_i> of each row i; `codes` is the code range.
     """
     error = [Fraction(0)] * len(directions[0])
     out: list[int] = []
@@ -242,21 +247,21 @@ def fed_back(
         pull = sum((e * v for e, v in zip(error, a, strict=True)), Fraction(0))
         moved = Fraction(border) + (pull / power if power else 0)
         q = clip(border_round(value, min(max(moved, Fraction(smallest)), Fraction(1))), *codes)
-        inside = min(max(value, codes[0]), codes[1])
-        error = [e + v * (q - inside) for e, v in zip(error, a, strict=True)]
+        clipped = min(max(value, codes[0]), codes[1])
+        error = [e + v * (q - clipped) for e, v in zip(error, a, strict=True)]
         out.append(q)
     return out
 
 
 def add_code(terms: Sequence[tuple[int, Real]], scale: Real, crossings: Sequence[Real]) -> int:
-    """The code of the sum of code*scale over `terms`: one rounding. Spec: AQ-IDEAL-1."""
+    """Return the code of the sum of code*scale over `terms`, rounded once. Spec: AQ-IDEAL-1."""
     return code(sum((q * s for q, s in terms), Fraction(0)) / Fraction(scale), crossings)
 
 
 def mean_code(
     codes: Sequence[int], input_scale: Real, scale: Real, crossings: Sequence[Real]
 ) -> int:
-    """The code of the exact mean of code*input_scale: one rounding. Spec: AQ-IDEAL-1."""
+    """Return the code of the exact mean of code*input_scale, rounded once. Spec: AQ-IDEAL-1."""
     return code(Fraction(sum(codes), len(codes)) * input_scale / scale, crossings)
 
 
@@ -264,7 +269,10 @@ def mean_code(
 
 
 def multiplier(m: Real) -> tuple[int, int]:
-    """(multiplier, shift) of M = f*2^e, f in [1/2, 1): f to 31 bits, half_up. Spec: AQ-FIXED-1."""
+    """Return (multiplier, shift) of M = f*2^e, f in [1/2, 1), with f rounded half_up to 31 bits.
+
+    Spec: AQ-FIXED-1.
+    """
     f, exponent = Fraction(m), 0
     while f >= 1:
         f, exponent = f / 2, exponent + 1
@@ -277,9 +285,7 @@ def multiplier(m: Real) -> tuple[int, int]:
 
 
 def scale_accumulator(acc: int, m: int, shift: int, profile: str) -> int:
-    """An accumulator times m * 2^-shift, rounded as the profile says. Spec: AQ-FIXED-2 to
-    AQ-FIXED-4.
-    """
+    """Return acc * m * 2^-shift, rounded by a variation. Spec: AQ-FIXED-2 to AQ-FIXED-4."""
     if profile in ("exact", "tflite_single"):
         return half_up(Fraction(acc * m, 2**shift))
     left, right = max(31 - shift, 0), max(shift - 31, 0)
@@ -291,7 +297,7 @@ def scale_accumulator(acc: int, m: int, shift: int, profile: str) -> int:
 def requantize_real(
     acc: int, m: Real, profile: str, *, zero_point: int = 0, qmin: int, qmax: int
 ) -> int:
-    """Acc * M in float32 or float64, rounded and clipped. Spec: AQ-FIXED-5 to AQ-FIXED-7."""
+    """Return acc * M in float32 or float64, rounded and clipped. Spec: AQ-FIXED-5 to AQ-FIXED-7."""
     digits, smallest = (24, -149) if profile == "float32" else (53, -1074)
     product = to_float(acc, digits, smallest) * to_float(m, digits, smallest)
     product = to_float(product, digits, smallest)
@@ -302,12 +308,12 @@ def requantize_real(
 
 
 def requantize(scaled: int, zero_point: int, qmin: int, qmax: int) -> int:
-    """clip(scaled + z, qmin, qmax). Spec: AQ-FIXED-2."""
+    """Return clip(scaled + z, qmin, qmax). Spec: AQ-FIXED-2."""
     return clip(scaled + zero_point, qmin, qmax)
 
 
 def threshold(crossing: Real, scale: Real, unit: Real, bias: Real) -> int:
-    """The least accumulator with (unit*acc + bias)/scale >= crossing. Spec: AQ-LOWER-1."""
+    """Return the least accumulator with (unit*acc + bias)/scale >= crossing. Spec: AQ-LOWER-1."""
     return ceil((Fraction(crossing) * scale - bias) / Fraction(unit))
 
 
@@ -323,15 +329,15 @@ def _pixel(x: Tensor, channel: int, row: int, column: int) -> Any:
 def _positions(
     x: Tensor, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair
 ) -> tuple[range, range]:
-    """The first row and the first column of every window. Spec: AQ-IDEAL-4."""
+    """Return the first row and the first column of every window. Spec: AQ-IDEAL-4."""
 
-    def along(axis: int, size: int) -> range:
-        given = padding[axis]
-        before, after = (given, given) if isinstance(given, int) else given
-        last = (kernel[axis] - 1) * dilation[axis]  # pixel of a window, counted from its first
+    def starts(axis: int, size: int) -> range:
+        sides = padding[axis]
+        before, after = (sides, sides) if isinstance(sides, int) else sides
+        last = (kernel[axis] - 1) * dilation[axis]  # offset of the last pixel of a window
         return range(-before, size + after - last, stride[axis])
 
-    return along(0, len(x[0])), along(1, len(x[0][0]))
+    return starts(0, len(x[0])), starts(1, len(x[0][0]))
 
 
 def conv2d(
@@ -343,7 +349,7 @@ def conv2d(
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """Cross-correlation of one image with weight [O][C/groups][kh][kw], zero padded.
+    """Cross-correlate one image with weight [O][C/groups][kh][kw], zero padded.
 
     Spec: AQ-IDEAL-4.
     """
@@ -365,7 +371,7 @@ def conv2d(
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
-    """The product of weight [O][I] and x [I]."""
+    """Return the product of weight [O][I] and x [I]."""
     return [sum(w * v for w, v in zip(row, x, strict=True)) for row in weight]
 
 
@@ -377,7 +383,7 @@ def max_pool(
     padding: Padding = (0, 0),
     dilation: Pair = (1, 1),
 ) -> Tensor:
-    """The largest real pixel of each window; padding never wins. Spec: AQ-IDEAL-4."""
+    """Return the largest real pixel of each window; padding never wins. Spec: AQ-IDEAL-4."""
     return _pool(x, kernel, _positions(x, kernel, stride, padding, dilation), dilation, max)
 
 
@@ -390,7 +396,7 @@ def avg_pool(
     dilation: Pair = (1, 1),
     count_padding: bool = True,
 ) -> Tensor:
-    """The exact mean of each window, over kh*kw or over its real pixels. Spec: AQ-IDEAL-4."""
+    """Return the exact mean of each window, over kh*kw or its real pixels. Spec: AQ-IDEAL-4."""
 
     def mean(pixels: list[Any]) -> Fraction:
         count = kernel[0] * kernel[1] if count_padding else len(pixels)
@@ -420,20 +426,20 @@ def _pool(
 
 
 def concat(*tensors: Tensor) -> Tensor:
-    """All channels, those of the first tensor first. Spec: AQ-IDEAL-4."""
+    """Return all channels, those of the first tensor first. Spec: AQ-IDEAL-4."""
     return [channel for x in tensors for channel in x]
 
 
 def apply(function: Callable[..., Any], *tensors: Any) -> Any:
-    """`function` of the elements of nested lists of one shape."""
+    """Apply `function` to the elements of nested lists of one shape."""
     if isinstance(tensors[0], list):
-        return [apply(function, *parts) for parts in zip(*tensors, strict=True)]
+        return [apply(function, *inner) for inner in zip(*tensors, strict=True)]
     return function(*tensors)
 
 
 def flatten(x: Any) -> Tensor:
-    """All elements in order, channel first."""
-    return [v for part in x for v in flatten(part)] if isinstance(x, list) else [x]
+    """Return all elements in order, channels first."""
+    return [v for inner in x for v in flatten(inner)] if isinstance(x, list) else [x]
 
 
 # A quantized network, in its ideal semantics
@@ -442,15 +448,14 @@ PASSES_CODES = ("max_pool", "flatten")
 
 
 def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tensor]:
-    """Codes of every quantized tensor, and the last tensor in units, for one image of codes.
+    """Compute the codes of all quantized tensors, and the logits in units, of one image of codes.
 
-    Spec: AQ-IDEAL-1. `nodes` are plain descriptions as `QuantizedModel.plain()` gives them: the
-    first is the image {name, scale}; a layer has integer `weight`, `unit` and `bias` for each
-    output; a node with `crossings` (one list a channel), `scale` and `zero_point` is quantized, to
-    codes from `least` on. A
-    node with `narrow` is stored with wide codes, which a layer with a `window` rounds itself and
-    any other node reads through that table (AQ-WINDOW). Everything between two codes is real
-    arithmetic without any rounding.
+    Spec: AQ-IDEAL-1. `nodes` are the plain descriptions of `QuantizedModel.plain()`. The first is
+    the image {name, scale}. A layer has integer `weight`, and `unit` and `bias` for each output. A
+    node with `crossings` (one list per channel), `scale` and `zero_point` is quantized, to codes
+    from `least` up. A node with `narrow` is stored with wide codes: a layer with a `window` rounds
+    them itself, any other node reads them through the table `narrow` (AQ-WINDOW). Between codes,
+    arithmetic is real and never rounds.
     """
     first, last = nodes[0], nodes[-1]
     real = {first["name"]: _real(image, first["scale"], first["zero_point"])}
@@ -463,7 +468,7 @@ def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tens
         else:
             passes = node["op"] in PASSES_CODES
             inputs = [(real[name], stored.get(name, {})) for name in node["inputs"]]
-            terms = [x if passes else _narrowed(x, own) for x, own in inputs]
+            terms = [x if passes else _narrowed(x, source) for x, source in inputs]
             value = _operation(IDEAL, node)(node, *terms)
         if "crossings" in node:
             codes[node["name"]] = _codes(
@@ -484,7 +489,7 @@ def _operation(table: Mapping[str, Callable[..., Any]], node: Mapping[str, Any])
 
 
 def _remember(node: Mapping[str, Any], stored: dict[str, Mapping[str, Any]]) -> None:
-    """Which quantized node the codes of `node` are of, if it has any."""
+    """Note in `stored` the quantized node whose codes `node` passes on, if there is one."""
     if "crossings" in node:
         stored[node["name"]] = node
     elif node["op"] in PASSES_CODES and node["inputs"][0] in stored:
@@ -492,7 +497,7 @@ def _remember(node: Mapping[str, Any], stored: dict[str, Mapping[str, Any]]) -> 
 
 
 def _real(codes: Tensor, scale: Real, zero_point: Sequence[int]) -> Tensor:
-    """Scale * (code - zero_point), channel by channel."""
+    """Return scale * (code - zero_point), channel by channel."""
 
     def of_channel(values: Any, zero: int) -> Any:
         return apply(lambda q: (q - zero) * scale, values)
@@ -501,7 +506,7 @@ def _real(codes: Tensor, scale: Real, zero_point: Sequence[int]) -> Tensor:
 
 
 def _narrowed(x: Tensor, stored: Mapping[str, Any]) -> Tensor:
-    """Values of wide codes as a node without a border of its own reads them. Spec: AQ-WINDOW-4."""
+    """Round values of wide codes for a node without its own border. Spec: AQ-WINDOW-4."""
     if "narrow" not in stored:
         return x
 
@@ -513,7 +518,7 @@ def _narrowed(x: Tensor, stored: Mapping[str, Any]) -> Tensor:
 
 
 def window_codes(wide: Sequence[int], first_row: int, tables: Mapping[str, Any]) -> list[int]:
-    """The narrow codes of one channel's window, whose first im2col row is `first_row`.
+    """Return the narrow codes of one channel's window, whose first im2col row is `first_row`.
 
     Spec: AQ-WINDOW-2, AQ-WINDOW-3.
     """
@@ -523,7 +528,7 @@ def window_codes(wide: Sequence[int], first_row: int, tables: Mapping[str, Any])
         return down
     total = sum(tables["fusion"][r][u] for r, u in zip(rows, wide, strict=True))
     up = [tables["lift"][r][u] >= total for r, u in zip(rows, wide, strict=True)]
-    return [code + more for code, more in zip(down, up, strict=True)]
+    return [code + goes_up for code, goes_up in zip(down, up, strict=True)]
 
 
 def _windowed(node: Mapping[str, Any], x: Tensor, stored: Mapping[str, Any]) -> Tensor:
@@ -554,7 +559,7 @@ def _windowed(node: Mapping[str, Any], x: Tensor, stored: Mapping[str, Any]) -> 
 
 
 def _whole(x: Tensor) -> tuple[Tensor, Fraction]:
-    """Return integers, which are many times faster to add, and the unit that they count in x."""
+    """Return x as integers, which add many times faster, and the unit that they count."""
     unit = Fraction(1, lcm(*(v.denominator for v in flatten(x))))
     return list(apply(lambda v: int(v / unit), x)), unit
 
@@ -582,22 +587,22 @@ def _product(node: Mapping[str, Any], x: Tensor) -> Tensor:
 
 def _layer(node: Mapping[str, Any], x: Tensor) -> Tensor:
     # The weight of an integer step is unit / input scale; x is input scale * code.
-    whole, counted = _whole(x)
-    steps = [counted * unit / node["input_scale"] for unit in node["unit"]]
+    whole, grid = _whole(x)
+    steps = [grid * unit / node["input_scale"] for unit in node["unit"]]
     rows = zip(_product(node, whole), steps, node["bias"], strict=True)
-    return [_affine(*each) for each in rows]
+    return [_affine(*channel) for channel in rows]
 
 
 def _elements(function: Callable[..., Real]) -> Callable[..., Tensor]:
-    """An operation that computes each element from the elements at its place."""
-    return lambda node, *inputs: list(apply(function, *inputs))
+    """Return an operation that applies `function` to the elements at each position."""
+    return lambda _node, *inputs: list(apply(function, *inputs))
 
 
 def _mean(node: Mapping[str, Any], x: Tensor) -> Tensor:
     return avg_pool(x, node["kernel"], **_geometry(node), count_padding=node["count_padding"])
 
 
-# Each operation on real numbers, given its node and its inputs.
+# Operations on real numbers; each takes its node and its inputs.
 IDEAL: dict[str, Callable[..., Tensor]] = {
     "conv2d": _layer,
     "linear": _layer,
@@ -607,9 +612,9 @@ IDEAL: dict[str, Callable[..., Tensor]] = {
     "avg_pool": _mean,
     "global_avg_pool": _mean,
     "max_pool": lambda node, x: max_pool(x, node["kernel"], **_geometry(node)),
-    "concat": lambda node, *inputs: concat(*inputs),
-    "requantize": lambda node, x: x,
-    "flatten": lambda node, x: flatten(x),
+    "concat": lambda _node, *inputs: concat(*inputs),
+    "requantize": lambda _node, x: x,
+    "flatten": lambda _node, x: flatten(x),
 }
 
 
@@ -622,45 +627,45 @@ Steps = tuple[Tensor, list[Fraction], list[Fraction]]  # integers, unit and bias
 def fixed_point_network(
     nodes: Sequence[Mapping[str, Any]], image: Tensor, fraction_bits: int, profile: str
 ) -> dict[str, Tensor]:
-    """What `network` gives, after a fixed-point lowering with so many fraction bits.
+    """Compute the results of `network` after a lowering to fixed point with `fraction_bits`.
 
-    Spec: AQ-LOWER-10. `nodes` as in `network`; a node with `crossings` and a border of its own has
-    the border's `coefficients`, a list a channel, and `squash`. The logits are integers.
+    Spec: AQ-LOWER-10. `nodes` are those of `network`; a quantized node with a border also has the
+    `coefficients` of the border, a list per channel, and its `squash`. The logits are integers.
     """
     first, last = nodes[0], nodes[-1]
-    known = {first["name"]: _centred(image, first["scale"], first["zero_point"])}
+    steps_of = {first["name"]: _centred(image, first["scale"], first["zero_point"])}
     codes: dict[str, Tensor] = {first["name"]: image}
     stored: dict[str, Mapping[str, Any]] = {}
     for node in nodes[1:]:
         name, reads = node["name"], node["inputs"]
         if "window" in node:
-            known[name] = _fixed_window(node, known[reads[0]], stored[reads[0]])
+            steps_of[name] = _fixed_window(node, steps_of[reads[0]], stored[reads[0]])
         else:
-            terms = [known[read] for read in reads]
+            terms = [steps_of[read] for read in reads]
             if node["op"] not in PASSES_CODES:
                 pairs = zip(terms, reads, strict=True)
                 terms = [_fixed_narrowed(x, stored.get(read, {})) for x, read in pairs]
             if node["op"] == "add":
                 scale = _rounded_into(nodes, name)["scale"]
                 terms = [_to_steps(x, scale, fraction_bits, fraction_bits, profile) for x in terms]
-            known[name] = _operation(FIXED, node)(node, *terms)
+            steps_of[name] = _operation(FIXED, node)(node, *terms)
         if "crossings" in node:
             bits = fraction_bits if "coefficients" in node or _is_sum(nodes, node) else 0
-            steps, _, _ = _to_steps(known[name], node["scale"], bits, fraction_bits, profile)
+            steps, _, _ = _to_steps(steps_of[name], node["scale"], bits, fraction_bits, profile)
             codes[name] = _bordered(node, steps, bits)
-            known[name] = _centred(codes[name], node["scale"], node["zero_point"])
+            steps_of[name] = _centred(codes[name], node["scale"], node["zero_point"])
         _remember(node, stored)
-    acc, unit, bias = known[last["name"]]
+    acc, unit, bias = steps_of[last["name"]]
     codes[last["name"]] = [a + half_even(b / u) for a, u, b in zip(acc, unit, bias, strict=True)]
     return codes
 
 
 def _fixed_window(node: Mapping[str, Any], x: Steps, stored: Mapping[str, Any]) -> Steps:
-    """A convolution that rounds wide codes itself, counted in steps of its narrow codes."""
+    """Compute a convolution that rounds wide codes, in steps of its narrow codes."""
     outputs = len(node["unit"])
     one = [Fraction(1)] * outputs
-    counted = {**node, "input_scale": 1, "unit": one, "bias": [0] * outputs}
-    acc = _windowed(counted, x[0], {**stored, "scale": 1, "step": 1})
+    in_steps = {**node, "input_scale": 1, "unit": one, "bias": [0] * outputs}
+    acc = _windowed(in_steps, x[0], {**stored, "scale": 1, "step": 1})
     return apply(int, acc), node["unit"], node["bias"]
 
 
@@ -672,7 +677,7 @@ def _fixed_narrowed(x: Steps, stored: Mapping[str, Any]) -> Steps:
 
 
 def _rounded_into(nodes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    """The node whose quantizer tensor `name` reaches first."""
+    """Return the node whose quantizer tensor `name` reaches first."""
     (node,) = [node for node in nodes if node["name"] == name]
     while "crossings" not in node:
         node = next(n for n in nodes[1:] if node["name"] in n["inputs"])
@@ -680,9 +685,9 @@ def _rounded_into(nodes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str,
 
 
 def _is_sum(nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any]) -> bool:
-    """Whether what is rounded there is the sum of an add, as it is or after a ReLU."""
+    """Tell whether `node` rounds the sum of an add, directly or after an activation."""
     while node["op"] in ("relu", "relu6", "requantize"):
-        (node,) = [each for each in nodes if each["name"] == node["inputs"][0]]
+        (node,) = [before for before in nodes if before["name"] == node["inputs"][0]]
         if "crossings" in node:
             return False
     return bool(node["op"] == "add")
@@ -696,19 +701,19 @@ def _fixed_layer(node: Mapping[str, Any], x: Steps) -> Steps:
     return _product(node, x[0]), node["unit"], node["bias"]
 
 
-def _fixed_add(node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
-    """Both terms are in the same steps."""
+def _fixed_add(_node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
+    """Add two terms that are in the same steps."""
     return list(apply(lambda p, q: p + q, a[0], b[0])), *a[1:]
 
 
 def _fixed_mean(node: Mapping[str, Any], x: Steps) -> Steps:
-    """The mean times the least common multiple of all divisors, an integer. Spec: AQ-LOWER-8."""
+    """Return the mean times the least common multiple of all divisors. Spec: AQ-LOWER-8."""
     tensor, unit, bias = x
-    kernel, counted = node["kernel"], node["count_padding"]
+    kernel, count_padding = node["kernel"], node["count_padding"]
     geometry = _geometry(node)
     positions = _positions(tensor, kernel, **{"dilation": (1, 1), **geometry})
     counts = _pool(tensor[:1], kernel, positions, geometry.get("dilation", (1, 1)), len)
-    divisor = kernel[0] * kernel[1] if counted else lcm(*flatten(counts))
+    divisor = kernel[0] * kernel[1] if count_padding else lcm(*flatten(counts))
     means = _mean(node, tensor)
     return list(apply(lambda mean: int(mean * divisor), means)), [u / divisor for u in unit], bias
 
@@ -717,23 +722,23 @@ def _fixed_max_pool(node: Mapping[str, Any], x: Steps) -> Steps:
     return max_pool(x[0], node["kernel"], **_geometry(node)), *x[1:]
 
 
-def _fixed_concat(node: Mapping[str, Any], *terms: Steps) -> Steps:
+def _fixed_concat(_node: Mapping[str, Any], *terms: Steps) -> Steps:
     tensors, units, biases = zip(*terms, strict=True)
     return concat(*tensors), concat(*units), concat(*biases)
 
 
-def _fixed_flatten(node: Mapping[str, Any], x: Steps) -> Steps:
+def _fixed_flatten(_node: Mapping[str, Any], x: Steps) -> Steps:
     tensor, unit, bias = x
-    each = range(len(flatten(tensor)) // len(tensor))
-    return flatten(tensor), [u for u in unit for _ in each], [b for b in bias for _ in each]
+    pixels = range(len(flatten(tensor)) // len(tensor))
+    return flatten(tensor), [u for u in unit for _ in pixels], [b for b in bias for _ in pixels]
 
 
-def _unchanged(node: Mapping[str, Any], x: Steps) -> Steps:
-    """A ReLU clips T where it is rounded."""
+def _unchanged(_node: Mapping[str, Any], x: Steps) -> Steps:
+    """Return x: the quantizer clips T, as a ReLU does."""
     return x
 
 
-# Each operation on integers that stand for unit*integer + bias.
+# Operations on integers that stand for unit*integer + bias.
 FIXED: dict[str, Callable[..., Steps]] = {
     "conv2d": _fixed_layer,
     "linear": _fixed_layer,
@@ -750,7 +755,7 @@ FIXED: dict[str, Callable[..., Steps]] = {
 
 
 def _to_steps(x: Steps, scale: Fraction, bits: int, bias_bits: int, profile: str) -> Steps:
-    """The same integers as T, in steps of `scale` with `bits` of a fraction. Spec: AQ-FIXED-8."""
+    """Rescale integers to T, in steps of `scale` with `bits` fraction bits. Spec: AQ-FIXED-8."""
     tensor, unit, bias = x
     step = scale / 2**bits
     zeros = [Fraction(0)] * len(unit)
@@ -772,7 +777,7 @@ def _to_steps(x: Steps, scale: Fraction, bits: int, bias_bits: int, profile: str
 
 
 def rescale(acc: int, m: Fraction, profile: str) -> int:
-    """T of an accumulator, its bias included, in int32. Spec: AQ-FIXED-8."""
+    """Return T, in int32, of an accumulator that includes its bias. Spec: AQ-FIXED-8."""
     if profile in ("float32", "float64"):
         m = to_float(m, 53, -1074)
         return requantize_real(acc, m, profile, qmin=INT32[0], qmax=INT32[1])
@@ -802,7 +807,7 @@ def _bordered(node: Mapping[str, Any], steps: Tensor, bits: int) -> Tensor:
 
 
 def fixed_code(t: int, coefficients: Sequence[Real], larger: int, bits: int, squash: str) -> int:
-    """The code, in steps, of T with `bits` of a fraction, clipped already. Spec: AQ-FIXED-9."""
+    """Return the code, in steps, of a clipped T with `bits` fraction bits. Spec: AQ-FIXED-9."""
     m, shift = multiplier(Fraction(2**15, larger * 2**bits))
     tau = floor(Fraction(t * m, 2**shift))
     p = 0
@@ -814,7 +819,10 @@ def fixed_code(t: int, coefficients: Sequence[Real], larger: int, bits: int, squ
 
 @cache
 def fixed_lift(fraction: Fraction, squash: str) -> int:
-    """The P, with 16 fraction bits, up to which a fraction above 0 goes up. Spec: AQ-FIXED-9."""
+    """Return the largest P, with 16 fraction bits, at which a fraction above 0 goes up.
+
+    Spec: AQ-FIXED-9.
+    """
     if squash == "clip":
         return half_even(2**16 * (fraction - HALF))
     with localcontext() as context:
