@@ -351,7 +351,7 @@ def conv2d(
 ) -> Tensor:
     """Cross-correlate one image with weight [O][C/groups][kh][kw], zero padded.
 
-    Spec: AQ-IDEAL-4.
+    Spec: AQ-INT-4, AQ-IDEAL-4.
     """
     members, kernel = len(weight[0]), (len(weight[0][0]), len(weight[0][0][0]))
     rows, columns = _positions(x, kernel, stride, padding, dilation)
@@ -450,7 +450,7 @@ PASSES_CODES = ("max_pool", "flatten")
 def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tensor]:
     """Compute the codes of all quantized tensors, and the logits in units, of one image of codes.
 
-    Spec: AQ-IDEAL-1. `nodes` are the plain descriptions of `QuantizedModel.plain()`. The first is
+    Spec: AQ-IDEAL-1, AQ-IDEAL-2. `nodes` are the plain descriptions of `QuantizedModel.plain()`. The first is
     the image {name, scale}. A layer has integer `weight`, and `unit` and `bias` for each output. A
     node with `crossings` (one list per channel), `scale` and `zero_point` is quantized, to codes
     from `least` up. A node with `narrow` is stored with wide codes: a layer with a `window` rounds
@@ -520,7 +520,7 @@ def _narrowed(x: Tensor, stored: Mapping[str, Any]) -> Tensor:
 def window_codes(wide: Sequence[int], first_row: int, tables: Mapping[str, Any]) -> list[int]:
     """Return the narrow codes of one channel's window, whose first im2col row is `first_row`.
 
-    Spec: AQ-WINDOW-2, AQ-WINDOW-3.
+    Spec: AQ-WINDOW-2, AQ-WINDOW-3, AQ-LOWER-7.
     """
     rows = range(first_row, first_row + len(wide))
     down = [tables["codes"][r][u] for r, u in zip(rows, wide, strict=True)]
@@ -707,7 +707,7 @@ def _fixed_add(_node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
 
 
 def _fixed_mean(node: Mapping[str, Any], x: Steps) -> Steps:
-    """Return the mean times the least common multiple of all divisors. Spec: AQ-LOWER-8."""
+    """Return the mean times the least common multiple of all divisors. Spec: AQ-LOWER-3, AQ-LOWER-8."""
     tensor, unit, bias = x
     kernel, count_padding = node["kernel"], node["count_padding"]
     geometry = _geometry(node)
@@ -723,6 +723,7 @@ def _fixed_max_pool(node: Mapping[str, Any], x: Steps) -> Steps:
 
 
 def _fixed_concat(_node: Mapping[str, Any], *terms: Steps) -> Steps:
+    """Spec: AQ-LOWER-9."""
     tensors, units, biases = zip(*terms, strict=True)
     return concat(*tensors), concat(*units), concat(*biases)
 
