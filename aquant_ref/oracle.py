@@ -450,12 +450,12 @@ PASSES_CODES = ("max_pool", "flatten")
 def network(nodes: Sequence[Mapping[str, Any]], image: Tensor) -> dict[str, Tensor]:
     """Compute the codes of all quantized tensors, and the logits in units, of one image of codes.
 
-    Spec: AQ-IDEAL-1, AQ-IDEAL-2. `nodes` are the plain descriptions of `QuantizedModel.plain()`. The first is
-    the image {name, scale}. A layer has integer `weight`, and `unit` and `bias` for each output. A
-    node with `crossings` (one list per channel), `scale` and `zero_point` is quantized, to codes
-    from `least` up. A node with `narrow` is stored with wide codes: a layer with a `window` rounds
-    them itself, any other node reads them through the table `narrow` (AQ-WINDOW). Between codes,
-    arithmetic is real and never rounds.
+    Spec: AQ-IDEAL-1, AQ-IDEAL-2. `nodes` are the plain descriptions of `QuantizedModel.plain()`.
+    The first is the image {name, scale}. A layer has integer `weight`, and `unit` and `bias` for
+    each output. A node with `crossings` (one list per channel), `scale` and `zero_point` is
+    quantized, to codes from `least` up. A node with `narrow` is stored with wide codes: a layer
+    with a `window` rounds them itself, any other node reads them through the table `narrow`
+    (AQ-WINDOW). Between codes, arithmetic is real and never rounds.
     """
     first, last = nodes[0], nodes[-1]
     real = {first["name"]: _real(image, first["scale"], first["zero_point"])}
@@ -707,7 +707,10 @@ def _fixed_add(_node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
 
 
 def _fixed_mean(node: Mapping[str, Any], x: Steps) -> Steps:
-    """Return the mean times the least common multiple of all divisors. Spec: AQ-LOWER-3, AQ-LOWER-8."""
+    """Return the mean times the least common multiple of all divisors.
+
+    Spec: AQ-LOWER-3, AQ-LOWER-8.
+    """
     tensor, unit, bias = x
     kernel, count_padding = node["kernel"], node["count_padding"]
     geometry = _geometry(node)
