@@ -34,6 +34,9 @@ def _read(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
     for name in ("weights", "deviations", "a", "b"):
         if given.get(name):
             yield _option(name), given[name]
+    model, colon, _ = (given.get("model") or "").rpartition(":")
+    if colon:  # a network of the user's own
+        yield "--model", model
     for name in ("directory", "program"):
         if given.get(name):
             yield from ((_option(name), os.path.join(given[name], each)) for each in FILES)

@@ -165,7 +165,7 @@ def _own(name: str) -> ReferenceModel:
         f"{path.name}:{function}",
         graph.title(),
         lambda _classes: graph,
-        {"": Recipe(30, batch=64)},
+        {"": Recipe(30, batch=32, crop=0, flip=False)},
         lambda tensors: (graph, dict(tensors)),
         file_sha256,
     )

@@ -14,6 +14,7 @@ from aquant_ref.conformance import commands as kit
 from aquant_ref.errors import InputError, nearest, unknown
 from aquant_ref.given import integer
 
+MODEL = "resnet8, mobilenet, resnet18, or FILE.py:FUNCTION of your own, which is executed"
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -91,10 +92,10 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
 
     models = command("models")
-    models.add_argument("model", nargs="?", help="only this one")
+    models.add_argument("model", nargs="?", help=f"only this one: {MODEL}")
 
     train = command("train", _data())
-    train.add_argument("model", metavar="MODEL")
+    train.add_argument("model", metavar="MODEL", help=MODEL)
     train.add_argument("--epochs", type=integer, metavar="N", help="default: as on the card")
     train.add_argument("--seed", type=integer, default=0, metavar="N", help="default 0")
     train.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
@@ -178,7 +179,7 @@ def _data(words: str = "shapes", default: str | None = "shapes") -> argparse.Arg
 def _inputs(*, by_command: bool = False) -> argparse.ArgumentParser:
     """A network, its weights, and how long to look and learn; or let the command say how long."""
     parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("--model", default="resnet8", help="default: resnet8")
+    parent.add_argument("--model", default="resnet8", help=f"{MODEL} (default: resnet8)")
     for name, default, text in (
         ("--images", 1024, "calibration images"),
         ("--iters", 500, "iterations a block"),
@@ -191,7 +192,10 @@ def _inputs(*, by_command: bool = False) -> argparse.ArgumentParser:
             help=f"{text}, default {'as the claim needs' if by_command else default}",
         )
     parent.add_argument(
-        "--weights", metavar="FILE", help="instead of the shipped ones; resnet18 needs a checkpoint"
+        "--weights",
+        metavar="FILE",
+        help="instead of the shipped ones; resnet18 needs a checkpoint, a network of your own its "
+        "arrays by name (.npz, .safetensors)",
     )
     return parent
 

@@ -22,7 +22,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.experiments.artifacts import bit_exact
 from aquant_ref.experiments.evaluate import effect_of_snap, evaluate, float_accuracy
 from aquant_ref.experiments.experiment import Experiment
-from aquant_ref.experiments.inputs import Inputs, check_images
+from aquant_ref.experiments.inputs import Inputs, check_classes, check_images
 from aquant_ref.experiments.origin import EDITION
 from aquant_ref.experiments.recorded import record
 from aquant_ref.formats import native
@@ -222,6 +222,7 @@ def train_model(
     test = data.load(data_set, split="test", progress=progress)
     graph = definition.build(len(images.classes))
     check_images(graph, images, data_set, definition.name)
+    check_classes(graph, images, data_set, (), definition.name)
 
     def tell(entry: dict[str, float]) -> None:
         say(
