@@ -435,7 +435,7 @@ def test_a_comparison_counts_every_element_and_finds_a_wrong_threshold() -> None
     changed = next(i for i in program.instructions if i.name == "stem.relu")
     changed.arrays["thresholds"][0, 0] += 1000
     assert compare(model, program, images).mismatches["stem.relu"] > 0
-    with pytest.raises(InputError, match="images: there are none"):
+    with pytest.raises(InputError, match="images: needs at least one, got none"):
         compare(model, program, Labelled(images.codes[:0]))
 
 
