@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,6 +47,15 @@ def test_every_command_is_one_that_there_is(page: Path) -> None:
         elif program.startswith((".", "tests/")):
             known = {"./kernel", "./tensor_kernel"}  # which the reader compiles
             assert program in known or (pages.CLONE / program).exists(), command
+
+
+@each_page
+def test_every_path_in_the_text_exists(page: Path) -> None:
+    if page == CHANGELOG:
+        return
+    for path in re.findall(r"`((?:[\w.]+/)+[\w.]*)`", pages.prose(page)):
+        if path.startswith(pages.ROOMS):
+            assert (pages.CLONE / path).exists(), path
 
 
 @each_page
