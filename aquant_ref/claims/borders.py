@@ -106,7 +106,7 @@ def shapes(network: LearnedNetwork) -> list[BorderShape]:
     if not borders:
         raise InputError(
             "claim 2: no border was learned: the method has no border, or too few iterations to "
-            "learn it (a second pass gets 2/5 of --iters)"
+            "learn it (a second pass gets 2/5 of them)"
         )
     return borders
 

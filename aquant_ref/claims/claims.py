@@ -16,7 +16,7 @@ from aquant_ref.claims.borders import shapes
 from aquant_ref.claims.layer_errors import layer_errors
 from aquant_ref.claims.learned import learned
 from aquant_ref.claims.overhead import FORMS, overhead
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.formats.atomic import (
     check_writable_file,
     replacing,
@@ -136,8 +136,7 @@ def table_command(number: int, options: Mapping[str, Any]) -> str:
 def claim(number: int) -> Claim:
     """Return claim `number`; raise InputError, which lists the claims, for an unknown one."""
     if number not in CLAIMS:
-        known = ", ".join(map(str, sorted(CLAIMS.keys() | TABLES)))
-        raise InputError(f"claim: there is no {number}; there are {known}")
+        raise InputError(unknown("claim", number, map(str, sorted(CLAIMS.keys() | TABLES))))
     return CLAIMS[number]
 
 
@@ -184,10 +183,10 @@ def reproduce(
 
 def _check_out(path: Path, chosen: Claim, number: int) -> None:
     if path.suffix not in SUFFIXES:
-        raise InputError(f"--out {path}: needs a name that ends in {', '.join(SUFFIXES)}")
+        raise InputError(f"out: {str(path)!r} does not end in {', '.join(SUFFIXES)}")
     if path.suffix == ".png":
         if not chosen.picture:
-            raise InputError(f"--out {path}: claim {number} has no picture")
+            raise InputError(f"out: {str(path)!r}: claim {number} has no picture")
         pictures.needs_matplotlib()
     check_writable_file(path)
 

@@ -72,7 +72,7 @@ class Recording:
             if size * len(images) > MEMORY:
                 raise InputError(
                     f"recording: {len(images)} images need {size * len(images) / 2**30:.0f} GiB; "
-                    f"give at most {MEMORY // size} --images"
+                    f"record at most {MEMORY // size}"
                 )
         tensors = {name: np.concatenate([each[name] for each in batches]) for name in batches[0]}
         return cls(tensors, source)

@@ -38,7 +38,7 @@ def check_output(path: Path) -> None:
     Call this function before the long work.
     """
     if path.suffix != ".json":
-        raise InputError(f"--out: {str(path)!r} does not end in .json")
+        raise InputError(f"out: {str(path)!r} does not end in .json")
     for each in (path, path.with_suffix(".md")):
         check_writable_file(each)
     check_writable_directory(path.parent, lock=True)

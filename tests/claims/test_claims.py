@@ -74,11 +74,11 @@ def test_pictures_are_drawn(claim: object) -> None:
 @pytest.mark.parametrize(
     ("number", "options", "message"),
     [
-        (7, {}, "there is no 7; there are 1, 2, 3, 4, 5, 6"),
+        (7, {}, "unknown claim 7; choose from 1, 2, 3, 4, 5, 6"),
         (2, {"method": "qdrop"}, "learns no border"),
         (2, {"method": "aquant-feedback"}, "learns no border"),
         (2, {"images": 8}, "fewer than a batch"),
-        (2, {"out": "border.gif"}, "ends in .png, .txt, .json"),
+        (2, {"out": "border.gif"}, "does not end in .png, .txt, .json"),
         (5, {"out": "cost.png"}, "claim 5 has no picture"),
         (3, {"method": "magic"}, "unknown method 'magic'"),
         (3, {"border": "wavy"}, "unknown border word 'wavy'"),

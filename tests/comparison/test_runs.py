@@ -496,5 +496,5 @@ def test_a_recording_beyond_the_memory_is_refused(monkeypatch: pytest.MonkeyPatc
         def batch(self, indices: Any) -> np.ndarray:
             return IMAGES[indices]
 
-    with pytest.raises(InputError, match="give at most .* --images"):
+    with pytest.raises(InputError, match="20 images need .* GiB; record at most "):
         Recording.of(engine.run, Set(), {}, batch=8)
