@@ -82,3 +82,8 @@ def test_a_blas_that_cannot_be_told_is_said_once(monkeypatch: pytest.MonkeyPatch
         threads.set_threads()
     assert threads.map_blocks(lambda part: part.start, 4, 2) == [0, 2]  # and no warning
     assert threads._threads == 1
+
+
+def test_half_a_thread_is_refused() -> None:
+    with pytest.raises(ValueError, match="threads"):
+        threads.set_threads(0)

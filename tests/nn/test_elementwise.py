@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from autograd import grad
+from autograd.test_util import check_grads
+
+from aquant_ref import nn, oracle
+from tests.nn.layers import as_tuple_lists, integers, rng
+
+
+def test_concat_puts_one_tensor_after_the_other_and_splits_the_gradient() -> None:
+    parts = [integers(2, channels, 3, 2) for channels in (2, 1, 3)]
+    for number, result in enumerate(nn.concat(*parts)):
+        assert result.tolist() == oracle.concat(*(as_tuple_lists(x[number]) for x in parts))
+    check_grads(nn.concat, modes=["rev"], order=1)(*parts)
+    check_grads(nn.concat, modes=["rev"], order=1)(integers(2, 3), integers(2, 1))
+    with pytest.raises(ValueError, match="beyond their channels"):
+        nn.concat(np.ones((1, 2, 3, 3)), np.ones((1, 2, 3, 4)))
+
+
+def test_relu_and_relu6_have_no_slope_at_their_corners() -> None:
+    x = np.array([[-1.0, 0.0, 3.0, 6.0, 7.0]])
+    assert nn.relu(x).tolist() == [[0, 0, 3, 6, 7]]
+    assert nn.relu6(x).tolist() == [[0, 0, 3, 6, 6]]
+    assert grad(lambda v: nn.relu(v).sum())(x).tolist() == [[0, 0, 1, 1, 1]]
+    assert grad(lambda v: nn.relu6(v).sum())(x).tolist() == [[0, 0, 1, 0, 0]]
+
+
+def test_add_broadcasts_nothing() -> None:
+    check_grads(nn.add, modes=["rev"], order=1)(integers(2, 3), integers(2, 3))
+    with pytest.raises(ValueError, match="differ"):
+        nn.add(np.ones((2, 3)), np.ones((1, 3)))
+
+
+def test_flatten_puts_the_channel_first() -> None:
+    x = integers(1, 2, 2, 2)
+    assert nn.flatten(x)[0].tolist() == oracle.flatten(as_tuple_lists(x[0]))
+    check_grads(nn.flatten, modes=["rev"], order=1)(x)
+
+
+def test_cross_entropy_equals_its_definition_and_survives_large_logits() -> None:
+    logits, labels = rng.standard_normal((3, 4)), np.array([0, 3, 1])
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(3), labels]).mean()
+    assert nn.softmax_cross_entropy(logits, labels) == pytest.approx(expected)
+    check_grads(lambda v: nn.softmax_cross_entropy(v, labels), modes=["rev"], order=1)(logits)
+    large = np.array([[1e4, -1e4]])
+    assert nn.softmax_cross_entropy(large, np.array([0])) == 0
+    assert nn.softmax_cross_entropy(large, np.array([1])) == 2e4
