@@ -176,18 +176,18 @@ class _Axis:
 def _shape(
     name: str, kind: str, axis: _Axis, coefficients: Reals, fusion: Reals | None, kernel: int
 ) -> BorderShape:
-    curve = own = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1])))
+    curve = position = np.pad(coefficients, ((0, 0), (0, 3 - coefficients.shape[1])))
     least: Reals = np.zeros(len(coefficients))
     most = least
     if fusion is not None:
         by_channel = fusion.reshape(-1, kernel, 3) / kernel
-        curve = own + np.repeat(by_channel.sum(axis=1), kernel, axis=0)
-        own = own + fusion / kernel
+        curve = position + np.repeat(by_channel.sum(axis=1), kernel, axis=0)
+        position = position + fusion / kernel
         least, most = _range_of_others(by_channel, axis)
     not_monotone = np.zeros(len(coefficients), bool)
     not_single = np.zeros(len(coefficients), bool)
     for fraction in np.linspace(0, 1, HELD if fusion is not None else 1):
-        held = own.copy()
+        held = position.copy()
         held[:, 0] += least + fraction * (most - least)
         steep = (axis.slope(held) > 1).any(axis=1)
         not_monotone |= steep

@@ -1,4 +1,4 @@
-"""Load CIFAR-10 from official binary files, class folders of images, or zips of class folders.
+"""Load CIFAR-10 (Krizhevsky, 2009): official binary files, class folders, or zips of such folders.
 
 The order of the images is fixed: that of the official files, or by class and file name. Each split
 has all ten classes. Nothing is extracted to disk, and the pickled "python version" is refused.

@@ -1,4 +1,4 @@
-"""Load IDX files, the format of MNIST and its family, plain or .gz.
+"""Load IDX files, the format of MNIST (LeCun et al., 1998) and its family, plain or .gz.
 
 Grey images become three equal channels; 28x28 images are padded with 2 zero pixels to the 32x32
 that the reference models need. The classes of both splits are the numbers from 0 to the largest
