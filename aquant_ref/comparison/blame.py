@@ -40,7 +40,7 @@ class Verdict:
 
 
 class Judge:
-    """Judge runs by a lowered model.
+    """Judge runs by a lowered model. Spec: AQ-TRACE-3.
 
     `dtype` is the floating-point type of the simulation for which decisions are named fragile. A
     program in fixed point has neither fragile decisions nor ties: its simulation makes the same

@@ -31,7 +31,7 @@ MEMORY = 4 << 30  # bytes of a recording, which is built in memory
 
 @dataclass(frozen=True)
 class Recording:
-    """Tensors (N, ...) by name, in the order of their computation.
+    """Tensors (N, ...) by name, in the order of their computation. Spec: AQ-TRACE-1.
 
     Integers have any width; floats are finite. `source` says which program ran on which data; it is
     empty for a recording of another program. `path` is the file that the recording was read from.
