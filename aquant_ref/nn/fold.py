@@ -25,6 +25,7 @@ from aquant_ref.nn.graph import INPUT, Array, Graph, Parameters
 from aquant_ref.nn.operations import Node
 
 LAYERS = ("conv2d", "linear")
+MEANS = ("flatten", "avg_pool", "global_avg_pool")  # an affine map of a channel passes through
 PIXELS = 255  # a pixel code of 255 stands for 1
 
 
@@ -117,7 +118,7 @@ def _fold(graph: Graph, parameters: dict[str, Array], node: Node, before: str) -
         _scale_outputs(parameters, before, slope, beta, mean)
         return
     offset = beta - mean * slope
-    for layer in _readers(graph, node, bool(offset.any())):
+    for layer in _readers(graph, node.name, shifted=bool(offset.any())):
         _scale_inputs(graph, parameters, layer, slope, offset)
 
 
@@ -150,43 +151,41 @@ def _groups(layer: Node) -> int:
     return int(layer["groups"]) if layer.op == "conv2d" else 1
 
 
-def _readers(graph: Graph, norm: Node, shifted: bool) -> Iterator[Node]:
-    """The layers that read batch norm `norm`, through means and `flatten`.
+def _readers(graph: Graph, start: str, *, shifted: bool, maxima: bool = False) -> Iterator[Node]:
+    """Yield the layers that read tensor `start`, through means and `flatten`.
 
-    Raises InputError, which names it, where something else reads it, or a padded pixel would
-    be `shifted`.
+    With `maxima`, also through maxima, which a map of positive slope does not change. Raises
+    InputError, which names `start`, where something else reads it, or a padded pixel would be
+    `shifted`.
     """
-    waiting = [norm.name]
+    waiting = [start]
     while waiting:
         name = waiting.pop()
         for reader in graph.consumers(name):
             padded = "padding" in reader.attributes and any(map(any, sides(reader["padding"])))
             if reader.op in LAYERS and not (padded and shifted):
                 yield reader
-            elif reader.op in ("flatten", "global_avg_pool") or (
-                reader.op == "avg_pool" and not (padded and reader["count_padding"] and shifted)
-            ):
-                waiting.append(reader.name)
-            else:
+                continue
+            counts = padded and reader.op == "avg_pool" and reader["count_padding"]
+            through = (*MEANS, "max_pool") if maxima else MEANS
+            if reader.op not in through or (counts and shifted):
                 how = f"{reader.name!r}, a {reader.op}" + (" that pads" if padded else "")
-                raise InputError(
-                    f"{norm.name}: cannot be folded: it neither follows a convolution that it "
-                    f"alone reads, nor do layers alone read it without padding ({how}, does)"
-                )
+                raise InputError(f"{start}: cannot be folded into what reads it: {how}")
+            waiting.append(reader.name)
         if not graph.consumers(name):
-            raise InputError(f"{norm.name}: cannot be folded: no layer reads it")
+            raise InputError(f"{start}: cannot be folded: no layer reads it")
 
 
 def fold_normalisation(
     graph: Graph, parameters: Parameters, *, mean: Sequence[float], std: Sequence[float]
 ) -> tuple[Graph, dict[str, Array]]:
-    """Let the first layers read pixel codes in place of (pixel/255 - mean)/std.
+    """Fold (pixel/255 - mean)/std into the first layers, which then read pixel codes.
 
     A padded pixel is the real zero, which no code stands for exactly: the nearest, round(255*mean),
     becomes the zero of the image (AQ-AFFINE-4), so outputs that meet padding differ by what at most
     half a code in each padded pixel makes; all others are the same. `mean` and `std` have one
-    number a channel, 0 <= mean <= 1, std > 0. Raises InputError for other numbers, and where
-    something else than a layer reads the image.
+    number a channel, 0 <= mean <= 1, std > 0. Raises InputError for other numbers, and where the
+    image reaches an operation that is no layer, other than pools and `flatten`.
     """
     instance("graph", graph, Graph)
     channels = graph.shapes[INPUT][0]
@@ -198,9 +197,7 @@ def fold_normalisation(
     zero: list[int] = np.rint(PIXELS * shift).astype(int).tolist()
     graph.check_parameters(parameters)
     changed: dict[str, Array] = _with_biases(graph, parameters)
-    for layer in graph.consumers(INPUT):
-        if layer.op not in LAYERS:
-            raise InputError(f"{layer.name}: reads the image and is no layer that takes up mean")
+    for layer in _readers(graph, INPUT, shifted=False, maxima=True):
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
             offset = (np.array(zero) / PIXELS - shift) / scale
             _scale_inputs(graph, changed, layer, 1 / scale, offset)

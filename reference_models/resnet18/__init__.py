@@ -8,10 +8,10 @@ Batch norm follows each convolution.
 
 Such networks are trained on (x/255 - mean)/std, padded with zeros after that, and no pixel code
 stands for such a zero. Here the real input is (x - z)/255 with z = round(255*mean), a pixel code
-for each channel, and a padded pixel is the code z [D]. The rest is exact: the division by std is in
-the weights of the first convolution, and what the offset (z/255 - mean)/std sums up to over its
-weights is in the running mean of the batch norm after it. So only outputs of the first convolution
-that meet padding differ from torchvision's, by what half a code in each padded pixel makes.
+for each channel, and a padded pixel is the code z [D]. `fold_normalisation` puts the rest, exactly,
+into the weights of the first convolution and the running mean after it. So only outputs of that
+convolution that meet padding differ from torchvision's, by what half a code in each padded pixel
+makes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats.tensors import check_tensors
+from aquant_ref.nn.fold import fold_normalisation
 from aquant_ref.nn.graph import INPUT, Array, Builder, Graph
 
 CLASSES, SIDE = 1000, 224
@@ -109,16 +110,20 @@ def convert(tensors: Mapping[str, Array], side: int = SIDE) -> tuple[Graph, dict
     for name, parameter in parameters.items():
         if name.endswith(".variance") and parameter.min() < 0:
             raise InputError(f"tensor {theirs[name]!r} holds a variance below 0")
-    return graph, {**parameters, **_with_normalisation(parameters)}
+    return graph, {**parameters, **_with_normalisation(graph, parameters)}
 
 
-def _with_normalisation(parameters: Mapping[str, Array]) -> dict[str, Array]:
-    """First weights and running mean that read (x - z)/255 instead of (x/255 - mean)/std."""
-    weight, mean = parameters["stem.conv.weight"], parameters["stem.conv_norm.mean"]
-    offset = (np.array(ZERO) / 255 - MEAN) / STD
+def _with_normalisation(graph: Graph, parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the first weights and running mean of a network that reads (x - z)/255.
+
+    The running mean takes up the bias, which torchvision's convolutions do not have.
+    """
+    wide = {name: values.astype(np.float64) for name, values in parameters.items()}
+    _, folded = fold_normalisation(graph, wide, mean=MEAN, std=STD)
+    weight, mean = folded["stem.conv.weight"], wide["stem.conv_norm.mean"]
     return {
-        "stem.conv.weight": np.asarray(weight / np.array(STD)[:, None, None], weight.dtype),
-        "stem.conv_norm.mean": np.asarray(
-            mean - np.einsum("ochw,c->o", weight, offset), mean.dtype
+        "stem.conv.weight": weight.astype(parameters["stem.conv.weight"].dtype),
+        "stem.conv_norm.mean": (mean - folded["stem.conv.bias"]).astype(
+            parameters["stem.conv_norm.mean"].dtype
         ),
     }

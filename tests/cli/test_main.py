@@ -19,7 +19,7 @@ import pytest
 
 import reference_models
 from aquant_ref import data
-from aquant_ref.cli import main
+from aquant_ref.cli import commands, main
 from aquant_ref.engine import Program
 from aquant_ref.errors import InputError
 from aquant_ref.experiments import quantize
@@ -182,7 +182,7 @@ def test_a_program_lowered_as_nothing_is_lowered_is_refused(
     path = tmp_path / "program.npz"
     meta, arrays = native.load(path, "program")
     for source, words in (
-        ({"lowering": "magic"}, "no 'magic'"),
+        ({"lowering": "magic"}, "unknown lowering 'magic'"),
         ({"lowering": "fixed_point", "fraction_bits": 99}, "needs whole numbers from 0 to 16"),
         ({"lowering": "fixed_point", "profile": ["exact"]}, "profile"),
         ({"lowering": ["threshold"]}, "lowering"),
@@ -218,7 +218,7 @@ def test_the_table_of_fraction_bits_is_printed_and_written(
         (["--fraction-bits", "17"], "fraction bits: needs whole numbers from 0 to 16, got 17"),
         (["--profiles", "exact,magic"], "unknown profile 'magic'; choose from exact"),
         (["--bits", "W32A2"], "the weights stay in floating point"),
-        (["--bits", "2"], "--bits: '2' is not of the form W2A2"),
+        (["--bits", "2"], "bits: needs a form such as W4A4, got '2'"),
         (["--out", "table.txt"], "does not end in .json"),
         (["--images", "3"], "fewer than a batch"),
     ],
@@ -579,7 +579,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
         return steps
 
     with monkeypatch.context() as patch:
-        patch.setattr(main, "progress", interrupt)
+        patch.setattr(commands, "progress", interrupt)
         assert main.main(arguments) == 130
     assert [p.name for p in tmp_path.iterdir()] == ["mine.checkpoint.npz"]
     assert "mine.checkpoint.npz: holds what is finished" in capsys.readouterr().err
@@ -591,7 +591,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
 def test_training_without_a_recipe_or_with_no_epochs_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "--epochs" in refused(capsys, "train", "resnet8", "--epochs", "0")
+    assert "epochs: needs whole" in refused(capsys, "train", "resnet8", "--epochs", "0")
     assert "seed: needs whole numbers from 0" in refused(capsys, "train", "resnet8", "--seed", "-1")
     assert "recipe" in refused(capsys, "train", "resnet8", "--data", f"idx:{tmp_path}")
 

@@ -23,6 +23,7 @@ from aquant_ref.cli import main
 from aquant_ref.data import folder
 from aquant_ref.errors import InputError
 from aquant_ref.experiments import artifacts, recorded
+from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import native
 from aquant_ref.nn.training.train import Recipe, initial_parameters
@@ -170,7 +171,7 @@ def test_a_set_that_is_divided_here_says_so_in_every_output(
     claim = replace(claims.CLAIMS[2], gather=lambda *_: evidence)
     monkeypatch.setitem(claims.CLAIMS, 2, claim)
     setting = ["--data", spec, "--weights", str(tmp_path / "w.npz"), "--images", "32"]
-    monkeypatch.setattr(claims.Inputs, "load", lambda *_, **__: None)
+    monkeypatch.setattr(Inputs, "load", lambda *_, **__: None)
     assert main.main(["claim", "2", *setting]) == 0
     assert f"{spec}: {how}\n" in capsys.readouterr().out
     row = Origin.find("tiny", spec, str(tmp_path / "w.npz")).row()  # of every other table
