@@ -26,7 +26,10 @@ WAYS = ("adapter", "pipe", "exec", "library")
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
 TIMEOUT = 60.0
 # options for a kernel, which does not declare its capabilities itself
-OF_KERNELS = ("profile", "bits", "signs", "rounding", "granularity", "rejects", "timeout")
+OF_KERNELS = (
+    *("profile", "bits", "signs", "rounding", "granularity", "variations"),
+    *("rejects", "timeout"),
+)
 
 Show = Callable[[str], None]
 
@@ -86,7 +89,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
 def _again(args: argparse.Namespace) -> str:
     """Return the command that verifies the same implementation in the same way."""
     command = ["aquant-ref", "verify"]
-    names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity")
+    names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity", "variations")
     for name in (*names, "n", "seed"):
         if getattr(args, name) is not None:
             command += [f"--{name}", str(getattr(args, name))]
@@ -185,6 +188,8 @@ def _check_meant(args: argparse.Namespace) -> None:
     """Raise InputError for an option that does not apply to the chosen kind of implementation."""
     if args.keep is not None and args.exec is None:
         raise InputError("keep: applies to --exec only")
+    if args.variations and args.library is not None:
+        raise InputError("variations: a function of a library computes only one")
     if all(getattr(args, way) is None for way in WAYS[1:]):
         for name in OF_KERNELS:
             if getattr(args, name):
@@ -208,6 +213,7 @@ def _capabilities(args: argparse.Namespace) -> Capabilities:
         ),
         requantization=words("profile", args.profile or "exact"),
         rejects=args.rejects,
+        variations=words("variations", args.variations) if args.variations else (),
     )
 
 
@@ -280,6 +286,11 @@ def verify_arguments() -> argparse.ArgumentParser:
     parent.add_argument("--keep", metavar="DIR", help="where those directories stay (--exec)")
     parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
     parent.add_argument(
+        "--variations",
+        metavar="LIST",
+        help="how other operations compute, such as quantize:float32 (default: as the contract)",
+    )
+    parent.add_argument(
         "--n",
         type=integer,
         metavar="N",
@@ -305,7 +316,9 @@ def vectors_arguments() -> argparse.ArgumentParser:
 def _choices() -> argparse.ArgumentParser:
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument(
-        "--profile", metavar="P", help="of requantization: exact (default), tflite_up, ..."
+        "--profile",
+        metavar="P",
+        help="variation, of requantization exact (default), tflite_up, ...",
     )
     parent.add_argument("--bits", metavar="LIST", help="of codes, default 2,4,8,16")
     parent.add_argument("--signs", metavar="LIST", help="default unsigned,signed")

@@ -4,7 +4,8 @@ Types are `i32`, `i64`, `f64`, `str` and `json`. A field may have axes: `stride:
 `x:i32[C,H,W]` a *tensor*, with a letter for each axis. An operation without tensors is *scalar*: a
 case is a line of a stream, and many cases are columns. A case of any other is a directory.
 `profile` is the part of the contract that an operation belongs to. Requantization has several
-*variations* (SPEC.md, chapter 5), each with one right answer.
+*variations* (SPEC.md, chapter 5), each with one right answer; some operations have *alternatives*,
+which other engines compute (AQ-PEER).
 """
 
 from __future__ import annotations
@@ -52,13 +53,22 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """Describe how other engines compute an operation; `bits` is the most that a code has."""
+
+    rule: str
+    bits: int = 16
+
+
+@dataclass(frozen=True)
 class Operation:
     """Describe one operation: a row of the contract. Spec: AQ-CONF-1.
 
     `expected` computes the results of one case from its fields, by name, with the oracle. It raises
     `Refused` where the input is outside the contract. `rules` names the rules that it follows.
     `tags` names the capabilities that select the cases for an implementation: "bits", "rounding",
-    "granularity". `variations` maps the name of each variation to its rule.
+    "granularity". `variations` maps the name of each variation to its rule. `alternatives` are the
+    variations of an operation that has an arithmetic of its own, called `profile`, too.
     """
 
     name: str
@@ -69,6 +79,7 @@ class Operation:
     profile: str
     tags: tuple[str, ...] = ()
     variations: Mapping[str, str] = field(default_factory=dict)
+    alternatives: Mapping[str, Alternative] = field(default_factory=dict)
 
     @property
     def scalar(self) -> bool:
@@ -77,8 +88,22 @@ class Operation:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """List the values of `profile` in a stream: the variations, or else the profile."""
+        """List the values of `profile` in a stream: variations or the profile, and alternatives."""
+        return (*self.own, *self.alternatives)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """List the choices besides the alternatives."""
         return tuple(self.variations) or (self.profile,)
+
+    def settings(self, profile: str) -> dict[str, str]:
+        """Return what computes it in `profile` takes besides the fields: `profile`, if named."""
+        named = self.variations or profile in self.alternatives
+        return {"profile": profile} if named else {}
+
+    def most_bits(self, profile: str) -> int:
+        """Return the most bits that a code has in `profile`."""
+        return self.alternatives[profile].bits if profile in self.alternatives else 16
 
 
 def _fields(text: str) -> tuple[Field, ...]:
@@ -119,9 +144,19 @@ OPERATIONS = {
             "q:i32",
             "AQ-AFFINE-3",
             tags=("bits", "rounding"),
+            alternatives={
+                "float32": Alternative("AQ-PEER-2"),
+                "float32_reciprocal": Alternative("AQ-PEER-3"),
+                "float32_zero_first": Alternative("AQ-PEER-4"),
+            },
         ),
         _operation(
-            "dequantize", "q:i32 scale:f64 zero_point:i32", "r:f64", "AQ-AFFINE-3", tags=("bits",)
+            "dequantize",
+            "q:i32 scale:f64 zero_point:i32",
+            "r:f64",
+            "AQ-AFFINE-3",
+            tags=("bits",),
+            alternatives={"float32": Alternative("AQ-PEER-5")},
         ),
         _operation("multiplier", "m:f64", "multiplier:i32 shift:i32", "AQ-FIXED-1"),
         _operation(
@@ -241,6 +276,14 @@ OPERATIONS = {
     )
 }
 
+# "operation:choice" for all choices of the operations that have alternatives
+EVERY_CHOICE = tuple(
+    f"{name}:{choice}"
+    for name, operation in OPERATIONS.items()
+    if operation.alternatives
+    for choice in operation.choices
+)
+
 
 def get(name: str) -> Operation:
     """Return the operation called `name`; InputError lists the names if there is none."""
@@ -251,6 +294,8 @@ def get(name: str) -> Operation:
 
 def rules(operation: Operation, profile: str) -> str:
     """Return the ids of the rules for a result of `operation` in `profile`."""
+    if profile in operation.alternatives:
+        return operation.alternatives[profile].rule
     rule = operation.variations.get(profile)
     if rule is None:
         return ", ".join(operation.rules)

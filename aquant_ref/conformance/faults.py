@@ -8,6 +8,7 @@ FAULTS = {
     "round.constant": "the rounding constant is missing, or treated as unsigned",
     "round.twice": "rounded twice instead of once, or once instead of twice",
     "round.float32": "computed in float32",
+    "round.float64": "computed in float64 where float32 is meant",
     "round.float_half": "1/2 added in floating point, where the sum is rounded itself",
     "round.reciprocal": "multiplied by the reciprocal of the scale instead of divided",
     "round.cast": "cast without rounding",

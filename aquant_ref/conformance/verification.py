@@ -10,7 +10,7 @@ from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
 from aquant_ref.conformance.adapters.asking import Asked
 from aquant_ref.conformance.cases.selection import MOST, Selection, check_whole, several
-from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
+from aquant_ref.conformance.cases.sequence import FAMILIES, families, families_of, generate
 from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol.answers import without
 from aquant_ref.conformance.report.deviations import Deviations
@@ -108,14 +108,22 @@ def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
 
 
 def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) -> Iterator[Group]:
-    yield from vectors.load(name)
+    for group in vectors.load(name):
+        # one way to compute an operation is enough: the other alternatives are not missing
+        alternatives = contract.get(name).alternatives
+        if not alternatives or group.selection.profile in capabilities.choices(name):
+            yield group
     if not generated:
         return
     generated = _count_of(name, generated)
-    for rejects, edition in sorted({(f.rejects, f.edition) for f in FAMILIES[name]}):
+    of_choices = [f for c in capabilities.choices(name) for f in families_of(name, c)]
+    for rejects, edition in sorted({(f.rejects, f.edition) for f in of_choices}):
         if rejects and not capabilities.rejects:
             continue
         for selection in capabilities.selections(name, seed, rejects=rejects, edition=edition):
+            of_profile = families_of(name, selection.profile)
+            if (rejects, edition) not in {(f.rejects, f.edition) for f in of_profile}:
+                continue
             ordinary = not rejects and not edition
             most = generated if ordinary else MOST_OTHER * len(families(selection))
             yield _generated(selection, min(generated, most))

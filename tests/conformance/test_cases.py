@@ -11,7 +11,7 @@ import pytest
 from aquant_ref.conformance import OPERATIONS
 from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.conformance.cases.sequence import FAMILIES, families, generate
+from aquant_ref.conformance.cases.sequence import families, families_of, generate
 from aquant_ref.conformance.expected import Refused
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.streams import header, lines
@@ -19,15 +19,21 @@ from aquant_ref.errors import InputError
 
 # whether a family has to be refused, and its edition; by operation
 KINDS = {
-    name: sorted({(family.rejects, family.edition) for family in each})
-    for name, each in FAMILIES.items()
+    (name, profile): sorted({(f.rejects, f.edition) for f in families_of(name, profile)})
+    for name, each in OPERATIONS.items()
+    for profile in each.choices
 }
 SELECTIONS = [
-    Selection(name, profile, edition=edition)
-    for name, each in OPERATIONS.items()
-    for rejects, edition in KINDS[name]
-    for profile in each.choices
+    Selection(*key, edition=edition)
+    for key, kinds in KINDS.items()
+    for rejects, edition in kinds
     if not rejects
+]
+# each operation in its first variation, and in its alternatives
+WAYS = [
+    (name, profile)
+    for name, each in OPERATIONS.items()
+    for profile in (each.choices[0], *each.alternatives)
 ]
 
 # A sequence is the same for ever: what is written here may be added to, and is never changed.
@@ -88,6 +94,10 @@ SHA256 = {
     "requantize float32 edition 1": "717b6c1ca0db1972",
     "requantize float64 edition 1": "22997b871c0ae6e4",
     "requantize float64_onnx edition 1": "8008be0eb5795922",
+    "quantize float32": "7e802ce688a536df",
+    "quantize float32_reciprocal": "aa63de93650e1fb3",
+    "quantize float32_zero_first": "1a33acb3790b5a40",
+    "dequantize float32": "763424185744b256",
 }
 
 
@@ -134,25 +144,27 @@ def test_other_arguments_give_other_cases() -> None:
     assert len(set(others)) == 4
 
 
-@pytest.mark.parametrize("operation", [*FAMILIES])
-def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(operation: str) -> None:
-    for rejects, edition in KINDS[operation]:
-        selection = Selection(operation, rejects=rejects, edition=edition)
+@pytest.mark.parametrize(("operation", "profile"), WAYS)
+def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(
+    operation: str, profile: str
+) -> None:
+    for rejects, edition in KINDS[operation, profile]:
+        selection = Selection(operation, profile, rejects=rejects, edition=edition)
         cases = generate(selection, range(300 if OPERATIONS[operation].scalar else 90))
-        profile = {"profile": cases.profile} if cases.operation.variations else {}
+        settings = cases.operation.settings(profile)
         for k in range(len(cases)):
             if rejects:
                 with pytest.raises(Refused):
-                    cases.operation.expected(**cases.inputs(k), **profile)
+                    cases.operation.expected(**cases.inputs(k), **settings)
             else:
-                assert cases.operation.expected(**cases.inputs(k), **profile)
+                assert cases.operation.expected(**cases.inputs(k), **settings)
 
 
-@pytest.mark.parametrize("operation", [*FAMILIES])
-def test_integers_fit_the_types_of_the_contract(operation: str) -> None:
-    for rejects, edition in KINDS[operation]:
+@pytest.mark.parametrize(("operation", "profile"), WAYS)
+def test_integers_fit_the_types_of_the_contract(operation: str, profile: str) -> None:
+    for rejects, edition in KINDS[operation, profile]:
         scalar = OPERATIONS[operation].scalar
-        selection = Selection(operation, rejects=rejects, edition=edition)
+        selection = Selection(operation, profile, rejects=rejects, edition=edition)
         cases = generate(selection, range(2000 if scalar else 60))
         for field in cases.operation.fields:
             if field.type != "i32":
@@ -163,13 +175,13 @@ def test_integers_fit_the_types_of_the_contract(operation: str) -> None:
                 assert np.max(values) < 2**31
 
 
-@pytest.mark.parametrize("operation", [*FAMILIES])
-def test_every_flag_is_explained_and_names_known_defects(operation: str) -> None:
-    for family in FAMILIES[operation]:
+@pytest.mark.parametrize(("operation", "profile"), WAYS)
+def test_every_flag_is_explained_and_names_known_defects(operation: str, profile: str) -> None:
+    for family in families_of(operation, profile):
         assert family.description
         assert family.catches
         assert set(family.catches) <= set(FAULTS)
-    flags = [family.flag for family in FAMILIES[operation]]
+    flags = [family.flag for family in families_of(operation, profile)]
     assert len(set(flags)) == len(flags)
 
 

@@ -31,6 +31,7 @@ class ScalarAdapter(Adapter):
     def __init__(self, written: Written) -> None:
         self.name = str(written)
         self._profile = written.profile
+        self._operation = OPERATIONS[written.operation]
         fields = [field.name for field in OPERATIONS[written.operation].fields]
 
         def method(profile: str = "", rounding: str = "", **columns: Any) -> Any:
@@ -44,4 +45,6 @@ class ScalarAdapter(Adapter):
         setattr(self, written.operation, method)
 
     def capabilities(self) -> Capabilities:
+        if self._profile in self._operation.alternatives:
+            return Capabilities(variations=(f"{self._operation.name}:{self._profile}",))
         return Capabilities(requantization=(self._profile,))

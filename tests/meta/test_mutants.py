@@ -7,12 +7,14 @@ from functools import cache
 import pytest
 
 from aquant_ref.conformance import OPERATIONS, verify
-from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.cases.sequence import FAMILIES, families_of
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
-from tests.meta.mutants import MUTANTS, Mutant
+from tests.meta import mutants, peers, variants
+from tests.meta.mutants import Mutant
 from tests.meta.scalar import ScalarAdapter, Written
-from tests.meta.variants import VARIANTS
 
+MUTANTS = [*mutants.MUTANTS, *peers.MUTANTS]
+VARIANTS = [*variants.VARIANTS, *peers.VARIANTS]
 SCALAR = {name for name, operation in OPERATIONS.items() if operation.scalar}
 
 
@@ -32,7 +34,8 @@ def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Mu
     assert report.exit_code == EXIT_MISMATCH
     assert report.total()["error"] == 0, report.text()  # wrong, and not merely broken
     assert mutant.flag in failing_flags(report)
-    (family,) = [f for f in FAMILIES[mutant.operation] if f.flag == mutant.flag]
+    kinds = families_of(mutant.operation, mutant.profile)
+    (family,) = [f for f in kinds if f.flag == mutant.flag]
     assert mutant.defect in family.catches
 
 
@@ -65,9 +68,19 @@ def test_the_report_names_the_fault_among_the_likeliest() -> None:
     assert len(missed) <= len(MUTANTS) // 20, missed
 
 
-@pytest.mark.parametrize("operation", sorted(SCALAR))
-def test_every_kind_of_case_finds_a_mutant(operation: str) -> None:
+@pytest.mark.parametrize(
+    ("operation", "alternative"),
+    [(name, each) for name in sorted(SCALAR) for each in ("", *OPERATIONS[name].alternatives)],
+)
+def test_every_kind_of_case_finds_a_mutant(operation: str, alternative: str) -> None:
     """But for those that have to be refused, and those with nothing to see for any mutant here."""
-    found = set().union(*(failing_flags(report_on(m)) for m in MUTANTS if m.operation == operation))
-    ordinary = {f.flag for f in FAMILIES[operation] if not f.rejects}
+    alternatives = OPERATIONS[operation].alternatives
+    asked = [
+        m
+        for m in MUTANTS
+        if m.operation == operation
+        and (m.profile if m.profile in alternatives else "") == alternative
+    ]
+    found = set().union(*(failing_flags(report_on(m)) for m in asked))
+    ordinary = {f.flag for f in families_of(operation, alternative) if not f.rejects}
     assert ordinary - found <= {"above_border"}

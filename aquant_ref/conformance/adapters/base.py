@@ -43,8 +43,10 @@ class Capabilities:
 
     The fields are `bits` and `signs` of codes, rules of `rounding`, variations of requantization,
     `granularity` of the weights' scales, and whether it `rejects` the inputs that the contract
-    refuses. Most kernels check nothing; the kit then leaves such inputs out. Raises InputError for
-    a word that the contract does not know. Spec: AQ-CONF-4.
+    refuses. Most kernels check nothing; the kit then leaves such inputs out. `variations` names the
+    alternatives that it computes, such as "quantize:float32"; an operation without one there is
+    asked in its own arithmetic. Raises InputError for a word that the contract does not know.
+    Spec: AQ-CONF-4.
     """
 
     bits: tuple[int, ...] = BITS
@@ -53,9 +55,10 @@ class Capabilities:
     requantization: tuple[str, ...] = ("exact",)
     granularity: tuple[str, ...] = GRANULARITIES
     rejects: bool = False
+    variations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*LISTS, "requantization"):
+        for name in (*LISTS, "requantization", "variations"):
             object.__setattr__(self, name, several(name, getattr(self, name)))
         if not isinstance(self.rejects, bool):
             raise InputError(f"rejects: needs True or False, got {self.rejects!r}")
@@ -65,6 +68,8 @@ class Capabilities:
         check_words("signs", self.signs, SIGNS)
         check_words("rounding", self.rounding, ROUNDINGS)
         check_words("granularity", self.granularity, GRANULARITIES)
+        if self.variations:
+            check_words("variations", self.variations, contract.EVERY_CHOICE)
         if self.requantization:
             check_words("profile", self.requantization, list(variations))
         for bits in self.bits:
@@ -76,8 +81,18 @@ class Capabilities:
             f"rounding {' '.join(self.rounding)}; "
             f"requantization {' '.join(self.requantization) or 'none'}; "
             f"bits {' '.join(map(str, self.bits))} {' '.join(self.signs)}; "
-            f"granularity {' '.join(self.granularity)}" + "; refusals" * self.rejects
+            f"granularity {' '.join(self.granularity)}"
+            + f"; variations {' '.join(self.variations)}" * bool(self.variations)
+            + "; refusals" * self.rejects
         )
+
+    def choices(self, operation: str) -> list[str]:
+        """Return the variations in which to ask an operation."""
+        of_operation = contract.get(operation)
+        if of_operation.variations:
+            return [each for each in of_operation.variations if each in self.requantization]
+        named = [c for c in of_operation.choices if f"{operation}:{c}" in self.variations]
+        return named or [of_operation.profile]
 
     def cover(self, asked: Selection) -> bool:
         """Tell whether the declared capabilities include every case of this selection."""
@@ -95,12 +110,10 @@ class Capabilities:
         self, operation: str, seed: int, *, rejects: bool = False, edition: int = 0
     ) -> list[Selection]:
         """Return the sequences of cases that together ask for everything declared."""
-        variations = contract.get(operation).variations
-        profiles = [p for p in variations if p in self.requantization] if variations else [""]
         chosen: dict[str, Any] = {name: getattr(self, name) for name in LISTS}
         return [
             Selection(operation, profile, **chosen, seed=seed, rejects=rejects, edition=edition)
-            for profile in profiles
+            for profile in self.choices(operation)
         ]
 
 
@@ -225,8 +238,7 @@ def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array
         for f in cases.operation.fields
         for column in [cases.columns[f.name][chosen]]
     }
-    if cases.operation.variations:
-        fields["profile"] = cases.profile
+    fields |= cases.operation.settings(cases.profile)
     returned = method(**fields)
     parts = returned if isinstance(returned, tuple) else (returned,)
     if len(parts) != len(cases.operation.result):

@@ -94,9 +94,7 @@ class CommandAdapter(ProcessAdapter):
         other: dict[int, tuple[str, str]] = {}
         try:
             for k, name in enumerate(cases.ids):
-                head = {"op": operation.name, "id": name}
-                if operation.variations:
-                    head["profile"] = cases.profile
+                head = {"op": operation.name, "id": name, **operation.settings(cases.profile)}
                 inputs = {f.name: cases.columns[f.name][k] for f in operation.fields}
                 try:
                     results = self._ask(head, operation.fields, operation.result, inputs)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.base import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
-from aquant_ref.conformance.contract import LAYER_VARIATIONS
+from aquant_ref.conformance.contract import EVERY_CHOICE, LAYER_VARIATIONS
 from aquant_ref.engine.fast.kernels import apply, threshold_codes
 from aquant_ref.engine.fast.step import Step
 from aquant_ref.engine.instruction import NEVER_LIFT, Instruction
@@ -27,7 +28,9 @@ class EngineAdapter(EngineLayers):
 
     def capabilities(self) -> Capabilities:
         """Declare everything."""
-        return Capabilities(requantization=tuple(LAYER_VARIATIONS), rejects=True)
+        return Capabilities(
+            requantization=tuple(LAYER_VARIATIONS), variations=EVERY_CHOICE, rejects=True
+        )
 
     def round(self, *, rounding: str, t: Reals) -> Array:
         """Spec: AQ-ROUND-1."""
@@ -46,16 +49,24 @@ class EngineAdapter(EngineLayers):
         zero_point: Integers,
         qmin: Integers,
         qmax: Integers,
+        profile: str = "",
     ) -> Array:
         """Spec: AQ-AFFINE-3. A range that is no width's, such as a ReLU's, is a second clip."""
+        if profile:
+            ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
+            return peers.quantize(rounding=rounding, r=r, scale=scale, profile=profile, **ends)
         codes = [
             int(quant.quantize(r[k], _qparams(scale[k], zero_point[k], qmin[k]), rounding=rounding))
             for k in range(len(r))
         ]
         return integer.saturate(np.array(codes, np.int64), qmin, qmax)
 
-    def dequantize(self, *, q: Codes, scale: Reals, zero_point: Integers) -> Array:
+    def dequantize(
+        self, *, q: Codes, scale: Reals, zero_point: Integers, profile: str = ""
+    ) -> Array:
         """Spec: AQ-AFFINE-3."""
+        if profile:
+            return peers.dequantize(q=q, scale=scale, zero_point=zero_point)
         low = np.minimum(q, zero_point)
         pairs = [_qparams(scale[k], zero_point[k], low[k]) for k in range(len(q))]
         return np.array([float(quant.dequantize(q[k], pairs[k])) for k in range(len(q))])

@@ -10,7 +10,7 @@ import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter, Capabilities
 from aquant_ref.conformance.cases.family import plain
-from aquant_ref.conformance.contract import LAYER_VARIATIONS, OPERATIONS, Operation
+from aquant_ref.conformance.contract import EVERY_CHOICE, LAYER_VARIATIONS, OPERATIONS, Operation
 
 
 class OracleAdapter(Adapter):
@@ -20,7 +20,9 @@ class OracleAdapter(Adapter):
 
     def capabilities(self) -> Capabilities:
         """Declare everything."""
-        return Capabilities(requantization=tuple(LAYER_VARIATIONS), rejects=True)
+        return Capabilities(
+            requantization=tuple(LAYER_VARIATIONS), variations=EVERY_CHOICE, rejects=True
+        )
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """Return the function of the operation `name`, for columns."""

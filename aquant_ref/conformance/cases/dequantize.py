@@ -25,9 +25,10 @@ def _ends(draw: Draw, selection: Selection) -> Columns:
     return _columns(q, scale, zero)
 
 
-def _zero(draw: Draw, selection: Selection) -> Columns:
-    zero = odd_zero_point(draw, *code_ranges(draw, selection))
-    return _columns(zero, draw.scales(), zero)
+def zeros(draw: Draw, selection: Selection) -> Columns:
+    """Draw codes that are the zero point."""
+    code = odd_zero_point(draw, *code_ranges(draw, selection))
+    return _columns(code, draw.scales(), code)
 
 
 def _inexact(draw: Draw, selection: Selection) -> Columns:
@@ -42,7 +43,8 @@ def _tiny(draw: Draw, selection: Selection) -> Columns:
     return _columns(draw.integers(qmin, qmax), scale, odd_zero_point(draw, qmin, qmax))
 
 
-def _random(draw: Draw, selection: Selection) -> Columns:
+def random(draw: Draw, selection: Selection) -> Columns:
+    """Draw any code, and a scale of 24 bits."""
     qmin, qmax = code_ranges(draw, selection)
     return _columns(draw.integers(qmin, qmax), draw.scales(), odd_zero_point(draw, qmin, qmax))
 
@@ -56,7 +58,7 @@ FAMILIES = (
     ),
     Family(
         "zero",
-        _zero,
+        zeros,
         "the zero point means 0",
         ("zero_point.missing", "zero_point.offset", "zero_point.order"),
     ),
@@ -69,7 +71,7 @@ FAMILIES = (
     Family("tiny", _tiny, "subnormal scales", ("round.float32",)),
     Family(
         "random",
-        _random,
+        random,
         "any code, scales of 24 bits",
         ("zero_point.missing", "zero_point.offset", "round.float32"),
     ),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
 
 
-def _columns(
+def columns_of(
     draw: Draw,
     selection: Selection,
     r: ArrayLike,
@@ -31,6 +31,7 @@ def _columns(
     zero: Integers,
     ends: list[Integers],
 ) -> Columns:
+    """Complete the columns of a case."""
     return {
         "rounding": draw.pick(selection.rounding),
         "r": np.asarray(r, np.float64),
@@ -41,7 +42,7 @@ def _columns(
     }
 
 
-def _target(draw: Draw, selection: Selection) -> tuple[Array, Array, list[Array]]:
+def target(draw: Draw, selection: Selection) -> tuple[Array, Array, list[Array]]:
     """Draw the lower of two neighbouring codes, in steps, the zero point and the range."""
     qmin, qmax = code_ranges(draw, selection)
     zero = odd_zero_point(draw, qmin, qmax)
@@ -52,91 +53,97 @@ def _powers(draw: Draw) -> Array:
     return np.ldexp(1.0, draw.integers(-20, 4))
 
 
-def _ties(draw: Draw, selection: Selection) -> Columns:
-    low, zero, ends = _target(draw, selection)
+def ties(draw: Draw, selection: Selection) -> Columns:
+    """Draw exact ties."""
+    low, zero, ends = target(draw, selection)
     scale = _powers(draw)
-    return _columns(draw, selection, (low + 0.5) * scale, scale, zero, ends)
+    return columns_of(draw, selection, (low + 0.5) * scale, scale, zero, ends)
 
 
 def _near_ties(draw: Draw, selection: Selection) -> Columns:
-    columns = _ties(draw, selection)
+    columns = ties(draw, selection)
     return {**columns, "r": nudged(columns["r"], np.inf * draw.pick((-1, 1)))}
 
 
 def _quotient_ties(draw: Draw, selection: Selection) -> Columns:
     """Pick a float64 number near (k + 1/2)*scale whose quotient is the tie, if there is one."""
-    low, zero, ends = _target(draw, selection)
+    low, zero, ends = target(draw, selection)
     scale = draw.integers(1, 999) / 1000.0
     tie = low + 0.5
     r = tie * scale
     for other in (nudged(r, -np.inf), nudged(r, np.inf)):
         r = np.where((r / scale != tie) & (other / scale == tie), other, r)
-    return _columns(draw, selection, r, scale, zero, ends)
+    return columns_of(draw, selection, r, scale, zero, ends)
 
 
-def _range_ends(draw: Draw, selection: Selection) -> Columns:
+def range_ends(draw: Draw, selection: Selection) -> Columns:
+    """Draw codes next to qmin and qmax."""
     qmin, qmax = code_ranges(draw, selection)
     zero = odd_zero_point(draw, qmin, qmax)
     code = beside_ends(draw, qmin, qmax)
     scale = draw.scales()
     r = (code - zero + draw.pick((-0.25, 0.0, 0.25))) * scale
-    return _columns(draw, selection, r, scale, zero, [qmin, qmax])
+    return columns_of(draw, selection, r, scale, zero, [qmin, qmax])
 
 
 def _saturated(draw: Draw, selection: Selection) -> Columns:
-    _, zero, ends = _target(draw, selection)
+    _, zero, ends = target(draw, selection)
     scale = draw.scales()
-    return _columns(draw, selection, draw.sized(24) * scale, scale, zero, ends)
+    return columns_of(draw, selection, draw.sized(24) * scale, scale, zero, ends)
 
 
-def _relu(draw: Draw, selection: Selection) -> Columns:
-    low, zero, (_, qmax) = _target(draw, selection)
+def relu(draw: Draw, selection: Selection) -> Columns:
+    """Draw numbers for a ReLU, whose qmin is the zero point."""
+    low, zero, (_, qmax) = target(draw, selection)
     scale = draw.scales()
     r = (low + draw.pick((0.25, 0.75))) * scale
-    return _columns(draw, selection, r, scale, zero, [zero, qmax])
+    return columns_of(draw, selection, r, scale, zero, [zero, qmax])
 
 
-def _relu6(draw: Draw, selection: Selection) -> Columns:
-    _, zero, (qmin, qmax) = _target(draw, selection)
+def relu6(draw: Draw, selection: Selection) -> Columns:
+    """Draw numbers for a ReLU6, whose qmax is lower, too."""
+    _, zero, (qmin, qmax) = target(draw, selection)
     zero, top = relu6_range(draw, zero, qmin, qmax)
     scale = draw.scales()
     r = (between(draw, top - 1, qmax + 1) - zero + 0.25) * scale
-    return _columns(draw, selection, r, scale, zero, [zero, top])
+    return columns_of(draw, selection, r, scale, zero, [zero, top])
 
 
 def _beyond_int32(draw: Draw, selection: Selection) -> Columns:
-    _, zero, ends = _target(draw, selection)
+    _, zero, ends = target(draw, selection)
     size, sign, scale = draw.cross(
         (2.0**31 - 1, 2.0**31, 2.0**32, 2.0**32 + 5, 3e9, 1e10, 2.0**63, 1e300, np.inf),
         (-1.0, 1.0),
         (1.0, 0.5, 2.0),
     )
-    return _columns(draw, selection, size * sign, scale, zero, ends)
+    return columns_of(draw, selection, size * sign, scale, zero, ends)
 
 
 def _tiny(draw: Draw, selection: Selection) -> Columns:
-    _, zero, ends = _target(draw, selection)
+    _, zero, ends = target(draw, selection)
     r, sign, scale = draw.cross(
         (0.0, 5e-324, 1e-310, 1e-30), (-1.0, 1.0), (1.0, 1e-8, 2.0**-1000, 2.0**1000)
     )
-    return _columns(draw, selection, r * sign, scale, zero, ends)
+    return columns_of(draw, selection, r * sign, scale, zero, ends)
 
 
-def _random(draw: Draw, selection: Selection) -> Columns:
-    low, zero, ends = _target(draw, selection)
+def random(draw: Draw, selection: Selection) -> Columns:
+    """Draw any numbers near the range."""
+    low, zero, ends = target(draw, selection)
     scale = draw.scales()
-    return _columns(draw, selection, (low + 2 * draw.unit() - 0.5) * scale, scale, zero, ends)
+    return columns_of(draw, selection, (low + 2 * draw.unit() - 0.5) * scale, scale, zero, ends)
 
 
-def _nan(draw: Draw, selection: Selection) -> Columns:
-    _, zero, ends = _target(draw, selection)
-    return _columns(draw, selection, draw.pick((np.nan,)), draw.scales(), zero, ends)
+def nan(draw: Draw, selection: Selection) -> Columns:
+    """Draw NaN."""
+    _, zero, ends = target(draw, selection)
+    return columns_of(draw, selection, draw.pick((np.nan,)), draw.scales(), zero, ends)
 
 
 FAMILIES = (
     Family(
         "tie",
-        _ties,
+        ties,
         "r/scale is k + 1/2 exactly, with an odd zero point",
         ("round.rule", "zero_point.order", "round.constant", "round.cast"),
     ),
@@ -154,7 +161,7 @@ FAMILIES = (
     ),
     Family(
         "range_end",
-        _range_ends,
+        range_ends,
         "codes next to qmin and qmax, inside and outside",
         ("clamp.levels", "zero_point.clip", "clamp.wrap", "zero_point.missing"),
     ),
@@ -166,11 +173,11 @@ FAMILIES = (
     ),
     Family(
         "relu",
-        _relu,
+        relu,
         "qmin is the zero point",
         ("clamp.relu", "clamp.dropped", "zero_point.clip", "zero_point.missing"),
     ),
-    Family("relu6", _relu6, "qmax is below the largest code", ("clamp.dropped", "clamp.relu")),
+    Family("relu6", relu6, "qmax is below the largest code", ("clamp.dropped", "clamp.relu")),
     Family(
         "beyond_int32",
         _beyond_int32,
@@ -180,9 +187,9 @@ FAMILIES = (
     Family("tiny", _tiny, "zero and numbers next to it", ("zero_point.missing",)),
     Family(
         "random",
-        _random,
+        random,
         "any number near the range, unequal scales, odd zero points",
         ("zero_point.missing", "zero_point.offset", "round.cast", "round.truncation"),
     ),
-    Family("nan", _nan, "NaN has no code", ("input.accepted",), rejects=True),
+    Family("nan", nan, "NaN has no code", ("input.accepted",), rejects=True),
 )

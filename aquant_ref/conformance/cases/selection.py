@@ -56,11 +56,16 @@ class Selection:
             check_bits("bits", bits)
         if not self.bits:
             raise InputError("bits: needs at least one")
+        if not self.ranges:
+            most = contract.get(self.operation).most_bits(self.profile)
+            raise InputError(f"bits: {self.operation} in {self.profile} has at most {most}")
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """Return (qmin, qmax) of every width and sign."""
-        return [code_range(b, signed=s == "signed") for b in self.bits for s in self.signs]
+        """Return (qmin, qmax) of every width and sign that the variation has."""
+        most = contract.get(self.operation).most_bits(self.profile)
+        widths = [bits for bits in self.bits if bits <= most]
+        return [code_range(b, signed=s == "signed") for b in widths for s in self.signs]
 
     def arguments(self) -> dict[str, str]:
         """Return the arguments that its cases depend on besides the profile, as text, by name."""
@@ -83,7 +88,7 @@ class Selection:
         """Return the arguments of `gen` and `check` that select this; defaults are left out."""
         defaults = Selection(self.operation).arguments()
         words = [self.operation]
-        if contract.get(self.operation).variations:
+        if contract.get(self.operation).settings(self.profile):
             words += ["--profile", self.profile]
         for name, value in self.arguments().items():
             if name == "rejects":

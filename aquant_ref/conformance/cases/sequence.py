@@ -22,12 +22,14 @@ from aquant_ref.conformance.cases import (
     bordered_conv2d,
     clip,
     dequantize,
+    dequantize_float32,
     fused_conv2d,
     layers,
     max_pool2d,
     multiplier,
     program,
     quantize,
+    quantize_float32,
     requantize,
     round,
     threshold,
@@ -66,10 +68,23 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 }
 
 
+# The families of alternatives, by operation and variation.
+OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
+    "quantize": quantize_float32.FAMILIES,
+    "dequantize": dequantize_float32.FAMILIES,
+}
+
+
+def families_of(operation: str, profile: str) -> tuple[Family, ...]:
+    """Return all families of an operation in a variation."""
+    return OF_ALTERNATIVES.get(operation, {}).get(profile) or FAMILIES[operation]
+
+
 def families(selection: Selection) -> tuple[Family, ...]:
     """Return the families that take turns; InputError if there are none."""
     asked = selection.rejects, selection.edition
-    chosen = tuple(f for f in FAMILIES[selection.operation] if (f.rejects, f.edition) == asked)
+    of_profile = families_of(selection.operation, selection.profile)
+    chosen = tuple(f for f in of_profile if (f.rejects, f.edition) == asked)
     if not chosen:
         of = f" of edition {selection.edition}" if selection.edition else ""
         raise InputError(

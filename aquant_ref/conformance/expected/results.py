@@ -36,7 +36,7 @@ def expected(cases: Cases, *, oracle: bool = False) -> Expected:
         codes, refused = requantize_int64.requantize(cases)
         return Expected((codes,), (codes,), refused)
     operation = cases.operation
-    settings = {"profile": cases.profile} if operation.variations else {}
+    settings = operation.settings(cases.profile)
     refused = np.zeros(len(cases), bool)
     results = blank_results(operation, len(cases))
     for k in range(len(cases)):

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from aquant_ref import oracle
+from aquant_ref.conformance.expected import peers
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 
 if TYPE_CHECKING:
@@ -51,9 +52,19 @@ def border(
 
 
 def quantize(
-    *, rounding: str, r: float, scale: float, zero_point: int, qmin: int, qmax: int
+    *,
+    rounding: str,
+    r: float,
+    scale: float,
+    zero_point: int,
+    qmin: int,
+    qmax: int,
+    profile: str = "",
 ) -> tuple[int]:
-    """Spec: AQ-AFFINE-3. Infinity saturates, NaN is refused."""
+    """Spec: AQ-AFFINE-3, AQ-PEER-2 to AQ-PEER-4. Infinity saturates, NaN is refused."""
+    if profile:
+        ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
+        return peers.quantize(rounding=rounding, r=r, scale=scale, profile=profile, **ends)
     need(not math.isnan(r) and 0 < scale < math.inf)
     if math.isinf(r):
         return (qmax if r > 0 else qmin,)
@@ -61,8 +72,10 @@ def quantize(
     return (code,)
 
 
-def dequantize(*, q: int, scale: float, zero_point: int) -> tuple[float]:
-    """Spec: AQ-AFFINE-3: one float64 product."""
+def dequantize(*, q: int, scale: float, zero_point: int, profile: str = "") -> tuple[float]:
+    """Spec: AQ-AFFINE-3: one float64 product; or AQ-PEER-5."""
+    if profile:
+        return peers.dequantize(q=q, scale=scale, zero_point=zero_point)
     need(0 < scale < math.inf)
     return (float(oracle.to_float(oracle.dequantize(q, Fraction(scale), zero_point), 53, -1074)),)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.cases.sequence import families_of
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.report.verdict import (
@@ -231,7 +231,7 @@ class Report:
         """
         if failure.status == ERROR:
             return []
-        families = FAMILIES[failure.operation]
+        families = families_of(failure.operation, failure.profile)
         of_row = {"operation": failure.operation, "profile": failure.profile}
         counted = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
         score = Counter[str]()

@@ -87,7 +87,7 @@ def _judged(
 ) -> st.SearchStrategy[Case]:
     """Keep the inputs inside the contract, and add their answers."""
     operation = contract.get(selection.operation)
-    more = {"profile": selection.profile} if operation.variations else {}
+    more = operation.settings(selection.profile)
 
     def judged(fields: dict[str, Any]) -> list[Case]:
         try:

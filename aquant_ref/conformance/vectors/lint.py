@@ -14,7 +14,15 @@ from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.report.verdict import PASS, texts, verdicts
-from aquant_ref.conformance.vectors.read import VECTORS, VERSION, Group, load, path_of, read
+from aquant_ref.conformance.vectors.read import (
+    OWN_VERSION,
+    VECTORS,
+    VERSION,
+    Group,
+    load_file,
+    path_of,
+    read,
+)
 from aquant_ref.errors import InputError, printable
 
 HEAD = {"format", "op", "profile", "fields", "result", "spec", "source", "notes", "groups"}
@@ -30,21 +38,29 @@ def lint(directory: Path = VECTORS, operations: Iterable[str] = tuple(FAMILIES))
     wrong = [
         f"{path.name}: is of no operation"
         for path in sorted(directory.glob("*.json"))
-        if path.stem not in FAMILIES
+        if path not in {path_of(directory, *names) for names in _files(FAMILIES)}
     ]
-    for name in operations:
-        path = path_of(directory, name)
+    for name, alternative in _files(operations):
+        path = path_of(directory, name, alternative)
         try:
-            wrong += [f"{path.name}: {what}" for what in _of_file(name, read(path))]
-            wrong += [f"{path.name}: {what}" for what in _of_answers(load(name, directory))]
+            wrong += [f"{path.name}: {what}" for what in _of_file(name, alternative, read(path))]
+            groups = load_file(name, alternative, directory)
+            wrong += [f"{path.name}: {what}" for what in _of_answers(groups)]
         except InputError as error:
             wrong.append(str(error))
     size = sum(path.lstat().st_size for path in directory.glob("*"))
     return wrong + [f"{directory.name}: has {size} bytes"] * (size > MOST_BYTES)
 
 
-def _of_file(name: str, stored: dict[str, Any]) -> Iterator[str]:
+def _files(operations: Iterable[str]) -> list[tuple[str, str]]:
+    """List (operation, alternative) of every file; "" stands for no alternative."""
+    return [(name, each) for name in operations for each in ("", *contract.get(name).alternatives)]
+
+
+def _of_file(name: str, alternative: str, stored: dict[str, Any]) -> Iterator[str]:
     operation = contract.get(name)
+    rules = [operation.alternatives[alternative].rule] if alternative else [*operation.rules]
+    version = VERSION if alternative else OWN_VERSION
     if set(stored) != HEAD:
         yield f"has {sorted(set(stored) ^ HEAD)} too much or too little"
         return
@@ -53,14 +69,14 @@ def _of_file(name: str, stored: dict[str, Any]) -> Iterator[str]:
         ("profile", operation.profile),
         ("fields", {f.name: f.signature for f in operation.fields}),
         ("result", {f.name: f.signature for f in operation.result}),
-        ("spec", list(operation.rules)),
+        ("spec", rules),
     ):
         if stored[key] != value:
             yield f"{key}: is not that of the contract"
     if set(stored["source"]) != {"generator", "version", "seed"}:
         yield "source: needs generator, version and seed"
-    elif stored["source"]["version"] != VERSION:
-        yield f"source: version {stored['source']['version']} is not {VERSION}"
+    elif stored["source"]["version"] != version:
+        yield f"source: version {stored['source']['version']} is not {version}"
     yield from _of_notes(stored)
     yield from _of_tests(name, [test for group in stored["groups"] for test in group["tests"]])
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.contract import Field, Operation
 
 MAJOR = 1
-VERSION = f"{MAJOR}.1"
+VERSION = f"{MAJOR}.2"
+OWN_VERSION = f"{MAJOR}.1"  # of the files that hold no alternative
 VECTORS = Path(__file__).parent / f"v{MAJOR}"
 FORMAT = "aquant-ref vectors 1"
 
@@ -53,9 +54,9 @@ INTEGERS = ("i32", "i64")
 MOST_PADDING = 64  # the oracle visits every place of a window
 
 
-def path_of(directory: Path, operation: str) -> Path:
-    """Return the file of an operation."""
-    return directory / f"{operation}.json"
+def path_of(directory: Path, operation: str, alternative: str = "") -> Path:
+    """Return the file of an operation, or of one of its alternatives."""
+    return directory / ("-".join(filter(None, [operation, alternative])) + ".json")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load(operation: str, directory: Path = VECTORS) -> list[Group]:
-    """Return the groups of an operation's file; do not change them.
+    """Return the groups of an operation, those of its alternatives last; do not change them.
 
     The groups of the package's own vectors are read only once.
 
@@ -88,7 +89,13 @@ def _shipped(operation: str) -> Sequence[Group]:
 
 
 def _load(operation: str, directory: Path) -> list[Group]:
-    path = path_of(directory, operation)
+    names = ("", *contract.get(operation).alternatives)
+    return [group for name in names for group in load_file(operation, name, directory)]
+
+
+def load_file(operation: str, alternative: str, directory: Path) -> list[Group]:
+    """Return the groups of one file; raises InputError as `load` does."""
+    path = path_of(directory, operation, alternative)
     stored = read(path)
     try:
         return [_group(operation, each) for each in stored["groups"]]

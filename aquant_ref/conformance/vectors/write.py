@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.family import Cases, plain
+from aquant_ref.conformance.cases.family import Cases, Family, plain
 from aquant_ref.conformance.cases.selection import ROUNDINGS, Selection
-from aquant_ref.conformance.cases.sequence import FAMILIES, families
+from aquant_ref.conformance.cases.sequence import FAMILIES, families, families_of
 from aquant_ref.conformance.cases.sequence import generate as cases_of
 from aquant_ref.conformance.expected.results import Expected, expected
-from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, VERSION, path_of
+from aquant_ref.conformance.vectors.read import FORMAT, OWN_VERSION, VECTORS, VERSION, path_of
 from aquant_ref.formats.atomic import make_directory, replacing
 
 if TYPE_CHECKING:
@@ -38,17 +38,19 @@ def generate(directory: Path = VECTORS) -> list[Path]:
     make_directory(directory)
     written = []
     for name in FAMILIES:
-        path = path_of(directory, name)
-        with replacing(path) as stream:
-            stream.write(text(name).encode())
-        written.append(path)
+        for alternative in ("", *contract.get(name).alternatives):
+            path = path_of(directory, name, alternative)
+            with replacing(path) as stream:
+                stream.write(text(name, alternative).encode())
+            written.append(path)
     return written
 
 
-def text(name: str) -> str:
+def text(name: str, alternative: str = "") -> str:
     """Return the file of an operation, one line for each test, so that differences are readable."""
     operation = contract.get(name)
-    selections = _selections(name)
+    kinds = families_of(name, alternative)
+    selections = _selections(operation, alternative, kinds)
     first = sum(not (s.rejects or s.edition) for s in selections)
     members = 1 if "granularity" in operation.tags else max(FEWEST, MEMBERS // first)
     if not operation.scalar:
@@ -60,11 +62,14 @@ def text(name: str) -> str:
         "profile": operation.profile,
         "fields": {f.name: f.signature for f in operation.fields},
         "result": {f.name: f.signature for f in operation.result},
-        "spec": list(operation.rules),
-        "source": {"generator": "aquant-ref vectors generate", "version": VERSION, "seed": 0},
+        "spec": [operation.alternatives[alternative].rule] if alternative else [*operation.rules],
+        "source": {
+            "generator": "aquant-ref vectors generate",
+            "version": VERSION if alternative else OWN_VERSION,
+            "seed": 0,
+        },
         "notes": {
-            f.flag: {"description": f.description, "catches": list(f.catches)}
-            for f in FAMILIES[name]
+            f.flag: {"description": f.description, "catches": list(f.catches)} for f in kinds
         },
     }
     body = ",\n".join(
@@ -74,29 +79,33 @@ def text(name: str) -> str:
     return json.dumps(head, indent=1)[:-2] + f',\n "groups": [\n{body}\n]}}\n'
 
 
-def _selections(name: str) -> list[Selection]:
+def _selections(
+    operation: Operation, alternative: str, kinds: tuple[Family, ...]
+) -> list[Selection]:
     """List the selections of each edition in turn, so that existing tests keep their places."""
-    operation = contract.get(name)
-    ordinary = [*_ordinary(operation)]
-    refused = Selection(name, rejects=True)
+    name = operation.name
+    ordinary = [*_ordinary(operation, alternative)]
+    refused = Selection(name, alternative, rejects=True)
     if "granularity" in operation.tags:
         refused = Selection(name, "exact", bits=(8,), rejects=True)
     return [
         replace(selection, edition=edition)
-        for edition in sorted({family.edition for family in FAMILIES[name]})
+        for edition in sorted({family.edition for family in kinds})
         for selection in (*ordinary, refused)
-        if any((f.rejects, f.edition) == (selection.rejects, edition) for f in FAMILIES[name])
+        if any((f.rejects, f.edition) == (selection.rejects, edition) for f in kinds)
     ]
 
 
-def _ordinary(operation: Operation) -> Iterator[Selection]:
+def _ordinary(operation: Operation, alternative: str) -> Iterator[Selection]:
     """Yield a selection for each variation, width and rounding rule."""
     if "granularity" in operation.tags:
         yield from _of_layers(operation)
         return
-    codes = CODES if "bits" in operation.tags else (None,)
+    choices = (alternative,) if alternative else operation.own
+    fitting = [code for code in CODES if code[0] <= operation.most_bits(alternative)]
+    codes = fitting if "bits" in operation.tags else (None,)
     rules = ROUNDINGS if "rounding" in operation.tags else (None,)
-    for profile, code, rule in product(operation.choices, codes, rules):
+    for profile, code, rule in product(choices, codes, rules):
         chosen: dict[str, Any] = {}
         if code is not None:
             chosen |= {"bits": (code[0],), "signs": (code[1],)}
@@ -107,7 +116,7 @@ def _ordinary(operation: Operation) -> Iterator[Selection]:
 
 def _of_layers(operation: Operation) -> Iterator[Selection]:
     """Yield signed and unsigned 8-bit codes of each variation, and one more width in turn."""
-    for k, profile in enumerate(operation.choices):
+    for k, profile in enumerate(operation.own):
         codes = ((8, "signed"), (8, "unsigned"), (CODES[0], CODES[1], CODES[4])[k % 3])
         for (bits, sign), granularity in zip(codes, GRANULARITY, strict=True):
             yield Selection(
@@ -141,7 +150,9 @@ def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str
 
 
 def _slug(selection: Selection, params: Mapping[str, Any]) -> Iterator[str]:
-    if contract.get(selection.operation).variations and not selection.rejects:
+    operation = contract.get(selection.operation)
+    varies = operation.variations and not selection.rejects
+    if varies or selection.profile in operation.alternatives:
         yield selection.profile
     if len(params.get("bits", ())) == 1:
         yield f"{params['signs'][0][0]}{params['bits'][0]}"

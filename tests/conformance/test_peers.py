@@ -1,0 +1,159 @@
+"""Alternatives: operations as other engines compute them.
+
+The expected values are answers of the engines themselves, recorded with the versions named, or
+follow by hand.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities, verify
+from aquant_ref.conformance.adapters import EngineAdapter, OracleAdapter
+from aquant_ref.conformance.adapters.engine_peers import fused
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.conformance.expected import peers
+from aquant_ref.errors import InputError
+
+BELOW_HALF = 0.5 - 2.0**-25  # the float32 before 1/2
+UINT8 = {"qmin": 0, "qmax": 255}
+
+
+@pytest.mark.parametrize(
+    ("profile", "code"),
+    [("", 100), ("float32", 100), ("float32_reciprocal", 100), ("float32_zero_first", 100)],
+)
+def test_a_tie_with_an_even_zero_point_is_the_same_everywhere(profile: str, code: int) -> None:
+    """Spec: AQ-PEER-1: 1/2 goes to 0, before and after 100 is added."""
+    fields = {"r": 0.5, "scale": 1.0, "zero_point": 100, **UINT8, "rounding": "half_even"}
+    function = OPERATIONS["quantize"].expected
+    assert function(**fields, **({"profile": profile} if profile else {})) == (code,)
+
+
+@pytest.mark.parametrize(
+    ("profile", "r", "code"),
+    [
+        ("float32", 0.5, 101),  # half_even(0.5) + 101
+        ("float32_reciprocal", 0.5, 101),
+        ("float32_zero_first", 0.5, 102),  # half_even(101.5)
+        ("float32", BELOW_HALF, 101),
+        ("float32_zero_first", BELOW_HALF, 102),  # 101.49999997 is 101.5 in float32
+    ],
+)
+def test_the_zero_point_before_the_rounding_moves_ties(profile: str, r: float, code: int) -> None:
+    """Spec: AQ-PEER-4: onnxruntime 1.32 and torch 2.13 give these."""
+    fields = {"r": r, "scale": 1.0, "zero_point": 101, **UINT8, "rounding": "half_even"}
+    assert peers.quantize(profile=profile, **fields) == (code,)
+
+
+def test_division_and_reciprocal_part_at_a_tie() -> None:
+    """Spec: AQ-PEER-2, AQ-PEER-3: 143.5/41 = 3.5, but F(1/41) = 13094412*2^-29 < 1/41.
+
+    Times 143.5 it is 3.5 - 70*2^-29, which is more than half of the last bit, 2^-22, below 3.5.
+    """
+    fields = {"rounding": "half_even", "r": 143.5, "scale": 41.0, "zero_point": 0, **UINT8}
+    assert 2**29 - 13094412 * 41 == 20
+    assert 20 * 3.5 > 2**29 / 2**23
+    assert peers.quantize(profile="float32", **fields) == (4,)
+    assert peers.quantize(profile="float32_reciprocal", **fields) == (3,)
+
+
+def test_a_real_number_is_one_float32_product() -> None:
+    """Spec: AQ-PEER-5: 3*F(0.1) has 26 bits; float32 has 24 of them."""
+    (real,) = peers.dequantize(q=5, scale=0.1, zero_point=2)
+    assert real == float(np.float32(3) * np.float32(0.1)) != 3 * float(np.float32(0.1))
+
+
+def test_a_fused_multiply_add_is_rounded_once() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=2000).astype(np.float32)
+    y = np.float32(2.0) ** rng.integers(-3, 4, 2000).astype(np.float32) + np.float32(2.0**-12)
+    z = rng.integers(-300, 300, 2000)
+    exact = [
+        float(peers.single(Fraction(float(a)) * Fraction(float(b)) + int(c)))
+        for a, b, c in zip(x, y, z, strict=True)
+    ]
+    assert fused(x, y, z).tolist() == exact
+
+
+def test_a_sum_beside_a_tie_of_float32_is_not_rounded_to_it_first() -> None:
+    """1 + 2^-24 + 2^-60 is nearer to 1 + 2^-23; in float64 it is the tie 1 + 2^-24."""
+    small = np.array([2.0**-24], np.float32)
+    factor = np.array([1 + 2.0**-23], np.float32)
+    assert fused(small, factor, np.array([1])).tolist() == [1 + 2.0**-23]
+
+
+@pytest.mark.parametrize("operation", [n for n, each in OPERATIONS.items() if each.alternatives])
+def test_every_alternative_is_another_arithmetic_and_its_vectors_tell(operation: str) -> None:
+    """Whoever computes one way and declares another fails by the stored vectors alone."""
+    choices = OPERATIONS[operation].choices
+
+    class Mistaken(OracleAdapter):
+        def __init__(self, declared: str, computed: str) -> None:
+            self.declared, self.computed = declared, computed
+
+        def capabilities(self) -> Capabilities:
+            return Capabilities(variations=(f"{operation}:{self.declared}",))
+
+        def __getattr__(self, name: str) -> Any:
+            method = super().__getattr__(name)
+            settings = OPERATIONS[operation].settings(self.computed)
+            return lambda profile="", **fields: method(**fields, **settings)
+
+    for declared in choices:
+        for computed in choices:
+            report = verify(Mistaken(declared, computed), operations=[operation], generated=0)
+            assert (report.exit_code == 0) == (declared == computed), (declared, computed)
+
+
+class Zeros(Adapter):
+    """Always 0, and remembers in which variations it was asked."""
+
+    def __init__(self, **declared: Any) -> None:
+        self.declared, self.asked = declared, set[str]()
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(**self.declared)
+
+    def quantize(self, *, r: Any, profile: str = "core-int", **_: Any) -> Any:
+        self.asked.add(profile)
+        return np.zeros(len(r), np.int64)
+
+
+@pytest.mark.parametrize(
+    ("variations", "asked"),
+    [
+        ((), {"core-int"}),
+        (("quantize:float32",), {"float32"}),
+        (("quantize:core-int", "quantize:float32"), {"core-int", "float32"}),
+        (("dequantize:float32",), {"core-int"}),
+    ],
+)
+def test_only_declared_alternatives_are_asked(variations: tuple[str, ...], asked: set[str]) -> None:
+    adapter = Zeros(variations=variations)
+    report = verify(adapter, operations=["quantize"], generated=20)
+    assert adapter.asked == asked == {profile for _, profile in report.rows}
+
+
+def test_an_unknown_alternative_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown variations 'quantize:magic'"):
+        Capabilities(variations=("quantize:magic",))
+
+
+def test_the_engine_declares_every_alternative() -> None:
+    assert "quantize:float32_zero_first" in EngineAdapter().capabilities().variations
+
+
+def test_a_claim_names_the_alternatives() -> None:
+    assert "variations quantize:float32" in Capabilities(variations=("quantize:float32",)).text()
+    assert "variations" not in Capabilities().text()
+
+
+def test_a_selection_of_an_alternative_says_so() -> None:
+    selection = Selection("quantize", "float32")
+    assert selection.command_line() == "quantize --profile float32"
+    assert Selection("quantize").command_line() == "quantize"

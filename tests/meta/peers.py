@@ -1,0 +1,307 @@
+"""What other engines compute: right ways, written differently, and wrong ones.
+
+A real number is a float here and float32 arithmetic is that of numpy's scalars, so nothing is
+shared with the oracle's rationals or the adapter's arrays.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tests.meta.mutants import RULES, Mutant, clip, single, wrap
+from tests.meta.scalar import Written
+
+F = Fraction
+Code = Callable[[str, float, int, int, int], int]
+
+
+def packed(v: float) -> float:
+    """To float32 and back, through bytes."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", v))[0])
+    except OverflowError:
+        return math.copysign(math.inf, v)
+
+
+def rounded(rule: str, t: float) -> int:
+    """An infinite number is beyond any range, so that a large one will do."""
+    return RULES[rule](min(max(t, -1e300), 1e300))
+
+
+def once(v: Fraction) -> float:
+    """The nearest float32, ties to even, by the spacing of its neighbours."""
+    if not v:
+        return 0.0
+    exponent = max(math.frexp(float(v))[1] - 24, -149)
+    return float(round(v / F(2) ** exponent) * F(2) ** exponent)
+
+
+# quantize: what is rounded, and the zero point that is added after that
+
+
+def divided(r: float, s: float, z: int) -> tuple[float, int]:
+    return packed(packed(r) / packed(s)), z
+
+
+def multiplied(r: float, s: float, z: int) -> tuple[float, int]:
+    return packed(packed(r) * packed(1 / packed(s))), z
+
+
+def zero_first(r: float, s: float, z: int) -> tuple[float, int]:
+    if math.isinf(r):
+        return r, 0
+    return once(F(packed(r)) * F(packed(1 / packed(s))) + z), 0
+
+
+STEPS = {
+    "float32": divided,
+    "float32_reciprocal": multiplied,
+    "float32_zero_first": zero_first,
+}
+
+
+def saturated(rule: str, t: float, z: int, low: int, high: int) -> int:
+    return clip(rounded(rule, t) + z, low, high)
+
+
+def quantized(
+    steps: Callable[..., tuple[float, int]], code: Code = saturated
+) -> Callable[..., int]:
+    def function(rule: str, r: float, s: float, z: int, low: int, high: int) -> int:
+        t, after = steps(r, s, z)
+        return code(rule, t, after, low, high)
+
+    return function
+
+
+def in_scalars_of_numpy(rule: str, r: float, s: float, z: int, low: int, high: int) -> int:
+    with np.errstate(all="ignore"):
+        t = np.float32(r) / np.float32(s)
+    if not math.isfinite(t):
+        return high if t > 0 else low
+    whole = {"half_even": np.rint, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
+    if rule in whole:
+        return int(np.clip(int(whole[rule](t)) + z, low, high))
+    return int(np.clip(RULES[rule](float(t)) + z, low, high))
+
+
+def by_exact_products(rule: str, r: float, s: float, z: int, low: int, high: int) -> int:
+    if math.isinf(r):
+        return low if r < 0 else high
+    inverse = once(1 / F(once(F(s))))
+    return clip(RULES[rule](once(F(once(F(r))) * F(inverse))) + z, low, high)
+
+
+def by_a_sum_without_error(rule: str, r: float, s: float, z: int, low: int, high: int) -> int:
+    """A fused multiply-add of float32 numbers in extended precision, where the product is exact."""
+    if math.isinf(r):
+        return low if r < 0 else high
+    x, y = np.float32(r), np.float32(1) / np.float32(s)
+    total = F(float(x)) * F(float(y)) + z
+    if abs(total) > 2**40:
+        return high if total > 0 else low
+    near = np.float32(float(total))
+    around = (np.nextafter(near, np.float32(-np.inf)), near, np.nextafter(near, np.float32(np.inf)))
+
+    def distance(v: np.float32) -> tuple[Fraction, int]:
+        return abs(F(float(v)) - total), int(v.view(np.uint32)) & 1
+
+    return clip(RULES[rule](float(min(around, key=distance))), low, high)
+
+
+# Wrong ones
+
+
+def far(steps: Callable[..., tuple[float, int]]) -> Callable[..., int]:
+    """The code in int32 before it is clipped."""
+    return quantized(steps, lambda rule, t, z, a, b: clip(wrap(rounded(rule, t), 32) + z, a, b))
+
+
+ENDS: list[tuple[str, Code, str, str]] = [
+    (
+        "ReLU at 0",
+        lambda rule, t, z, a, b: clip(rounded(rule, t) + z, 0 if a > -(2**7) else a, b),
+        "clamp.relu",
+        "relu",
+    ),
+    (
+        "ReLU dropped",
+        lambda rule, t, z, a, b: clip(rounded(rule, t) + z, -(2**15), b),
+        "clamp.dropped",
+        "relu",
+    ),
+    (
+        "ReLU6 ignored",
+        lambda rule, t, z, a, b: clip(rounded(rule, t) + z, a, max(b, 2**15)),
+        "clamp.dropped",
+        "relu6",
+    ),
+    (
+        "a level too many",
+        lambda rule, t, z, a, b: clip(rounded(rule, t) + z, a, b + 1),
+        "clamp.levels",
+        "range_end",
+    ),
+    (
+        "one step up",
+        lambda rule, t, z, a, b: clip(rounded(rule, t) + z + 1, a, b),
+        "zero_point.missing",
+        "tiny",
+    ),
+    (
+        "without a zero point",
+        lambda rule, t, z, a, b: clip(rounded(rule, t), a, b),
+        "zero_point.missing",
+        "random",
+    ),
+    (
+        "half_away in place of the rule",
+        lambda rule, t, z, a, b: clip(rounded("half_away", t) + z, a, b),
+        "round.rule",
+        "tie",
+    ),
+    (
+        "1/2 added in float32",
+        lambda rule, t, z, a, b: (
+            clip(
+                math.floor(min(max(single(t + 0.5), -1e300), 1e300))
+                if rule == "half_up"
+                else rounded(rule, t),
+                a - z,
+                b - z,
+            )
+            + z
+        ),
+        "round.float_half",
+        "near_tie",
+    ),
+]
+
+
+def in_float64(r: float, s: float, z: int) -> tuple[float, int]:
+    return r / s, z
+
+
+def zero_first_in_two(r: float, s: float, z: int) -> tuple[float, int]:
+    return single(z + multiplied(r, s, z)[0]), 0
+
+
+def zero_first_in_float64(r: float, s: float, z: int) -> tuple[float, int]:
+    return r * single(1 / s) + z, 0
+
+
+QUANTIZE: list[tuple[str, str, Callable[..., int], str, str]] = [
+    *(
+        (profile, name, quantized(steps, code), defect, flag)
+        for profile, steps in STEPS.items()
+        for name, code, defect, flag in ENDS
+        # with the zero point inside of the rounding these are nothing, or something else
+        if profile != "float32_zero_first" or flag not in ("tiny", "random", "near_tie")
+    ),
+    *(
+        (profile, "cut to int32", far(steps), "accumulator.wrap", "beyond_int32")
+        for profile, steps in STEPS.items()
+    ),
+    ("float32", "in float64", quantized(in_float64), "round.float64", "product_tie"),
+    ("float32", "by the reciprocal", quantized(multiplied), "round.reciprocal", "quotient_tie"),
+    ("float32", "zero point first", quantized(zero_first), "zero_point.order", "absorbed"),
+    (
+        "float32",
+        "zero point first, in two",
+        quantized(zero_first_in_two),
+        "zero_point.order",
+        "fused",
+    ),
+    ("float32_reciprocal", "in float64", quantized(in_float64), "round.float64", "quotient_tie"),
+    ("float32_reciprocal", "divided", quantized(divided), "round.reciprocal", "product_tie"),
+    ("float32_reciprocal", "zero first", quantized(zero_first), "zero_point.order", "absorbed"),
+    ("float32_reciprocal", "fused", quantized(zero_first), "zero_point.order", "fused"),
+    ("float32_zero_first", "two roundings", quantized(zero_first_in_two), "round.twice", "fused"),
+    ("float32_zero_first", "zero last", quantized(multiplied), "zero_point.order", "absorbed"),
+    (
+        "float32_zero_first",
+        "in float64",
+        quantized(zero_first_in_float64),
+        "round.float64",
+        "absorbed",
+    ),
+    ("float32_zero_first", "divided", quantized(divided), "round.reciprocal", "product_tie"),
+    ("float32_zero_first", "divided last", quantized(divided), "round.reciprocal", "quotient_tie"),
+    (
+        "float32_zero_first",
+        "zero point twice",
+        lambda rule, r, s, z, a, b: saturated(rule, zero_first(r, s, z)[0], z, a, b),
+        "zero_point.missing",
+        "tiny",
+    ),
+    (
+        "float32_zero_first",
+        "no zero point",
+        lambda rule, r, s, z, a, b: saturated(rule, multiplied(r, s, 0)[0], 0, a, b),
+        "zero_point.missing",
+        "random",
+    ),
+]
+DEQUANTIZE: list[tuple[str, Callable[..., float], str, str]] = [
+    ("in float64", lambda q, s, z: (q - z) * s, "round.float64", "inexact"),
+    ("zero point forgotten", lambda q, s, z: single(q * s), "zero_point.missing", "zero"),
+    (
+        "s*q - s*z",
+        lambda q, s, z: single(single(q * s) - single(z * s)),
+        "zero_point.order",
+        "inexact",
+    ),
+    (
+        "divided by 1/s",
+        lambda q, s, z: single((q - z) / np.float64(single(1 / s))),
+        "round.reciprocal",
+        "inexact",
+    ),
+    (
+        "difference in int16",
+        lambda q, s, z: single(wrap(q - z, 16) * s),
+        "accumulator.narrow",
+        "range_end",
+    ),
+    (
+        "unsigned zero point",
+        lambda q, s, z: single((q - z % 256) * s),
+        "zero_point.offset",
+        "random",
+    ),
+]
+
+MUTANTS = [
+    *(
+        Mutant("quantize", f"{profile}: {name}", function, profile, defect, flag)
+        for profile, name, function, defect, flag in QUANTIZE
+    ),
+    *(
+        Mutant("dequantize", f"float32: {name}", function, "float32", defect, flag)
+        for name, function, defect, flag in DEQUANTIZE
+    ),
+]
+
+RIGHT: list[tuple[str, str, str, Callable[..., Any]]] = [
+    *(("quantize", p, "through bytes", quantized(steps)) for p, steps in STEPS.items()),
+    ("quantize", "float32", "in numpy's scalars", in_scalars_of_numpy),
+    ("quantize", "float32_reciprocal", "by exact products", by_exact_products),
+    ("quantize", "float32_zero_first", "by the nearest of three", by_a_sum_without_error),
+    ("dequantize", "float32", "through bytes", lambda q, s, z: packed((q - z) * packed(s))),
+    (
+        "dequantize",
+        "float32",
+        "by exact products",
+        lambda q, s, z: once(F(q - z) * F(once(F(s)))),
+    ),
+]
+VARIANTS = [
+    Written(operation, f"{profile}, {name}", function, profile)
+    for operation, profile, name, function in RIGHT
+]
