@@ -152,11 +152,14 @@ def title(spec: str) -> str:
     return ", ".join(filter(None, (name(spec), division(spec))))
 
 
-def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
+def load(
+    spec: str, *, split: str, progress: Progress = quiet, shape: Sequence[int] | None = None
+) -> Images:
     """Load the images of a set; `split` is "train" or "test".
 
-    Raises InputError, one line that names the file, for an unknown set and for a file that is
-    missing, damaged or of another format.
+    `shape` (C, H, W) is what a network reads: IDX files give grey images in one channel, or in
+    their own 28x28, where that is it. Raises InputError, one line that names the file, for an
+    unknown set and for a file that is missing, damaged or of another format.
     """
     _check_split(split)
     if _parts(spec)[1] is None:
@@ -164,5 +167,6 @@ def load(spec: str, *, split: str, progress: Progress = quiet) -> Images:
 
         return shapes.load(split, progress=progress)
     with _loader(spec) as (module, path):
-        images: Images = module.load(path, split, progress)
+        wanted = {"shape": shape} if shape is not None and module.__name__.endswith(".idx") else {}
+        images: Images = module.load(path, split, progress, **wanted)
     return images

@@ -1,8 +1,8 @@
 """Load IDX files, the format of MNIST (LeCun et al., 1998) and its family, plain or .gz.
 
 Grey images become three equal channels; 28x28 images are padded with 2 zero pixels to the 32x32
-that the reference models need. The classes of both splits are the numbers from 0 to the largest
-training label.
+that the reference models need. A network that reads one channel, or 28x28, gets them so. The
+classes of both splits are the numbers from 0 to the largest training label.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.typing import Pixels
 
 PREFIX = {"train": "train", "test": "t10k"}
+RGB = (3, 32, 32)  # what the reference models read
 KINDS = {"images": 3, "labels": 1}  # with the number of axes
 UNSIGNED_BYTE = 8
 LARGEST = 1 << 30  # bytes of one inflated file: twice EMNIST, the largest of the family
 
 
-def load(path: Path, split: str, _progress: Progress = quiet) -> Images:
-    """Load the `split` in the folder `path`.
+def load(path: Path, split: str, _progress: Progress = quiet, shape: Sequence[int] = RGB) -> Images:
+    """Load the `split` in the folder `path` for a network that reads images of `shape` (C, H, W).
 
     Its files are <prefix>-images-idx3-ubyte and <prefix>-labels-idx1-ubyte, and the images become
-    uint8 (N, 3, H, W). Raises InputError, which names the file, if one is missing, truncated or of
-    another format, if the numbers of images and labels differ, or if a test label exceeds all
+    uint8 (N, 1 or 3, H, W). Raises InputError, which names the file, if one is missing, truncated
+    or of another format, if the numbers of images and labels differ, or if a test label exceeds all
     training labels.
     """
     where = _find(path, split, "labels")
@@ -41,7 +42,7 @@ def load(path: Path, split: str, _progress: Progress = quiet) -> Images:
     codes = _read(_find(path, split, "images"), 3)
     if len(codes) != len(labels):
         raise InputError(f"{where}: holds {len(labels)} labels for {len(codes)} images")
-    if codes.shape[1:] == (28, 28):
+    if codes.shape[1:] == (28, 28) != tuple(shape[1:]):
         codes = np.pad(codes, ((0, 0), (2, 2), (2, 2)))
     count = int(labels.max()) + 1
     if split == "test" and (training := _existing(path, "train", "labels")) is not None:
@@ -49,7 +50,8 @@ def load(path: Path, split: str, _progress: Progress = quiet) -> Images:
         if count > known:
             raise InputError(f"{where}: holds the label {count - 1}, which {training} does not")
         count = known
-    planes = np.broadcast_to(codes[:, None], (len(codes), 3, *codes.shape[1:]))
+    channels = 1 if shape[0] == 1 else 3
+    planes = np.broadcast_to(codes[:, None], (len(codes), channels, *codes.shape[1:]))
     return Images(planes, labels, tuple(map(str, range(count))), "idx")
 
 

@@ -32,6 +32,7 @@ from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.lowering.lowerings import lowered_as, lowering_of
 from aquant_ref.lowering.thresholds import Lowering
 from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.nn.graph import INPUT
 from aquant_ref.outputs import FILES
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.quant.fixed_point import FixedPoint
@@ -86,7 +87,8 @@ class Saved:
         Raises InputError if the images or their classes do not fit the model, or are too few.
         """
         count = None if count is None else integer("images", count, 1)
-        test = data.load(data_set, split="test", progress=progress)
+        shape = self.model.graph.shapes[INPUT]
+        test = data.load(data_set, split="test", progress=progress, shape=shape)
         check_images(self.model.graph, test, data_set)
         classes = self.model.source.get("classes", [])
         if not fits(classes, ListOf(str)):

@@ -15,7 +15,7 @@ from aquant_ref import data
 from aquant_ref.data import Images
 from aquant_ref.errors import InputError, check_text
 from aquant_ref.nn.fold import fold_batch_norm
-from aquant_ref.nn.graph import Graph
+from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.training.train import float_logits
 from aquant_ref.progress import Progress, Say, quiet, silent
 
@@ -69,8 +69,10 @@ class Inputs:
             graph, parameters = fold_batch_norm(trained, parameters)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        training = data.load(data_set, split="train", progress=progress)
-        test = data.load(data_set, split="test", progress=progress)
+        training, test = (
+            data.load(data_set, split=split, progress=progress, shape=graph.shapes[INPUT])
+            for split in data.SPLITS
+        )
         check_images(graph, training, data_set, definition.name)
         classes = tuple(meta.get("classes", ()))
         for each in (training, test):
@@ -107,8 +109,8 @@ def check_images(graph: Graph, images: Images, data_set: str, model: str = "the 
     shape = tuple(images.batch(np.arange(1)).shape[1:]) if len(images) else None
     if shape is None:
         raise InputError(f"{data_set}: has no training images to calibrate with")
-    if shape != graph.shapes["image"]:
-        needs = "x".join(map(str, graph.shapes["image"]))
+    if shape != graph.shapes[INPUT]:
+        needs = "x".join(map(str, graph.shapes[INPUT]))
         raise InputError(
             f"{data_set}: images are {'x'.join(map(str, shape))}, {model} needs {needs}"
         )

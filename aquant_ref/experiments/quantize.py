@@ -35,6 +35,7 @@ from aquant_ref.formats.atomic import (
 from aquant_ref.formats.lock import locked
 from aquant_ref.lowering.lowerings import lowering_of
 from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.training.train import top1
 from aquant_ref.nn.training.train import train as train_graph
 from aquant_ref.outputs import FILES, checkpoint_of
@@ -218,8 +219,10 @@ def train_model(
         recipe = replace(recipe, epochs=integer("epochs", epochs, 1))
     path = check_writable_file(f"{definition.stem}-{name}.npz" if out is None else out)
     checkpoint = check_writable_file(checkpoint_of(path))
-    images = data.load(data_set, split="train", progress=progress)
-    test = data.load(data_set, split="test", progress=progress)
+    shape = definition.build(1).shapes[INPUT]
+    images, test = (
+        data.load(data_set, split=split, progress=progress, shape=shape) for split in data.SPLITS
+    )
     graph = definition.build(len(images.classes))
     check_images(graph, images, data_set, definition.name)
     check_classes(graph, images, data_set, (), definition.name)

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aquant_ref import data
 from aquant_ref.cli import main
 from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.nn.training.train import initial_parameters
 from reference_models import get
 from tests import tiny
+from tests.data import sets
 
 SOURCE = """
 import aquant_ref as aq
@@ -39,6 +41,12 @@ def fails():
 
 def grey():
     net = aq.Network((1, 2, 3))
+    x = net.relu(net.conv2d(net.input, 2, kernel=1))
+    net.linear(net.flatten(x), 10)
+    return net.graph()
+
+def wide():
+    net = aq.Network((2, 4, 3))
     net.linear(net.flatten(net.input), 10)
     return net.graph()
 
@@ -129,7 +137,7 @@ def test_what_is_no_network_is_one_line_that_names_the_file(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("net.py:grey", "images are 3x2x3, net.py:grey needs 1x2x3"),
+        ("net.py:wide", "images are 3x2x3, net.py:wide needs 2x4x3"),
         ("net.py:few", "has 10 classes, net.py:few 4"),
     ],
 )
@@ -218,6 +226,26 @@ def test_a_trained_network_is_quantized_with_what_training_wrote(
     assert main.main(words("train", "net.py:build")) == 0
     assert main.main(words("quantize", "net.py:build", "t.npz")) == 0
     assert " 0 mismatches" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["quantize", "train"])
+def test_a_network_of_one_channel_reads_grey_images_in_one(
+    command: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez("grey.npz", **initial_parameters(get("net.py:grey").build(0), 0))
+    assert main.main(words(command, "net.py:grey", "grey.npz")) == 0
+    if command == "quantize":
+        assert main.main(["run", "out"]) == 0
+        assert capsys.readouterr().out.count(" 0 mismatches") == 2
+
+
+def test_digits_of_28x28_are_padded_unless_the_network_reads_28x28(tmp_path: Path) -> None:
+    spec = sets.idx_plain(tmp_path / "digits")
+    padded = data.load(spec, split="test").batch([0])
+    own = data.load(spec, split="test", shape=(1, 28, 28)).batch([0])
+    assert padded.shape == (1, 3, 32, 32)
+    assert own.shape == (1, 1, 28, 28)
+    np.testing.assert_array_equal(padded[:, 1:2, 2:-2, 2:-2], own)
 
 
 def test_the_table_of_the_network_is_its_card(
