@@ -48,7 +48,7 @@ RESULT_KEYS = {
     "versions",
     "model_sha256",
 }
-QUICK = ["quantize", "--images", "64", "--iters", "4"]
+QUICK = ["quantize", "--images", "32", "--iters", "2"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,7 +125,7 @@ def test_the_main_job_prints_its_table_and_writes_its_files(
     assert result["bit_exact"]["images"] == 64
     assert result["bit_exact"]["tensors"] == 9
     assert result["bit_exact"]["mismatches"] == 0
-    assert result["images"] == 64
+    assert result["images"] == 32
     assert (result["lowering"], result["ideal"]) == ("threshold", None)
     certificate = result["certificate"]
     assert certificate["certified"] + certificate["fragile"] == certificate["layers"] == 9
@@ -199,11 +199,11 @@ def test_the_table_of_fraction_bits_is_printed_and_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "fixed.json"
-    quick = ["--images", "64", "--iters", "4", "--bits", "W4A4", "--fraction-bits", "2,14"]
+    quick = ["--images", "32", "--iters", "2", "--bits", "W4A4", "--fraction-bits", "2,14"]
     assert main.main(["fixed-point", *quick, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert printed == out.with_suffix(".md").read_text()
-    assert "## W4A4, `aquant`, quadratic/sigmoid/channel/off, 4 iterations" in printed
+    assert "## W4A4, `aquant`, quadratic/sigmoid/channel/off, 2 iterations" in printed
     result = json.loads(out.read_text())
     coarse, fine = result["rows"]
     assert (coarse["fraction_bits"], fine["fraction_bits"]) == (2, 14)
