@@ -18,8 +18,9 @@ from aquant_ref.engine import Engine
 from aquant_ref.lowering import Lowering
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.simulate import Simulation
+from tests.certification.test_certificate import tied_network
 from tests.engine import graphs, networks
-from tests.engine.test_engine import options, tied_network
+from tests.engine.test_engine import options
 
 plain = options.map(lambda choice: {**choice, "windows": ""})
 
