@@ -322,8 +322,8 @@ def threshold(crossing: Real, scale: Real, unit: Real, bias: Real) -> int:
 
 def _pixel(x: Tensor, channel: int, row: int, column: int) -> Any:
     plane = x[channel]
-    inside = 0 <= row < len(plane) and 0 <= column < len(plane[0])
-    return plane[row][column] if inside else None
+    is_real = 0 <= row < len(plane) and 0 <= column < len(plane[0])
+    return plane[row][column] if is_real else None
 
 
 def _positions(

@@ -55,10 +55,10 @@ class BorderSpec:
         if not isinstance(text, str):
             raise InputError(f"border: needs words such as 'row/linear', got {shown(text)}")
         chosen: dict[str, Any] = {}
-        for part in filter(None, text.split("/")):
-            key, value = _meaning(part)
+        for choice in filter(None, text.split("/")):
+            key, value = _meaning(choice)
             if key in chosen:
-                raise InputError(f"border {text!r}: {part!r} contradicts a word before it")
+                raise InputError(f"border {text!r}: {choice!r} contradicts a word before it")
             chosen[key] = value
         return replace(default or cls(), **chosen)
 

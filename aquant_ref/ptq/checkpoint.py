@@ -69,7 +69,7 @@ def _layer(
 ) -> tuple[WeightScale, Codes]:
     """Take scale and codes of a layer out of `arrays`; raise KeyError or ValueError."""
     codes, scale, zero_point = (
-        arrays.pop(f"{part}/{name}") for part in ("codes", "scale", "zero_point")
+        arrays.pop(f"{kind}/{name}") for kind in ("codes", "scale", "zero_point")
     )
     _check_bits(name, bits, network.scales[name].bits)
     QuantizedLayer(codes, zero_point, bits, scale, scale).check(network.codes[name].shape)

@@ -135,7 +135,7 @@ class Config:
     def of(cls, bits: str, method: str = "aquant", **settings: Any) -> Config:
         """Return the configuration of bits written as "W4A4", and the `settings` by their names.
 
-        Raises InputError, which names the setting.
+        Raise InputError, which names the setting.
 
         >>> Config.of("W4A8", "qdrop").weight_bits
         4

@@ -143,13 +143,13 @@ class Quantizers:
             return x
         return self._round(name, x)
 
-    def operate(self, node: Node, own: Mapping[str, Any], *inputs: Any) -> Any:
-        """Compute `node` from its inputs and its `own` parameters."""
+    def operate(self, node: Node, parameters: Mapping[str, Any], *inputs: Any) -> Any:
+        """Compute `node` from its inputs and its own `parameters`."""
         if node.name in self.network.windows:
-            return self.in_windows(node, own, inputs[0])
+            return self.in_windows(node, parameters, inputs[0])
         if node.op not in PASSES_CODES:
             inputs = tuple(self.read(name, x) for name, x in zip(node.inputs, inputs, strict=True))
-        return OPERATIONS[node.op].apply(node, own, *inputs)
+        return OPERATIONS[node.op].apply(node, parameters, *inputs)
 
     def read(self, name: str, x: Any) -> Any:
         """Return stored tensor `name` for a node that does not round in windows."""
@@ -175,7 +175,7 @@ class Quantizers:
         return ste_quantize(x, *learned, codes=self._codes(tensor, tensor.squash), keep=keep)
 
     def in_windows(
-        self, node: Node, own: Mapping[str, Any], x: Any, *, fed_back: Any = None
+        self, node: Node, parameters: Mapping[str, Any], x: Any, *, fed_back: Any = None
     ) -> Any:
         """Compute a convolution in `windows`; `fed_back` replaces its weight in the feedback."""
         window = self.network.windows[node.name]
@@ -192,12 +192,12 @@ class Quantizers:
         feedback = None
         if window.feedback:
             rank = None if window.feedback == ALL_DIRECTIONS else window.feedback
-            weight = own["weight"] if fed_back is None else fed_back
+            weight = parameters["weight"] if fed_back is None else fed_back
             feedback = Feedback.of(weight, groups=groups, rank=rank)
         return bordered_conv2d(
             x,
-            own["weight"],
-            own["bias"],
+            parameters["weight"],
+            parameters["bias"],
             self._scale(source),
             *learned,
             codes=self._codes(self.network.tensors[source], window.squash),

@@ -127,13 +127,6 @@ def _candidates(
         yield scale, sorted({min(max(middle + k, 0), qmax) for k in offsets})
 
 
-def search_activation_scale(name: str, x: Reals, bits: int) -> tuple[float, int]:
-    """Return scale and zero point of a whole tensor (N, ...); see `Observer`."""
-    observer = Observer(name)
-    observer.look(x)
-    return observer.search(bits)
-
-
 def _activation_error(values: Reals, scale: float, zero_point: int, qmax: int) -> float:
     error = values / np.float32(scale)
     codes = np.floor(error + np.float32(0.5))

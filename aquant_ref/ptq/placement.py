@@ -105,9 +105,9 @@ def check_blocks(graph: Graph) -> None:
     A block is learned as a whole, so its last tensor must be its only output.
     """
     for block in graph.blocks():
-        own = {node.name for node in block.nodes}
+        members = {node.name for node in block.nodes}
         for node in block.nodes[:-1]:
-            if not own >= {reader.name for reader in graph.consumers(node.name)}:
+            if not members >= {reader.name for reader in graph.consumers(node.name)}:
                 raise InputError(
                     f"block {block.name!r}: another block reads its tensor {node.name}; only its "
                     f"last tensor, {block.output}, may be read outside"

@@ -263,11 +263,11 @@ def closed_form_coefficients(
     Spec: AQ-BORDER-4. `arriving` and `wanted` are (n,) samples of t~ = x~/s and t = x/s of one
     channel; `degree` is 0, 1 or 2. Raise InputError if no sample lies inside -z..qmax - z.
     """
-    inside = (arriving > -zero_point) & (arriving < qmax - zero_point)
-    if not bool(inside.any()):
+    in_range = (arriving > -zero_point) & (arriving < qmax - zero_point)
+    if not bool(in_range.any()):
         raise InputError("closed form: no sample lies inside the code range")
-    tau = relative(arriving[inside], qmax, zero_point)
-    residual = arriving[inside] - rho * wanted[inside]
+    tau = relative(arriving[in_range], qmax, zero_point)
+    residual = arriving[in_range] - rho * wanted[in_range]
     design = np.stack([tau**k for k in range(degree + 1)], axis=1)
     solution = np.linalg.lstsq(design, residual, rcond=None)[0]
     return np.concatenate([solution, np.zeros(2 - degree)])

@@ -66,12 +66,12 @@ class ARounding:
             quantized = name in self.model.tensors and name not in self._unrounded
             return self._nearest(name, x) if quantized else x
 
-        def operate(node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
+        def operate(node: Node, parameters: Mapping[str, Reals], *inputs: Reals) -> Reals:
             if node.name in self._searched:
-                return self._search(node, own, inputs[0], exact[node.name])
+                return self._search(node, parameters, inputs[0], exact[node.name])
             pairs = zip(node.inputs, inputs, strict=True)
             rounded = [self._read(node, name, x) for name, x in pairs]
-            return OPERATIONS[node.op].apply(node, own, *rounded)
+            return OPERATIONS[node.op].apply(node, parameters, *rounded)
 
         return graph.run(self.parameters, pixels, hook=store, operate=operate)
 
@@ -86,8 +86,8 @@ class ARounding:
         codes = replace(tensor, crossings=middle).codes(x / x.dtype.type(tensor.scale))
         return tensor.real(codes, x.dtype)
 
-    def _search(self, node: Node, own: Mapping[str, Reals], x: Reals, exact: Reals) -> Reals:
-        weight = own["weight"]
+    def _search(self, node: Node, parameters: Mapping[str, Reals], x: Reals, exact: Reals) -> Reals:
+        weight = parameters["weight"]
         tensor = self.model.tensors[self._searched[node.name]]
         geometry = windows(node, x.shape[1:])
         groups = node["groups"]
@@ -98,8 +98,8 @@ class ARounding:
         if self.target == "own":
             goal = np.matmul(matrix, t.reshape(by_group))
         else:
-            goal = exact - own["bias"][:, None, None]
+            goal = exact - parameters["bias"][:, None, None]
         goal = goal.reshape(len(x), -1, geometry.positions)
         q = greedy_flips(t, matrix, goal.astype(x.dtype), low=tensor.low, high=tensor.high)
         out = np.matmul(matrix, q.reshape(by_group)).reshape(exact.shape)
-        return np.asarray(out + own["bias"][:, None, None])
+        return np.asarray(out + parameters["bias"][:, None, None])

@@ -59,24 +59,24 @@ class FixedPointSimulation(Simulation):
             self._prepare(model, node)
 
     def _codes(self, name: str, r: Reals) -> Codes:
-        rescaling, border = self._rescalings[name, name], self._borders[name]
+        to_steps, border = self._rescalings[name, name], self._borders[name]
         stored = self._stored[name]
         bits = 8 if stored.bits <= 8 else 16
         out = np.empty(r.shape, f"{'int' if stored.signed else 'uint'}{bits}")
 
         def block(images: slice) -> None:
             t = r[images]
-            if rescaling is not None:
-                t = rescaled(t, rescaling, self.options.profile)
+            if to_steps is not None:
+                t = rescaled(t, to_steps, self.options.profile)
             out[images] = bordered(t, border) + stored.zero_point
 
         # Each element has a dozen temporaries, which stay in cache block by block.
         map_blocks(block, len(r), images_per_block(16 * r[:1].nbytes))
         return out
 
-    def _apply(self, node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
+    def _apply(self, node: Node, parameters: Mapping[str, Reals], *inputs: Reals) -> Reals:
         rule = getattr(self, f"_{node.op}", None)
-        return super()._apply(node, own, *inputs) if rule is None else rule(node, *inputs)
+        return super()._apply(node, parameters, *inputs) if rule is None else rule(node, *inputs)
 
     def _relu(self, _node: Node, x: Reals) -> Reals:
         """Leave T as it is, which the border clips."""
@@ -96,8 +96,8 @@ class FixedPointSimulation(Simulation):
         return np.asarray(a + b)
 
     def _rescaled(self, reader: str, name: str, x: Reals) -> Reals:
-        rescaling = self._rescalings[reader, name]
-        return x if rescaling is None else rescaled(x, rescaling, self.options.profile)
+        to_steps = self._rescalings[reader, name]
+        return x if to_steps is None else rescaled(x, to_steps, self.options.profile)
 
     # What the integers of each tensor stand for, before any image
 
@@ -112,10 +112,10 @@ class FixedPointSimulation(Simulation):
             self._scales[name] = _scale_of_codes(model, name)
 
     def _rescale(self, reader: str, name: str, scale: Fraction, bits: int) -> None:
-        given, found = self._scales[name], None
-        if not given.is_steps(scale / 2**bits):
-            found = rescaling(given.unit, given.bias, scale, bits, self.options)
-        self._rescalings[reader, name] = found
+        acc, to_steps = self._scales[name], None
+        if not acc.is_steps(scale / 2**bits):
+            to_steps = rescaling(acc.unit, acc.bias, scale, bits, self.options)
+        self._rescalings[reader, name] = to_steps
 
     def _scale_of_input(self, _model: QuantizedModel, node: Node) -> AccumulatorScale:
         return self._scales[node.inputs[0]]
@@ -133,15 +133,15 @@ class FixedPointSimulation(Simulation):
         return AccumulatorScale.steps(scale / 2**bits, model.graph.shapes[node.name][0])
 
     def _scale_of_avg_pool(self, model: QuantizedModel, node: Node) -> AccumulatorScale:
-        (read,) = node.inputs
-        given, geometry = self._scales[read], windows(node, model.graph.shapes[read])
+        (source,) = node.inputs
+        total, geometry = self._scales[source], windows(node, model.graph.shapes[source])
         counts = geometry.counts()
         divisor = lcm(*counts.ravel().tolist())
         if node.attributes.get("count_padding", True):
             divisor = prod(geometry.kernel)
             counts = np.full_like(counts, divisor)
         self._factors[node.name] = divisor // counts
-        return replace(given, unit=tuple(u / divisor for u in given.unit))
+        return replace(total, unit=tuple(u / divisor for u in total.unit))
 
     _scale_of_global_avg_pool = _scale_of_avg_pool
 

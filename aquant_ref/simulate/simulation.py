@@ -118,17 +118,17 @@ class Simulation:
         layer = self.model.layers.get(self.model.graph.output)
         return logits if layer is None else np.rint(logits / layer.unit).astype(np.int64)
 
-    def _operate(self, node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
+    def _operate(self, node: Node, parameters: Mapping[str, Reals], *inputs: Reals) -> Reals:
         if node.name in self.model.windows:
-            return self._in_windows(node, own, inputs[0])
+            return self._in_windows(node, parameters, inputs[0])
         if self._wide and node.op not in PASSES_CODES:
             inputs = tuple(
                 self._narrowed(name, x) for name, x in zip(node.inputs, inputs, strict=True)
             )
-        return self._apply(node, own, *inputs)
+        return self._apply(node, parameters, *inputs)
 
-    def _apply(self, node: Node, own: Mapping[str, Reals], *inputs: Reals) -> Reals:
-        return OPERATIONS[node.op].apply(node, own, *inputs)
+    def _apply(self, node: Node, parameters: Mapping[str, Reals], *inputs: Reals) -> Reals:
+        return OPERATIONS[node.op].apply(node, parameters, *inputs)
 
     def _narrowed(self, name: str, x: Reals) -> Reals:
         """Round wide codes to narrow ones, for layers without a border of their own."""
@@ -142,9 +142,9 @@ class Simulation:
         tensor = self._stored[source]
         return (np.rint(x / tensor.scale) + tensor.zero_point).astype(np.uint8)
 
-    def _in_windows(self, node: Node, own: Mapping[str, Reals], x: Reals) -> Reals:
+    def _in_windows(self, node: Node, parameters: Mapping[str, Reals], x: Reals) -> Reals:
         border = self.model.windows[node.name]
-        weight = own["weight"]
+        weight = parameters["weight"]
         geometry = windows(node, x.shape[1:])
         groups = node["groups"]
         matrix = weight.reshape(groups, len(weight) // groups, -1)
@@ -163,7 +163,7 @@ class Simulation:
             steps *= self.dtype.type(tensor.scale)
             steps = steps.reshape(len(columns), groups, -1, geometry.positions)
             np.matmul(matrix, steps, out=out[images])
-            out[images] += own["bias"].reshape(groups, -1, 1)
+            out[images] += parameters["bias"].reshape(groups, -1, 1)
 
         map_blocks(block, len(x), geometry.block(self.dtype.itemsize))
         return out.reshape(len(x), -1, geometry.out_height, geometry.out_width)

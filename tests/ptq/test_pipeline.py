@@ -30,11 +30,11 @@ from aquant_ref.ptq.observers import (
     NORM,
     SCALE_FLOOR,
     SHRINKS,
+    Observer,
     WeightScale,
     _activation_error,
     _candidates,
     _least_errors,
-    search_activation_scale,
     search_weight_scale,
 )
 from aquant_ref.ptq.placement import boundary_layers, boundary_tensors, layer_bits, tensor_bits
@@ -74,6 +74,12 @@ CONFIG = Config(iterations=40, batch=16)
 
 
 # Observers
+
+
+def search_activation_scale(name: str, x: Any, bits: int) -> tuple[float, int]:
+    observer = Observer(name)
+    observer.look(x)
+    return observer.search(bits)
 
 
 def test_the_activation_search_finds_the_best_of_its_hundred_shrinks() -> None:
