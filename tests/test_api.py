@@ -142,7 +142,9 @@ DOORS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("other", [[], 0.5, {1}, "1", -1, object(), np.zeros(2)], ids=str)
+@pytest.mark.parametrize(
+    "other", [[], 0.5, {1}, "1", -1, object(), np.zeros(2)], ids=lambda other: type(other).__name__
+)
 @pytest.mark.parametrize("door", DOORS)
 def test_an_argument_of_another_kind_is_one_line_that_names_it(door: str, other: Any) -> None:
     with pytest.raises(aq.InputError) as caught:

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aquant_ref import data
 from aquant_ref.data import folder
 from aquant_ref.errors import InputError
-from tests.data import sets
+from tests.data import files, sets
+from tests.data.files import picture
 
 LITTER = (
     ".DS_Store",
@@ -343,3 +345,39 @@ def test_the_division_of_a_class_does_not_depend_on_others(tmp_path: Path) -> No
     before = data.load(spec, split="test").batch([0]).tobytes()
     shutil.rmtree(tmp_path / "set/b")
     assert data.load(spec, split="test").batch([0]).tobytes() == before
+
+
+def test_an_image_folder_is_resized_and_its_centre_taken(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for name in ("b", "a"):
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / "x.png").write_bytes(picture(size=(300, 280)))
+    (tmp_path / "val" / "a" / "grey.png").write_bytes(picture("L", (300, 600)))
+    images = data.load(f"folder:{tmp_path}", split="test")
+    assert images.classes == ("a", "b")
+    assert images.labels.tolist() == [0, 0, 1]
+    assert images.batch([0, 1, 2]).shape == (3, 3, 224, 224)
+    grey = images.batch([0])[0]
+    assert (grey[0] == grey[1]).all()
+
+
+def test_an_image_of_256_pixels_is_cropped_and_not_resampled(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(picture(size=(256, 300)))
+    with Image.open(path, formats=["PNG"]) as image:
+        pixels = np.asarray(image)
+    assert folder.read(path).tolist() == pixels[38:262, 16:240].transpose(2, 0, 1).tolist()
+
+
+def test_a_damaged_image_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "val" / "a").mkdir(parents=True)
+    (tmp_path / "val" / "a" / "x.jpg").write_bytes(picture(size=(256, 256), form="JPEG")[:500])
+    images = data.load(f"folder:{tmp_path}", split="test")
+    with pytest.raises(InputError, match=r"x\.jpg"):
+        images.batch([0])
+
+
+def test_folders_without_images_are_refused(tmp_path: Path) -> None:
+    files.refused(f"folder:{tmp_path}", "no class folders")
+    (tmp_path / "train").mkdir()
+    files.refused(f"folder:{tmp_path}", "lacks a folder val", split="test")

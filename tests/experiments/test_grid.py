@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,13 @@ from aquant_ref.data import cifar10
 from aquant_ref.experiments import grid
 from aquant_ref.experiments import table as results
 from aquant_ref.experiments.experiment import Experiment
-from aquant_ref.experiments.origin import Origin
 from aquant_ref.ptq import Config
 from aquant_ref.ptq.pipeline import learn, observe
 from aquant_ref.ptq.reconstruction import network_error
 
 METHODS = "rtn,qdrop,aquant,aquant@row/window"
+
+
 ROW_KEYS = {
     "model",
     "data",
@@ -134,31 +134,3 @@ def test_a_bad_argument_is_refused_before_any_work(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert all(word in line for word in words), line
     assert not (tmp_path / "bad.json").exists()
-
-
-def test_a_setting_that_is_added_with_its_default_renames_no_result() -> None:
-    origin = Origin("resnet8", "shapes", "shapes", Path("weights.npz"), "0" * 64, "1" * 64)
-    names = [origin.key(each, 1024) for each in (Config(), Config("qdrop", 4, 4, seed=1))]
-    assert names == ["aquant-W2A2-0-1a6179067e50", "qdrop-W4A4-1-dbffd0867ba1"]
-    assert origin.key(Config(signed=True), 1024) not in names
-
-
-def test_a_result_has_another_name_for_all_that_it_depends_on_and_not_for_where_that_lies() -> None:
-    origin = Origin("resnet8", "idx:A", "idx", Path("a.npz"), "0" * 64, "1" * 64)
-    moved = replace(origin, data_set="idx:B", weights=Path("b.npz"))
-    assert moved.key(Config(), 1024) == origin.key(Config(), 1024)
-    others = (
-        replace(origin, model="mobilenet"),
-        replace(origin, data="cifar10"),
-        replace(origin, weights_sha256="2" * 64),
-        replace(origin, data_identity="2" * 64),
-    )
-    configs = (Config("rtn"), Config(batch=16), Config(search="brecq"), Config(seed=1))
-    keys = {
-        origin.key(Config(), 1024),
-        origin.key(Config(), 512),
-        origin.key(Config(), 1024, lowering="lut"),
-        *(other.key(Config(), 1024) for other in others),
-        *(origin.key(config, 1024) for config in configs),
-    }
-    assert len(keys) == 11

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,53 +11,15 @@ from typing import Any
 
 import pytest
 
-from aquant_ref.conformance.cases.sequence import FAMILIES, families_of
-from aquant_ref.conformance.contract import OPERATIONS
-from aquant_ref.conformance.vectors import VECTORS, generate, lint, load
-from aquant_ref.conformance.vectors.read import path_of
-from aquant_ref.errors import InputError
-
-
-def test_the_vectors_have_nothing_wrong_with_them() -> None:
-    assert lint() == []
-
-
-def test_the_vectors_are_what_the_generator_writes(tmp_path: Path) -> None:
-    written = generate(tmp_path)
-    names = [(name, "") for name in FAMILIES] + [
-        (name, alternative)
-        for name, each in OPERATIONS.items()
-        for alternative in each.alternatives
-    ]
-    assert sorted(written) == sorted(path_of(tmp_path, *each) for each in names)
-    for path in written:
-        assert path.read_bytes() == (VECTORS / path.name).read_bytes()
-
-
-def test_no_case_of_vectors_1_0_was_renumbered() -> None:
-    groups = [group for name in FAMILIES for group in load(name)]
-    first = [g for g in groups if g.selection.profile not in g.cases.operation.alternatives]
-    ids = [case for g in first if not g.selection.edition for case in g.cases.ids]
-    assert len(ids) == 4503
-    assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == "11261cfa8379e2bf"
-
-
-def test_the_vectors_stay_small() -> None:
-    assert sum(path.stat().st_size for path in VECTORS.iterdir()) < 5 << 20
-
-
-def test_every_flag_of_every_operation_has_vectors() -> None:
-    for name, operation in OPERATIONS.items():
-        for profile in operation.choices:
-            groups = [
-                g for g in load(name) if profile in (g.selection.profile, *operation.variations)
-            ]
-            flags = {flag for group in groups for each in group.cases.flags for flag in each}
-            assert flags == {family.flag for family in families_of(name, profile)}
+from aquant_ref.conformance.vectors import VECTORS, lint
 
 
 def first(stored: Any) -> Any:
     return stored["groups"][0]["tests"][0]
+
+
+def test_the_vectors_have_nothing_wrong_with_them() -> None:
+    assert lint() == []
 
 
 def wrong_answer(stored: Any) -> None:
@@ -184,12 +145,6 @@ def test_lint_finds_a_file_that_is_missing_or_of_nothing(tmp_path: Path) -> None
     wrong = lint(tmp_path / "v1")
     assert any("snip.json: is of no operation" in line for line in wrong)
     assert any("clip.json: no such file" in line for line in wrong)
-
-
-def test_a_file_that_is_none_of_ours_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "clip.json").write_text("{}")
-    with pytest.raises(InputError, match=r"clip.json: is not a file of the format"):
-        load("clip", tmp_path)
 
 
 ODD = ["null", "true", "-1", "0.5", "1e999", "9" * 30, "4398046511104", '"x"', '"a\\nb"', "[]",
