@@ -20,7 +20,7 @@ class BadWord(InputError, argparse.ArgumentTypeError):
 
 
 def integer(text: str) -> int:
-    """The integer; raises InputError, which shows what was given."""
+    """Parse an integer; raises InputError, which shows what was given."""
     if not INTEGER.fullmatch(text):
         shown = printable(repr(text), MOST_SHOWN)
         raise BadWord(f"needs an integer such as 8, got {shown}")
@@ -28,7 +28,7 @@ def integer(text: str) -> int:
 
 
 def number(text: str) -> float:
-    """The number, which may be nan or infinite; raises InputError, which shows what was given."""
+    """Parse a number, also nan or infinite; raises InputError, which shows what was given."""
     try:
         if NUMBER.fullmatch(text):
             return float(text)
@@ -38,7 +38,7 @@ def number(text: str) -> float:
 
 
 def words(name: str, text: str) -> tuple[str, ...]:
-    """The words that commas join, each once.
+    """Split words at commas; each may occur once.
 
     Raises InputError, which begins with the `name` of the option, if one is empty or there twice.
     """
@@ -52,7 +52,7 @@ def words(name: str, text: str) -> tuple[str, ...]:
 
 
 def integers(name: str, text: str) -> tuple[int, ...]:
-    """The integers that commas join, each once.
+    """Split integers at commas; each may occur once.
 
     Raises InputError, which begins with the `name` of the option, if that is not what it is.
     """

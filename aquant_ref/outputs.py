@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aquant_ref.errors import InputError
+
+if TYPE_CHECKING:
+    import argparse
 
 FILES = ("model.npz", "program.npz", "result.json")  # of a folder that `quantize --out` writes
 NO_IMAGES = (".json", ".md", ".npz", ".txt")  # results, which may lie beside images

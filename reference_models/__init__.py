@@ -56,7 +56,7 @@ class ReferenceModel:
         return Path(__file__).parent / self.name
 
     def weights_path(self, data: str) -> Path:
-        """The shipped weights for the data set `data`; raises InputError if there are none."""
+        """Return the path of the shipped weights for the set `data`; raises InputError for none."""
         path = self.folder / f"{data}.npz"
         if not path.exists() and self.convert is not None:
             raise InputError(
@@ -72,7 +72,7 @@ class ReferenceModel:
         return path
 
     def trained_on(self) -> tuple[str, ...]:
-        """Names of the data sets that there are weights for."""
+        """Return the names of the data sets that there are weights for."""
         return tuple(sorted(path.stem for path in self.folder.glob("*.npz")))
 
     def card(self) -> str:
@@ -82,12 +82,12 @@ class ReferenceModel:
         return (self.folder / "card.md").read_text(encoding="utf-8")
 
     def load(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
-        """Graph, parameters and metadata of the weights file `path`.
+        """Load graph, parameters and metadata of the weights file `path`.
 
         A file without our header goes through `convert`, if the model has one; parameters are
         float32 then, and the only metadata is the name of the model and, if it was there, what all
-        names began with: `left_out`. Raises InputError, which names
-        the file, for weights that are damaged, not finite or of another model.
+        names began with: `left_out`. Raises InputError, which names the file, for weights that are
+        damaged, not finite or of another model.
         """
         if self.convert is not None and not native.has_header(path):
             return self._load_converted(path)

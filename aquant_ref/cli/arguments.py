@@ -1,6 +1,6 @@
 """The arguments of the command `aquant-ref`: what there is, its default, its help.
 
-What the commands do is in `cli.py`. numpy is not imported here, so that `--help` is quick.
+`commands.py` says what the commands do. numpy is not imported here, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from aquant_ref.given import integer
 
 MODEL = "resnet8, mobilenet, resnet18, or FILE.py:FUNCTION of your own, which is executed"
 Command = Callable[[argparse.Namespace], int]
+NewCommand = Callable[..., argparse.ArgumentParser]  # of a name, and parsers to inherit from
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,7 +45,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
-    """The command line; `functions` has that of each command, whose first line is its help."""
+    """Return the parser of the command line.
+
+    `functions` maps each command to its function, whose first line is its help.
+    """
     top = Parser(
         prog="aquant-ref",
         description="AQuant in numpy: learned rounding borders, and an integer-only engine.",
@@ -64,6 +68,17 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
         added.set_defaults(function=functions[name])
         return added
 
+    _of_networks(command)
+    _of_tables(command)
+    _of_runs(command)
+    command("gen", kit.case_arguments())
+    command("check", kit.case_arguments(), kit.check_arguments())
+    command("verify", kit.verify_arguments())
+    command("vectors", kit.vectors_arguments())
+    return top
+
+
+def _of_networks(command: NewCommand) -> None:
     quantize = command("quantize", _data(), _inputs(), _setting(), _json())
     quantize.add_argument(
         "--lowering", default="threshold", help="threshold (default) or fixed_point"
@@ -100,6 +115,8 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     train.add_argument("--seed", type=integer, default=0, metavar="N", help="default 0")
     train.add_argument("--out", metavar="FILE", help="default: MODEL-SET.npz")
 
+
+def _of_tables(command: NewCommand) -> None:
     table = command("table", _data(), _inputs())
     table.add_argument("--bits", default="W2A2", help="such as W2A2,W32A2 (default: W2A2)")
     table.add_argument(
@@ -145,6 +162,8 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     exact.add_argument("--out", required=True, metavar="FILE", help="the table, JSON and Markdown")
 
+
+def _of_runs(command: NewCommand) -> None:
     certify = command("certify", _dtype(), _json())
     certify.add_argument("directory", metavar="DIR", help="what quantize --out wrote")
 
@@ -154,12 +173,6 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     compare.add_argument(
         "--program", metavar="DIR", help="what quantize --out wrote; says which layer is to blame"
     )
-
-    command("gen", kit.case_arguments())
-    command("check", kit.case_arguments(), kit.check_arguments())
-    command("verify", kit.verify_arguments())
-    command("vectors", kit.vectors_arguments())
-    return top
 
 
 # What several commands take: parsers to inherit from, each time a new one, since they share actions
@@ -177,7 +190,7 @@ def _data(words: str = "shapes", default: str | None = "shapes") -> argparse.Arg
 
 
 def _inputs(*, by_command: bool = False) -> argparse.ArgumentParser:
-    """A network, its weights, and how long to look and learn; or let the command say how long."""
+    """Return the options of network, weights and effort; `by_command` leaves the effort open."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("--model", default="resnet8", help=f"{MODEL} (default: resnet8)")
     for name, default, text in (

@@ -5,7 +5,6 @@ The rooms are imported where they are used, so that `--help` is quick.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable
@@ -18,12 +17,14 @@ from aquant_ref.conformance import commands as kit
 from aquant_ref.given import integers, words
 
 if TYPE_CHECKING:
+    import argparse
+
     from aquant_ref.experiments.experiment import Experiment
     from aquant_ref.ptq.methods import Config
 
 
 def progress(steps: Iterable[int], label: str) -> Iterable[int]:
-    """A progress bar over `steps` on standard error; silent where that is not a terminal."""
+    """Show a progress bar over `steps` on standard error, if that is a terminal."""
     from tqdm import tqdm
 
     bar: Iterable[int] = tqdm(
@@ -41,7 +42,7 @@ def experiment(args: argparse.Namespace, config: Config, **more: Any) -> Experim
 
 
 def quantize(args: argparse.Namespace) -> int:
-    """The main job: calibrate, learn, lower, run beside the simulation."""
+    """Do the main job: calibrate, learn, lower, run beside the simulation."""
     from aquant_ref.cli import render
     from aquant_ref.experiments.quantize import run_experiment
     from aquant_ref.lowering.lowerings import fixed_point
@@ -188,7 +189,7 @@ def claim(args: argparse.Namespace) -> int:
 
 
 def _unlike_default(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of `claim` that were given another value than their default, as of a table."""
+    """Return the options of `claim` that differ from their defaults, as options of a table."""
     plain = vars(arguments.parser(COMMANDS).parse_args(["claim", str(args.number)]))
     given = {name for name, value in vars(args).items() if value != plain.get(name)}
     options = {name: getattr(args, name) for name in sorted(given - {"debug", "threads"})}
@@ -201,7 +202,7 @@ def _unlike_default(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def fixed_point(args: argparse.Namespace) -> int:
-    """How close fixed point comes to the ideal semantics, by its fraction bits."""
+    """Measure how close fixed point comes to the ideal semantics, by its fraction bits."""
     from aquant_ref.experiments import grid
     from aquant_ref.experiments.fraction_bits import fraction_bits_table, markdown
     from aquant_ref.quant.fixed_point import FixedPoint

@@ -7,13 +7,13 @@ code 2; `--debug` shows where it came from. A defect of ours is a traceback and 
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from aquant_ref import __version__, outputs
 from aquant_ref.cli import arguments
@@ -26,6 +26,9 @@ from aquant_ref.cli.terminal import (
 )
 from aquant_ref.errors import InputError, check_text, printable
 from aquant_ref.threads import set_threads, use_one_blas_thread
+
+if TYPE_CHECKING:
+    import argparse
 
 # the arguments that are a name, which is empty where a variable of the shell is not set
 NAMES = (
@@ -115,7 +118,7 @@ def _end_with(error: BaseException) -> int:
 
 
 def command() -> None:
-    """The command itself: `main`, and its exit code for the shell."""
+    """Run `main`, and end the process with its exit code."""
     open_streams()
     try:
         code = _code_of_main()

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aquant_ref.certification.certificate import LayerCertificate
-from aquant_ref.certification.counterexample import Search
-from aquant_ref.comparison.blame import Verdict
-from aquant_ref.comparison.recording import Recording
-from aquant_ref.comparison.runs import Comparison
-from aquant_ref.comparison.tensor_diff import Divergence, TensorDiff
-from aquant_ref.experiments.artifacts import Certified, Rerun
-from aquant_ref.experiments.quantize import Outcome
+if TYPE_CHECKING:
+    from aquant_ref.certification.certificate import LayerCertificate
+    from aquant_ref.certification.counterexample import Search
+    from aquant_ref.comparison.blame import Verdict
+    from aquant_ref.comparison.recording import Recording
+    from aquant_ref.comparison.runs import Comparison
+    from aquant_ref.comparison.tensor_diff import Divergence, TensorDiff
+    from aquant_ref.experiments.artifacts import Certified, Rerun
+    from aquant_ref.experiments.quantize import Outcome
 
 CODES = 40  # of a witness, that are printed
 
 
 def of_outcome(outcome: Outcome) -> str:
-    """The main job's table."""
+    """Format the result of the main job."""
     r = outcome.result
     top = r["top1"]
     lines = [
@@ -35,7 +36,8 @@ def of_outcome(outcome: Outcome) -> str:
     if r["not_lowered"]:
         lines += ["", _snap_line(r["snap"]), f"no integer program: {r['not_lowered']}"]
     else:
-        beside = _certificate_lines(outcome.certificates) if r["certificate"] else _ideal_lines(r)
+        certificates = outcome.lowered.certificates if outcome.lowered else ()
+        beside = _certificate_lines(certificates) if certificates else _ideal_lines(r)
         lines += [
             f"  {r['method'] + ', integers':<20} {100 * top['engine']:6.2f} %",
             "",
@@ -92,7 +94,7 @@ def _exact_line(exact: dict[str, int]) -> str:
 
 
 def of_rerun(again: Rerun) -> str:
-    """What `aquant-ref run` prints."""
+    """Format the result of `aquant-ref run`."""
     top = again.result["top1"]
     return "\n".join(
         [
@@ -107,7 +109,7 @@ def of_rerun(again: Rerun) -> str:
 
 
 def _divided(name: str, how: dict[str, Any]) -> str:
-    """The name of a data set, and how it is divided if it comes undivided."""
+    """Return the name of a data set, and how it is divided if it comes undivided."""
     return ", ".join(filter(None, (name, how["division"])))
 
 
@@ -118,7 +120,7 @@ def _other_images(result: dict[str, Any]) -> Iterator[str]:
 
 
 def of_certificates(layers: Sequence[Certified], directory: str, dtype: str) -> str:
-    """What `aquant-ref certify` prints."""
+    """Format the result of `aquant-ref certify`."""
     lines = [f"{directory}, for a simulation in {dtype}", ""]
     lines += _certificate_lines(layer.certificate for layer in layers)
     lines += ["", f"{'tensor':<14} {'inside':<17} {'the bounds are':<38} witness"]
@@ -163,7 +165,7 @@ def _witness_lines(search: Search, dtype: str) -> Iterator[str]:
 
 
 def json_of_certificates(layers: Sequence[Certified], directory: str, dtype: str) -> str:
-    """The same as JSON."""
+    """Format the same as JSON."""
     each = [
         {**asdict(layer.certificate), "certified": layer.certificate.certified, **_plain(layer)}
         for layer in layers
@@ -178,7 +180,7 @@ def _plain(layer: Certified) -> dict[str, object]:
 
 
 def of_comparison(found: Comparison, runs: Sequence[Recording], dtype: str) -> str:
-    """What `aquant-ref compare` prints."""
+    """Format the result of `aquant-ref compare`."""
     lines = [f"{who}: {run.origin}" for who, run in zip("AB", runs, strict=True)]
     lines += ["", f"{'tensor':<14} {'elements':>12} {'mismatches':>11} {'maximum':>9}"]
     lines += map(_tensor_line, found.tensors)
@@ -240,7 +242,7 @@ def _verdict_lines(who: str, verdicts: Sequence[Verdict], dtype: str) -> Iterato
 
 
 def json_of_comparison(found: Comparison, runs: Sequence[Recording], dtype: str) -> str:
-    """The same as JSON."""
+    """Format the same as JSON."""
     result = {
         "runs": [{"path": run.path, **run.source} for run in runs],
         "dtype": dtype,

@@ -1,6 +1,6 @@
 """Standard output and standard error as they are found: closed, full, in ASCII, or read by nobody.
 
-With `cli.py` the only place that prints.
+No other module prints.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def open_streams() -> None:
 
 
 def show(text: str) -> None:
-    """A result on standard output; raises InputError where it cannot be written, or ReaderGone.
+    """Write a result to standard output; raise InputError if that fails, or ReaderGone.
 
-    What a file says of itself is in it, so that of each line only what is printable is written.
+    A result quotes files, so only the printable part of each line is written.
     """
     _write("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
@@ -67,7 +67,7 @@ def _write(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """A line on standard error; nothing where that cannot be written, since nobody can be told."""
+    """Write a line to standard error; do nothing if that fails, since nobody can be told."""
     try:
         print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
     except (OSError, ValueError):
@@ -76,8 +76,9 @@ def say(text: str) -> None:
 
 @contextmanager
 def output_aside() -> Iterator[None]:
-    """What others print in the block goes to standard error, also from C and from child processes:
-    it is no part of the result.
+    """Send what others print in the block to standard error, also from C and from child processes.
+
+    It is not part of the result.
     """
     kept = os.dup(1)
     try:
@@ -110,6 +111,6 @@ def signals_interrupt() -> Iterator[None]:
 
 
 def _write_no_more(stream: TextIO) -> None:
-    """What is left in the buffer would fail again when the interpreter ends."""
+    """Discard the rest of the buffer, which would fail again when the interpreter ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

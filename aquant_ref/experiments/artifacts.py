@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from aquant_ref.comparison.agreement import Agreement, compare, simulation_of
 from aquant_ref.comparison.blame import Judge
 from aquant_ref.comparison.recording import Recording
 from aquant_ref.comparison.runs import Comparison, compare_runs
-from aquant_ref.data import Images
 from aquant_ref.engine.bounds import EXACT_BELOW, LIMITS
 from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import MODEL, Program
@@ -30,13 +29,16 @@ from aquant_ref.experiments.recorded import set_to_run
 from aquant_ref.formats.atomic import check_writable_file
 from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.lowering.lowerings import lowered_as, lowering_of
-from aquant_ref.lowering.thresholds import Lowering
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.outputs import FILES
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
+
+if TYPE_CHECKING:
+    from aquant_ref.data import Images
+    from aquant_ref.lowering.thresholds import Lowering
+    from aquant_ref.quant.fixed_point import FixedPoint
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Saved:
         return lowering
 
     def images(self, data_set: str, count: int | None, *, progress: Progress = quiet) -> Images:
-        """The test split of `data_set`, or its first `count` images.
+        """Load the test split of `data_set`, or its first `count` images.
 
         Raises InputError if the images or their classes do not fit the model, or are too few.
         """
@@ -98,7 +100,7 @@ class Saved:
 
 
 def bit_exact(agreement: Agreement) -> dict[str, int]:
-    """A comparison of engine and simulation in four numbers."""
+    """Return a comparison of engine and simulation in four numbers."""
     return {
         "images": agreement.images,
         "tensors": len(agreement.elements),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.data import Images
-from aquant_ref.experiments.inputs import Inputs
-from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.training.train import float_logits, top1
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import A_ROUNDING, Config
@@ -17,6 +14,11 @@ from aquant_ref.ptq.network import LearnedNetwork, Quantizers
 from aquant_ref.ptq.snap import largest_change
 from aquant_ref.simulate.a_rounding import ARounding
 from aquant_ref.simulate.simulation import Simulation
+
+if TYPE_CHECKING:
+    from aquant_ref.data import Images
+    from aquant_ref.experiments.inputs import Inputs
+    from aquant_ref.model.quantized_model import QuantizedModel
 
 Array = NDArray[Any]
 
@@ -62,7 +64,7 @@ def tested(inputs: Inputs, config: Config) -> Images:
 def effect_of_snap(
     inputs: Inputs, network: LearnedNetwork, model: QuantizedModel, *, progress: Progress = quiet
 ) -> dict[str, Any]:
-    """What the snap of `network` into `model` changed, as plain JSON values. Spec: AQ-SNAP-5.
+    """Measure what the snap of `network` into `model` changed, as JSON values. Spec: AQ-SNAP-5.
 
     Top-1 before is that of the network as it was learned, in float32 and with its polynomials;
     after, that of the simulation; both on the first SNAP_IMAGES test images.

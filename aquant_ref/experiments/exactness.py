@@ -11,11 +11,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref.comparison.agreement import compare
 from aquant_ref.errors import InputError, unknown
-from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.resumable import Cell, Workshop, complete
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
@@ -23,6 +22,9 @@ from aquant_ref.lowering.lowerings import lowering_of
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
+
+if TYPE_CHECKING:
+    from aquant_ref.experiments.experiment import Experiment
 
 Row = measured.Row
 
@@ -82,7 +84,7 @@ def exactness_table(
 
 
 def load(path: Path) -> list[Row]:
-    """The rows of the file, none if it is not there; raises InputError, which names it."""
+    """Load the rows of the file, none if it is not there; raises InputError, which names it."""
     return measured.load(path, NEEDED)
 
 
@@ -105,7 +107,7 @@ def _counted(workshop: Workshop, experiment: Experiment) -> Row:
 
 @measured.by_origin
 def markdown(rows: Sequence[Row]) -> str:
-    """The table of `rows`."""
+    """Format the table of `rows`."""
     lines = [
         f"# {rows[0]['model']} on {rows[0]['data']}: engine against simulation",
         "",

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref.comparison.agreement import compare_with_ideal
 from aquant_ref.errors import InputError
-from aquant_ref.experiments.experiment import Experiment
-from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.experiments.resumable import Cell, Workshop, complete
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.lowering.lowerings import lowering_of
-from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.quant.fixed_point import FixedPoint
 from aquant_ref.versions import versions
+
+if TYPE_CHECKING:
+    from aquant_ref.experiments.experiment import Experiment
+    from aquant_ref.experiments.inputs import Inputs
+    from aquant_ref.model.quantized_model import QuantizedModel
+    from aquant_ref.quant.fixed_point import FixedPoint
 
 Row = measured.Row
 
@@ -53,9 +55,9 @@ NEEDED_UNLESS_REFUSED: dict[str, Any] = {
 def agreement(
     inputs: Inputs, model: QuantizedModel, option: FixedPoint, *, progress: Progress = quiet
 ) -> Row:
-    """The row of one option, plain JSON values, over all test images.
+    """Return the row of one option, plain JSON values, over all test images.
 
-    That of what cannot be lowered has, instead of numbers, why under "refused".
+    If the model cannot be lowered so, "refused" says why, and there are no numbers.
     """
     row = _options(option)
     try:
@@ -109,7 +111,7 @@ def _lowering(experiment: Experiment) -> FixedPoint:
 
 
 def load(path: Path) -> list[Row]:
-    """The rows of the file, none if it is not there; raises InputError, which names it."""
+    """Load the rows of the file, none if it is not there; raises InputError, which names it."""
     rows = measured.load(path, NEEDED)
     for row in rows:
         if not row["refused"]:
@@ -123,7 +125,7 @@ def _options(each: FixedPoint) -> Row:
 
 @measured.by_origin
 def markdown(rows: Sequence[Row]) -> str:
-    """The table of `rows`, a section for each network."""
+    """Format the table of `rows`, a section for each network."""
     first = rows[0]
     lines = [
         f"# {first['model']} on {first['data']} in fixed point",

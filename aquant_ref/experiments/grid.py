@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref.errors import InputError
 from aquant_ref.experiments import table as rows_of
-from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.worker import (
     begins_with_qdrop,
     compute,
@@ -29,6 +28,9 @@ from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
 from aquant_ref.threads import available_cores
+
+if TYPE_CHECKING:
+    from aquant_ref.experiments.experiment import Experiment
 
 
 def parse(method: str, bits: str, **rest: Any) -> Config:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import reference_models
 from aquant_ref import data
-from aquant_ref.data import Images
 from aquant_ref.errors import InputError, check_text
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.training.train import float_logits
 from aquant_ref.progress import Progress, Say, quiet, silent
+
+if TYPE_CHECKING:
+    from aquant_ref.data import Images
 
 Array = NDArray[Any]
 

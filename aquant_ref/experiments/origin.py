@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import reference_models
 from aquant_ref import data
@@ -17,7 +17,9 @@ from aquant_ref.errors import InputError
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats.untrusted import open_file
 from aquant_ref.progress import Progress, Say, quiet, silent
-from aquant_ref.ptq.methods import Config
+
+if TYPE_CHECKING:
+    from aquant_ref.ptq.methods import Config
 
 # Raised by a change of the code that changes what a result says, beyond what another BLAS does:
 # results of earlier editions are then computed again. The version of the package is in each row,
@@ -66,7 +68,7 @@ class Origin:
     def load(
         self, *, images: int, seed: int, progress: Progress = quiet, say: Say = silent
     ) -> Inputs:
-        """The inputs of a run on it, `images` of them to calibrate with, drawn by the seed.
+        """Load the inputs of a run; the seed draws the `images` calibration images.
 
         Raises InputError as `Inputs.load` does, and for weights or images that have changed
         since `find`.
@@ -101,7 +103,7 @@ class Origin:
         }
 
     def key(self, config: Config, images: int, **more: int | str) -> str:
-        """A name for a result: a readable start, and a hash of all that it depends on.
+        """Return a name for a result: a readable start, and a hash of all that it depends on.
 
         `more` is what it depends on beside `config` and the number of `images` to calibrate with.
         Settings that have their default are left out, so that a setting added later changes no
@@ -120,7 +122,7 @@ class Origin:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file; raises InputError, which names it."""
+    """Return the sha256 of a file; raises InputError, which names it."""
     digest = hashlib.sha256()
     with open_file(path) as stream:
         while part := stream.read(PART):
@@ -129,7 +131,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _set(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass that do not have their default; within, those of others."""
+    """Return the fields of a dataclass that differ from their defaults, also inside fields."""
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     defaults = {field.name: field.default for field in fields(settings)}
     return {

@@ -6,11 +6,11 @@ Everything that can be refused is refused before the long work starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import reference_models
 from aquant_ref import data
@@ -21,7 +21,6 @@ from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
 from aquant_ref.experiments.artifacts import bit_exact
 from aquant_ref.experiments.evaluate import effect_of_snap, evaluate, float_accuracy
-from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.inputs import Inputs, check_classes, check_images
 from aquant_ref.experiments.origin import EDITION
 from aquant_ref.experiments.recorded import record
@@ -34,7 +33,6 @@ from aquant_ref.formats.atomic import (
 )
 from aquant_ref.formats.lock import locked
 from aquant_ref.lowering.lowerings import lowering_of
-from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.training.train import top1
 from aquant_ref.nn.training.train import train as train_graph
@@ -45,26 +43,42 @@ from aquant_ref.ptq.snap import snap
 from aquant_ref.simulate.simulation import Simulation
 from aquant_ref.versions import versions
 
+if TYPE_CHECKING:
+    from aquant_ref.data import Images
+    from aquant_ref.experiments.experiment import Experiment
+    from aquant_ref.model.quantized_model import QuantizedModel
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """An integer program, beside the simulation of its model; `how` says how it was lowered.
+
+    A program in fixed point has no certificates, but `ideal`, its agreement with the ideal
+    semantics.
+    """
+
+    program: Program
+    certificates: tuple[LayerCertificate, ...]
+    agreement: Agreement
+    ideal: Agreement | None
+    how: Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """The main job's result: `result` is what result.json holds.
+    """The result of the main job: `result` is what result.json holds.
 
-    A model that has no integer form has no program, certificates and agreement. A program in fixed
-    point has no certificates, but `ideal`, its agreement with the ideal semantics.
+    A model that has no integer form is not `lowered`.
     """
 
     model: QuantizedModel
-    program: Program | None
-    certificates: tuple[LayerCertificate, ...]
-    agreement: Agreement | None
-    ideal: Agreement | None
+    lowered: Lowered | None
     result: dict[str, Any]
 
     @property
     def exact(self) -> bool:
         """Whether engine and simulation agree, where there is an engine."""
-        return self.agreement is None or self.agreement.exact
+        return self.lowered is None or self.lowered.agreement.exact
 
 
 def run_experiment(
@@ -112,24 +126,11 @@ def run_experiment(
     with timed("snap"):
         quantized = snap(network, {**source, "classes": list(inputs.classes)})
         snapped = effect_of_snap(inputs, network, quantized, progress=progress)
-    program: Program | None = None
-    certificates: tuple[LayerCertificate, ...] = ()
-    agreement: Agreement | None = None
-    ideal: Agreement | None = None
-    how: Mapping[str, Any] = {"lowering": None}
+    lowered = None
     top: dict[str, float | None] = {"float": float_top1, "nearest": nearest_top1}
-    refusal = config.not_lowered()
-    if refusal is None:
-        with timed("lower and certify"):
-            lowering = lowering_of(quantized, experiment.lowering)
-            program, how = lowering.program, lowering.how
-            if experiment.lowering is None:
-                certificates = certify(lowering)
-        with timed("compare"):
-            agreement = compare(quantized, program, test, progress=progress)
-            if experiment.lowering is not None:
-                ideal = compare_with_ideal(quantized, program, test, progress=progress)
-        top |= agreement.top1
+    if config.not_lowered() is None:
+        lowered = _lowered(experiment, quantized, test, timed, progress)
+        top |= lowered.agreement.top1
     else:
         with timed("simulate"):
             top["simulation"] = evaluate(inputs, config, quantized, progress=progress)
@@ -148,22 +149,54 @@ def run_experiment(
             "stages": [asdict(each) for each in config.stages()],
             "block_errors": quantized.source["block_errors"],
         },
-        **how,
+        **({"lowering": None} if lowered is None else lowered.how),
         "top1": top,
         "images": experiment.images,
         "snap": snapped,
-        "bit_exact": None if agreement is None else bit_exact(agreement),
-        "certificate": _certificate(certificates) if certificates else None,
-        "ideal": None if ideal is None else {"top1": ideal.top1, "differ": ideal.shares},
-        "not_lowered": refusal,
+        **_of_program(lowered),
+        "not_lowered": config.not_lowered(),
         "seconds": {what: round(value, 3) for what, value in seconds.items()},
         "versions": versions(),
         MODEL: quantized.sha256(),
     }
-    outcome = Outcome(quantized, program, certificates, agreement, ideal, result)
+    outcome = Outcome(quantized, lowered, result)
     if directory is not None:
         _write(directory, outcome)
     return outcome
+
+
+def _lowered(
+    experiment: Experiment,
+    quantized: QuantizedModel,
+    test: Images,
+    timed: Callable[[str], AbstractContextManager[None]],
+    progress: Progress,
+) -> Lowered:
+    """Lower the model, certify a program of thresholds, and run it beside its simulation."""
+    certificates: tuple[LayerCertificate, ...] = ()
+    ideal: Agreement | None = None
+    with timed("lower and certify"):
+        lowering = lowering_of(quantized, experiment.lowering)
+        program = lowering.program
+        if experiment.lowering is None:
+            certificates = certify(lowering)
+    with timed("compare"):
+        agreement = compare(quantized, program, test, progress=progress)
+        if experiment.lowering is not None:
+            ideal = compare_with_ideal(quantized, program, test, progress=progress)
+    return Lowered(program, certificates, agreement, ideal, lowering.how)
+
+
+def _of_program(lowered: Lowered | None) -> dict[str, Any]:
+    """Return what a result says of the program, None for each where there is none."""
+    if lowered is None:
+        return dict.fromkeys(("bit_exact", "certificate", "ideal"))
+    ideal = lowered.ideal
+    return {
+        "bit_exact": bit_exact(lowered.agreement),
+        "certificate": _certificate(lowered.certificates) if lowered.certificates else None,
+        "ideal": None if ideal is None else {"top1": ideal.top1, "differ": ideal.shares},
+    }
 
 
 def _of_model(experiment: Experiment, inputs: Inputs) -> dict[str, str]:
@@ -186,8 +219,8 @@ def _certificate(certificates: Sequence[LayerCertificate]) -> dict[str, Any]:
 def _write(directory: Path, outcome: Outcome) -> None:
     with replacing_together(directory, FILES) as folder:
         outcome.model.save(folder / FILES[0])
-        if outcome.program is not None:
-            outcome.program.save(folder / FILES[1])
+        if outcome.lowered is not None:
+            outcome.lowered.program.save(folder / FILES[1])
         write_json_atomic(folder / FILES[2], outcome.result)
 
 

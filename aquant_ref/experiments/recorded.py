@@ -11,8 +11,10 @@ from aquant_ref.formats.text import read_json
 
 
 def record(data_set: str) -> dict[str, str]:
-    """What a result says of a data set: where it is ("at", with an absolute path), how it is
-    divided if it comes undivided ("division"), and the identity of each split.
+    """Return what a result says of a data set: its place, its division, and what its splits are.
+
+    "at" has an absolute path, "division" says how a set that comes undivided is divided, and each
+    split has its identity.
 
     Raises InputError if the set is not there.
     """
@@ -21,7 +23,7 @@ def record(data_set: str) -> dict[str, str]:
 
 
 def set_to_run(result: Path, given: str | None = None) -> tuple[str, dict[str, Any]]:
-    """The set to run a network on: `given`, or else the one that the file `result` records.
+    """Return the set to run a network on: `given`, or else the one that the file `result` records.
 
     Beside it what the network was "quantized_on" and whether that has the "same_images"; both are
     None if a set is given and the file records none. Raises InputError if the set is not there.

@@ -10,20 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref.errors import InputError
-from aquant_ref.experiments.experiment import Experiment
-from aquant_ref.experiments.inputs import Inputs
-from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.progress import Progress, Say
-from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.pipeline import quantize_with
+
+if TYPE_CHECKING:
+    from aquant_ref.experiments.experiment import Experiment
+    from aquant_ref.experiments.inputs import Inputs
+    from aquant_ref.experiments.origin import Origin
+    from aquant_ref.progress import Progress, Say
+    from aquant_ref.ptq.methods import Config
 
 Row = measured.Row
 SECONDS = "seconds"  # in the source of a model: how long it took
@@ -45,7 +47,7 @@ class Workshop:
     _last: tuple[str, QuantizedModel] | None = None
 
     def inputs(self, seed: int) -> Inputs:
-        """The inputs of the runs with this seed."""
+        """Load the inputs of the runs with this seed."""
         if seed not in self._inputs:
             self._inputs = {  # one seed at a time in memory
                 seed: self.origin.load(
@@ -55,7 +57,7 @@ class Workshop:
         return self._inputs[seed]
 
     def quantized(self, config: Config) -> tuple[QuantizedModel, float]:
-        """The network quantized with `config`, and how many seconds that took."""
+        """Return the network quantized with `config`, and how many seconds that took."""
         key = self.origin.key(config, self.images)
         if self._last is None or self._last[0] != key:
             self._last = (key, self._found(key) or self._made(key, config))

@@ -35,7 +35,7 @@ NEEDED: dict[str, Any] = {
 
 
 def load(path: Path) -> list[Row]:
-    """The rows of the file, none if it is not there; raises InputError, which names it."""
+    """Load the rows of the file, none if it is not there; raises InputError, which names it."""
     rows = measured.load(path, NEEDED)
     for row in rows:
         _check_method(path, row)
@@ -43,7 +43,7 @@ def load(path: Path) -> list[Row]:
 
 
 def load_row(path: Path) -> Row:
-    """The one row of a cell's file `<key>.json`; raises InputError, which names it."""
+    """Load the one row of a cell's file `<key>.json`; raises InputError, which names it."""
     row = measured.read_object(path)
     measured.check(path, row, NEEDED)
     _check_method(path, row)
@@ -58,7 +58,7 @@ def _check_method(path: Path, row: Row) -> None:
 
 
 def arrange(rows: Iterable[Row]) -> list[Row]:
-    """The rows in the table's order, of those with one key the last."""
+    """Sort the rows; of rows with the same key, keep the last."""
     return sorted(measured.in_order(rows), key=_order)
 
 
@@ -76,13 +76,13 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 
 def table(path: Path) -> measured.Table:
-    """The table in that file; raises InputError where it could not be written."""
+    """Open the table in that file; raises InputError if it could not be written."""
     return measured.Table(path, load, markdown, arrange)
 
 
 @measured.by_origin
 def markdown(rows: Sequence[Row]) -> str:
-    """The table: for each bits and method the mean top-1 over seeds, its spread, and the rest."""
+    """Format the table: for each bits and method the mean top-1 over seeds, its spread, ..."""
     first = rows[0]
     lines = [
         f"# {first['model']} on {first['data']}",

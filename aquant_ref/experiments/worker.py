@@ -12,13 +12,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aquant_ref.experiments.evaluate import evaluate, float_accuracy, tested
-from aquant_ref.experiments.inputs import Inputs
-from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import write_json_atomic
 from aquant_ref.formats.kinds import NUMBER
@@ -30,11 +28,15 @@ from aquant_ref.ptq.snap import snap
 from aquant_ref.threads import set_threads
 from aquant_ref.versions import versions
 
+if TYPE_CHECKING:
+    from aquant_ref.experiments.inputs import Inputs
+    from aquant_ref.experiments.origin import Origin
+
 ERROR_IMAGES = 256  # of the calibration set, for the block error of the finished network
 
 
 def first_of(config: Config) -> Config:
-    """The configuration of the first pass alone that `config` begins with: the key of its file."""
+    """Return the configuration of the first pass of `config` alone: the key of its file."""
     return Config(
         "qdrop",
         config.weight_bits,
@@ -68,7 +70,7 @@ _process: _Process | None = None
 
 
 def start_process(origin: Origin, images: int, folder: Path) -> None:
-    """What a worker process does first: one thread, and an end when the parent has ended."""
+    """Prepare a worker process: one thread, and an end when the parent has ended."""
     global _process
     set_threads(1)  # one process a core
     _process = _Process(origin, images, folder)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,9 @@ from aquant_ref.checks import instance, number, shown
 from aquant_ref.errors import InputError
 from aquant_ref.integer.geometry import sides
 from aquant_ref.nn.graph import INPUT, Array, Graph, Parameters
-from aquant_ref.nn.operations import Node
+
+if TYPE_CHECKING:
+    from aquant_ref.nn.operations import Node
 
 LAYERS = ("conv2d", "linear")
 MEANS = ("flatten", "avg_pool", "global_avg_pool")  # an affine map of a channel passes through
@@ -87,7 +90,7 @@ def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[s
 
 
 def _folded(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Array]]:
-    """The folded network; raises InputError where its parameters have left their dtype."""
+    """Return the folded network; raises InputError where its parameters have left their dtype."""
     own = {name: parameters[name] for name in graph.parameter_shapes}
     try:
         graph.check_parameters(own)
@@ -97,7 +100,7 @@ def _folded(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Arra
 
 
 def _with_biases(graph: Graph, parameters: Parameters) -> dict[str, Array]:
-    """The parameters, with a bias of zeros for each convolution that has none."""
+    """Return the parameters, with a bias of zeros for each convolution that has none."""
     made = dict(parameters)
     for node in graph.nodes:
         if node.op == "conv2d" and f"{node.name}.bias" not in made:
@@ -119,7 +122,7 @@ def _fold(graph: Graph, parameters: dict[str, Array], node: Node, before: str) -
         return
     offset = beta - mean * slope
     for layer in _readers(graph, node.name, shifted=bool(offset.any())):
-        _scale_inputs(graph, parameters, layer, slope, offset)
+        _scale_inputs(parameters, layer, slope, offset)
 
 
 def _scale_outputs(
@@ -130,9 +133,7 @@ def _scale_outputs(
     parameters[f"{conv}.bias"] = np.asarray(beta + (bias - mean) * slope, weight.dtype)
 
 
-def _scale_inputs(
-    graph: Graph, parameters: dict[str, Array], layer: Node, slope: Array, offset: Array
-) -> None:
+def _scale_inputs(parameters: dict[str, Array], layer: Node, slope: Array, offset: Array) -> None:
     """Let `layer` read x in place of slope*x + offset; both are one number a channel of x."""
     weight = parameters[f"{layer.name}.weight"]
     positions = weight.shape[1] * _groups(layer) // len(slope)  # of a flattened channel
@@ -147,7 +148,7 @@ def _scale_inputs(
 
 
 def _groups(layer: Node) -> int:
-    """The number of groups of a convolution, 1 of a linear layer."""
+    """Return the number of groups of a convolution, 1 of a linear layer."""
     return int(layer["groups"]) if layer.op == "conv2d" else 1
 
 
@@ -200,7 +201,7 @@ def fold_normalisation(
     for layer in _readers(graph, INPUT, shifted=False, maxima=True):
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
             offset = (np.array(zero) / PIXELS - shift) / scale
-            _scale_inputs(graph, changed, layer, 1 / scale, offset)
+            _scale_inputs(changed, layer, 1 / scale, offset)
     nodes = [
         replace(node, attributes={**node.attributes, "bias": True}) if node.op == "conv2d" else node
         for node in graph.nodes

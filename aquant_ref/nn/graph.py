@@ -62,7 +62,7 @@ class Block:
 
     @classmethod
     def of(cls, name: str, nodes: Sequence[Node]) -> Block:
-        """The block of these nodes."""
+        """Return the block of these nodes."""
         made = {node.name for node in nodes}
         read = dict.fromkeys(i for node in nodes for i in node.inputs if i not in made)
         return cls(name, tuple(nodes), tuple(read), nodes[-1].name)
@@ -123,7 +123,7 @@ class Graph(Tabular):
             self.parameter_shapes[f"{node.name}.{name}"] = shape
 
     def to_float(self, codes: Array, dtype: Any = np.float32) -> Array:
-        """uint8 pixels (N, C, H, W) as the real numbers that are read, (code - zero)/255.
+        """Return uint8 pixels (N, C, H, W) as the real numbers that are read, (code - zero)/255.
 
         Raises InputError for images of another dtype or shape, or if there are none.
         """
@@ -141,20 +141,20 @@ class Graph(Tabular):
         return self.nodes[-1].name
 
     def images_at_once(self) -> int:
-        """As many images, 128 at most, as keep its largest tensor below 64 MiB in float64."""
+        """Return how many images, at most 128, keep its largest tensor below 64 MiB in float64."""
         largest = max(math.prod(shape) for shape in self.shapes.values())
         return max(1, min(128, (64 << 20) // (8 * largest)))
 
     def node(self, name: str) -> Node:
-        """The node that makes tensor `name`; raises KeyError."""
+        """Return the node that makes tensor `name`; raises KeyError."""
         return self._made[name]
 
     def consumers(self, name: str) -> tuple[Node, ...]:
-        """The nodes that read tensor `name`."""
+        """Return the nodes that read tensor `name`."""
         return tuple(self._readers[name])
 
     def needed(self, name: str, given: Container[str]) -> tuple[Node, ...]:
-        """The nodes, in order, that make tensor `name` from the tensors `given`."""
+        """Return the nodes, in order, that make tensor `name` from the tensors `given`."""
         wanted, nodes = {name}, []
         for node in reversed(self.nodes):
             if node.name in wanted and node.name not in given:
@@ -163,7 +163,7 @@ class Graph(Tabular):
         return tuple(reversed(nodes))
 
     def blocks(self) -> tuple[Block, ...]:
-        """The named blocks in order; nodes outside of any that follow one another are one."""
+        """Return the named blocks in order; consecutive nodes outside of any are one block."""
         runs = [tuple(nodes) for _, nodes in groupby(self.nodes, lambda node: node.block)]
         return tuple(Block.of(nodes[0].block, nodes) for nodes in runs)
 
@@ -178,7 +178,7 @@ class Graph(Tabular):
         statistics: Statistics | None = None,
         forget: bool = False,
     ) -> dict[str, Array]:
-        """All tensors, those given and those made by `nodes` (default: all of them).
+        """Compute all tensors, those given and those made by `nodes` (default: all of them).
 
         `hook(name, tensor)` replaces each tensor as it is made; `operate(node, own parameters,
         *inputs)` computes a node in another way than `OPERATIONS`. With a `statistics` dictionary,
@@ -211,7 +211,7 @@ class Graph(Tabular):
         return values
 
     def run(self, parameters: Parameters, images: Array, **options: Any) -> Array:
-        """The last tensor for `images` (N, C, H, W), as `to_float` makes them; options as in
+        """Compute the last tensor for `images` (N, C, H, W) that `to_float` makes; options as in
         `evaluate`. Raises InputError for images of another dtype or shape, or if there are none.
         """
         check_real_images(images, self.shapes[INPUT])
@@ -276,7 +276,7 @@ def _by(shape: Shape) -> str:
 
 
 def _image(input_shape: Any, zero: Any) -> tuple[Shape, tuple[int, ...]]:
-    """Shape and zero of an image; raises InputError unless it has channels, each with a code."""
+    """Check shape and zero of an image: it has channels, each with a code."""
     if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
         raise InputError(f"input_shape: needs (C, H, W), got {shown(input_shape)}")
     shape = tuple(integer("input_shape", size, 1) for size in input_shape)
@@ -344,7 +344,7 @@ class Builder:
         return node.name
 
     def graph(self) -> Graph:
-        """The graph so far; raises InputError where there are no nodes."""
+        """Return the graph so far; raises InputError where there are no nodes."""
         if not self._graph.nodes:
             raise InputError("graph: there are no nodes")
         shape = self._graph.shapes[INPUT]

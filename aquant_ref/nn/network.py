@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref.nn.graph import INPUT, Builder
 from aquant_ref.nn.operations import OPERATIONS, Shape
-from aquant_ref.nn.windows import Padding, Pair
+
+if TYPE_CHECKING:
+    from aquant_ref.nn.windows import Padding, Pair
 
 
 class Network(Builder):

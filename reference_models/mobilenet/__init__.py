@@ -24,7 +24,7 @@ RESIDUALS = (  # channels, stride, how many times wider it is inside
 
 
 def build(classes: int = 10) -> Graph:
-    """The graph, with the blocks stem, residual1 to residual6, last and head."""
+    """Return the graph, with the blocks stem, residual1 to residual6, last and head."""
     layer = Builder((3, 32, 32))
 
     def conv_norm(

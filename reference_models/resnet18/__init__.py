@@ -48,7 +48,7 @@ STATISTICS = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "varian
 
 
 def build(classes: int = CLASSES, side: int = SIDE) -> Graph:
-    """The graph, with the blocks stem, layer1_0, layer1_1 to layer4_1 and head."""
+    """Return the graph, with the blocks stem, layer1_0, layer1_1 to layer4_1 and head."""
     layer = Builder((3, side, side), zero=ZERO)
 
     def conv_norm(name: str, x: str, channels: int, *, kernel: int = 3, stride: int = 1) -> str:
@@ -84,7 +84,7 @@ def build(classes: int = CLASSES, side: int = SIDE) -> Graph:
 
 
 def torchvision_name(parameter: str) -> str:
-    """What torchvision calls our parameter; no two share a name.
+    """Return what torchvision calls our parameter; no two share a name.
 
     >>> torchvision_name("layer2_0.shortcut_norm.mean")
     'layer2.0.downsample.1.running_mean'
@@ -96,7 +96,7 @@ def torchvision_name(parameter: str) -> str:
 
 
 def convert(tensors: Mapping[str, Array], side: int = SIDE) -> tuple[Graph, dict[str, Array]]:
-    """Graph and parameters of a state dict of torchvision, in its dtypes, computed in float64.
+    """Return graph and parameters of a state dict of torchvision, in its dtypes.
 
     The number of classes is that of `fc.bias`; `num_batches_tracked` is ignored. Raises InputError,
     which names the tensor, unless the tensors are those of a ResNet-18.

@@ -14,7 +14,7 @@ STACKS = ((16, 1), (32, 2), (64, 2))  # channels, stride
 
 
 def build(classes: int = 10) -> Graph:
-    """The graph, with the blocks stem, stack1, stack2, stack3 and head."""
+    """Return the graph, with the blocks stem, stack1, stack2, stack3 and head."""
     layer = Builder((3, 32, 32))
 
     def conv_norm(name: str, x: str, channels: int, stride: int) -> str:

@@ -58,8 +58,8 @@ def few_images() -> Iterator[None]:
     """
     whole = data.load
 
-    def load(spec: str, *, split: str, progress: Any = None) -> data.Images:
-        images = whole(spec, split=split, progress=progress)
+    def load(spec: str, *, split: str, **more: Any) -> data.Images:
+        images = whole(spec, split=split, **more)
         return images.limited(min({"train": 160, "test": 64}[split], len(images)))
 
     with pytest.MonkeyPatch.context() as patch:

@@ -30,8 +30,8 @@ def few_images() -> Iterator[None]:
     """Every set has at most 64 images here, and few values are searched for a scale."""
     whole = data.load
 
-    def load(spec: str, *, split: str, progress: Any = None) -> data.Images:
-        images = whole(spec, split=split, progress=progress)
+    def load(spec: str, *, split: str, **more: Any) -> data.Images:
+        images = whole(spec, split=split, **more)
         return images.limited(min(64, len(images)))
 
     with pytest.MonkeyPatch.context() as patch:

@@ -242,7 +242,7 @@ def test_the_last_step_of_all_is_looked_at_as_well() -> None:
 def test_a_job_that_diverges_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def few(spec: str, *, split: str, progress: Any = None) -> data.Images:
+    def few(spec: str, *, split: str, **more: Any) -> data.Images:
         count = 32 if split == "train" else 4
         codes = np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32)).astype(np.uint8)
         return data.Images(codes, np.arange(count) % len(CLASSES), CLASSES, spec)
