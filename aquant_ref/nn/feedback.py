@@ -14,11 +14,15 @@ row takes the rounding that keeps the output nearest to that of unrounded activa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aquant_ref.nn.straight_through import BORDER_MIN, CodeRange
+from aquant_ref.quant.border import BORDER_MIN
 from aquant_ref.typing import Reals
+
+if TYPE_CHECKING:
+    from aquant_ref.nn.straight_through import CodeRange
 
 PANEL = 16  # rows that affect each other one by one; between panels one BLAS product suffices
 

@@ -30,10 +30,10 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import check_shape, primitive
 from aquant_ref.nn.branchless_where import branchless_where
 from aquant_ref.nn.windows import images_per_block
+from aquant_ref.quant.border import BORDER_MIN
 from aquant_ref.threads import map_blocks
 from aquant_ref.typing import Mask, Reals
 
-BORDER_MIN = 1e-6  # B = 0 is excluded, because it would round zero up
 MASKS = ("rounded", "clipped")
 
 

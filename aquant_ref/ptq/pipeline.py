@@ -23,7 +23,7 @@ from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.free_scales import scale_of_zeros
 from aquant_ref.ptq.methods import FLOAT_BITS, ClosedForm, Config, FeedBack
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
-from aquant_ref.ptq.observers import Observer, check_single, search_weight_scale
+from aquant_ref.ptq.observers import Observer, WeightScale, check_single, search_weight_scale
 from aquant_ref.ptq.placement import boundary_layers, check_blocks, layer_bits, tensor_bits
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
@@ -55,8 +55,23 @@ def observe(
     graph.check_parameters(parameters)
     for name, values in parameters.items():
         check_single(name, values)
-    observers = {name: Observer(name) for name in bits if name != INPUT}
+    tensors = _tensor_quantizers(graph, parameters, images, bits, config)
+    scales = _weight_scales(graph, parameters, config)
+    codes = {name: nearest_codes(parameters[f"{name}.weight"], s) for name, s in scales.items()}
+    network = LearnedNetwork(graph, dict(parameters), scales, codes, tensors)
+    snap(network, {})  # refuse now what could only be refused after learning
+    return network
 
+
+def _tensor_quantizers(
+    graph: Graph,
+    parameters: Mapping[str, Reals],
+    images: Reals,
+    bits: Mapping[str, int],
+    config: Config,
+) -> dict[str, LearnedTensor]:
+    """Observe all stored tensors on the first images, and search their scales."""
+    observers = {name: Observer(name) for name in bits if name != INPUT}
     reach = dict.fromkeys(graph.shapes, 0.0) | {INPUT: 1.0}
 
     def look(name: str, x: Reals) -> Reals:
@@ -79,22 +94,25 @@ def observe(
             qmax = 2 ** bits[name] - 1
             scale, zero_point = scale_of_zeros(graph, name, reach, alive, qmax), 0
         tensors[name] = LearnedTensor(scale, bits[name], zero_point, signed=config.signed)
-    scales = {}
-    if config.weight_bits != FLOAT_BITS:
-        scales = {
-            name: search_weight_scale(
-                name,
-                parameters[f"{name}.weight"],
-                bits,
-                per_channel=name != graph.output,
-                search=config.scale_search,
-            )
-            for name, bits in layer_bits(graph, config.weight_bits).items()
-        }
-    codes = {name: nearest_codes(parameters[f"{name}.weight"], s) for name, s in scales.items()}
-    network = LearnedNetwork(graph, dict(parameters), scales, codes, tensors)
-    snap(network, {})  # refuse now what could only be refused after learning
-    return network
+    return tensors
+
+
+def _weight_scales(
+    graph: Graph, parameters: Mapping[str, Reals], config: Config
+) -> dict[str, WeightScale]:
+    """Search the scales of all weights; weights in floating point have none."""
+    if config.weight_bits == FLOAT_BITS:
+        return {}
+    return {
+        name: search_weight_scale(
+            name,
+            parameters[f"{name}.weight"],
+            bits,
+            per_channel=name != graph.output,
+            search=config.scale_search,
+        )
+        for name, bits in layer_bits(graph, config.weight_bits).items()
+    }
 
 
 def _check_stages(graph: Graph, config: Config, bits: Mapping[str, int]) -> None:

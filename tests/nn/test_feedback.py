@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aquant_ref import oracle
 from aquant_ref.nn.feedback import PANEL, Feedback, fed_back, fed_back_by_rows
-from aquant_ref.nn.straight_through import BORDER_MIN, CodeRange
+from aquant_ref.nn.straight_through import CodeRange
+from aquant_ref.quant.border import BORDER_MIN
 
 CODES = CodeRange(0, 3)
 SIGNED = CodeRange(-1, 2)

@@ -11,9 +11,9 @@ from autograd import grad
 
 from aquant_ref.nn.conv import conv2d
 from aquant_ref.nn.feedback import Feedback, fed_back_by_rows
-from aquant_ref.nn.straight_through import BORDER_MIN, CodeRange, ste_quantize
+from aquant_ref.nn.straight_through import CodeRange, ste_quantize
 from aquant_ref.nn.window_border import bordered_conv2d
-from aquant_ref.quant.border import border
+from aquant_ref.quant.border import BORDER_MIN, border
 from aquant_ref.threads import set_threads
 
 SCALE = 0.25

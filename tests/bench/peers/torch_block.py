@@ -15,10 +15,10 @@ import torch
 from torch.nn import functional
 
 from aquant_ref.nn.operations import Node
-from aquant_ref.nn.straight_through import BORDER_MIN
 from aquant_ref.nn.training.optim import cosine
 from aquant_ref.ptq.adaround import STRETCH_HIGH, STRETCH_LOW, regularizer_beta
 from aquant_ref.ptq.learner import Learner
+from aquant_ref.quant.border import BORDER_MIN
 
 Keep = Callable[[tuple[int, ...]], Any]
 
