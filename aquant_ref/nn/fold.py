@@ -117,11 +117,13 @@ def _fold(graph: Graph, parameters: dict[str, Array], node: Node, before: str) -
     )
     slope = gamma / np.sqrt(variance + node["eps"])
     alone = graph.consumers(node.inputs[0]) == (node,)
-    if alone and before != INPUT and graph.node(before).op == "conv2d":
+    follows = before != INPUT and graph.node(before).op == "conv2d"
+    if alone and follows:
         _scale_outputs(parameters, before, slope, beta, mean)
         return
     offset = beta - mean * slope
-    for layer in _readers(graph, node.name, shifted=bool(offset.any())):
+    nor = f", nor into {before!r}, which others read too" if follows else ""
+    for layer in _readers(graph, node.name, shifted=bool(offset.any()), nor=nor):
         _scale_inputs(parameters, layer, slope, offset)
 
 
@@ -152,12 +154,14 @@ def _groups(layer: Node) -> int:
     return int(layer["groups"]) if layer.op == "conv2d" else 1
 
 
-def _readers(graph: Graph, start: str, *, shifted: bool, maxima: bool = False) -> Iterator[Node]:
+def _readers(
+    graph: Graph, start: str, *, shifted: bool, maxima: bool = False, nor: str = ""
+) -> Iterator[Node]:
     """Yield the layers that read tensor `start`, through means and `flatten`.
 
     With `maxima`, also through maxima, which a map of positive slope does not change. Raises
-    InputError, which names `start`, where something else reads it, or a padded pixel would be
-    `shifted`.
+    InputError, which names `start` and ends with `nor`, where something else reads it, or a padded
+    pixel would be `shifted`.
     """
     waiting = [start]
     while waiting:
@@ -171,7 +175,7 @@ def _readers(graph: Graph, start: str, *, shifted: bool, maxima: bool = False) -
             through = (*MEANS, "max_pool") if maxima else MEANS
             if reader.op not in through or (counts and shifted):
                 how = f"{reader.name!r}, a {reader.op}" + (" that pads" if padded else "")
-                raise InputError(f"{start}: cannot be folded into what reads it: {how}")
+                raise InputError(f"{start}: cannot be folded into what reads it: {how}{nor}")
             waiting.append(reader.name)
         if not graph.consumers(name):
             raise InputError(f"{start}: cannot be folded: no layer reads it")

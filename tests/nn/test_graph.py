@@ -159,5 +159,5 @@ def test_a_batch_norm_that_cannot_be_folded_is_refused_by_name() -> None:
     conv = Node("c", "conv2d", (INPUT,), "b", {"channels": 2, "kernel": 1})
     norm = Node("n", "batch_norm", ("c",), "b")
     graph = Graph((2, 4, 4), [conv, norm, Node("a", "add", ("n", "c"), "b")])
-    with pytest.raises(ValueError, match="alone"):
+    with pytest.raises(ValueError, match="nor into 'c', which others read too"):
         nn.fold_batch_norm(graph, initial_parameters(graph, 0))
