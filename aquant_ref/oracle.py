@@ -607,6 +607,7 @@ IDEAL: dict[str, Callable[..., Tensor]] = {
     "conv2d": _layer,
     "linear": _layer,
     "add": _elements(lambda a, b: a + b),
+    "mul": _elements(lambda a, b: a * b),
     "relu": _elements(lambda v: max(v, Fraction(0))),
     "relu6": _elements(lambda v: min(max(v, Fraction(0)), Fraction(6))),
     "avg_pool": _mean,
@@ -706,6 +707,12 @@ def _fixed_add(_node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
     return list(apply(lambda p, q: p + q, a[0], b[0])), *a[1:]
 
 
+def _fixed_mul(_node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
+    """Spec: AQ-LOWER-12."""
+    units = [u * v for u, v in zip(a[1], b[1], strict=True)]
+    return list(apply(lambda p, q: p * q, a[0], b[0])), units, a[2]
+
+
 def _fixed_mean(node: Mapping[str, Any], x: Steps) -> Steps:
     """Return the mean times the least common multiple of all divisors.
 
@@ -747,6 +754,7 @@ FIXED: dict[str, Callable[..., Steps]] = {
     "conv2d": _fixed_layer,
     "linear": _fixed_layer,
     "add": _fixed_add,
+    "mul": _fixed_mul,
     "relu": _unchanged,
     "relu6": _unchanged,
     "avg_pool": _fixed_mean,

@@ -89,6 +89,12 @@ def _plus(_each: Instruction, a: Integers, b: Integers) -> Integers:
 
 
 @_instruction
+def _mul(each: Instruction, a: Integers, b: Integers) -> Integers:
+    zero_a, zero_b = (_per_channel(each, key, a) for key in ("zero_point_a", "zero_point_b"))
+    return (a - zero_a) * (b - zero_b)
+
+
+@_instruction
 def _sum(each: Instruction, x: Integers) -> Integers:
     return _windows(each, _centred(each, x)).sum(axis=(2, 3)) * _wide(each, "factor")
 

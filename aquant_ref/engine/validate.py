@@ -25,6 +25,7 @@ from aquant_ref.errors import InputError, unknown
 from aquant_ref.formats.native import check_name
 from aquant_ref.integer import geometry
 
+ZERO_POINTS = ("zero_point", "zero_point_a", "zero_point_b")
 POSITIVE = ("multiplier_a", "multiplier_b", "factor")  # arrays, whichever instruction has them
 
 
@@ -131,7 +132,8 @@ def _check_arrays(each: Instruction) -> None:
     for key in POSITIVE:
         if key in each.arrays:
             need(each.name, bool((each.arrays[key] > 0).all()), f"its {key} is not positive")
-    if "zero_point" in each.arrays:
-        zero_point = each.arrays["zero_point"]
-        inside = (zero_point >= LEAST_CODE) & (zero_point <= LARGEST_CODE)
-        need(each.name, bool(inside.all()), "its zero_point is no code")
+    for key in ZERO_POINTS:
+        if key in each.arrays:
+            zero_point = each.arrays[key]
+            inside = (zero_point >= LEAST_CODE) & (zero_point <= LARGEST_CODE)
+            need(each.name, bool(inside.all()), f"its {key} is no code")

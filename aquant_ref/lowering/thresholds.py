@@ -244,6 +244,16 @@ class Lowering:
         size = a.size * multipliers["multiplier_a"] + b.size * multipliers["multiplier_b"]
         return Accumulator(tuple(units), bias, name, size, max(a.terms, b.terms) + 1)
 
+    def _lower_mul(self, node: Node) -> Accumulator:
+        """Spec: AQ-LOWER-12."""
+        self._check_codes(node)
+        a, b = (self._read(name) for name in node.inputs)
+        zero_points = map(self.model.zero_point, node.inputs)
+        name = self._accumulator(node)
+        arrays = dict(zip(("zero_point_a", "zero_point_b"), zero_points, strict=True))
+        self._emit(name, "mul", a.name, b.name, arrays=arrays)
+        return Accumulator.of(a.times(b), name, a.size * b.size, 1)
+
     def _lower_relu(self, node: Node) -> Accumulator:
         if node.name not in self.model.tensors:
             raise InputError(f"{node.name}: a {node.op} without a quantizer has no integer form")
@@ -252,8 +262,9 @@ class Lowering:
     _lower_relu6 = _lower_requantize = _lower_relu
 
     def _check_codes(self, node: Node) -> None:
-        if self.model.code_scale(node.inputs[0]) is None:
-            raise InputError(f"{node.name}: reads {node.inputs[0]}, which is not stored as codes")
+        for read in node.inputs:
+            if self.model.code_scale(read) is None:
+                raise InputError(f"{node.name}: reads {read}, which is not stored as codes")
 
     def _lower_avg_pool(self, node: Node) -> Accumulator:
         """A sum, and the divisor goes into the unit; where it differs from window to window, each

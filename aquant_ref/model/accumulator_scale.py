@@ -25,6 +25,11 @@ class AccumulatorScale:
         units, biases = (part.unit for part in parts), (part.bias for part in parts)
         return cls(sum(units, ()), sum(biases, ()))
 
+    def times(self, other: AccumulatorScale) -> AccumulatorScale:
+        """Multiply with another; the integers of both have their zero point subtracted."""
+        units = (a * b for a, b in zip(self.unit, other.unit, strict=True))
+        return AccumulatorScale(tuple(units), (Fraction(0),) * len(self.unit))
+
     def repeated(self, times: int) -> AccumulatorScale:
         """Repeat each channel, as flattening does."""
         unit, bias = (

@@ -44,6 +44,7 @@ from aquant_ref.rows import Row, Tabular
 Array = NDArray[Any]
 
 PASSES_CODES = ("flatten", "max_pool")  # ops that move codes and leave scale and quantizer alone
+READS_CODES = ("max_pool", "avg_pool", "global_avg_pool", "mul")  # beside the layers
 SLIDING = ("conv2d", "max_pool", "avg_pool", "global_avg_pool")
 
 
@@ -199,13 +200,19 @@ class QuantizedModel(Tabular):
             name = readers[0].name
         return name
 
+    def input_scales(self, name: str) -> list[float]:
+        """The scales of the codes that node `name` reads, one for each input; raises InputError."""
+        scales = []
+        for read in self.graph.node(name).inputs:
+            scale = self.code_scale(read)
+            if scale is None:
+                raise InputError(f"{read}: is read as codes but is not made of codes of one scale")
+            scales.append(scale)
+        return scales
+
     def input_scale(self, layer: str) -> float:
-        """The scale of the codes that `layer` reads; raises ValueError."""
-        read = self.graph.node(layer).inputs[0]
-        scale = self.code_scale(read)
-        if scale is None:
-            raise ValueError(f"{read}: is read as codes but is not made of codes of one scale")
-        return scale
+        """The scale of the codes that `layer` reads; raises InputError."""
+        return self.input_scales(layer)[0]
 
     def weight_scale(self, layer: str) -> Array:
         """Unit / input scale, (O,) float64: what one step of a weight code is worth, to half an
@@ -447,8 +454,8 @@ class QuantizedModel(Tabular):
                 raise InputError(
                     f"{node.name}: a {node.op} without a quantizer has no integer form"
                 )
-            if node.op in ("max_pool", "avg_pool", "global_avg_pool"):
-                self.input_scale(node.name)
+            if node.op in READS_CODES:
+                self.input_scales(node.name)
 
 
 @contextmanager

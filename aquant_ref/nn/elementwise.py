@@ -44,6 +44,17 @@ defvjp(add, lambda _ans, _a, _b: lambda g: g, lambda _ans, _a, _b: lambda g: g)
 
 
 @primitive
+def mul(a: Reals, b: Reals) -> Reals:
+    """Multiply two tensors of one shape, element by element (nothing is broadcast)."""
+    if a.shape != b.shape:
+        raise InputError(f"mul: shapes {a.shape} and {b.shape} differ")
+    return np.multiply(a, b)
+
+
+defvjp(mul, lambda _ans, _a, b: lambda g: g * b, lambda _ans, a, _b: lambda g: g * a)
+
+
+@primitive
 def concat(*inputs: Reals) -> Reals:
     """Concatenate tensors (N, C, ...) along channels, axis 1; all other axes must be equal."""
     if not inputs or min(x.ndim for x in inputs) < 2:

@@ -92,6 +92,10 @@ class Network(Builder):
         """Add two tensors of one shape."""
         return self._append("add", name, a, b)
 
+    def mul(self, a: str, b: str, *, name: str = "") -> str:
+        """Multiply two tensors of one shape, element by element. Spec: AQ-IDEAL-4."""
+        return self._append("mul", name, a, b)
+
     def concat(self, *inputs: str, name: str = "") -> str:
         """Put the channels of two or more tensors one after the other."""
         return self._append("concat", name, *inputs)

@@ -29,7 +29,7 @@ from aquant_ref.nn.attributes import (
     eps,
 )
 from aquant_ref.nn.conv import conv2d, linear
-from aquant_ref.nn.elementwise import add, concat, flatten, relu, relu6
+from aquant_ref.nn.elementwise import add, concat, flatten, mul, relu, relu6
 from aquant_ref.nn.norm import EPS, batch_norm
 from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool, pooling_windows
 from aquant_ref.nn.windows import Windows, geometry_of, pair
@@ -200,6 +200,7 @@ OPERATIONS: dict[str, Operation] = {
     "relu": Operation(lambda node, parameters, x: relu(x), _same_shape),
     "relu6": Operation(lambda node, parameters, x: relu6(x), _same_shape),
     "add": Operation(lambda node, parameters, a, b: add(a, b), _same_shape, reads=2),
+    "mul": Operation(lambda node, parameters, a, b: mul(a, b), _same_shape, reads=2),
     "avg_pool": Operation(
         lambda node, parameters, x: avg_pool(
             x, node["kernel"], **_options(node, "stride", "padding", "dilation", "count_padding")

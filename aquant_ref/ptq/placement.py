@@ -20,6 +20,7 @@ UNITS = ("block", "layer")
 ACTIVATIONS = ("relu", "relu6")
 LAYERS = ("conv2d", "linear")
 SUMS = (*LAYERS, "add")
+PRODUCTS = ("mul",)
 BOUNDARY_BITS = 8
 
 
@@ -38,15 +39,15 @@ def quantized_tensors(graph: Graph) -> tuple[str, ...]:
     """Return the tensors that are stored as codes, in network order.
 
     The output of a layer or an add is not stored if its only reader is a ReLU, an add or a concat;
-    it continues unrounded. A concat and a requantize have their own quantizer.
+    it continues unrounded; that of a mul, only into a ReLU. A concat and a requantize have
+    their own quantizer.
     """
     stored = [INPUT]
     for node in graph.nodes:
         readers = graph.consumers(node.name)
-        continues = (
-            node.op in SUMS
-            and len(readers) == 1
-            and readers[0].op in (*ACTIVATIONS, "add", "concat")
+        continues = len(readers) == 1 and (
+            (node.op in SUMS and readers[0].op in (*ACTIVATIONS, "add", "concat"))
+            or (node.op in PRODUCTS and readers[0].op in ACTIVATIONS)
         )
         if readers and not continues and node.op not in PASSES_CODES:
             stored.append(node.name)

@@ -132,6 +132,10 @@ class FixedPointSimulation(Simulation):
             self._rescale(node.name, term, scale, bits)
         return AccumulatorScale.steps(scale / 2**bits, model.graph.shapes[node.name][0])
 
+    def _scale_of_mul(self, _model: QuantizedModel, node: Node) -> AccumulatorScale:
+        a, b = (self._scales[name] for name in node.inputs)
+        return a.times(b)
+
     def _scale_of_avg_pool(self, model: QuantizedModel, node: Node) -> AccumulatorScale:
         (source,) = node.inputs
         total, geometry = self._scales[source], windows(node, model.graph.shapes[source])

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.engine import Program
+from aquant_ref.engine.operations import QUANTIZES
 from aquant_ref.errors import AccumulatorOverflow
 from aquant_ref.lowering import lower
 from aquant_ref.model.quantized_model import QuantizedModel
@@ -110,6 +112,11 @@ class Writer:
         codes = self.add("requantize", one)
         self.activation(self.add("add", str(codes), str(other)))
 
+    def product(self) -> None:
+        """A mul of two stored tensors, or of one with itself."""
+        one = self.pick(self.images())
+        self.activation(self.add("mul", one, self.pick(self.alike(one, slice(0, 3)))))
+
     def pool(self) -> None:
         read = self.pick(self.images())
         if self.chance(0.2):
@@ -143,6 +150,15 @@ class Writer:
         return self.graph
 
 
+def is_sum(program: Program, name: str) -> bool:
+    """Whether a tensor is codes or made of them by sums alone: no product of two codes is in it."""
+    near = (*QUANTIZES, "mul")
+    if name == INPUT:
+        return True
+    read = (name,) if program.makers[name].op in near else program.sources(name, near)
+    return not any(each != INPUT and program.makers[each].op == "mul" for each in read)
+
+
 def random_graph(rng: np.random.Generator) -> Graph:
     """A graph of all the operations that the engine has."""
     write = Writer(rng)
@@ -155,6 +171,7 @@ def random_graph(rng: np.random.Generator) -> Graph:
         write.concat,
         write.requantize,
         write.add_of_codes,
+        write.product,
     ]
     for _ in range(write.upto(1, 4)):
         write.pick(steps)()

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref.certification.certificate import certify
@@ -15,8 +15,10 @@ from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import Lowering, lower
 from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.model.quantizers import QuantizedLayer
 from aquant_ref.ptq import Config, quantize_with
 from aquant_ref.ptq.free_scales import dead_channels
+from aquant_ref.ptq.snap import _snap_logits
 from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from tests.engine import networks
@@ -30,7 +32,6 @@ seeds = st.integers(0, 10**6)
 
 @settings(max_examples=10)
 @given(seed=seeds)
-@example(seed=61)  # a logit's bias of 31 bits times a unit of 24 was no float64
 def test_thresholds_equal_oracle_and_simulation_where_parts_are_dead(seed: int) -> None:
     """`python -m tests.engine.many --dead` does it for more."""
     model = dead_model(seed)
@@ -38,6 +39,17 @@ def test_thresholds_equal_oracle_and_simulation_where_parts_are_dead(seed: int) 
     assert_engine_equals_oracle(model, images[1:])
     assert_engine_equals_simulation(model, images)
     certify(Lowering(model))
+
+
+@pytest.mark.parametrize("weight", [0, 1, 255])
+@pytest.mark.parametrize("counted", [2**31 - 1, 2**30 - 1, -(2**31) + 1, 2**29 - 1, 3])
+def test_the_bias_of_a_logit_times_its_unit_is_a_float64(weight: int, counted: int) -> None:
+    """Past bug: a bias of 31 bits times a unit of 24 was none, so that no integer was left."""
+    unit = np.array([(2**24 - 1) * 2.0**-30])
+    codes = np.full((1, 1), weight, np.uint8)
+    layer = QuantizedLayer(codes, np.zeros(1, np.int32), 8, unit, counted * unit)
+    snapped = _snap_logits("logits", layer)
+    assert (Fraction(snapped.bias[0]) / Fraction(snapped.unit[0])).denominator == 1
 
 
 @settings(max_examples=12)

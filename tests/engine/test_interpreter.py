@@ -13,10 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import reference_models
+from aquant_ref.conformance.expected import programs
 from aquant_ref.engine import Engine, Program, float_product, interpreter
 from aquant_ref.engine.fast.fixed_point import rounded_product
 from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.errors import InputError
+from aquant_ref.integer import PROFILES as INTEGER_PROFILES
 from aquant_ref.lowering import lower
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.ptq import Config, nearest
@@ -60,6 +62,37 @@ def test_it_equals_the_fast_engine_in_fixed_point(seed: int, bits: int, profile:
     except InputError:
         return
     assert_plain_equals_fast(program, networks.hard_images(model, 3, seed))
+
+
+def written(program: Program) -> list[dict[str, Any]]:
+    """The program as the kit asks kernels for it, in lists."""
+    return [
+        {
+            "name": each.name,
+            "op": each.op,
+            "inputs": each.inputs,
+            "attributes": each.attributes,
+            "arrays": {key: array.tolist() for key, array in each.arrays.items()},
+        }
+        for each in program.instructions
+    ]
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), lowering=st.sampled_from(["threshold", *INTEGER_PROFILES]))
+def test_it_equals_the_judge_of_programs_on_random_graphs(seed: int, lowering: str) -> None:
+    """The kit's judge states every instruction a second time, through the oracle."""
+    model = graphs.random_model(seed)
+    try:
+        fixed = lowering != "threshold"
+        program = lower(model, "fixed_point", profile=lowering) if fixed else lower(model)
+    except InputError:
+        return
+    images = networks.hard_images(model, 3, seed)
+    logits = interpreter.run(program, images)[program.output]
+    for image, computed in zip(images, logits, strict=True):
+        judged = programs.program(image=image.tolist(), program=written(program))
+        assert computed.tolist() == judged[0]
 
 
 @pytest.mark.parametrize("name", ["resnet8", "mobilenet"])

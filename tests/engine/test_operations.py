@@ -251,6 +251,83 @@ def test_all_pairs_of_four_bit_codes_are_added_as_the_oracle_does(signed: bool) 
     assert codes == judged
 
 
+def product_network(shape: tuple[int, int, int] = (1, 16, 16)) -> QuantizedModel:
+    """The product of two tensors, each with a quantizer of its own."""
+    layer = Builder(shape)
+    with layer.block("all"):
+        factors = [layer(name, "requantize", INPUT) for name in ("one", "two")]
+        x = layer("flatten", "flatten", layer("mul", "mul", *factors))
+        layer("linear", "linear", x, channels=1)
+    return graphs.draw_model(np.random.default_rng(0), layer.graph())
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("scale", [0.37 * 0.11 * 2, 0.5, 0.01])
+def test_all_pairs_of_four_bit_codes_are_multiplied_as_fractions_are(
+    signed: bool, scale: float
+) -> None:
+    """Both zero points inside of the codes, and ties of the product with odd halves of a step.
+
+    Spec: AQ-LOWER-12.
+    """
+    one, two = stored(0.5, 4, 3, signed), stored(0.25, 4, 12)
+    made = stored(scale, 6, 31)
+    program = lower(with_tensors(product_network(), one=one, two=two, mul=made))
+    *_, mul, threshold, _, _ = program.instructions
+    assert (mul.op, threshold.op) == ("mul", "threshold")
+    pairs = np.array(list(product(range(16), repeat=2))).T.reshape(2, 256, 1, 1, 1)
+    a, b = pairs[0] + one.qmin, pairs[1] + two.qmin
+    types = np.int8 if signed else np.uint8, np.uint8
+    acc = apply(Step(mul), [x.astype(kind) for x, kind in zip((a, b), types, strict=True)])
+    low, high = program.bounds["all.mul.acc"]
+    assert (acc.min(), acc.max()) == (low, high)
+    codes = apply(Step(threshold), [acc]).ravel().tolist()
+    for p, q, code in zip(a.ravel().tolist(), b.ravel().tolist(), codes, strict=True):
+        real = Fraction(1, 2) * (p - one.zero_point) * Fraction(1, 4) * (q - two.zero_point)
+        nearest = oracle.half_up(real / Fraction(made.scale)) + made.zero_point
+        assert code == oracle.clip(nearest, made.qmin, made.qmax)
+
+
+@pytest.mark.parametrize(
+    ("bits", "zeros"), [((16, 16), (0, 0)), ((16, 16), (2**15, 2**15)), ((16, 15), (0, 0))]
+)
+def test_a_product_fits_int32_or_is_refused(bits: tuple[int, int], zeros: tuple[int, int]) -> None:
+    """Spec: AQ-LOWER-12."""
+    tensors = {
+        name: stored(1 / 512, width, zero)
+        for name, width, zero in zip(("one", "two"), bits, zeros, strict=True)
+    }
+    model = with_tensors(product_network((1, 2, 3)), **tensors, mul=stored(1.0, 8))
+    ends = [max(zero, 2**width - 1 - zero) for width, zero in zip(bits, zeros, strict=True)]
+    if ends[0] * ends[1] >= 2**31:
+        with pytest.raises(AccumulatorOverflow, match=rf"all.mul.acc: .*{ends[0] * ends[1]}"):
+            lower(model)
+    else:
+        assert_engine_equals_oracle(model, networks.hard_images(model, 5))
+
+
+def test_a_product_of_what_is_no_codes_is_refused_with_its_name() -> None:
+    layer = Builder((2, 3, 4))
+    with layer.block("all"):
+        x = layer("conv", "conv2d", INPUT, channels=2, kernel=1)
+        x = layer("flatten", "flatten", layer("mul", "mul", INPUT, x))
+        layer("linear", "linear", x, channels=1)
+    model = graphs.draw_model(np.random.default_rng(0), layer.graph())
+    tensors = {name: each for name, each in model.tensors.items() if name != "all.conv"}
+    with pytest.raises(InputError, match=r"all.conv: is read as codes"):
+        lower(replace(model, tensors=tensors))
+
+
+def test_a_product_with_itself_is_a_square() -> None:
+    graph = Builder((1, 3, 4), (7,))
+    with graph.block("all"):
+        x = graph("flatten", "flatten", graph("mul", "mul", INPUT, INPUT))
+        graph("linear", "linear", x, channels=2)
+    model = graphs.draw_model(np.random.default_rng(3), graph.graph(), bits=6)
+    assert_engine_equals_oracle(model, networks.hard_images(model, 6))
+    assert_engine_equals_simulation(model, networks.hard_images(model, 6))
+
+
 def joined() -> Graph:
     """A concat of three branches, which a convolution reads."""
     layer = Builder((2, 3, 4), (9, 200))

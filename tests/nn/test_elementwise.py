@@ -19,6 +19,14 @@ def test_concat_puts_one_tensor_after_the_other_and_splits_the_gradient() -> Non
         nn.concat(np.ones((1, 2, 3, 3)), np.ones((1, 2, 3, 4)))
 
 
+def test_the_slope_of_a_product_is_the_other_factor() -> None:
+    a, b = np.array([[1.0, -2, 0]]), np.array([[3.0, 5, -7]])
+    assert nn.mul(a, b).tolist() == [[3, -10, 0]]
+    assert grad(lambda v: nn.mul(v, b).sum())(a).tolist() == b.tolist()
+    assert grad(lambda v: nn.mul(a, v).sum())(b).tolist() == a.tolist()
+    assert grad(lambda v: nn.mul(v, v).sum())(a).tolist() == (2 * a).tolist()
+
+
 def test_relu_and_relu6_have_no_slope_at_their_corners() -> None:
     x = np.array([[-1.0, 0.0, 3.0, 6.0, 7.0]])
     assert nn.relu(x).tolist() == [[0, 0, 3, 6, 7]]

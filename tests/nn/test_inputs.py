@@ -32,6 +32,7 @@ CALLS: dict[str, Call] = {
     "relu": (nn.relu, {"x": X}),
     "relu6": (nn.relu6, {"x": X}),
     "add": (nn.add, {"a": X, "b": X + 1}),
+    "mul": (nn.mul, {"a": X, "b": X + 1}),
     "concat": (lambda a, b: nn.concat(a, b), {"a": X, "b": X + 1}),
     "flatten": (nn.flatten, {"x": X}),
     "max_pool": (lambda x: nn.max_pool(x, 2, padding=1), {"x": X}),

@@ -96,6 +96,15 @@ def a_residual_of_linear_layers(layer: Builder) -> None:
 
 
 @works
+def a_gate_of_two_convolutions(layer: Builder) -> None:
+    x = stem(layer)
+    with layer.block("gate"):
+        x = layer("mul", "mul", conv(layer, "one", x, act="relu6"), conv(layer, "two", x, act=""))
+        x = layer("relu", "relu", x)
+    head(layer, x)
+
+
+@works
 def one_linear_layer(layer: Builder) -> None:
     with layer.block("all"):
         layer("linear", "linear", layer("flatten", "flatten", INPUT), channels=3)

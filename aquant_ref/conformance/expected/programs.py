@@ -88,6 +88,12 @@ def _add(_attributes: Any, arrays: Any, *terms: Tensor) -> Tensor:
     return list(oracle.apply(lambda p, q: p + q, first, second))
 
 
+def _mul(_attributes: Any, arrays: Any, a: Tensor, b: Tensor) -> Tensor:
+    """Spec: AQ-LOWER-12."""
+    factors = _centred(a, arrays["zero_point_a"]), _centred(b, arrays["zero_point_b"])
+    return int32(list(oracle.apply(lambda p, q: p * q, *factors)))
+
+
 def _sum(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
     kernel = attributes["kernel"]
     means = oracle.avg_pool(
@@ -161,6 +167,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "linear": _linear,
     "add": _add,
     "plus": lambda _, __, a, b: list(oracle.apply(lambda p, q: p + q, a, b)),
+    "mul": _mul,
     "sum": _sum,
     "max_pool": _max_pool,
     "concat": lambda _, __, *inputs: oracle.concat(*inputs),

@@ -1,9 +1,11 @@
-"""`add` and `plus`: two tensors of one shape, element by element."""
+"""`add`, `plus` and `mul`: two tensors of one shape, element by element."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from aquant_ref.engine.operations.operation import Operation, check_held, same_shape
 
@@ -30,6 +32,16 @@ def _plus_bounds(each: Instruction, inputs: Sequence[Bounds], _shape: Shape) -> 
     return bound
 
 
+def _mul_bounds(each: Instruction, inputs: Sequence[Bounds], _shape: Shape) -> Bounds:
+    """Look at the products of the ends: those of the interval are among them."""
+    (low, high), (other_low, other_high) = (
+        tuple(end - each.arrays[key].astype(np.int64) for end in ends)
+        for ends, key in zip(inputs, ("zero_point_a", "zero_point_b"), strict=True)
+    )
+    corners = [low * other_low, low * other_high, high * other_low, high * other_high]
+    return np.minimum.reduce(corners), np.maximum.reduce(corners)
+
+
 OPERATIONS = {
     "add": Operation(
         same_shape,
@@ -39,4 +51,11 @@ OPERATIONS = {
         held_in=lambda _inputs: "int64",
     ),
     "plus": Operation(same_shape, _plus_bounds, inputs=2),
+    "mul": Operation(
+        same_shape,
+        _mul_bounds,
+        {"zero_point_a": ("int32",), "zero_point_b": ("int32",)},
+        inputs=2,
+        reads_codes=True,
+    ),
 }
