@@ -220,12 +220,12 @@ def _ste_quantize_vjp(
                 return dscale, None
             return dscale, powers(pull_back_border(rounded, passed, codes), rounded.tau)
 
-        dscales, dcoefficients = zip(*map_blocks(block, len(x), _block(x)), strict=True)
+        per_block = map_blocks(block, len(x), _block(x))
         results: dict[int, Any] = {0: dx}
         if 1 in argnums:
-            results[1] = np.asarray(sum(dscales), np.asarray(scale).dtype)
+            results[1] = np.asarray(sum(ds for ds, _ in per_block), np.asarray(scale).dtype)
         if 2 in argnums:
-            total = np.sum([d for d in dcoefficients if d is not None], axis=0) * -float(scale)
+            total = np.sum([dp for _, dp in per_block if dp is not None], axis=0) * -float(scale)
             if len(args[2]) == 1:  # one border for the tensor
                 total = total.sum(axis=0, keepdims=True)
             results[2] = total.astype(args[2].dtype)
