@@ -21,8 +21,9 @@ from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower, lowering_of
 from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.nn.accuracy import float_logits, top1
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameters, top1, train
+from aquant_ref.nn.training.train import Recipe, initial_parameters, train
 from aquant_ref.ptq import Config, nearest, observe, quantize_with
 from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.closed_form import closed_form

@@ -9,7 +9,7 @@ import pytest
 import reference_models
 from aquant_ref import data
 from aquant_ref.errors import InputError
-from aquant_ref.nn.training.train import float_logits, top1
+from aquant_ref.nn.accuracy import float_logits, top1
 from reference_models import MODELS, ReferenceModel
 
 PAIRS = [(model, name) for model in MODELS.values() for name in model.trained_on()]

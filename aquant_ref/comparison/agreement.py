@@ -25,7 +25,7 @@ from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lower, lowered_as
-from aquant_ref.nn.training.train import Labelled
+from aquant_ref.nn.accuracy import Labelled
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.rows import Row, Tabular
 from aquant_ref.simulate.fixed_point import FixedPointSimulation

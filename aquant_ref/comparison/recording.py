@@ -22,7 +22,7 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.typing import Array, Pixels
 
 if TYPE_CHECKING:
-    from aquant_ref.nn.training.train import Labelled
+    from aquant_ref.nn.accuracy import Labelled
 
 # No program produces larger integers, and float64 cannot represent all of them exactly.
 LARGEST = 2**53

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aquant_ref.nn.training.train import float_logits, top1
+from aquant_ref.nn.accuracy import float_logits, top1
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import A_ROUNDING, Config
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 import reference_models
 from aquant_ref import data
 from aquant_ref.errors import InputError, check_text
+from aquant_ref.nn.accuracy import float_logits
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Graph
-from aquant_ref.nn.training.train import float_logits
 from aquant_ref.progress import Progress, Say, quiet, silent
 
 if TYPE_CHECKING:

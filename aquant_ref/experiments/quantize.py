@@ -33,8 +33,8 @@ from aquant_ref.formats.atomic import (
 )
 from aquant_ref.formats.lock import locked
 from aquant_ref.lowering.lowerings import lowering_of
+from aquant_ref.nn.accuracy import top1
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.training.train import top1
 from aquant_ref.nn.training.train import train as train_graph
 from aquant_ref.outputs import FILES, checkpoint_of
 from aquant_ref.progress import Progress, Say, quiet, silent

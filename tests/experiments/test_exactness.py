@@ -14,7 +14,7 @@ from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats import measured
 from aquant_ref.lowering import lower
-from aquant_ref.nn.training.train import top1
+from aquant_ref.nn.accuracy import top1
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.pipeline import quantize_with
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from autograd import value_and_grad
@@ -18,11 +18,12 @@ from autograd import value_and_grad
 from aquant_ref.checks import check_images, check_labels, flag, integer, number, settle
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.nn.accuracy import Labelled, float_logits, top1
 from aquant_ref.nn.elementwise import softmax_cross_entropy
 from aquant_ref.nn.graph import INPUT, Graph, Statistics
 from aquant_ref.nn.training.optim import SGD, cosine
 from aquant_ref.progress import Progress, quiet
-from aquant_ref.typing import Array, Labels, Pixels, Reals
+from aquant_ref.typing import Labels, Pixels, Reals
 
 Arrays = dict[str, Reals]
 
@@ -30,22 +31,6 @@ RUNNING_MOMENTUM = 0.1
 LARGEST_SEED = 2**64 - 1
 RUNNING = (".mean", ".variance")
 INITIAL_EPOCH = 2**32 - 1  # the seed of the initial weights; no epoch has this number
-
-
-@runtime_checkable
-class Labelled(Protocol):
-    """Describe what training reads of a data set, such as `aquant_ref.data.Images`."""
-
-    @property
-    def labels(self) -> Labels:
-        """Return class numbers, int64 (N,)."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Any) -> Pixels:
-        """Return the images at `indices`, uint8 (n, C, H, W)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -104,42 +89,6 @@ def augment(pixels: Pixels, rng: np.random.Generator, *, crop: int, flip: bool) 
         window = image[:, top : top + height, left : left + width]
         target[...] = window[:, :, ::-1] if mirror else window
     return out
-
-
-def float_logits(graph: Graph, parameters: Arrays, images: Pixels) -> Reals:
-    """Return the logits (N, classes) of the float network for uint8 images (N, C, H, W)."""
-    return graph.run(parameters, graph.to_float(images))
-
-
-def top1(
-    run: Callable[[Pixels], Array],
-    images: Labelled,
-    *,
-    batch: int = 128,
-    progress: Progress = quiet,
-) -> float:
-    """Return the fraction of images whose largest logit is that of their label.
-
-    `run` computes logits (n, classes) of uint8 images (n, C, H, W). Raise InputError without
-    images, for labels that are not classes, and for logits that are NaN.
-    """
-    integer("batch", batch, 1)
-    if len(images) == 0:
-        raise InputError("accuracy: needs at least one image")
-    correct = 0
-    for start in progress(range(0, len(images), batch), "top-1"):
-        indices = np.arange(start, min(start + batch, len(images)))
-        logits = run(images.batch(indices))
-        if logits.ndim != 2 or len(logits) != len(indices):
-            raise InputError(
-                f"accuracy: needs logits ({len(indices)}, classes), got shape {logits.shape}"
-            )
-        if bool(np.isnan(logits).any()):  # argmax would return class 0
-            raise InputError("accuracy: the logits hold NaN")
-        if start == 0:
-            check_labels(images.labels, len(images), logits.shape[1])
-        correct += int(np.sum(logits.argmax(axis=1) == images.labels[indices]))
-    return correct / len(images)
 
 
 @dataclass

@@ -25,9 +25,10 @@ from aquant_ref.formats import native
 from aquant_ref.formats.tensors import read_tensors
 from aquant_ref.lowering.lowerings import lowered_as, lowering_of
 from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.nn.accuracy import float_logits
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Builder, Graph
-from aquant_ref.nn.training.train import Recipe, float_logits, initial_parameters, train
+from aquant_ref.nn.training.train import Recipe, initial_parameters, train
 from aquant_ref.ptq import Config, checkpoint
 from aquant_ref.ptq.network import LearnedNetwork
 from aquant_ref.ptq.pipeline import observe

@@ -13,7 +13,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats import native
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.training.optim import SGD, Adam, cosine
-from aquant_ref.nn.training.train import Recipe, augment, initial_parameters, top1, train
+from aquant_ref.nn.training.train import Recipe, augment, initial_parameters, train
 
 RECIPE = Recipe(3, batch=16, rate=0.05, warmup_epochs=0.5, crop=1)
 
@@ -110,11 +110,6 @@ def test_fewer_images_than_a_batch_are_refused() -> None:
 def test_a_loss_that_diverges_is_refused() -> None:
     with pytest.raises(InputError, match="loss"):
         train(graph(), images(), replace(RECIPE, rate=1e30, epochs=9), seed=0)
-
-
-def test_accuracy_of_no_images_is_refused() -> None:
-    with pytest.raises(InputError, match="at least one image"):
-        top1(lambda codes: codes[:, 0, 0], images(0))
 
 
 def test_pixels_are_codes_over_255() -> None:
