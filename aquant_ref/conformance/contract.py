@@ -173,6 +173,14 @@ OPERATIONS = {
             "q:i32",
             "AQ-IDEAL-1 AQ-LOWER-2",
             tags=("bits",),
+            alternatives={
+                "tflite": Alternative("AQ-PEER-6", bits=8),
+                "xnnpack": Alternative("AQ-PEER-7", bits=8),
+                "float32": Alternative("AQ-PEER-8", bits=8),
+                "onnxruntime": Alternative("AQ-PEER-9", bits=8),
+                "torch": Alternative("AQ-PEER-10", bits=8),
+                "torch_tail": Alternative("AQ-PEER-11", bits=8),
+            },
         ),
         _operation(
             "avg_pool",

@@ -98,6 +98,12 @@ SHA256 = {
     "quantize float32_reciprocal": "aa63de93650e1fb3",
     "quantize float32_zero_first": "1a33acb3790b5a40",
     "dequantize float32": "763424185744b256",
+    "add tflite": "4e979ff8a61dac86",
+    "add xnnpack": "743a838ced876da7",
+    "add float32": "ff0a32aaacda7f97",
+    "add onnxruntime": "a6590f53d3125f88",
+    "add torch": "0196a3b2ea3827bc",
+    "add torch_tail": "384f6246cc3e0832",
 }
 
 

@@ -87,6 +87,63 @@ def test_a_sum_beside_a_tie_of_float32_is_not_rounded_to_it_first() -> None:
     assert fused(small, factor, np.array([1])).tolist() == [1 + 2.0**-23]
 
 
+# (a, scale, zero point), the same of b, scale and zero point of the sum; and the uint8 codes of
+# LiteRT 2.3's reference kernel, XNNPACK in it, onnx 1.23's reference evaluator, onnxruntime 1.32,
+# torch 2.13 in a tensor of 64 elements, and in one of 5
+SUMS = [
+    ((241, "0x1.2p-4", 73), (134, "0x1p-7", 141), "0x1.cp-4", 83, (191, 190, 191, 190, 191, 190)),
+    ((73, "0x1.cp-1", 153), (94, "0x1p-3", 83), "0x1.2p+1", 139, (108, 109, 109, 108, 109, 108)),
+    ((152, "0x1.2p-5", 141), (159, "0x1p-8", 139), "0x1.cp-5", 91, (100, 100, 99, 100, 99, 100)),
+    (
+        (28, "0x1.b04fd2p-7", 197),
+        (111, "0x1.048d5cp-6", 143),
+        "0x1.92675ap-6",
+        231,
+        (119, 119, 119, 119, 119, 120),
+    ),
+    (
+        (16, "0x1.633a58p-7", 175),
+        (181, "0x1.cd90a2p-7", 231),
+        "0x1.214ea4p-6",
+        163,
+        (25, 25, 25, 26, 25, 25),
+    ),
+    (
+        (218, "0x1.048d5cp-6", 143),
+        (245, "0x1.a3bad8p-6", 163),
+        "0x1.f5f258p-6",
+        65,
+        (172, 172, 172, 172, 173, 172),
+    ),
+    (
+        (234, "0x1.dab7cep-6", 189),
+        (204, "0x1.d66082p-7", 127),
+        "0x1.50a58cp-7",
+        19,
+        (254, 253, 253, 254, 253, 253),
+    ),
+]
+ENGINES = ("tflite", "xnnpack", "float32", "onnxruntime", "torch", "torch_tail")
+
+
+@pytest.mark.parametrize(("a", "b", "scale", "zero", "codes"), SUMS)
+@pytest.mark.parametrize("adapter", [OracleAdapter, EngineAdapter])
+def test_sums_are_what_the_engines_answered(
+    adapter: type[Adapter], a: Any, b: Any, scale: str, zero: int, codes: tuple[int, ...]
+) -> None:
+    """Spec: AQ-PEER-6 to AQ-PEER-11."""
+    fields: dict[str, Any] = {"scale": scale, "zero_point": zero, **UINT8}
+    for name, (code, step, offset) in (("a", a), ("b", b)):
+        fields |= {name: code, f"{name}_scale": step, f"{name}_zero": offset}
+    columns = {
+        key: np.array([float.fromhex(value) if isinstance(value, str) else value])
+        for key, value in fields.items()
+    }
+    method: Any = adapter()
+    answers = [method.add(**columns, profile=profile) for profile in ENGINES]
+    assert [int(np.ravel(answer)[0]) for answer in answers] == list(codes)
+
+
 @pytest.mark.parametrize("operation", [n for n, each in OPERATIONS.items() if each.alternatives])
 def test_every_alternative_is_another_arithmetic_and_its_vectors_tell(operation: str) -> None:
     """Whoever computes one way and declares another fails by the stored vectors alone."""

@@ -107,8 +107,10 @@ class EngineAdapter(EngineLayers):
             raise InputError("thresholds: needs sorted ones")
         return threshold_codes(acc[None, :, None, None], thresholds, 0).reshape(-1)
 
-    def add(self, *, a: Codes, b: Codes, scale: Reals, **rest: Array) -> Array:
+    def add(self, *, a: Codes, b: Codes, scale: Reals, profile: str = "", **rest: Array) -> Array:
         """Spec: AQ-LOWER-2: the terms in one unit, then thresholds."""
+        if profile:
+            return peers.add(profile, a=a, b=b, scale=scale, **rest)
         return _each(_add, a=a, b=b, scale=scale, **rest)
 
     def avg_pool(self, *, total: Codes, count: Integers, scale: Reals, **rest: Array) -> Array:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aquant_ref import integer
 from aquant_ref.errors import InputError
+from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
+from aquant_ref.quant import multiplier
 from aquant_ref.quant.rounding import rule
 from aquant_ref.typing import Array, Codes, Integers, Reals
 
@@ -75,3 +78,99 @@ def dequantize(*, q: Codes, scale: Reals, zero_point: Integers) -> Reals:
     if not np.isfinite(real).all():
         raise InputError("scale: the real number overflows float32")
     return np.asarray(real)
+
+
+def add(
+    profile: str,
+    *,
+    scale: Reals,
+    zero_point: Integers,
+    qmin: Integers,
+    qmax: Integers,
+    **terms: Array,
+) -> Codes:
+    """Spec: AQ-PEER-6 to AQ-PEER-11."""
+    a, b = (
+        Term(terms[name], scale32(terms[f"{name}_scale"]), terms[f"{name}_zero"]) for name in "ab"
+    )
+    code = ADDITIONS[profile](a, b, scale32(scale), zero_point)
+    return np.clip(code, qmin, qmax).astype(np.int64)
+
+
+class Term(NamedTuple):
+    """Hold codes with their float32 scales and zero points, (n,) each."""
+
+    code: Codes
+    scale: Singles
+    zero: Integers
+
+    @property
+    def steps(self) -> Integers:
+        """Return the codes minus the zero points."""
+        return self.code - self.zero
+
+
+def _add_tflite(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
+    """Spec: AQ-PEER-6: three requantizations in integers, as an integer program has them."""
+    twice = 2 * np.maximum(a.scale, b.scale).astype(np.float64)
+    if (twice >= 2.0**20 * scale).any():
+        raise InputError("scale: is too small for a left shift of 20")
+
+    def scaled(acc: Integers, m: Reals) -> Integers:
+        pairs = np.array([multiplier(each) for each in m.tolist()])
+        whole = {"zero_point": 0, "qmin": INT32_MIN, "qmax": INT32_MAX}
+        return integer.requantize(acc, pairs[:, 0], pairs[:, 1], profile="tflite_away", **whole)
+
+    total = sum(scaled(x.steps << 20, x.scale / twice) for x in (a, b))
+    return scaled(np.asarray(total), twice / (2.0**20 * scale)) + zero_point
+
+
+def _add_xnnpack(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
+    """Spec: AQ-PEER-7: two products in integers, and a shift."""
+    ratios = a.scale / scale, b.scale / scale
+    if (np.minimum(*ratios) < 2.0**-10).any() or (np.maximum(*ratios) >= 2.0**8).any():
+        raise InputError("scale: needs ratios from 2^-10 to below 2^8")
+    shift = 21 - np.frexp(np.maximum(*ratios))[1].astype(np.int64)
+    factors = (np.rint(np.ldexp(r.astype(np.float64), shift)).astype(np.int64) for r in ratios)
+    acc = sum(x.steps * factor for x, factor in zip((a, b), factors, strict=True))
+    return ((acc + (1 << shift >> 1)) >> shift) + zero_point
+
+
+def _add_float32(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
+    """Spec: AQ-PEER-8."""
+    first, second = (x.steps.astype(np.float32) * x.scale for x in (a, b))
+    return np.rint((first + second) / scale).astype(np.int64) + zero_point
+
+
+def _add_onnxruntime(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
+    """Spec: AQ-PEER-9."""
+    first, second = a.scale / scale, b.scale / scale
+    zeros = [x.zero.astype(np.float32) for x in (a, b)]
+    folded = fused(first, zeros[0], second * zeros[1])
+    total = fused(second, b.code.astype(np.float32), zero_point.astype(np.float32) - folded)
+    return np.rint(fused(first, a.code.astype(np.float32), total))
+
+
+def _add_torch(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
+    """Spec: AQ-PEER-10."""
+    first, second = (
+        fused(x.scale, x.code.astype(np.float32), -(x.scale * x.zero.astype(np.float32)))
+        for x in (a, b)
+    )
+    return np.rint((first + second) * (np.float32(1) / scale)).astype(np.int64) + zero_point
+
+
+def _add_torch_tail(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
+    """Spec: AQ-PEER-11."""
+    first, second = (x.steps.astype(np.float32) * x.scale for x in (a, b))
+    return np.rint((first + second) * (np.float32(1) / scale) + zero_point.astype(np.float32))
+
+
+ADDITIONS = {
+    "tflite": _add_tflite,
+    "xnnpack": _add_xnnpack,
+    "float32": _add_float32,
+    "onnxruntime": _add_onnxruntime,
+    "torch": _add_torch,
+    "torch_tail": _add_torch_tail,
+}

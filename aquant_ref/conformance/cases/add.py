@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
 
 
-def _columns(
+def columns_of(
     draw: Draw, selection: Selection, a_scale: Reals, b_scale: Reals, scale: Reals
 ) -> Columns:
     """Draw codes and zero points anywhere in one range."""
@@ -51,7 +51,7 @@ def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
     """Choose b so that the sum is S*(2y + 1), in units of b's step; the output's step is 2*S."""
     factor, half = _odd(draw, 9), _odd(draw, 9)
     unit = np.ldexp(1.0, draw.integers(-16, -2))
-    columns = _columns(draw, selection, factor * unit, unit, 2 * half * unit)
+    columns = columns_of(draw, selection, factor * unit, unit, 2 * half * unit)
     qmin, qmax, zero = columns["qmin"], columns["qmax"], columns["b_zero"]
     rest = between(draw, qmin, qmax) - zero + factor * (columns["a"] - columns["a_zero"])
     tie = half * (2 * (rest // (2 * half)) + 1)
@@ -59,7 +59,8 @@ def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
     return {**columns, "b": np.clip(b, qmin, qmax)}
 
 
-def _ties(draw: Draw, selection: Selection) -> Columns:
+def ties(draw: Draw, selection: Selection) -> Columns:
+    """Draw exact ties."""
     return _to_tie(draw, selection, 0)
 
 
@@ -71,7 +72,7 @@ def _halves(draw: Draw, selection: Selection) -> Columns:
     """Draw branches a little below 1/2 of a step: each is rounded down, their sum up."""
     unit = np.ldexp(1.0, draw.integers(-12, -4))
     step = draw.integers(3, 9)
-    columns = _columns(draw, selection, unit, unit, step * unit)
+    columns = columns_of(draw, selection, unit, unit, step * unit)
     qmin, qmax = columns["qmin"], columns["qmax"]
     sign = draw.pick((-1, 1))
     for name in ("a", "b"):
@@ -80,37 +81,42 @@ def _halves(draw: Draw, selection: Selection) -> Columns:
     return columns
 
 
-def _opposite(draw: Draw, selection: Selection) -> Columns:
+def opposite(draw: Draw, selection: Selection) -> Columns:
     """Draw branches outside the output's range whose sum is inside."""
     scale = draw.scales(-8, -6)
-    columns = _columns(draw, selection, 4 * scale, 4 * scale, scale)
+    columns = columns_of(draw, selection, 4 * scale, 4 * scale, scale)
     qmin, qmax = columns["qmin"], columns["qmax"]
     inverse = columns["a_zero"] - columns["a"] + draw.integers(-1, 1)
     return {**columns, "b": np.clip(columns["b_zero"] + inverse, qmin, qmax)}
 
 
-def _relu(draw: Draw, selection: Selection) -> Columns:
+def relu(draw: Draw, selection: Selection) -> Columns:
+    """Draw sums for a ReLU, whose qmin is the zero point."""
     scale = draw.scales(-8, -6)
-    columns = _columns(draw, selection, scale, np.ldexp(scale, draw.integers(-2, 2)), scale)
+    columns = columns_of(draw, selection, scale, np.ldexp(scale, draw.integers(-2, 2)), scale)
     return {**columns, "qmin": columns["zero_point"]}
 
 
-def _range_ends(draw: Draw, selection: Selection) -> Columns:
+def range_ends(draw: Draw, selection: Selection) -> Columns:
+    """Draw codes at the ends of their range."""
     scale = draw.scales(-8, -6)
-    columns = _columns(draw, selection, scale, scale, scale)
+    columns = columns_of(draw, selection, scale, scale, scale)
     for name in ("a", "b"):
         columns[name] = np.where(draw.integers(0, 1), columns["qmin"], columns["qmax"])
     return columns
 
 
-def _random(draw: Draw, selection: Selection) -> Columns:
-    return _columns(draw, selection, draw.scales(-8, -5), draw.scales(-8, -5), draw.scales(-7, -4))
+def random(draw: Draw, selection: Selection) -> Columns:
+    """Draw any codes and scales."""
+    return columns_of(
+        draw, selection, draw.scales(-8, -5), draw.scales(-8, -5), draw.scales(-7, -4)
+    )
 
 
 FAMILIES = (
     Family(
         "tie",
-        _ties,
+        ties,
         "the sum is k + 1/2 steps exactly, with unequal scales",
         ("round.rule", "zero_point.order", "add.branch_rounded", "add.one_scale"),
     ),
@@ -128,25 +134,25 @@ FAMILIES = (
     ),
     Family(
         "opposite",
-        _opposite,
+        opposite,
         "each branch is outside the range, their sum inside",
         ("add.branch_clipped", "add.relu"),
     ),
     Family(
         "relu",
-        _relu,
+        relu,
         "qmin is the zero point",
         ("add.relu", "clamp.relu", "clamp.dropped"),
     ),
     Family(
         "range_end",
-        _range_ends,
+        range_ends,
         "both codes at ends of their range",
         ("clamp.wrap", "accumulator.narrow", "zero_point.clip", "clamp.levels"),
     ),
     Family(
         "random",
-        _random,
+        random,
         "three unequal scales of 24 bits, odd zero points",
         ("add.one_scale", "zero_point.missing", "add.branch_rounded", "zero_point.offset"),
     ),

@@ -14,6 +14,7 @@ import numpy as np
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases import (
     add,
+    add_peers,
     add_tensors,
     avg_pool,
     avg_pool2d,
@@ -72,6 +73,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "quantize": quantize_float32.FAMILIES,
     "dequantize": dequantize_float32.FAMILIES,
+    "add": add_peers.FAMILIES,
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected.refusal import need
@@ -56,3 +56,89 @@ def dequantize(*, q: int, scale: float, zero_point: int) -> tuple[float]:
     real = single(single(q - zero_point) * scale32(scale))
     need(abs(real) < LIMIT)
     return (float(real),)
+
+
+def add(
+    *, profile: str, scale: float, zero_point: int, qmin: int, qmax: int, **terms: Any
+) -> tuple[int]:
+    """Spec: AQ-PEER-6 to AQ-PEER-11."""
+    a = Term(terms["a"], scale32(terms["a_scale"]), terms["a_zero"])
+    b = Term(terms["b"], scale32(terms["b_scale"]), terms["b_zero"])
+    return (oracle.clip(ADDITIONS[profile](a, b, scale32(scale), zero_point), qmin, qmax),)
+
+
+class Term(NamedTuple):
+    """Hold a code with its float32 scale and its zero point."""
+
+    code: int
+    scale: Fraction
+    zero: int
+
+    @property
+    def steps(self) -> int:
+        """Return the code minus the zero point."""
+        return self.code - self.zero
+
+
+def _add_tflite(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-PEER-6."""
+    twice = 2 * max(a.scale, b.scale)
+    need(twice < 2**20 * scale and max(abs(a.steps), abs(b.steps)) < 2**9)
+
+    def scaled(v: int, m: Fraction) -> int:
+        mantissa, shift = oracle.multiplier(oracle.to_float(m, 53, -1074))
+        need(shift <= 62)
+        return oracle.scale_accumulator(v, mantissa, shift, "tflite_away")
+
+    terms = (scaled(x.steps * 2**20, x.scale / twice) for x in (a, b))
+    return scaled(sum(terms), twice / (2**20 * scale)) + zero_point
+
+
+def _add_xnnpack(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-PEER-7."""
+    ratios = [single(x.scale / scale) for x in (a, b)]
+    need(min(ratios) >= Fraction(1, 2**10) and max(ratios) < 2**8)
+    shift = 20
+    while max(ratios) * 2**shift >= 2**21:
+        shift -= 1
+    while max(ratios) * 2**shift < 2**20:
+        shift += 1
+    acc = sum(x.steps * oracle.half_even(r * 2**shift) for x, r in zip((a, b), ratios, strict=True))
+    return oracle.half_up(Fraction(acc, 2**shift)) + zero_point
+
+
+def _add_float32(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-PEER-8."""
+    first, second = (single(x.steps * x.scale) for x in (a, b))
+    return oracle.half_even(single(single(first + second) / scale)) + zero_point
+
+
+def _add_onnxruntime(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-PEER-9."""
+    first, second = (single(x.scale / scale) for x in (a, b))
+    folded = single(first * a.zero + single(second * b.zero))
+    total = single(second * b.code + single(zero_point - folded))
+    return oracle.half_even(single(first * a.code + total))
+
+
+def _add_torch(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-PEER-10."""
+    first, second = (single(x.scale * x.code - single(x.scale * x.zero)) for x in (a, b))
+    return oracle.half_even(single(single(first + second) * single(1 / scale))) + zero_point
+
+
+def _add_torch_tail(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-PEER-11."""
+    first, second = (single(x.steps * x.scale) for x in (a, b))
+    steps = single(single(first + second) * single(1 / scale))
+    return oracle.half_even(single(steps + zero_point))
+
+
+ADDITIONS = {
+    "tflite": _add_tflite,
+    "xnnpack": _add_xnnpack,
+    "float32": _add_float32,
+    "onnxruntime": _add_onnxruntime,
+    "torch": _add_torch,
+    "torch_tail": _add_torch_tail,
+}

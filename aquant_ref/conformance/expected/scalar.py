@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected import peers
@@ -129,8 +129,14 @@ def add(
     zero_point: int,
     qmin: int,
     qmax: int,
+    profile: str = "",
 ) -> tuple[int]:
-    """Spec: AQ-IDEAL-1: the exact sum, rounded once."""
+    """Spec: AQ-IDEAL-1: the exact sum, rounded once; or AQ-PEER-6 to AQ-PEER-11."""
+    if profile:
+        first: dict[str, Any] = {"a": a, "a_scale": a_scale, "a_zero": a_zero}
+        second: dict[str, Any] = {"b": b, "b_scale": b_scale, "b_zero": b_zero}
+        ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
+        return peers.add(profile=profile, scale=scale, **ends, **first, **second)
     need(min(a_scale, b_scale, scale) > 0)
     terms = ((a, a_scale, a_zero), (b, b_scale, b_zero))
     total = sum((oracle.dequantize(q, Fraction(s), z) for q, s, z in terms), Fraction(0))
