@@ -34,7 +34,7 @@ def check(args: argparse.Namespace) -> None:
 
 def _read(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
     given = vars(args)
-    for name in ("weights", "deviations", "a", "b"):
+    for name in ("weights", "deviations", "library", "a", "b"):
         if given.get(name):
             yield _option(name), given[name]
     model, colon, _ = (given.get("model") or "").rpartition(":")
@@ -62,7 +62,9 @@ def _written(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
     yield "--out", out
     if "epochs" in given:
         yield "--out", str(checkpoint_of(Path(out)))
-    if "number" not in given and out.endswith(".json"):  # a table, which has its Markdown
+    if not {"number", "library"} & given.keys() and out.endswith(
+        ".json"
+    ):  # a table, which has its Markdown
         yield "--out", str(Path(out).with_suffix(".md"))
 
 

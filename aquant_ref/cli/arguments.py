@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from aquant_ref import __version__
 from aquant_ref.conformance import commands as kit
+from aquant_ref.conformance.proof import command as proof
 from aquant_ref.errors import InputError, nearest, unknown
 from aquant_ref.given import integer
 
@@ -74,6 +75,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     command("gen", kit.case_arguments())
     command("check", kit.case_arguments(), kit.check_arguments())
     command("verify", kit.verify_arguments())
+    command("prove", proof.prove_arguments())
     command("vectors", kit.vectors_arguments())
     return top
 

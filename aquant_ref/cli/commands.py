@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aquant_ref.cli import arguments
 from aquant_ref.cli.terminal import output_aside, say, show, signals_interrupt
 from aquant_ref.conformance import commands as kit
+from aquant_ref.conformance.proof import command as proof
 from aquant_ref.given import integers, words
 
 if TYPE_CHECKING:
@@ -257,6 +258,12 @@ def verify(args: argparse.Namespace) -> int:
     return code
 
 
+def prove(args: argparse.Namespace) -> int:
+    """Prove a function of a library for every input, or show the first counterexample."""
+    with signals_interrupt():
+        return proof.prove(args, show, progress)
+
+
 def vectors(args: argparse.Namespace) -> int:
     """Write the stored vectors of the contract, or check them."""
     return kit.vectors(args, show)
@@ -276,5 +283,6 @@ COMMANDS = {
     "gen": gen,
     "check": check,
     "verify": verify,
+    "prove": prove,
     "vectors": vectors,
 }

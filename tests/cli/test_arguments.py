@@ -27,6 +27,7 @@ NEEDED = {
     "gen": ["round"],
     "check": ["round"],
     "vectors": ["lint"],
+    "prove": ["clip", "--library", "none.so"],
 }
 NO_INTEGER = ("", " 1", "1_0", "１２", "1.5", "1e3", "0x10", "nan", "inf", "9" * 5000, "\udc80")
 NO_NUMBER = ("", "much", "1_0", "１.5", "0x10", "9" * 5000, "1e", "\udc80")
@@ -44,6 +45,7 @@ BEYOND = {
     "fraction_bits": ("-1", "17", HUGE),
     "number": ("-1", "0", "7", HUGE),
     "n": ("-1", HUGE),
+    "beside": ("-1", "0", HUGE),
     "edition": ("-1", HUGE),
     "timeout": ("-1", "0", "1e99", "nan", "inf", "-inf", "1e999"),
 }
@@ -166,6 +168,7 @@ ONE_FILE = [
     ["fixed-point", "--weights", "hard.json", "--out", "rows.json"],
     ["claim", "2", "--weights", "w.npz", "--out", "w.npz"],
     ["claim", "2", "--data", "folder:set", "--out", "set/0.png"],
+    ["prove", "clip", "--library", "w.npz", "--out", "w.npz"],
     ["compare", "A", "B", "--threads", "0"],
 ]
 

@@ -21,10 +21,11 @@ int32_t aquant_abi_version(void)
     return is("another version") ? 99 : AQUANT_ABI_VERSION;
 }
 
-int32_t aquant_clip(int64_t cases, const int64_t *v, const int32_t *low, const int32_t *high, int32_t *q)
+int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, const int32_t *low, const int32_t *high, int32_t *q)
 {
     int64_t k;
     volatile int *nowhere = NULL;
+    (void)variation;
     if (is("prints")) puts("clip is called");
     if (is("crashes with several") && cases > 1) *nowhere = 0;
     for (k = 0; k < cases; k++) {
@@ -44,10 +45,11 @@ int32_t aquant_clip(int64_t cases, const int64_t *v, const int32_t *low, const i
 }
 
 /* An operation on tensors: windows of one pixel. */
-int32_t aquant_thresholds(const int32_t *acc, const int64_t *acc_shape, const int64_t *thresholds,
+int32_t aquant_thresholds(const char *variation, const int32_t *acc, const int64_t *acc_shape, const int64_t *thresholds,
                           const int64_t *thresholds_shape, int32_t least, int32_t *q, int64_t *q_shape)
 {
     int64_t c, k, t, pixels = acc_shape[1] * acc_shape[2];
+    (void)variation;
     for (c = 0; c < acc_shape[0]; c++)
         for (k = c * pixels; k < (c + 1) * pixels; k++)
             for (q[k] = least, t = 0; t < thresholds_shape[1]; t++)

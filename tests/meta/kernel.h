@@ -9,7 +9,8 @@
  * contract, then one for each result. An operation on tensors is called with one case: numbers by
  * value, a pair such as a stride as an array, a tensor as its elements, row-major, and its shape. A
  * result tensor has room for AQUANT_ROOM elements; the function writes them, and their shape.
- * `variation` and `rounding` are texts, the same for all cases of a call.
+ * `variation` and `rounding` are texts, the same for all cases of a call. `variation` is one of the
+ * operation, such as "exact"; "core-int", "border" or "engine" is the contract's own way.
  *
  * Return AQUANT_DONE, AQUANT_REFUSES for an input outside the contract, or AQUANT_UNSUPPORTED.
  * Where a call with several cases is not done, each case is asked alone. Arrays are aligned for
@@ -36,44 +37,45 @@ extern "C" {
 
 AQUANT_EXPORT int32_t aquant_abi_version(void); /* returns AQUANT_ABI_VERSION */
 
-AQUANT_EXPORT int32_t aquant_round(int64_t cases, const char *rounding, const double *t, int64_t
-    *n);
+AQUANT_EXPORT int32_t aquant_round(int64_t cases, const char *variation, const char *rounding,
+    const double *t, int64_t *n);
 
-AQUANT_EXPORT int32_t aquant_quantize(int64_t cases, const char *rounding, const double *r, const
-    double *scale, const int32_t *zero_point, const int32_t *qmin, const int32_t *qmax, int32_t
-    *q);
+AQUANT_EXPORT int32_t aquant_quantize(int64_t cases, const char *variation, const char *rounding,
+    const double *r, const double *scale, const int32_t *zero_point, const int32_t *qmin, const
+    int32_t *qmax, int32_t *q);
 
-AQUANT_EXPORT int32_t aquant_dequantize(int64_t cases, const int32_t *q, const double *scale,
-    const int32_t *zero_point, double *r);
+AQUANT_EXPORT int32_t aquant_dequantize(int64_t cases, const char *variation, const int32_t *q,
+    const double *scale, const int32_t *zero_point, double *r);
 
-AQUANT_EXPORT int32_t aquant_multiplier(int64_t cases, const double *m, int32_t *multiplier,
-    int32_t *shift);
+AQUANT_EXPORT int32_t aquant_multiplier(int64_t cases, const char *variation, const double *m,
+    int32_t *multiplier, int32_t *shift);
 
 AQUANT_EXPORT int32_t aquant_requantize(int64_t cases, const char *variation, const int32_t *acc,
     const int32_t *multiplier, const int32_t *shift, const int32_t *zero_point, const int32_t
     *qmin, const int32_t *qmax, int32_t *q);
 
-AQUANT_EXPORT int32_t aquant_add(int64_t cases, const int32_t *a, const double *a_scale, const
-    int32_t *a_zero, const int32_t *b, const double *b_scale, const int32_t *b_zero, const double
-    *scale, const int32_t *zero_point, const int32_t *qmin, const int32_t *qmax, int32_t *q);
+AQUANT_EXPORT int32_t aquant_add(int64_t cases, const char *variation, const int32_t *a, const
+    double *a_scale, const int32_t *a_zero, const int32_t *b, const double *b_scale, const int32_t
+    *b_zero, const double *scale, const int32_t *zero_point, const int32_t *qmin, const int32_t
+    *qmax, int32_t *q);
 
-AQUANT_EXPORT int32_t aquant_avg_pool(int64_t cases, const int32_t *total, const int32_t *count,
-    const double *x_scale, const int32_t *x_zero, const double *scale, const int32_t *zero_point,
-    const int32_t *qmin, const int32_t *qmax, int32_t *q);
+AQUANT_EXPORT int32_t aquant_avg_pool(int64_t cases, const char *variation, const int32_t *total,
+    const int32_t *count, const double *x_scale, const int32_t *x_zero, const double *scale, const
+    int32_t *zero_point, const int32_t *qmin, const int32_t *qmax, int32_t *q);
 
-AQUANT_EXPORT int32_t aquant_clip(int64_t cases, const int64_t *v, const int32_t *low, const
-    int32_t *high, int32_t *q);
+AQUANT_EXPORT int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, const
+    int32_t *low, const int32_t *high, int32_t *q);
 
-AQUANT_EXPORT int32_t aquant_border_round(int64_t cases, const double *t, const double *border,
-    int64_t *n);
+AQUANT_EXPORT int32_t aquant_border_round(int64_t cases, const char *variation, const double *t,
+    const double *border, int64_t *n);
 
-AQUANT_EXPORT int32_t aquant_border(int64_t cases, const int32_t *t, const int32_t *low, const
-    int32_t *high, const int32_t *fraction_bits, const int32_t *multiplier, const int32_t *shift,
-    const int32_t *c0, const int32_t *c1, const int32_t *c2, const int32_t *lift, const int32_t
-    *zero_point, int32_t *q);
+AQUANT_EXPORT int32_t aquant_border(int64_t cases, const char *variation, const int32_t *t, const
+    int32_t *low, const int32_t *high, const int32_t *fraction_bits, const int32_t *multiplier,
+    const int32_t *shift, const int32_t *c0, const int32_t *c1, const int32_t *c2, const int32_t
+    *lift, const int32_t *zero_point, int32_t *q);
 
-AQUANT_EXPORT int32_t aquant_threshold(int64_t cases, const int32_t *acc, const int64_t *t0, const
-    int64_t *t1, const int64_t *t2, int32_t *q);
+AQUANT_EXPORT int32_t aquant_threshold(int64_t cases, const char *variation, const int32_t *acc,
+    const int64_t *t0, const int64_t *t1, const int64_t *t2, int32_t *q);
 
 AQUANT_EXPORT int32_t aquant_conv2d(const char *variation, const int32_t *x, const int64_t
     *x_shape, double x_scale, int32_t x_zero, const int32_t *weight, const int64_t *weight_shape,
@@ -95,35 +97,36 @@ AQUANT_EXPORT int32_t aquant_linear(const char *variation, const int32_t *x, con
     const int64_t *weight_zero_shape, const double *bias, const int64_t *bias_shape, double scale,
     int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
 
-AQUANT_EXPORT int32_t aquant_add_tensors(const int32_t *a, const int64_t *a_shape, double a_scale,
-    int32_t a_zero, const int32_t *b, const int64_t *b_shape, double b_scale, int32_t b_zero,
-    double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
+AQUANT_EXPORT int32_t aquant_add_tensors(const char *variation, const int32_t *a, const int64_t
+    *a_shape, double a_scale, int32_t a_zero, const int32_t *b, const int64_t *b_shape, double
+    b_scale, int32_t b_zero, double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t
+    *q, int64_t *q_shape);
 
-AQUANT_EXPORT int32_t aquant_avg_pool2d(const int32_t *x, const int64_t *x_shape, double x_scale,
-    int32_t x_zero, const int32_t *kernel, const int32_t *stride, const int32_t *padding, const
-    int32_t *dilation, int32_t count_padding, double scale, int32_t zero_point, int32_t qmin,
-    int32_t qmax, int32_t *q, int64_t *q_shape);
+AQUANT_EXPORT int32_t aquant_avg_pool2d(const char *variation, const int32_t *x, const int64_t
+    *x_shape, double x_scale, int32_t x_zero, const int32_t *kernel, const int32_t *stride, const
+    int32_t *padding, const int32_t *dilation, int32_t count_padding, double scale, int32_t
+    zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
 
-AQUANT_EXPORT int32_t aquant_max_pool2d(const int32_t *x, const int64_t *x_shape, const int32_t
-    *kernel, const int32_t *stride, const int32_t *padding, const int32_t *dilation, int32_t *q,
-    int64_t *q_shape);
+AQUANT_EXPORT int32_t aquant_max_pool2d(const char *variation, const int32_t *x, const int64_t
+    *x_shape, const int32_t *kernel, const int32_t *stride, const int32_t *padding, const int32_t
+    *dilation, int32_t *q, int64_t *q_shape);
 
-AQUANT_EXPORT int32_t aquant_thresholds(const int32_t *acc, const int64_t *acc_shape, const
-    int64_t *thresholds, const int64_t *thresholds_shape, int32_t least, int32_t *q, int64_t
-    *q_shape);
+AQUANT_EXPORT int32_t aquant_thresholds(const char *variation, const int32_t *acc, const int64_t
+    *acc_shape, const int64_t *thresholds, const int64_t *thresholds_shape, int32_t least, int32_t
+    *q, int64_t *q_shape);
 
-AQUANT_EXPORT int32_t aquant_bordered_conv2d(const int32_t *x, const int64_t *x_shape, double
-    x_scale, int32_t x_zero, const int32_t *weight, const int64_t *weight_shape, const double
-    *weight_scale, const int64_t *weight_scale_shape, const double *bias, const int64_t
-    *bias_shape, const int32_t *stride, const int32_t *padding, const int32_t *dilation, int32_t
-    groups, int32_t relu, double scale, const double *crossings, const int64_t *crossings_shape,
-    int32_t least, int32_t *q, int64_t *q_shape);
+AQUANT_EXPORT int32_t aquant_bordered_conv2d(const char *variation, const int32_t *x, const
+    int64_t *x_shape, double x_scale, int32_t x_zero, const int32_t *weight, const int64_t
+    *weight_shape, const double *weight_scale, const int64_t *weight_scale_shape, const double
+    *bias, const int64_t *bias_shape, const int32_t *stride, const int32_t *padding, const int32_t
+    *dilation, int32_t groups, int32_t relu, double scale, const double *crossings, const int64_t
+    *crossings_shape, int32_t least, int32_t *q, int64_t *q_shape);
 
-AQUANT_EXPORT int32_t aquant_fused_conv2d(const int32_t *u, const int64_t *u_shape, int32_t
-    pad_code, const int32_t *codes, const int64_t *codes_shape, const int32_t *lift, const int64_t
-    *lift_shape, const int32_t *fusion, const int64_t *fusion_shape, int32_t zero, const int32_t
-    *weight, const int64_t *weight_shape, const int32_t *stride, const int32_t *padding, const
-    int32_t *dilation, int32_t groups, int32_t *acc, int64_t *acc_shape);
+AQUANT_EXPORT int32_t aquant_fused_conv2d(const char *variation, const int32_t *u, const int64_t
+    *u_shape, int32_t pad_code, const int32_t *codes, const int64_t *codes_shape, const int32_t
+    *lift, const int64_t *lift_shape, const int32_t *fusion, const int64_t *fusion_shape, int32_t
+    zero, const int32_t *weight, const int64_t *weight_shape, const int32_t *stride, const int32_t
+    *padding, const int32_t *dilation, int32_t groups, int32_t *acc, int64_t *acc_shape);
 
 #ifdef __cplusplus
 }

@@ -60,8 +60,15 @@ int32_t aquant_requantize(int64_t cases, const char *variation, const int32_t *a
     return AQUANT_DONE;
 }
 
-int32_t aquant_round(int64_t cases, const char *rounding, const double *t, int64_t *out)
+/* Another way than the contract's own, as other engines have it. */
+static int other(const char *variation)
 {
+    return strcmp(variation, "core-int") != 0;
+}
+
+int32_t aquant_round(int64_t cases, const char *variation, const char *rounding, const double *t, int64_t *out)
+{
+    (void)variation;
     int64_t k;
     double whole;
     for (k = 0; k < cases; k++) {
@@ -71,10 +78,11 @@ int32_t aquant_round(int64_t cases, const char *rounding, const double *t, int64
     return AQUANT_DONE;
 }
 
-int32_t aquant_quantize(int64_t cases, const char *rounding, const double *r, const double *scale,
+int32_t aquant_quantize(int64_t cases, const char *variation, const char *rounding, const double *r, const double *scale,
                         const int32_t *zero_point, const int32_t *qmin, const int32_t *qmax,
                         int32_t *q)
 {
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     double whole;
     for (k = 0; k < cases; k++) {
@@ -85,16 +93,18 @@ int32_t aquant_quantize(int64_t cases, const char *rounding, const double *r, co
     return AQUANT_DONE;
 }
 
-int32_t aquant_dequantize(int64_t cases, const int32_t *q, const double *scale, const int32_t *zero_point,
+int32_t aquant_dequantize(int64_t cases, const char *variation, const int32_t *q, const double *scale, const int32_t *zero_point,
                           double *r)
 {
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     for (k = 0; k < cases; k++) r[k] = (double)((int64_t)q[k] - zero_point[k]) * scale[k];
     return AQUANT_DONE;
 }
 
-int32_t aquant_multiplier(int64_t cases, const double *m, int32_t *mantissa, int32_t *shift)
+int32_t aquant_multiplier(int64_t cases, const char *variation, const double *m, int32_t *mantissa, int32_t *shift)
 {
+    (void)variation;
     int64_t k, found;
     int bits;
     for (k = 0; k < cases; k++) {
@@ -105,11 +115,12 @@ int32_t aquant_multiplier(int64_t cases, const double *m, int32_t *mantissa, int
     return AQUANT_DONE;
 }
 
-int32_t aquant_add(int64_t cases, const int32_t *a, const double *a_scale, const int32_t *a_zero,
+int32_t aquant_add(int64_t cases, const char *variation, const int32_t *a, const double *a_scale, const int32_t *a_zero,
                    const int32_t *b, const double *b_scale, const int32_t *b_zero,
                    const double *scale, const int32_t *zero_point, const int32_t *qmin,
                    const int32_t *qmax, int32_t *q)
 {
+    (void)variation;
     int64_t k;
     for (k = 0; k < cases; k++) {
         double t = (double)(a[k] - a_zero[k]) * a_scale[k] + (double)(b[k] - b_zero[k]) * b_scale[k];
@@ -118,10 +129,11 @@ int32_t aquant_add(int64_t cases, const int32_t *a, const double *a_scale, const
     return AQUANT_DONE;
 }
 
-int32_t aquant_avg_pool(int64_t cases, const int32_t *total, const int32_t *count, const double *x_scale,
+int32_t aquant_avg_pool(int64_t cases, const char *variation, const int32_t *total, const int32_t *count, const double *x_scale,
                         const int32_t *x_zero, const double *scale, const int32_t *zero_point,
                         const int32_t *qmin, const int32_t *qmax, int32_t *q)
 {
+    (void)variation;
     int64_t k;
     for (k = 0; k < cases; k++) {
         double t = (double)(total[k] - (int64_t)count[k] * x_zero[k]) * x_scale[k];
@@ -130,25 +142,28 @@ int32_t aquant_avg_pool(int64_t cases, const int32_t *total, const int32_t *coun
     return AQUANT_DONE;
 }
 
-int32_t aquant_clip(int64_t cases, const int64_t *v, const int32_t *low, const int32_t *high, int32_t *q)
+int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, const int32_t *low, const int32_t *high, int32_t *q)
 {
+    (void)variation;
     int64_t k;
     for (k = 0; k < cases; k++) q[k] = (int32_t)clip(v[k], low[k], high[k]);
     return AQUANT_DONE;
 }
 
-int32_t aquant_border_round(int64_t cases, const double *t, const double *border_, int64_t *out)
+int32_t aquant_border_round(int64_t cases, const char *variation, const double *t, const double *border_, int64_t *out)
 {
+    (void)variation;
     int64_t k;
     for (k = 0; k < cases; k++) out[k] = (int64_t)border_round(t[k], border_[k]);
     return AQUANT_DONE;
 }
 
-int32_t aquant_border(int64_t cases, const int32_t *t, const int32_t *low, const int32_t *high,
+int32_t aquant_border(int64_t cases, const char *variation, const int32_t *t, const int32_t *low, const int32_t *high,
                       const int32_t *fraction_bits, const int32_t *multiplier_, const int32_t *shift,
                       const int32_t *c0, const int32_t *c1, const int32_t *c2, const int32_t *lift,
                       const int32_t *zero_point, int32_t *q)
 {
+    (void)variation;
     int64_t k;
     for (k = 0; k < cases; k++) {
         int64_t c[3] = {c0[k], c1[k], c2[k]};
@@ -158,9 +173,10 @@ int32_t aquant_border(int64_t cases, const int32_t *t, const int32_t *low, const
     return AQUANT_DONE;
 }
 
-int32_t aquant_threshold(int64_t cases, const int32_t *acc, const int64_t *t0, const int64_t *t1,
+int32_t aquant_threshold(int64_t cases, const char *variation, const int32_t *acc, const int64_t *t0, const int64_t *t1,
                          const int64_t *t2, int32_t *q)
 {
+    (void)variation;
     int64_t k;
     for (k = 0; k < cases; k++) q[k] = (acc[k] >= t0[k]) + (acc[k] >= t1[k]) + (acc[k] >= t2[k]);
     return AQUANT_DONE;

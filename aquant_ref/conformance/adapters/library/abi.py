@@ -2,7 +2,7 @@
 
 A scalar operation is a function over several cases, an operation on tensors one over a single case:
 
-    int32_t aquant_clip(int64_t cases, const int64_t *v, const int32_t *low, ..., int32_t *q);
+    int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, ..., int32_t *q);
     int32_t aquant_conv2d(const char *variation, const int32_t *x, const int64_t *x_shape, ...,
                           int32_t *q, int64_t *q_shape);
 """
@@ -32,7 +32,8 @@ TOP = f"""\
  * contract, then one for each result. An operation on tensors is called with one case: numbers by
  * value, a pair such as a stride as an array, a tensor as its elements, row-major, and its shape. A
  * result tensor has room for AQUANT_ROOM elements; the function writes them, and their shape.
- * `variation` and `rounding` are texts, the same for all cases of a call.
+ * `variation` and `rounding` are texts, the same for all cases of a call. `variation` is one of the
+ * operation, such as "exact"; "core-int", "border" or "engine" is the contract's own way.
  *
  * Return AQUANT_DONE, AQUANT_REFUSES for an input outside the contract, or AQUANT_UNSUPPORTED.
  * Where a call with several cases is not done, each case is asked alone. Arrays are aligned for
@@ -82,8 +83,7 @@ def expressible(operation: Operation) -> bool:
 def declaration(operation: Operation) -> str:
     """Return the C declaration of the operation's function."""
     parts = ["int64_t cases"] if operation.scalar else []
-    if operation.variations:
-        parts.append("const char *variation")
+    parts.append("const char *variation")
     for field in operation.fields:
         parts += _parameters(field, operation.scalar, given=True)
     for field in operation.result:

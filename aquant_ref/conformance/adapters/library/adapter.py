@@ -160,8 +160,7 @@ def _groups(cases: Cases, answers: Answered) -> list[Integers]:
 def _call(cases: Cases, chosen: Integers) -> Call:
     operation = cases.operation
     call = Call(abi.symbol(operation), len(chosen) if operation.scalar else None)
-    if operation.variations:
-        call.add("text", cases.profile)
+    call.add("text", cases.profile)
     for field in operation.fields:
         column = cases.columns[field.name]
         if field.type == "str":
