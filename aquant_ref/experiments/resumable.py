@@ -72,9 +72,10 @@ class Workshop:
         path = self._path(key)
         if path is None or not path.exists():
             return None
-        model = QuantizedModel.load(path)
-        if not isinstance(model.source.get(SECONDS), int | float):
-            raise InputError(f"{path}: is not a model of a table; remove it and repeat the command")
+        with measured.advice(measured.OWN):
+            model = QuantizedModel.load(path)
+            if not isinstance(model.source.get(SECONDS), int | float):
+                raise InputError(f"{path}: is not a model of a table")
         return model
 
     def _made(self, key: str, config: Config) -> QuantizedModel:

@@ -44,11 +44,12 @@ def load(path: Path) -> list[Row]:
 
 def load_row(path: Path) -> Row:
     """Load the one row of a cell's file `<key>.json`; raises InputError, which names it."""
-    row = measured.read_object(path)
-    measured.check(path, row, NEEDED)
-    _check_method(path, row)
-    if row["key"] != path.stem:
-        raise InputError(f"{path}: holds the cell {row['key']!r}; {measured.AGAIN}")
+    with measured.advice(measured.OWN):
+        row = measured.read_object(path)
+        measured.check(path, row, NEEDED)
+        _check_method(path, row)
+        if row["key"] != path.stem:
+            raise InputError(f"{path}: holds the cell {row['key']!r}")
     return row
 
 

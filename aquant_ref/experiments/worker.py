@@ -127,8 +127,9 @@ def compute(config: Config) -> None:
     start, first_seconds = 0, 0.0
     if begins_with_qdrop(config):
         path = _first_path(config)
-        stored = checkpoint.load(path, network)
-        measured.check(path, stored, {"block_errors": list, "seconds": NUMBER})
+        with measured.advice(measured.OWN):
+            stored = checkpoint.load(path, network)
+            measured.check(path, stored, {"block_errors": list, "seconds": NUMBER})
         start, errors, first_seconds = 1, stored["block_errors"], stored["seconds"]
     errors = errors + learn(network, images, config, start=start)
     learned = time.monotonic() - started

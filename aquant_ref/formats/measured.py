@@ -7,7 +7,8 @@ processes may add to one table at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ FORMAT = 1
 PLAIN = (str, int, type(None))
 VERSIONS = Each(str)
 ORIGIN = ("model", "data", "weights_sha256", "data_identity", "edition")
-AGAIN = "remove it and repeat the command"
+# What to do about a file that cannot be read: one that a command keeps for itself, and a table,
+# whose rows may belong to another command.
+OWN = "remove it and repeat the command"
+TABLE = "give --out another name, or remove the file if nobody needs it"
 
 
 def check_output(path: Path) -> None:
@@ -52,23 +56,30 @@ def load(path: Path, needed: Needed) -> list[Row]:
     """
     if not path.exists():
         return []
-    content = read_object(path)
-    if content.get("format") != FORMAT or not isinstance(content.get("rows"), list):
-        raise InputError(f"{path}: is not a table of results of format {FORMAT}")
-    rows: list[Row] = content["rows"]
-    for row in rows:
-        check(path, row, needed)
+    with advice(TABLE):
+        content = read_object(path)
+        if content.get("format") != FORMAT or not isinstance(content.get("rows"), list):
+            raise InputError(f"{path}: is not a table of results of format {FORMAT}")
+        rows: list[Row] = content["rows"]
+        for row in rows:
+            check(path, row, needed)
     return rows
+
+
+@contextmanager
+def advice(what: str) -> Iterator[None]:
+    """Add `what` to do to every InputError of the block."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{error}; {what}") from error
 
 
 def read_object(path: Path) -> Row:
     """Read the JSON object of the file; raise InputError, which names the file."""
-    try:
-        content = read_json(path)
-    except InputError as error:
-        raise InputError(f"{error}; {AGAIN}") from error
+    content = read_json(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: is not a JSON object; {AGAIN}")
+        raise InputError(f"{path}: is not a JSON object")
     return content
 
 
@@ -80,9 +91,9 @@ def check(path: Path, row: Any, needed: Needed) -> None:
     origin = {name: PLAIN for name in ORIGIN if isinstance(row, dict) and name in row}
     for key, kind in {**origin, **needed}.items():
         if not isinstance(row, dict) or key not in row:
-            raise InputError(f"{path}: holds a row without {key!r}; {AGAIN}")
+            raise InputError(f"{path}: holds a row without {key!r}")
         if not fits(row[key], kind):
-            raise InputError(f"{path}: holds a row whose {key!r} is {row[key]!r}; {AGAIN}")
+            raise InputError(f"{path}: holds a row whose {key!r} is {row[key]!r}")
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from aquant_ref.experiments.origin import Origin
 from aquant_ref.formats import lock, measured
 from tests import tiny
 
+CLONE = Path(__file__).resolve().parents[2]
 # Every command that goes on from the rows of its --out.
 TABLES = {
     "exact": ["exact", "--lowerings", "threshold"],
@@ -243,6 +245,49 @@ def test_a_network_that_was_quantized_is_not_quantized_again(
             patch.setattr("aquant_ref.experiments.resumable.quantize_with", None)
             assert place.run(name, *more[name]) == 0
         assert not cells.exists()
+
+
+KEPT = {"exact": "model-*.npz", "fixed-point": "model-*.npz", "table": "first-*.npz"}
+
+
+@each_table
+def test_a_damaged_file_that_a_command_keeps_for_itself_is_to_be_removed(
+    name: str,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patch:
+        for module, after in (
+            (exactness, "compare"),
+            (fraction_bits, "compare_with_ideal"),
+            (worker, "evaluate"),
+        ):
+            patch.setattr(module, after, lambda *given, **options: 1 / 0)
+        assert place.run(name) == 70
+    (kept,) = (place.folder / "rows.cells").glob(KEPT[name])
+    kept.write_bytes(kept.read_bytes()[:100])
+    capsys.readouterr()
+    assert place.run(name) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"aquant-ref: error: {kept}: ")
+    assert line.endswith("; remove it and repeat the command")
+    kept.unlink()
+    assert place.run(name) == 0
+
+
+@pytest.mark.parametrize(("first", "then"), list(permutations(TABLES, 2)))
+def test_a_table_of_another_command_is_left_alone(
+    first: str, then: str, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = {"exact": "exact/resnet8-shapes", "fixed-point": "fixed_point/resnet8-shapes"}
+    path = CLONE / "reference_models/results" / f"{stored.get(first, 'resnet8-shapes')}.json"
+    before = path.read_bytes()
+    place.out.write_bytes(before)
+    assert place.run(then) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("; give --out another name, or remove the file if nobody needs it")
+    assert place.out.read_bytes() == before
 
 
 # The commands, each with its --out, once it is known that both have read the table.
