@@ -51,7 +51,7 @@ def top1(
     """
     integer("batch", batch, 1)
     if len(images) == 0:
-        raise InputError("accuracy: needs at least one image")
+        raise InputError("images: needs at least one, got none")
     correct = 0
     for start in progress(range(0, len(images), batch), "top-1"):
         indices = np.arange(start, min(start + batch, len(images)))

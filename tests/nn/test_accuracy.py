@@ -24,7 +24,7 @@ def test_accuracy_counts_the_images_whose_largest_logit_is_their_label(batch: in
 
 
 def test_accuracy_of_no_images_is_refused() -> None:
-    with pytest.raises(InputError, match="at least one image"):
+    with pytest.raises(InputError, match="images: needs at least one"):
         top1(lambda pixels: LOGITS[pixels[:, 0, 0, 0]], images(0))
 
 
