@@ -708,7 +708,7 @@ def _fixed_add(_node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
 
 
 def _fixed_mul(_node: Mapping[str, Any], a: Steps, b: Steps) -> Steps:
-    """Spec: AQ-LOWER-12."""
+    """Multiply integers and their units. Spec: AQ-LOWER-12."""
     units = [u * v for u, v in zip(a[1], b[1], strict=True)]
     return list(apply(lambda p, q: p * q, a[0], b[0])), units, a[2]
 

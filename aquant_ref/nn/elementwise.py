@@ -45,7 +45,7 @@ defvjp(add, lambda _ans, _a, _b: lambda g: g, lambda _ans, _a, _b: lambda g: g)
 
 @primitive
 def mul(a: Reals, b: Reals) -> Reals:
-    """Multiply two tensors of one shape, element by element (nothing is broadcast)."""
+    """Multiply two tensors of one shape element by element; raise InputError for two shapes."""
     if a.shape != b.shape:
         raise InputError(f"mul: shapes {a.shape} and {b.shape} differ")
     return np.multiply(a, b)

@@ -38,9 +38,9 @@ def boundary_layers(graph: Graph) -> frozenset[str]:
 def quantized_tensors(graph: Graph) -> tuple[str, ...]:
     """Return the tensors that are stored as codes, in network order.
 
-    The output of a layer or an add is not stored if its only reader is a ReLU, an add or a concat;
-    it continues unrounded; that of a mul, only into a ReLU. A concat and a requantize have
-    their own quantizer.
+    The output of a layer or an add is not stored if its only reader is a ReLU, an add or a concat,
+    nor is the output of a mul if its only reader is a ReLU; it continues unrounded. A concat and a
+    requantize have their own quantizer.
     """
     stored = [INPUT]
     for node in graph.nodes:
