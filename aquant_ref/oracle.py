@@ -733,7 +733,7 @@ def _fixed_max_pool(node: Mapping[str, Any], x: Steps) -> Steps:
 
 
 def _fixed_concat(_node: Mapping[str, Any], *terms: Steps) -> Steps:
-    """Spec: AQ-LOWER-9."""
+    """Join the integers, units and biases of all channels. Spec: AQ-LOWER-9."""
     tensors, units, biases = zip(*terms, strict=True)
     return concat(*tensors), concat(*units), concat(*biases)
 

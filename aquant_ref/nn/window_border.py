@@ -143,7 +143,7 @@ def bordered_conv2d(  # noqa: PLR0913 (a convolution's arguments, and those of i
 def _bordered_conv2d_vjp(
     argnums: tuple[int, ...], _ans: Reals, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Spec: AQ-STE-4."""
+    """Compute the wanted derivatives block by block. Spec: AQ-STE-4."""
     x, weight, _, scale, coefficients = args[:5]
     fusion = args[5] if len(args) > 5 else None
     layer = _layer(x, weight, kwargs)

@@ -103,7 +103,7 @@ class LearnedNetwork:
 
 @lru_cache
 def membership(rows: int, members: int) -> Reals:
-    """Return the 0/1 matrix (rows, members) of which member each row belongs to."""
+    """Return the matrix (rows, members) that is 1 where a row belongs to a member, 0 elsewhere."""
     return np.repeat(np.eye(members, dtype=np.float32), rows // members, axis=0)
 
 
@@ -137,7 +137,7 @@ class Quantizers:
     def store(self, name: str, x: Any) -> Any:
         """Return tensor `name` as it is stored: rounded, unless its readers round it.
 
-        The image stays as it is, because it consists of codes times their scale.
+        The image is not rounded, because it consists of codes times their scale.
         """
         if name not in self.network.tensors or name == INPUT or name in self._windowed:
             return x

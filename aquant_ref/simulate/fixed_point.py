@@ -79,7 +79,7 @@ class FixedPointSimulation(Simulation):
         return super()._apply(node, parameters, *inputs) if rule is None else rule(node, *inputs)
 
     def _relu(self, _node: Node, x: Reals) -> Reals:
-        """Leave T as it is, which the border clips."""
+        """Return T unchanged; the border clips it."""
         return x
 
     _relu6 = _relu
