@@ -35,7 +35,7 @@ Arrays = dict[str, Reals]
 
 
 class Learner:
-    """Hold the variables that `settings` learn in `block`; without layers there are no variables."""
+    """Hold the variables that `settings` learn in `block`, which has none without layers."""
 
     def __init__(self, network: LearnedNetwork, block: Block, settings: ReconstructionPass) -> None:
         self.network, self.block, self.settings = network, block, settings
