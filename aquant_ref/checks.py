@@ -13,11 +13,9 @@ from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.errors import InputError, nearest, unknown
-
-Array = NDArray[Any]
+from aquant_ref.typing import Labels, Pixels, Reals
 
 LARGEST_PIXEL = 1 + 1e-6  # 255 times the float32 of 1/255
 MOST = 2**31 - 1  # of what is counted: iterations, images of a batch
@@ -119,7 +117,7 @@ def is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
 
 
-def check_images(values: Any, shape: Sequence[int], name: str = "images") -> Array:
+def check_images(values: Any, shape: Sequence[int], name: str = "images") -> Pixels:
     """`values` where they are pixels, uint8 (N, C, H, W), one or more of `shape` (C, H, W)."""
     needs = f"{name}: needs uint8 of shape (N, {', '.join(map(str, shape))})"
     if not is_array(values):
@@ -165,11 +163,11 @@ def check_real_images(values: Any, shape: Sequence[int], name: str = "images") -
     return values
 
 
-def check_calibration(values: Any, shape: Sequence[int]) -> Array:
+def check_calibration(values: Any, shape: Sequence[int]) -> Reals:
     """Real images as `check_real_images` takes them, none of which leaves -1 to 1, as pixels do
     that are not divided by 255.
     """
-    images: Array = check_real_images(values, shape, "calibration")
+    images: Reals = check_real_images(values, shape, "calibration")
     least, most = float(images.min()), float(images.max())
     if not -LARGEST_PIXEL <= least <= most <= LARGEST_PIXEL:  # true for NaN as well
         raise InputError(
@@ -179,7 +177,7 @@ def check_calibration(values: Any, shape: Sequence[int]) -> Array:
     return images
 
 
-def check_labels(values: Any, count: int, classes: int, name: str = "labels") -> Array:
+def check_labels(values: Any, count: int, classes: int, name: str = "labels") -> Labels:
     """`values` where they are the classes of `count` images: integers (N,), 0 to classes - 1."""
     needs = f"{name}: needs {count} whole numbers, 0 to {classes - 1}"
     if not is_array(values):

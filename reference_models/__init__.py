@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import shown
 from aquant_ref.errors import InputError, unknown
@@ -20,9 +19,8 @@ from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors, without_prefix
 from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.training.train import Recipe
+from aquant_ref.typing import Array, Reals
 from reference_models import mobilenet, own, resnet8, resnet18
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class ReferenceModel:
     summary: str
     build: Callable[[int], Graph]
     recipes: Mapping[str, Recipe]
-    convert: Callable[[Mapping[str, Array]], tuple[Graph, dict[str, Array]]] | None = None
+    convert: Callable[[Mapping[str, Array]], tuple[Graph, dict[str, Reals]]] | None = None
     file_sha256: str = ""
 
     @property
@@ -81,7 +79,7 @@ class ReferenceModel:
             return self.build(0).summary()
         return (self.folder / "card.md").read_text(encoding="utf-8")
 
-    def load(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
+    def load(self, path: str | Path) -> tuple[Graph, dict[str, Reals], dict[str, Any]]:
         """Load graph, parameters and metadata of the weights file `path`.
 
         A file without our header goes through `convert`, if the model has one; parameters are
@@ -105,7 +103,7 @@ class ReferenceModel:
             raise InputError(f"{path}: {error}") from error
         return graph, parameters, meta
 
-    def _load_converted(self, path: str | Path) -> tuple[Graph, dict[str, Array], dict[str, Any]]:
+    def _load_converted(self, path: str | Path) -> tuple[Graph, dict[str, Reals], dict[str, Any]]:
         assert self.convert is not None
         tensors, left_out = read_tensors(path), ""
         if not self.file_sha256 or tensors.keys() != self.build(0).parameter_shapes.keys():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.nn.accuracy import float_logits, top1
 from aquant_ref.progress import Progress, quiet
@@ -14,13 +13,13 @@ from aquant_ref.ptq.network import LearnedNetwork, Quantizers
 from aquant_ref.ptq.snap import largest_change
 from aquant_ref.simulate.a_rounding import ARounding
 from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.typing import Pixels, Reals
 
 if TYPE_CHECKING:
     from aquant_ref.data import Images
     from aquant_ref.experiments.inputs import Inputs
     from aquant_ref.model.quantized_model import QuantizedModel
 
-Array = NDArray[Any]
 
 SEARCHED_IMAGES = 2000  # a search for the best codes is slow
 SNAP_IMAGES = 512  # the first ones, on which the snap is measured
@@ -71,7 +70,7 @@ def effect_of_snap(
     """
     quantizers, weights, graph = Quantizers(network), network.weights(), network.graph
 
-    def before(codes: Array) -> Array:
+    def before(codes: Pixels) -> Reals:
         images = graph.to_float(codes)
         return graph.run(weights, images, hook=quantizers.store, operate=quantizers.operate)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 import reference_models
 from aquant_ref import data
@@ -21,7 +20,8 @@ from aquant_ref.progress import Progress, Say, quiet, silent
 if TYPE_CHECKING:
     from aquant_ref.data import Images
 
-Array = NDArray[Any]
+
+from aquant_ref.typing import Pixels, Reals
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Inputs:
     """
 
     graph: Graph
-    parameters: dict[str, Array]
-    calibration: Array
+    parameters: dict[str, Reals]
+    calibration: Pixels
     test: Images
     weights: Path
     classes: tuple[str, ...] = ()

@@ -22,10 +22,12 @@ import numpy as np
 from aquant_ref.checks import instance, number, shown
 from aquant_ref.errors import InputError
 from aquant_ref.integer.geometry import sides
-from aquant_ref.nn.graph import INPUT, Array, Graph, Parameters
+from aquant_ref.nn.graph import INPUT, Graph, Parameters
+from aquant_ref.typing import Reals
 
 if TYPE_CHECKING:
     from aquant_ref.nn.operations import Node
+
 
 LAYERS = ("conv2d", "linear")
 MEANS = ("flatten", "avg_pool", "global_avg_pool")  # an affine map of a channel passes through
@@ -38,7 +40,7 @@ def fold(
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-) -> tuple[Graph, dict[str, Array]]:
+) -> tuple[Graph, dict[str, Reals]]:
     """Return the same function of pixel codes, without batch norm: (graph, weights).
 
     `mean` and `std`, one number a channel, say that the network was trained on (pixel/255 - mean) /
@@ -59,7 +61,7 @@ def fold(
     )
 
 
-def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Array]]:
+def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Reals]]:
     """Return the same function without batch norm nodes: (graph, parameters), every convolution
     with a bias.
 
@@ -89,7 +91,7 @@ def fold_batch_norm(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[s
     return _folded(Graph(graph.shapes[INPUT], nodes, graph.zero), folded)
 
 
-def _folded(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Array]]:
+def _folded(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Reals]]:
     """Return the folded network; raises InputError where its parameters have left their dtype."""
     own = {name: parameters[name] for name in graph.parameter_shapes}
     try:
@@ -99,7 +101,7 @@ def _folded(graph: Graph, parameters: Parameters) -> tuple[Graph, dict[str, Arra
     return graph, own
 
 
-def _with_biases(graph: Graph, parameters: Parameters) -> dict[str, Array]:
+def _with_biases(graph: Graph, parameters: Parameters) -> dict[str, Reals]:
     """Return the parameters, with a bias of zeros for each convolution that has none."""
     made = dict(parameters)
     for node in graph.nodes:
@@ -109,7 +111,7 @@ def _with_biases(graph: Graph, parameters: Parameters) -> dict[str, Array]:
     return made
 
 
-def _fold(graph: Graph, parameters: dict[str, Array], node: Node, before: str) -> None:
+def _fold(graph: Graph, parameters: dict[str, Reals], node: Node, before: str) -> None:
     """Move the batch norm `node`, which reads tensor `before`, back or forward, in place."""
     gamma, beta, mean, variance = (
         parameters.pop(f"{node.name}.{name}").astype(np.float64)
@@ -128,14 +130,14 @@ def _fold(graph: Graph, parameters: dict[str, Array], node: Node, before: str) -
 
 
 def _scale_outputs(
-    parameters: dict[str, Array], conv: str, slope: Array, beta: Array, mean: Array
+    parameters: dict[str, Reals], conv: str, slope: Reals, beta: Reals, mean: Reals
 ) -> None:
     weight, bias = parameters[f"{conv}.weight"], parameters[f"{conv}.bias"]
     parameters[f"{conv}.weight"] = np.asarray(weight * slope[:, None, None, None], weight.dtype)
     parameters[f"{conv}.bias"] = np.asarray(beta + (bias - mean) * slope, weight.dtype)
 
 
-def _scale_inputs(parameters: dict[str, Array], layer: Node, slope: Array, offset: Array) -> None:
+def _scale_inputs(parameters: dict[str, Reals], layer: Node, slope: Reals, offset: Reals) -> None:
     """Let `layer` read x in place of slope*x + offset; both are one number a channel of x."""
     weight = parameters[f"{layer.name}.weight"]
     positions = weight.shape[1] * _groups(layer) // len(slope)  # of a flattened channel
@@ -183,7 +185,7 @@ def _readers(
 
 def fold_normalisation(
     graph: Graph, parameters: Parameters, *, mean: Sequence[float], std: Sequence[float]
-) -> tuple[Graph, dict[str, Array]]:
+) -> tuple[Graph, dict[str, Reals]]:
     """Fold (pixel/255 - mean)/std into the first layers, which then read pixel codes.
 
     A padded pixel is the real zero, which no code stands for exactly: the nearest, round(255*mean),
@@ -201,7 +203,7 @@ def fold_normalisation(
     scale = np.array([number("std", value, above=True) for value in std], np.float64)
     zero: list[int] = np.rint(PIXELS * shift).astype(int).tolist()
     graph.check_parameters(parameters)
-    changed: dict[str, Array] = _with_biases(graph, parameters)
+    changed: dict[str, Reals] = _with_biases(graph, parameters)
     for layer in _readers(graph, INPUT, shifted=False, maxima=True):
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
             offset = (np.array(zero) / PIXELS - shift) / scale

@@ -16,7 +16,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import (
     check_images,
@@ -33,18 +32,18 @@ from aquant_ref.integer.geometry import LARGEST_CHANNELS, LARGEST_TENSOR
 from aquant_ref.nn.norm import batch_norm_train, batch_statistics
 from aquant_ref.nn.operations import OPERATIONS, Node, Shape
 from aquant_ref.rows import Row, Tabular
+from aquant_ref.typing import Pixels, Reals
 
-Array = NDArray[Any]
-Parameters = Mapping[str, Array]
-Hook = Callable[[str, Array], Array]
-Operate = Callable[..., Array]
-Statistics = dict[str, tuple[Array, Array]]
+Parameters = Mapping[str, Reals]
+Hook = Callable[[str, Reals], Reals]
+Operate = Callable[..., Reals]
+Statistics = dict[str, tuple[Reals, Reals]]
 
 INPUT = "image"
 PIXEL_SCALE = 1 / 255  # what one code of the image is worth
 
 
-def _operate(node: Node, own: Parameters, *inputs: Array) -> Array:
+def _operate(node: Node, own: Parameters, *inputs: Reals) -> Reals:
     return OPERATIONS[node.op].apply(node, own, *inputs)
 
 
@@ -122,7 +121,7 @@ class Graph(Tabular):
         for name, shape in parameters.items():
             self.parameter_shapes[f"{node.name}.{name}"] = shape
 
-    def to_float(self, codes: Array, dtype: Any = np.float32) -> Array:
+    def to_float(self, codes: Pixels, dtype: Any = np.float32) -> Reals:
         """Return uint8 pixels (N, C, H, W) as the real numbers that are read, (code - zero)/255.
 
         Raises InputError for images of another dtype or shape, or if there are none.
@@ -170,14 +169,14 @@ class Graph(Tabular):
     def evaluate(
         self,
         parameters: Parameters,
-        tensors: Mapping[str, Array],
+        tensors: Mapping[str, Reals],
         *,
         nodes: Sequence[Node] | None = None,
         hook: Hook | None = None,
         operate: Operate | None = None,
         statistics: Statistics | None = None,
         forget: bool = False,
-    ) -> dict[str, Array]:
+    ) -> dict[str, Reals]:
         """Compute all tensors, those given and those made by `nodes` (default: all of them).
 
         `hook(name, tensor)` replaces each tensor as it is made; `operate(node, own parameters,
@@ -210,14 +209,14 @@ class Graph(Tabular):
                         del values[name]
         return values
 
-    def run(self, parameters: Parameters, images: Array, **options: Any) -> Array:
+    def run(self, parameters: Parameters, images: Reals, **options: Any) -> Reals:
         """Compute the last tensor for `images` (N, C, H, W) that `to_float` makes; options as in
         `evaluate`. Raises InputError for images of another dtype or shape, or if there are none.
         """
         check_real_images(images, self.shapes[INPUT])
         return self.evaluate(parameters, {INPUT: images}, forget=True, **options)[self.output]
 
-    def _own_parameters(self, node: Node, parameters: Parameters) -> dict[str, Array]:
+    def _own_parameters(self, node: Node, parameters: Parameters) -> dict[str, Reals]:
         return {short: parameters[name] for short, name in self._parameters[node.name].items()}
 
     def check_parameters(self, parameters: Parameters) -> None:

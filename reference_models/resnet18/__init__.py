@@ -23,7 +23,8 @@ import numpy as np
 from aquant_ref.errors import InputError
 from aquant_ref.formats.tensors import check_tensors
 from aquant_ref.nn.fold import fold_normalisation
-from aquant_ref.nn.graph import INPUT, Array, Builder, Graph
+from aquant_ref.nn.graph import INPUT, Builder, Graph
+from aquant_ref.typing import Array, Reals
 
 CLASSES, SIDE = 1000, 224
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # channels, stride
@@ -95,7 +96,7 @@ def torchvision_name(parameter: str) -> str:
     return f"{prefix}{theirs}.{STATISTICS.get(name, name)}"
 
 
-def convert(tensors: Mapping[str, Array], side: int = SIDE) -> tuple[Graph, dict[str, Array]]:
+def convert(tensors: Mapping[str, Array], side: int = SIDE) -> tuple[Graph, dict[str, Reals]]:
     """Return graph and parameters of a state dict of torchvision, in its dtypes.
 
     The number of classes is that of `fc.bias`; `num_batches_tracked` is ignored. Raises InputError,
@@ -113,7 +114,7 @@ def convert(tensors: Mapping[str, Array], side: int = SIDE) -> tuple[Graph, dict
     return graph, {**parameters, **_with_normalisation(graph, parameters)}
 
 
-def _with_normalisation(graph: Graph, parameters: Mapping[str, Array]) -> dict[str, Array]:
+def _with_normalisation(graph: Graph, parameters: Mapping[str, Reals]) -> dict[str, Reals]:
     """Return the first weights and running mean of a network that reads (x - z)/255.
 
     The running mean takes up the bias, which torchvision's convolutions do not have.

@@ -10,6 +10,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.nn.training.train import initial_parameters
+from aquant_ref.typing import Reals
 
 rng = np.random.default_rng(1)
 
@@ -51,7 +52,7 @@ def test_blocks_run_one_by_one_give_what_the_whole_gives() -> None:
     graph = small()
     parameters, x = random_parameters(graph), rng.random((2, 2, 6, 5))
     whole = graph.evaluate(parameters, {INPUT: x})
-    known = {INPUT: x}
+    known: dict[str, Reals] = {INPUT: x}
     for block in graph.blocks():
         given = {name: known[name] for name in block.inputs}
         made = graph.evaluate(parameters, given, nodes=block.nodes)
