@@ -66,3 +66,16 @@ def cifar10_jpeg() -> Path:
     if not list(folder.glob("cifar10-jpeg-*.zip")):
         pytest.skip("CIFAR-10 is not there; AQUANT_REF_DATA names its folder")
     return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a small data set and weights of the model `tiny`."""
+    import reference_models
+    from tests import tiny
+
+    monkeypatch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
+    monkeypatch.chdir(tmp_path)
+    tiny.write_set(tmp_path / "set", 0)
+    tiny.write_weights(tmp_path / "w.npz", 0)
+    return tmp_path

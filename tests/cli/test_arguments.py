@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import reference_models
 from aquant_ref.cli import main
 from aquant_ref.errors import InputError
 from aquant_ref.given import integer, number
-from tests import tiny
 
 # What a command needs beside the option that is looked at.
 NEEDED = {
@@ -29,10 +27,20 @@ NEEDED = {
     "vectors": ["lint"],
     "prove": ["clip", "--library", "none.so"],
 }
+
+
 NO_INTEGER = ("", " 1", "1_0", "１２", "1.5", "1e3", "0x10", "nan", "inf", "9" * 5000, "\udc80")
+
+
 NO_NUMBER = ("", "much", "1_0", "１.5", "0x10", "9" * 5000, "1e", "\udc80")
+
+
 SMALL = ("--model=tiny", "--data=idx:set", "--weights=w.npz", "--images=40", "--iters=1")
+
+
 HUGE = "9" * 30
+
+
 # Numbers that are none for the option, by its name; of a whole run where it is looked at there.
 BEYOND = {
     "threads": ("-1", "0", "100000"),
@@ -49,6 +57,8 @@ BEYOND = {
     "edition": ("-1", HUGE),
     "timeout": ("-1", "0", "1e99", "nan", "inf", "-inf", "1e999"),
 }
+
+
 LISTS = {
     "bits": ("W2A2,W2A2", "2,2", "W２A2", "W2A" + "9" * 5000, "2,x", "2," + HUGE),
     "fraction_bits": ("2,2", "2,x", "１", "9" * 5000),
@@ -112,17 +122,6 @@ def test_what_is_no_number_is_one_line(command: str, action: argparse.Action) ->
         assert len(str(caught.value)) < 300
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a small data set, weights, and nothing else."""
-    monkeypatch.setitem(reference_models.MODELS, "tiny", tiny.TINY)
-    monkeypatch.setattr(main, "parser", lambda: PARSER)
-    monkeypatch.chdir(tmp_path)
-    tiny.write_set(tmp_path / "set", 0)
-    tiny.write_weights(tmp_path / "w.npz", 0)
-    return tmp_path
-
-
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     assert main.main(words) == 2, words
     captured = capsys.readouterr()
@@ -153,48 +152,13 @@ def test_numbers_that_mean_nothing_and_lists_with_holes_are_one_line(
     assert sorted(place.rglob("*")) == before
 
 
-ONE_FILE = [
-    ["verify", "--junit", "x", "--html", "./x"],
-    ["check", "round", "--junit", "x", "--html", "x"],
-    ["verify", "--deviations", "w.npz", "--junit", "w.npz"],
-    ["train", "tiny", "--data", "idx:set", "--out", "set/train-images-idx3-ubyte"],
-    ["train", "tiny", "--data", "cifar10:w.npz", "--out", "link.npz"],
-    ["quantize", "--weights", "saved/model.npz", "--out", "saved"],
-    ["quantize", "--weights", "saved/model.npz", "--out", "linked"],
-    ["run", "saved", "--record", "saved/program.npz"],
-    ["run", "linked", "--record", "saved/model.npz"],
-    ["table", "--weights", "rows.json", "--out", "rows.json"],
-    ["exact", "--weights", "rows.md", "--out", "rows.json"],
-    ["fixed-point", "--weights", "hard.json", "--out", "rows.json"],
-    ["claim", "2", "--weights", "w.npz", "--out", "w.npz"],
-    ["claim", "2", "--data", "folder:set", "--out", "set/0.png"],
-    ["prove", "clip", "--library", "w.npz", "--out", "w.npz"],
-    ["compare", "A", "B", "--threads", "0"],
-]
-
-
-@pytest.mark.parametrize("words", ONE_FILE, ids=" ".join)
-def test_a_file_that_is_read_is_not_written_and_none_is_written_twice(
-    words: list[str], place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Past bug: `--out` replaced the weights that the command had read."""
-    (place / "saved").mkdir()
-    for name in ("saved/model.npz", "saved/program.npz", "rows.json", "rows.md", "set/0.png"):
-        (place / name).write_text("as it was")
-    (place / "link.npz").symlink_to("w.npz")
-    (place / "linked").symlink_to("saved")
-    (place / "hard.json").hardlink_to(place / "rows.json")
-    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-    line = refused(words, capsys)
-    assert any(each in line for each in ("is the file of", "is a file of", "threads")), line
-    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
-
-
 OUTPUTS = [
     (command, action)
     for command, action in options()
     if action.dest in ("out", "record", "junit", "html")
 ]
+
+
 SUFFIXES = {"claim": ".txt", "table": ".json", "exact": ".json", "fixed-point": ".json"}
 
 

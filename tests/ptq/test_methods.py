@@ -19,9 +19,7 @@ from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import FeedbackBorder
 from aquant_ref.ptq import METHODS, BorderSpec, Config, observe, quantize_with
 from aquant_ref.ptq.border_spec import CHOICES
-from aquant_ref.ptq.closed_form import _fit, closed_form
 from aquant_ref.ptq.network import Quantizers
-from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.pipeline import feed_back, learn
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WindowBorder, nearest_window
@@ -29,7 +27,11 @@ from aquant_ref.simulate import Simulation
 from tests.ptq import small
 
 CONFIG, INNER = small.CONFIG, small.INNER
+
+
 BIASES = ("qdrop-bias", "aquant-bias", "aquant-feedback-bias")
+
+
 FORMS = [
     "/".join(words)
     for words in product(*(CHOICES[k] for k in ("family", "squash", "granularity", "fusion")))
@@ -105,47 +107,6 @@ def test_a_learned_border_with_feedback_runs(text: str) -> None:
     assert ranks["inverted.depth"] == 1  # a group of its own has one output
 
 
-@pytest.mark.parametrize("text", ["", "row", "tensor/linear", "window", "tensor/window", "sigmoid"])
-def test_a_closed_form_has_the_granularity_that_it_is_asked_for(text: str) -> None:
-    network = observed()
-    form = BorderSpec.parse(text, BorderSpec(squash="clip"))
-    closed_form(network, small.graph().to_float(small.images()), form)
-    if not form.windowed:
-        found = {n: len(t.coefficients) for n, t in network.tensors.items() if bent(t)}
-        count = {"tensor": [1, 1, 1, 1, 1], "channel": [4, 4, 4, 6, 6]}[form.granularity]
-        names = ["stem.relu", "body.relu1", "body.relu2", "inverted.relu6a", "inverted.relu6b"]
-        assert {n: found[n] for n in names} == dict(zip(names, count, strict=True))
-        return
-    rows = {"row": 36, "channel": 4, "tensor": 1}[form.granularity]
-    assert len(network.windows["body.conv1"].coefficients) == rows
-    assert abs(network.windows["body.conv1"].coefficients).max() > 0
-    runs(snap(network, {}))
-
-
-def test_a_closed_form_too_steep_for_one_crossing_is_fitted_with_a_lower_degree() -> None:
-    """In channel 0 what is wanted falls by five steps for each that arrives: a constant is left.
-    Channel 1 is gently curved and stays quadratic; in the others what arrives is wanted.
-
-    Spec: AQ-BORDER-6.
-    """
-    network = observed(weight_bits=32)  # rho = 1
-    scale = network.tensors["stem.relu"].scale
-    t = np.random.default_rng(1).uniform(1.2, 1.8, 400)
-    gentle = np.random.default_rng(2).uniform(0.1, 2.9, 400)
-    arriving = np.stack([t, gentle, gentle, gentle], axis=1)[:, :, None, None]
-    wanted = arriving.copy()
-    wanted[:, 0, 0, 0] = 9 - 5 * t
-    wanted[:, 1, 0, 0] = gentle - 0.1 * gentle**2
-    block = small.graph().blocks()[1]
-    form = BorderSpec(squash="clip")
-    _fit(network, block, "stem.relu", form, arriving * scale, wanted * scale)
-    coefficients = network.tensors["stem.relu"].coefficients
-    assert coefficients[0] == pytest.approx([(t - wanted[:, 0, 0, 0]).mean(), 0, 0])
-    assert coefficients[1] == pytest.approx([0, 0, 0.9], abs=1e-5)  # 0.1*t^2, tau = t/3
-    assert coefficients[2:] == pytest.approx(np.zeros((2, 3)), abs=1e-6)
-    snap(network, {})  # refuses what has no single crossing
-
-
 def bent(tensor: Any) -> bool:
     return tensor.coefficients is not None
 
@@ -182,9 +143,6 @@ def test_padding_of_a_window_over_a_zero_point_equals_the_oracle(border: str) ->
     judged = oracle.network(model.plain(), images[0].tolist())
     for name in ("inverted.project", "tail.relu"):
         assert simulated[name][0].tolist() == judged[name], name
-
-
-# What a stage must leave alone
 
 
 @pytest.fixture
@@ -316,9 +274,6 @@ def test_a_border_for_a_method_that_has_none_is_refused(method: str) -> None:
         Config(method, border="row")
 
 
-# What is learned is what is simulated
-
-
 def steps_that_wide_codes_hold(network: Any) -> np.ndarray:
     """Images of the float stem, as the tensor stem.relu, moved to what its wide codes hold."""
     tensor = network.tensors["stem.relu"]
@@ -374,12 +329,6 @@ def test_two_runs_with_one_seed_give_the_same_bytes(method: str) -> None:
             assert np.array_equal(*(getattr(m.windows[name], part) for m in (one, two)))
     logits = [runs(model)["head.linear"].tobytes() for model in (one, two)]
     assert logits[0] == logits[1]
-
-
-def test_a_pass_that_is_none_is_refused() -> None:
-    for field, value in (("unit", "network"), ("beta_schedule", "step"), ("mask", "none")):
-        with pytest.raises(InputError, match=f"unknown {field} '{value}'"):
-            ReconstructionPass("a pass", 1, **{field: value})
 
 
 @pytest.mark.parametrize("border", ["row/feedback8", "linear", "window"])
