@@ -1,7 +1,7 @@
-"""The attributes of operations: what each may be, and its default.
+"""Define the attributes of operations: how each is checked, and its default.
 
-An attribute is kept as it is given, but numpy's integers become Python's, so that a node means the
-same, and has the same digest, whoever wrote it.
+An attribute keeps the form in which it is written, except that numpy's integers become Python's; so
+equal nodes have equal digests.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from aquant_ref.checks import flag, integer, number, shown
 from aquant_ref.errors import InputError, nearest
 from aquant_ref.integer import geometry
 
-REQUIRED = object()  # in place of a default
+REQUIRED = object()  # the default of an attribute that must be given
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """`check(name, value)` gives the value as it is kept, or raises InputError."""
+    """Define an attribute: `check(name, value)` returns the value to keep, or raises InputError."""
 
     check: Callable[[str, Any], Any]
     default: Any = REQUIRED
 
 
 def _plain(value: Any) -> Any:
-    """Lists and tuples of integers, with Python's in place of numpy's."""
+    """Replace numpy's integers in lists and tuples by Python's."""
     return type(value)(map(_plain, value)) if isinstance(value, tuple | list) else int(value)
 
 
@@ -35,7 +35,7 @@ def _pair(name: str, value: Any) -> Any:
     return _plain(value)
 
 
-def _padding(name: str, value: Any) -> Any:
+def _padding(_name: str, value: Any) -> Any:
     geometry.sides(value)
     return _plain(value)
 
@@ -58,17 +58,17 @@ FLAG = Attribute(flag, True)
 
 
 def eps(default: float) -> Attribute:
-    """What batch norm adds to the variance: a finite number above 0."""
+    """Define the number that batch norm adds to the variance: finite and above 0."""
     return Attribute(_eps, default)
 
 
 def checked(
     node: str, op: str, given: Mapping[str, Any], known: Mapping[str, Attribute]
 ) -> dict[str, Any]:
-    """The attributes `given` to `node` as they are kept; what is not given is left out.
+    """Check the attributes `given` to `node`, and return them; add no defaults.
 
-    Raises InputError, which names the node, for an attribute that `op` does not have or that cannot
-    be so, and where one without a default is missing.
+    Raise InputError, which names the node, for an attribute that `op` does not have, an invalid
+    value, or a missing attribute without a default.
     """
     has = ", ".join(known) or "none"
     for name in given:

@@ -1,5 +1,4 @@
-"""The operations that a graph node may have: output shape, parameter shapes, and the function to
-apply.
+"""Register the operations of graph nodes: output shape, parameter shapes, attributes, function.
 
 A new layer is one entry in `OPERATIONS`.
 """
@@ -10,8 +9,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from numpy.typing import NDArray
 
 from aquant_ref.checks import shown
 from aquant_ref.errors import InputError, unknown
@@ -33,21 +30,21 @@ from aquant_ref.nn.elementwise import add, concat, flatten, mul, relu, relu6
 from aquant_ref.nn.norm import EPS, batch_norm
 from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool, pooling_windows
 from aquant_ref.nn.windows import Windows, geometry_of, pair
+from aquant_ref.typing import Reals
 
-Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 LONGEST_NAME = 200  # characters: the names of arrays in files, and messages, contain it
-CEILINGS = {"relu": None, "relu6": 6}  # activations, which clip at 0, and where they end above
+CEILINGS = {"relu": None, "relu6": 6}  # activations, which clip at 0, and their upper end
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: the tensor `name` is `op` of the tensors `inputs`.
+    """Describe one operation: the tensor `name` is `op` of the tensors `inputs`.
 
     Its parameters are called "<name>.weight" and so on; `block` names the reconstruction block that
-    the node belongs to. Raises InputError, which names the node, for names that are no strings of
-    printable ASCII, an unknown op, or attributes that it does not have or that cannot be so.
+    the node belongs to. Raise InputError, which names the node, for names that are not printable
+    ASCII, an unknown op, and attributes that are unknown, missing or invalid.
     """
 
     name: str
@@ -74,30 +71,30 @@ class Node:
         object.__setattr__(self, "attributes", checked(self.name, self.op, self.attributes, known))
 
     def __getitem__(self, attribute: str) -> Any:
-        """The attribute, or its default."""
+        """Return an attribute, or its default."""
         return self.attributes.get(attribute, OPERATIONS[self.op].attributes[attribute].default)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """How an op computes: `apply(node, parameters, *inputs)`, with parameters by their short names.
+    """Define an op: `apply(node, parameters, *inputs)` computes it, parameters by short names.
 
-    `shape(node, *input shapes)` and `parameters(node, input shape)` leave the batch axis out;
-    `reads` is how many tensors it takes, None for any number, and `axes` how many axes they have.
+    `shape(node, *input shapes)` and `parameters(node, input shape)` return shapes without the batch
+    axis. `reads` is the number of inputs, None for any number; `axes` is their number of axes.
     """
 
-    apply: Callable[..., Array]
+    apply: Callable[..., Reals]
     shape: Callable[..., Shape]
-    parameters: Callable[[Node, Shape], dict[str, Shape]] = lambda node, shape: {}
+    parameters: Callable[[Node, Shape], dict[str, Shape]] = lambda _node, _shape: {}
     reads: int | None = 1
     axes: int | None = None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 def windows(node: Node, shape: Shape) -> Windows:
-    """Where the windows of a convolution or pool lie on a tensor of `shape` (C, H, W).
+    """Return the windows of a convolution or pool on a tensor of `shape` (C, H, W).
 
-    Spec: AQ-IDEAL-4. Raises ValueError, which names the node, where they do not fit.
+    Spec: AQ-IDEAL-4. Raise InputError, which names the node, if they do not fit.
     """
     try:
         if node.op == "conv2d":
@@ -116,7 +113,7 @@ def _window_shape(node: Node, shape: Shape, channels: int) -> Shape:
 
 def _concat_shape(node: Node, *shapes: Shape) -> Shape:
     if len(shapes) < 2:
-        raise InputError(f"{node.name}: needs two or more inputs to put together")
+        raise InputError(f"{node.name}: concat needs two or more inputs")
     if len({shape[1:] for shape in shapes}) != 1:
         raise InputError(
             f"{node.name}: shapes {' and '.join(map(str, shapes))} differ beyond their channels"
@@ -132,9 +129,9 @@ def _same_shape(node: Node, *shapes: Shape) -> Shape:
 
 def _conv_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
     channels, groups = node["channels"], node["groups"]
-    for each in (shape[0], channels):
-        if each % groups:
-            raise InputError(f"{node.name}: {each} channels do not split into {groups} groups")
+    for count in (shape[0], channels):
+        if count % groups:
+            raise InputError(f"{node.name}: {count} channels do not split into {groups} groups")
     weight = (channels, shape[0] // groups, *pair(node["kernel"]))
     return {"weight": weight, **({"bias": weight[:1]} if node["bias"] else {})}
 
@@ -143,7 +140,7 @@ def _linear_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
     return {"weight": (node["channels"], shape[0]), "bias": (node["channels"],)}
 
 
-def _norm_parameters(node: Node, shape: Shape) -> dict[str, Shape]:
+def _norm_parameters(_node: Node, shape: Shape) -> dict[str, Shape]:
     return dict.fromkeys(("gamma", "beta", "mean", "variance"), shape[:1])
 
 
@@ -151,14 +148,14 @@ def _options(node: Node, *names: str) -> dict[str, Any]:
     return {name: node.attributes[name] for name in names if name in node.attributes}
 
 
-def _conv2d(node: Node, parameters: Mapping[str, Array], x: Array) -> Array:
+def _conv2d(node: Node, parameters: Mapping[str, Reals], x: Reals) -> Reals:
     options = _options(node, "stride", "padding", "dilation", "groups")
     if "bias" in parameters:
         return conv2d(x, parameters["weight"], parameters["bias"], **options)
     return conv2d(x, parameters["weight"], **options)
 
 
-PLACES = {"padding": PADDING, "dilation": STRIDE}  # where windows lie, but for the stride
+PLACES = {"padding": PADDING, "dilation": STRIDE}  # of windows, without their stride
 POOL = {"kernel": KERNEL, "stride": POOL_STRIDE, **PLACES}
 
 OPERATIONS: dict[str, Operation] = {
@@ -177,8 +174,8 @@ OPERATIONS: dict[str, Operation] = {
         },
     ),
     "linear": Operation(
-        lambda node, parameters, x: linear(x, parameters["weight"], parameters["bias"]),
-        lambda node, shape: (node["channels"],),
+        lambda _node, parameters, x: linear(x, parameters["weight"], parameters["bias"]),
+        lambda node, _shape: (node["channels"],),
         _linear_parameters,
         axes=1,
         attributes={"channels": CHANNELS},
@@ -197,12 +194,12 @@ OPERATIONS: dict[str, Operation] = {
         axes=3,
         attributes={"eps": eps(EPS)},
     ),
-    "relu": Operation(lambda node, parameters, x: relu(x), _same_shape),
-    "relu6": Operation(lambda node, parameters, x: relu6(x), _same_shape),
-    "add": Operation(lambda node, parameters, a, b: add(a, b), _same_shape, reads=2),
-    "mul": Operation(lambda node, parameters, a, b: mul(a, b), _same_shape, reads=2),
+    "relu": Operation(lambda _node, _parameters, x: relu(x), _same_shape),
+    "relu6": Operation(lambda _node, _parameters, x: relu6(x), _same_shape),
+    "add": Operation(lambda _node, _parameters, a, b: add(a, b), _same_shape, reads=2),
+    "mul": Operation(lambda _node, _parameters, a, b: mul(a, b), _same_shape, reads=2),
     "avg_pool": Operation(
-        lambda node, parameters, x: avg_pool(
+        lambda node, _parameters, x: avg_pool(
             x, node["kernel"], **_options(node, "stride", "padding", "dilation", "count_padding")
         ),
         lambda node, shape: _window_shape(node, shape, shape[0]),
@@ -210,7 +207,7 @@ OPERATIONS: dict[str, Operation] = {
         attributes={**POOL, "count_padding": FLAG},
     ),
     "max_pool": Operation(
-        lambda node, parameters, x: max_pool(
+        lambda node, _parameters, x: max_pool(
             x, node["kernel"], **_options(node, "stride", "padding", "dilation")
         ),
         lambda node, shape: _window_shape(node, shape, shape[0]),
@@ -218,16 +215,16 @@ OPERATIONS: dict[str, Operation] = {
         attributes=POOL,
     ),
     "global_avg_pool": Operation(
-        lambda node, parameters, x: global_avg_pool(x),
+        lambda _node, _parameters, x: global_avg_pool(x),
         lambda node, shape: _window_shape(node, shape, shape[0]),
         axes=3,
     ),
     "concat": Operation(
-        lambda node, parameters, *inputs: concat(*inputs), _concat_shape, reads=None
+        lambda _node, _parameters, *inputs: concat(*inputs), _concat_shape, reads=None
     ),
-    # the real numbers stay; the quantizer of the tensor, its own, makes other codes of them
-    "requantize": Operation(lambda node, parameters, x: x, _same_shape),
+    # The real numbers stay; the quantizer of its tensor gives them other codes.
+    "requantize": Operation(lambda _node, _parameters, x: x, _same_shape),
     "flatten": Operation(
-        lambda node, parameters, x: flatten(x), lambda node, shape: (math.prod(shape),)
+        lambda _node, _parameters, x: flatten(x), lambda _node, shape: (math.prod(shape),)
     ),
 }
