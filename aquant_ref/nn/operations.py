@@ -113,7 +113,7 @@ def _window_shape(node: Node, shape: Shape, channels: int) -> Shape:
 
 def _concat_shape(node: Node, *shapes: Shape) -> Shape:
     if len(shapes) < 2:
-        raise InputError(f"{node.name}: concat needs two or more inputs")
+        raise InputError(f"{node.name}: needs two or more inputs")
     if len({shape[1:] for shape in shapes}) != 1:
         raise InputError(
             f"{node.name}: shapes {' and '.join(map(str, shapes))} differ beyond their channels"
