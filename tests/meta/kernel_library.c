@@ -20,6 +20,12 @@ int32_t aquant_abi_version(void)
     return AQUANT_ABI_VERSION;
 }
 
+/* Another way than the contract's own, as other engines have it. */
+static int other(const char *variation)
+{
+    return strcmp(variation, "core-int") && strcmp(variation, "border");
+}
+
 /* In floating point: AQ-FIXED-5 to AQ-FIXED-7. M is exactly m * 2^-shift. */
 static int64_t float_code(const char *variation, int32_t acc, int32_t m, int shift, int64_t z,
                           int64_t low, int64_t high)
@@ -38,11 +44,10 @@ int32_t aquant_requantize(int64_t cases, const char *variation, const int32_t *a
 {
     const fault *wrong = fault_named(getenv("AQUANT_FAULT"));
     int64_t k;
-    int real = !strncmp(variation, "float", 5), up = !strcmp(variation, "tflite_up");
-    int once = !strcmp(variation, "exact") || !strcmp(variation, "tflite_single");
+    int real = !strncmp(variation, "float", 5);
 
     for (k = 0; k < cases; k++) {
-        int64_t y, z = zero_point[k], low = qmin[k], high = qmax[k];
+        int64_t z = zero_point[k], low = qmin[k], high = qmax[k];
         if (wrong) {
             q[k] = (int32_t)wrong->code(wrong, acc[k], multiplier[k], shift[k], z, low, high);
             continue;
@@ -51,24 +56,15 @@ int32_t aquant_requantize(int64_t cases, const char *variation, const int32_t *a
             q[k] = (int32_t)float_code(variation, acc[k], multiplier[k], shift[k], z, low, high);
             continue;
         }
-        if (once)
-            y = half_up((int64_t)acc[k] * multiplier[k], shift[k]);
-        else
-            y = twice(acc[k], multiplier[k], shift[k], up ? half_up : half_away);
-        q[k] = (int32_t)clip(y + z, low, high);
+        q[k] = (int32_t)clip(scale_accumulator(variation, acc[k], multiplier[k], shift[k]) + z, low,
+                             high);
     }
     return AQUANT_DONE;
 }
 
-/* Another way than the contract's own, as other engines have it. */
-static int other(const char *variation)
-{
-    return strcmp(variation, "core-int") != 0;
-}
-
 int32_t aquant_round(int64_t cases, const char *variation, const char *rounding, const double *t, int64_t *out)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     double whole;
     for (k = 0; k < cases; k++) {
@@ -104,7 +100,7 @@ int32_t aquant_dequantize(int64_t cases, const char *variation, const int32_t *q
 
 int32_t aquant_multiplier(int64_t cases, const char *variation, const double *m, int32_t *mantissa, int32_t *shift)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k, found;
     int bits;
     for (k = 0; k < cases; k++) {
@@ -120,7 +116,7 @@ int32_t aquant_add(int64_t cases, const char *variation, const int32_t *a, const
                    const double *scale, const int32_t *zero_point, const int32_t *qmin,
                    const int32_t *qmax, int32_t *q)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     for (k = 0; k < cases; k++) {
         double t = (double)(a[k] - a_zero[k]) * a_scale[k] + (double)(b[k] - b_zero[k]) * b_scale[k];
@@ -133,7 +129,7 @@ int32_t aquant_avg_pool(int64_t cases, const char *variation, const int32_t *tot
                         const int32_t *x_zero, const double *scale, const int32_t *zero_point,
                         const int32_t *qmin, const int32_t *qmax, int32_t *q)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     for (k = 0; k < cases; k++) {
         double t = (double)(total[k] - (int64_t)count[k] * x_zero[k]) * x_scale[k];
@@ -144,7 +140,7 @@ int32_t aquant_avg_pool(int64_t cases, const char *variation, const int32_t *tot
 
 int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, const int32_t *low, const int32_t *high, int32_t *q)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     for (k = 0; k < cases; k++) q[k] = (int32_t)clip(v[k], low[k], high[k]);
     return AQUANT_DONE;
@@ -152,7 +148,7 @@ int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, cons
 
 int32_t aquant_border_round(int64_t cases, const char *variation, const double *t, const double *border_, int64_t *out)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     for (k = 0; k < cases; k++) out[k] = (int64_t)border_round(t[k], border_[k]);
     return AQUANT_DONE;
@@ -163,7 +159,7 @@ int32_t aquant_border(int64_t cases, const char *variation, const int32_t *t, co
                       const int32_t *c0, const int32_t *c1, const int32_t *c2, const int32_t *lift,
                       const int32_t *zero_point, int32_t *q)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     for (k = 0; k < cases; k++) {
         int64_t c[3] = {c0[k], c1[k], c2[k]};
@@ -176,7 +172,7 @@ int32_t aquant_border(int64_t cases, const char *variation, const int32_t *t, co
 int32_t aquant_threshold(int64_t cases, const char *variation, const int32_t *acc, const int64_t *t0, const int64_t *t1,
                          const int64_t *t2, int32_t *q)
 {
-    (void)variation;
+    if (other(variation)) return AQUANT_UNSUPPORTED;
     int64_t k;
     for (k = 0; k < cases; k++) q[k] = (acc[k] >= t0[k]) + (acc[k] >= t1[k]) + (acc[k] >= t2[k]);
     return AQUANT_DONE;
