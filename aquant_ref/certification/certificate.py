@@ -19,15 +19,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import float_dtype, instance
 from aquant_ref.engine.bounds import held_in, product_types
 from aquant_ref.lowering.thresholds import Accumulator, Decisions, Lowering
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.rows import Row, Tabular
-
-Array = NDArray[Any]
+from aquant_ref.typing import Codes, Mask, Reals
 
 # Roundings of a term besides the n of its sum: the weight scale, the weight, the activation, their
 # product, both terms of an add, and the division by the scale of the output.
@@ -71,17 +69,17 @@ class Margins:
     thresholds, and are not rounded to codes.
     """
 
-    distance: Array
-    error: Array
+    distance: Reals
+    error: Reals
     least: int = 0
     logits: bool = False
 
     @property
-    def fragile(self) -> Array:
+    def fragile(self) -> Mask:
         """(C, n), which thresholds are no farther than the error of their channel."""
         return np.asarray(self.distance <= self.error[:, None])
 
-    def explain(self, integers: Array, simulated: Array) -> Array:
+    def explain(self, integers: Codes, simulated: Codes) -> Mask:
         """For codes (n, C, ...) whether a step from the one to the other passes only thresholds
         that are fragile; for logits (n, C) whether it is within the error.
 
@@ -101,7 +99,7 @@ class Margins:
 
 
 def margins(lowering: Lowering, *, dtype: Any = np.float64) -> dict[str, Margins]:
-    """The margins of all code tensors and the logits, for a simulation in `dtype`.
+    """Compute the margins of all code tensors and the logits, for a simulation in `dtype`.
 
     Logits are not rounded to codes: the simulation's are counted in units, which is a rounding to
     the nearest integer, so half a step is the one margin of each. A program in fixed point has no
@@ -183,7 +181,7 @@ def certify(model: QuantizedModel | Lowering, *, dtype: Any = np.float64) -> Cer
     return Certificate(certificates)
 
 
-def _distances(decisions: Decisions, low: list[int], high: list[int]) -> Array:
+def _distances(decisions: Decisions, low: list[int], high: list[int]) -> Reals:
     """(C, n) distances, in accumulator steps, of each threshold from the accumulators around it."""
     return np.array(
         [
@@ -203,7 +201,7 @@ def _distance(n: int, d: int, least: int, largest: int) -> float:
     return min(above * d - n, n - (above - 1) * d) / d
 
 
-def _error(meaning: Accumulator, dtype: Any) -> Array:
+def _error(meaning: Accumulator, dtype: Any) -> Reals:
     """(C,) largest error of a simulated accumulator, in its steps."""
     unit_roundoff = float(np.finfo(float_dtype("dtype", dtype)).eps) / 2
     m = (meaning.terms + ROUNDINGS) * unit_roundoff

@@ -11,21 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.certification.certificate import margins
 from aquant_ref.certification.extremes import Reach
-from aquant_ref.certification.linear_form import Codes, Index, Terms
 from aquant_ref.engine.fast.run import Engine
-from aquant_ref.lowering.thresholds import Lowering
 from aquant_ref.simulate.simulation import Simulation
+from aquant_ref.typing import Integers
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from aquant_ref.certification.linear_form import Codes, Index, Terms
+    from aquant_ref.lowering.thresholds import Lowering
+
 
 PLACES = 256  # fragile thresholds that are looked at, those nearest to an integer first
 VALUES = 32  # accumulators that are tried, those nearest to their threshold first
@@ -85,7 +87,7 @@ class Witnesses:
         self._rng = np.random.default_rng(seed)
 
     def extremes(self, name: str) -> tuple[int, int]:
-        """The least and largest of accumulator `name` that the engine makes of the worst codes."""
+        """Run the engine on the worst codes; return the least and largest of accumulator `name`."""
         low, high = self._reach.bounds[name]
         made = []
         for end, channel in enumerate((int(low.argmin()), int(high.argmax()))):
@@ -95,7 +97,7 @@ class Witnesses:
         return made[0], made[1]
 
     def find(self, name: str) -> Search:
-        """A witness in tensor `name`, if one is found.
+        """Search for a witness in tensor `name`.
 
         Raises NotImplementedError as `Reach.terms` does.
         """
@@ -150,8 +152,8 @@ class Witnesses:
                 return Witness(each.index, each.value, each.threshold, code, other, codes)
         return None
 
-    def _run(self, name: str, index: Index, choices: list[Codes]) -> tuple[Array, Array]:
-        """What the engine and what the simulation have at `index` of tensor `name`."""
+    def _run(self, name: str, index: Index, choices: list[Codes]) -> tuple[Integers, Integers]:
+        """Compute element `index` of tensor `name` by the engine and by the simulation."""
         decisions = self._decisions.get(name)
         accumulator = name if decisions is None else decisions.accumulator.name
         given = self._reach.tensors(accumulator, choices)

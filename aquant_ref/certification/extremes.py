@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise, product
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.certification.linear_form import Code, Codes, Index, Terms
 from aquant_ref.engine.instruction import IMAGE, Instruction, code_type
 from aquant_ref.engine.operations import QUANTIZES, WINDOWED
-from aquant_ref.engine.program import Program
 from aquant_ref.engine.windows import Windows
+from aquant_ref.typing import Integers, Mask
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from aquant_ref.engine.program import Program
+
 
 GIVEN = (*QUANTIZES, "max_pool")  # what makes the codes that terms are of
 
@@ -37,7 +38,7 @@ class Reach:
         self._makers = program.makers
 
     def terms(self, name: str, index: Index) -> Terms:
-        """The terms of one element of tensor `name`.
+        """Find the terms of one element of tensor `name`.
 
         Raises NotImplementedError for an instruction that is no sum of a table for each code.
         """
@@ -54,7 +55,7 @@ class Reach:
         return known[name, index]
 
     def _elements(self, name: str, index: Index) -> list[tuple[str, Index]]:
-        """The elements that one of an add, or of what only moves or looks up, is made of."""
+        """Find the elements that an element of an add, or one that is moved or looked up, reads."""
         each = self._makers.get(name)
         if each is None or each.op not in ("add", "concat", "flatten", "lookup"):
             return []
@@ -94,7 +95,7 @@ class Reach:
         return terms
 
     def worst_case(self, name: str, channel: int) -> tuple[Index, Terms]:
-        """An element of the channel whose `ends` are the bounds of the channel, and its terms.
+        """Find an element whose `ends` are the bounds of its channel, and its terms.
 
         It is the first from the middle of the image on; where none reaches the bounds, because each
         window meets padding or one code is read twice, that with the widest range.
@@ -111,8 +112,8 @@ class Reach:
         assert widest is not None  # no tensor is empty
         return widest[1:]
 
-    def tensors(self, name: str, choices: Sequence[Codes]) -> dict[str, Array]:
-        """What tensor `name` reads, (n, ...) each, with these n `choices` and 0 beside them.
+    def tensors(self, name: str, choices: Sequence[Codes]) -> dict[str, Integers]:
+        """Make the tensors that `name` reads, (n, ...) each: these n `choices`, and 0 elsewhere.
 
         Where it is codes itself, as a requantize reads them, that is the tensor.
         """
@@ -127,12 +128,12 @@ class Reach:
         return made
 
     def code_type(self, name: str) -> str:
-        """The dtype that the engine has the codes of tensor `name` in."""
+        """Give the dtype in which the engine has the codes of tensor `name`."""
         low, high = self.bounds[name]
         # a concat of int16 and uint16 is in none of a code's
         return code_type(int(low.min()), int(high.max())) or "int32"
 
-    def edge(self, name: str) -> Array:
+    def edge(self, name: str) -> Mask:
         """(H, W), where tensor `name` is made from a window that reaches into padding.
 
         An elementwise one is where one of its inputs is, back to the nearest codes.
@@ -180,7 +181,7 @@ class Reach:
             yield code.times(int(weight[(member, *tap)]), less=int(zero_point[channel]))
 
     def _pixel(self, each: Instruction, place: Index, tap: Sequence[int]) -> Index | None:
-        """The pixel that `tap` of the window at `place` meets; None in the padding."""
+        """Find the pixel that `tap` of the window at `place` meets; None in the padding."""
         stride, dilation, padding = (
             each.attributes[key] for key in ("stride", "dilation", "padding")
         )

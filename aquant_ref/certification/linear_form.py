@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from math import floor, gcd
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from aquant_ref.typing import Integers, Mask
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 Index = tuple[int, ...]  # of an element in one image: (channel, row, column), or (channel,)
 
 MOST = 1 << 18  # values of one branch that are looked at
@@ -49,13 +51,13 @@ class Terms:
     """
 
     constant: int
-    tables: Mapping[Code, Array]  # int64, one for each code that it can be
+    tables: Mapping[Code, Integers]  # int64, one for each code that it can be
     branches: tuple[Terms, ...] = ()
 
     @classmethod
     def sum(cls, parts: Iterable[Terms]) -> Terms:
         """All parts together; a code that several of them read has the sum of its tables."""
-        constant, tables = 0, dict[Code, Array]()
+        constant, tables = 0, dict[Code, Integers]()
         for part in parts:
             constant += part.constant
             for code, table in part.tables.items():
@@ -64,7 +66,7 @@ class Terms:
 
     @classmethod
     def add(cls, a: Terms, b: Terms) -> Terms:
-        """The sum of two branches."""
+        """Add two branches."""
         both = cls.sum((a, b))
         return cls(both.constant, both.tables, () if a.tables.keys() & b.tables.keys() else (a, b))
 
@@ -73,18 +75,18 @@ class Terms:
         tables = {code: factor * table for code, table in self.tables.items()}
         return Terms(factor * (self.constant - less), tables)
 
-    def looked_up(self, table: Array) -> Terms:
+    def looked_up(self, table: Integers) -> Terms:
         """Entries of `table` in the place of a code, which these terms are."""
         (code,) = self.tables
         return Terms(0, {code: table.astype(np.int64)[self.tables[code]]})
 
     def total(self, codes: Codes) -> int:
-        """The sum at these codes."""
+        """Sum up the entries at these codes."""
         entries = (table[codes[code] - code.least] for code, table in self.tables.items())
         return self.constant + sum(map(int, entries))
 
     def ends(self) -> tuple[Codes, Codes]:
-        """The codes of the least sum and those of the largest."""
+        """Find the codes of the least sum and those of the largest."""
         least = {code: code.least + int(table.argmin()) for code, table in self.tables.items()}
         largest = {code: code.least + int(table.argmax()) for code, table in self.tables.items()}
         return least, largest
@@ -151,7 +153,7 @@ class Terms:
 class _Move:
     """The `sums` that a code can add, their least and largest, and their common `step`."""
 
-    def __init__(self, code: Code, sums: Array) -> None:
+    def __init__(self, code: Code, sums: Integers) -> None:
         self.code, self.sums = code, sums
         self.low, self.high = int(sums.min()), int(sums.max())
         self.step = int(np.gcd.reduce(sums))
@@ -167,20 +169,20 @@ def _later(moves: Sequence[_Move]) -> list[range]:
     return later[::-1]
 
 
-def _on(values: range, given: Array) -> Array:
-    """Whether each of `given` is one of the `values`."""
+def _on(values: range, given: Integers) -> Mask:
+    """Tell whether each of `given` is one of the `values`."""
     inside = (given >= values[0]) & (given <= values[-1])
     return np.asarray(inside & ((given - values[0]) % values.step == 0))
 
 
-def _around(values: range, given: Array) -> Array:
+def _around(values: range, given: Integers) -> Integers:
     """For each of `given` the value below, or equal, and then for each the value above it."""
     place = (given - values[0]) // values.step
     places = np.concatenate([place, place + 1])
     return values[0] + np.clip(places, 0, len(values) - 1) * values.step
 
 
-def _points(values: range, rng: np.random.Generator) -> Array:
+def _points(values: range, rng: np.random.Generator) -> Integers:
     """All `values`, or MOST of them at random."""
     count = len(values)
     chosen = np.arange(count) if count <= MOST else rng.integers(0, count, MOST)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.thresholds import Accumulator, Lowering
 from aquant_ref.model.fixed_point import border_of, scale_of_sum
-from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.nn.operations import Node
 from aquant_ref.quant.fixed_point import FixedPoint, rescaling
+
+if TYPE_CHECKING:
+    from aquant_ref.model.quantized_model import QuantizedModel
+    from aquant_ref.nn.operations import Node
 
 
 class FixedPointLowering(Lowering):
@@ -62,7 +65,7 @@ class FixedPointLowering(Lowering):
         return _steps(name, a.unit)
 
     def _rescaled(self, name: str, meaning: Accumulator, scale: Fraction, bits: int) -> Accumulator:
-        """The same in steps of `scale` with `bits` of a fraction; as it is where it is in them."""
+        """Rescale to steps of `scale` with `bits` fraction bits, unless it is counted in them."""
         step = scale / 2**bits
         if meaning.is_steps(step):
             return meaning

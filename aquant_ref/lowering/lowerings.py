@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref.checks import word
-from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.lowering.fixed_point import FixedPointLowering
 from aquant_ref.lowering.thresholds import Lowering
-from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.quant.fixed_point import FixedPoint
+
+if TYPE_CHECKING:
+    from aquant_ref.engine.program import Program
+    from aquant_ref.model.quantized_model import QuantizedModel
 
 LOWERINGS = ("threshold", "fixed_point")
 
@@ -19,7 +21,7 @@ LOWERINGS = ("threshold", "fixed_point")
 def fixed_point(
     lowering: str, fraction_bits: int | None = None, profile: str | None = None
 ) -> FixedPoint | None:
-    """The options of the lowering called so, None for thresholds, which have none.
+    """Return the options of the named lowering; None for thresholds, which take none.
 
     What is left out is as `FixedPoint` has it. Raises InputError for an unknown lowering, or for an
     option that it does not have.
@@ -35,13 +37,13 @@ def fixed_point(
 
 
 def lowered_as(source: Mapping[str, Any]) -> FixedPoint | None:
-    """The options that a program's `source` says it was lowered with; raises InputError."""
+    """Return the options in the `source` of a program; raises InputError."""
     keys = ("fraction_bits", "profile")
     return fixed_point(source.get("lowering", "threshold"), *(source.get(key) for key in keys))
 
 
 def lowering_of(model: QuantizedModel, options: FixedPoint | None) -> Lowering:
-    """The lowering of `model` to fixed point, or without options to thresholds.
+    """Lower `model` to fixed point, or without options to thresholds.
 
     Spec: AQ-LOWER-1, AQ-LOWER-10. Raises InputError as `Lowering` and `FixedPointLowering` do.
     """
@@ -55,7 +57,7 @@ def lower(
     fraction_bits: int | None = None,
     profile: str | None = None,
 ) -> Program:
-    """The integer program of `model`: `lowering` is "threshold" or "fixed_point".
+    """Return the integer program of `model`; `lowering` is "threshold" or "fixed_point".
 
     Spec: AQ-LOWER-1, AQ-LOWER-10. Raises InputError as `fixed_point` and `lowering_of` do.
     """

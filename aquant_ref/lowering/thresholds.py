@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import gcd, lcm, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,12 +31,14 @@ from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.model.accumulator_scale import AccumulatorScale
 from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, windows
-from aquant_ref.nn.windows import Windows
 from aquant_ref.quant.window import WindowBorder
 from aquant_ref.typing import Codes, Reals
+
+if TYPE_CHECKING:
+    from aquant_ref.model.quantizers import QuantizedTensor
+    from aquant_ref.nn.windows import Windows
 
 MOST_THRESHOLDS = 1 << 24  # of a tensor: each is an exact fraction, made in Python
 UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is always reached
@@ -169,7 +171,7 @@ class Lowering:
         self._store(name, tensor, zero_point)
 
     def _layer(self, node: Node, op: str, source: Accumulator, **rest: Any) -> Accumulator:
-        """A convolution or linear layer, which reads `source`."""
+        """Emit a convolution or linear layer, which reads `source`."""
         layer = self.model.layers[node.name]
         self._check_codes(node)
         weight = layer.integers()
@@ -267,8 +269,8 @@ class Lowering:
                 raise InputError(f"{node.name}: reads {read}, which is not stored as codes")
 
     def _lower_avg_pool(self, node: Node) -> Accumulator:
-        """A sum, and the divisor goes into the unit; where it differs from window to window, each
-        sum is brought to their least common multiple (AQ-LOWER-8).
+        """Emit a sum, whose divisor goes into the unit; divisors that differ between windows are
+        brought to their least common multiple.
 
         Spec: AQ-LOWER-3, AQ-LOWER-8.
         """
@@ -295,7 +297,7 @@ class Lowering:
     _lower_global_avg_pool = _lower_avg_pool
 
     def _lower_concat(self, node: Node) -> Accumulator:
-        """The meanings one after the other: what it holds need not have one unit (AQ-LOWER-9).
+        """Emit a concat, whose channels keep the unit and the bias of their input.
 
         Spec: AQ-LOWER-9.
         """
@@ -337,7 +339,7 @@ def _check_integer(model: QuantizedModel) -> None:
 
 
 def _codes(name: str, tensor: QuantizedTensor, zero_point: Codes) -> Accumulator:
-    """What the codes of `tensor` mean, under this name and with these zero points (C,)."""
+    """Describe the codes of `tensor`, under this name and with these zero points (C,)."""
     scale = Fraction(tensor.scale)
     bias = tuple(-scale * z for z in zero_point.tolist())
     size = np.maximum(zero_point - tensor.qmin, tensor.qmax - zero_point).astype(np.float64)
@@ -345,14 +347,14 @@ def _codes(name: str, tensor: QuantizedTensor, zero_point: Codes) -> Accumulator
 
 
 def _least(n: int, d: int) -> int:
-    """The least integer that is at least n/d, no farther from 0 than UNREACHED."""
+    """Round n/d up to an integer, no farther from 0 than UNREACHED."""
     return max(-UNREACHED, min(-(-n // d), UNREACHED))
 
 
 def _thresholds(
     crossings: list[float], scale: Fraction, op: str, unit: Fraction, bias: Fraction
 ) -> tuple[Ratio, ...]:
-    """The accumulators from which on unit*acc + bias, after the ReLU `op`, reaches crossing*scale:
+    """Find where unit*acc + bias, after the ReLU `op`, reaches crossing*scale: at the accumulators
     (crossing*scale - bias) / unit.
 
     Spec: AQ-LOWER-1, AQ-LOWER-6.
@@ -375,6 +377,6 @@ def _thresholds(
 
 
 def _common(a: Fraction, b: Fraction) -> Fraction:
-    """The largest unit of which both are integer multiples."""
+    """Find the largest unit of which both are integer multiples."""
     denominator = a.denominator * b.denominator
     return Fraction(gcd(a.numerator * b.denominator, b.numerator * a.denominator), denominator)

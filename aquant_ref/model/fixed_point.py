@@ -7,13 +7,16 @@ its own from the plain model.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aquant_ref.errors import InputError
-from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.operations import CEILINGS
 from aquant_ref.quant.fixed_point import FixedBorder, fixed_border
+
+if TYPE_CHECKING:
+    from aquant_ref.model.quantized_model import QuantizedModel
 
 
 def fraction_bits(model: QuantizedModel, name: str, asked: int) -> int:
@@ -30,7 +33,7 @@ def fraction_bits(model: QuantizedModel, name: str, asked: int) -> int:
 
 
 def scale_of_sum(model: QuantizedModel, name: str) -> Fraction:
-    """The step in which the terms of the add `name` are counted: that of the next quantizer.
+    """Return the step in which the terms of the add `name` are counted: the next quantizer's.
 
     Spec: AQ-LOWER-10. Raises InputError, which names the add, where none follows.
     """
@@ -41,7 +44,7 @@ def scale_of_sum(model: QuantizedModel, name: str) -> Fraction:
 
 
 def border_of(model: QuantizedModel, name: str, asked: int) -> FixedBorder:
-    """The border of tensor `name` in fixed point, with `asked` fraction bits where it needs any.
+    """Return the border of tensor `name` in fixed point; `asked` fraction bits if it needs any.
 
     Spec: AQ-FIXED-9. Raises InputError, which names the tensor, where it has none: for crossings
     whose polynomial was not stored, or where a number is too large.

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import instance, shown
 from aquant_ref.errors import InputError
@@ -40,8 +39,7 @@ from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.windows import pair
 from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
 from aquant_ref.rows import Row, Tabular
-
-Array = NDArray[Any]
+from aquant_ref.typing import Array, Codes, Reals
 
 PASSES_CODES = ("flatten", "max_pool")  # ops that move codes and leave scale and quantizer alone
 READS_CODES = ("max_pool", "avg_pool", "global_avg_pool", "mul")  # beside the layers
@@ -49,7 +47,7 @@ SLIDING = ("conv2d", "max_pool", "avg_pool", "global_avg_pool")
 
 
 def stored_as(graph: Graph, stored: Container[str], name: str) -> str | None:
-    """The one of the `stored` tensors whose codes tensor `name` has; None for a real tensor."""
+    """Find which of the `stored` tensors has the codes of tensor `name`; None for a real one."""
     while name not in stored:
         node = graph.node(name)
         if node.op not in PASSES_CODES:
@@ -75,7 +73,7 @@ class QuantizedModel(Tabular):
     tensors: Mapping[str, QuantizedTensor]
     source: Mapping[str, Any] = field(default_factory=dict)
     windows: Mapping[str, WindowBorder | FeedbackBorder] = field(default_factory=dict)
-    floats: Mapping[str, Array] = field(default_factory=dict)
+    floats: Mapping[str, Reals] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
         """Return a row a tensor that is a layer or has codes: its bits, scale and border."""
@@ -108,7 +106,7 @@ class QuantizedModel(Tabular):
         )
 
     def _made_by(self) -> str:
-        """The method and the bits, where `source` says them."""
+        """Name the method and the bits, if `source` says them."""
         config = self.source.get("config")
         keys = ("method", "weight_bits", "act_bits")
         if not isinstance(config, Mapping) or not all(key in config for key in keys):
@@ -117,18 +115,18 @@ class QuantizedModel(Tabular):
         return f", {shown(method)[1:-1]} W{shown(weight_bits)}A{shown(act_bits)}"
 
     def stored_as(self, name: str) -> str | None:
-        """The quantized tensor whose codes tensor `name` has; None for a real tensor."""
+        """Find the quantized tensor with the codes of tensor `name`; None for a real tensor."""
         return stored_as(self.graph, self.tensors, name)
 
     def code_source(self, name: str) -> str:
-        """The quantized tensor whose scale the codes of tensor `name` have; raises ValueError."""
+        """Find the quantized tensor with the scale of tensor `name`'s codes; raises ValueError."""
         source = self.stored_as(name)
         if source is None:
             raise ValueError(f"{name}: is read as codes but has no quantizer")
         return source
 
     def code_scale(self, name: str) -> float | None:
-        """The scale of the codes of tensor `name`; None for one that is not made of codes.
+        """Return the scale of the codes of tensor `name`; None if it is not made of codes.
 
         A concat without a quantizer is where its inputs are, and of one scale (AQ-LOWER-9).
         """
@@ -147,12 +145,12 @@ class QuantizedModel(Tabular):
                 found[node.name] = read.pop() if len(read) == 1 else None
         return found
 
-    def zero_point(self, name: str) -> Array:
-        """The code of the real number 0 in each channel of tensor `name`, (C,) int32.
+    def zero_point(self, name: str) -> Codes:
+        """Return the code of the real number 0 in each channel of tensor `name`, (C,) int32.
 
         That of the narrow code where the tensor is stored with wide ones.
         """
-        shapes, made_of = self.graph.shapes, list[Array]()
+        shapes, made_of = self.graph.shapes, list[Codes]()
         waiting = [(name, 1)]  # of a flattened tensor how often each channel is repeated
         while waiting:
             read, times = waiting.pop()
@@ -168,11 +166,11 @@ class QuantizedModel(Tabular):
         return np.concatenate(made_of)
 
     def wide(self) -> frozenset[str]:
-        """The tensors that a layer of `windows` reads, which are stored with wide codes."""
+        """Name the tensors that a layer of `windows` reads, which are stored with wide codes."""
         return frozenset(self.code_source(self.graph.node(name).inputs[0]) for name in self.windows)
 
     def wide_tensor(self, name: str) -> QuantizedTensor:
-        """The quantizer of a tensor stored wide: 2^f parts of a step, nearest (AQ-WINDOW-1)."""
+        """Return the quantizer of a wide tensor: 2^f parts of a step, nearest (AQ-WINDOW-1)."""
         tensor = self.tensors[name]
         parts = 1 << fraction_bits(tensor.bits)
         top = (2**tensor.bits - 1) * parts
@@ -180,16 +178,16 @@ class QuantizedModel(Tabular):
         return QuantizedTensor(tensor.scale / parts, 8, crossings, tensor.zero_point * parts)
 
     def stored(self, name: str) -> QuantizedTensor:
-        """The quantizer that makes the codes which are stored of tensor `name`, wide or not."""
+        """Return the quantizer that makes the stored codes of tensor `name`, wide or not."""
         return self.wide_tensor(name) if name in self.wide() else self.tensors[name]
 
     def narrow(self, name: str) -> WindowBorder:
-        """What a reader without a border of its own makes of the codes of wide tensor `name`."""
+        """Return how a reader without its own border rounds the codes of wide tensor `name`."""
         tensor = self.tensors[name]
         return nearest_window(tensor.bits, tensor.zero_point)
 
     def rounded_into(self, name: str) -> str:
-        """The quantized tensor that real tensor `name` is, or goes on into; the first of several.
+        """Find the first quantized tensor that real tensor `name` is, or goes on into.
 
         Raises ValueError where none follows.
         """
@@ -201,7 +199,7 @@ class QuantizedModel(Tabular):
         return name
 
     def input_scales(self, name: str) -> list[float]:
-        """The scales of the codes that node `name` reads, one for each input; raises InputError."""
+        """Return the scale of the codes of each input of node `name`; raises InputError."""
         scales = []
         for read in self.graph.node(name).inputs:
             scale = self.code_scale(read)
@@ -211,19 +209,19 @@ class QuantizedModel(Tabular):
         return scales
 
     def input_scale(self, layer: str) -> float:
-        """The scale of the codes that `layer` reads; raises InputError."""
+        """Return the scale of the codes that `layer` reads; raises InputError."""
         return self.input_scales(layer)[0]
 
-    def weight_scale(self, layer: str) -> Array:
-        """Unit / input scale, (O,) float64: what one step of a weight code is worth, to half an
-        ulp.
+    def weight_scale(self, layer: str) -> Reals:
+        """Return the real size of one step of a weight code, (O,) float64, to half an ulp: unit /
+        input scale.
         """
         return np.asarray(self.layers[layer].unit / self.input_scale(layer))
 
     def plain(self) -> list[dict[str, Any]]:
-        """The model in plain Python, every number exact, as `oracle.network` reads it."""
+        """Return the model in plain Python, every number exact, as `oracle.network` reads it."""
 
-        def exact(values: Array) -> list[Fraction]:
+        def exact(values: Reals) -> list[Fraction]:
             return [Fraction(v) for v in values.tolist()]
 
         nodes: list[dict[str, Any]] = [
@@ -294,7 +292,7 @@ class QuantizedModel(Tabular):
         native.save(path, "model", meta=meta, arrays=arrays)
 
     def sha256(self) -> str:
-        """The sha256 of all that the model file holds: what is made of this model carries it."""
+        """Compute the sha256 of the contents of the model file."""
         return native.digest(*self._content())
 
     def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -409,22 +407,28 @@ class QuantizedModel(Tabular):
             raise InputError(f"{INPUT}: has no quantizer")
         if self.graph.output in self.tensors:
             raise InputError(f"{self.graph.output}: is the output, which has no quantizer")
-        if (image := self.tensors.get(INPUT)) and (image.signed or image.bits != 8):
-            raise InputError(f"{INPUT}: its codes are pixels, which are unsigned, of 8 bits")
         needed = set() if self.floats else set(weights)
         for name in sorted(needed ^ self.layers.keys()):
             raise InputError(f"{name}: {'has no' if name in needed else 'needs no'} codes")
-        for name, tensor in self.tensors.items():
-            if name != INPUT and self.graph.node(name).op in PASSES_CODES:
-                raise InputError(f"{name}: moves codes, and has no quantizer of its own")
-            with _named(name):
-                tensor.check(self.graph.shapes[name][0])
+        self._check_tensors()
         for name, layer in self.layers.items():
             with _named(name):
                 layer.check(weights[name])
                 self.input_scale(name)
         if not self.floats:
             self._check_lowered()
+        self._check_windows()
+
+    def _check_tensors(self) -> None:
+        if (image := self.tensors.get(INPUT)) and (image.signed or image.bits != 8):
+            raise InputError(f"{INPUT}: its codes are pixels, which are unsigned, of 8 bits")
+        for name, tensor in self.tensors.items():
+            if name != INPUT and self.graph.node(name).op in PASSES_CODES:
+                raise InputError(f"{name}: moves codes, and has no quantizer of its own")
+            with _named(name):
+                tensor.check(self.graph.shapes[name][0])
+
+    def _check_windows(self) -> None:
         for name, border in self.windows.items():
             node = self.graph.node(name)
             if node.op != "conv2d":

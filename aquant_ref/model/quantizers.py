@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aquant_ref.checks import integer, is_array, number, settle, shown
 from aquant_ref.quant import border
 from aquant_ref.quant.qparams import check_bits, code_range
 from aquant_ref.quant.window import NEVER_LIFT, WindowBorder, wide_steps
-
-Array = NDArray[Any]
+from aquant_ref.typing import Array, Codes, Reals
 
 LARGEST = 2.0**300  # of units, biases and scales: quotients and products of them stay in float64
 
@@ -29,14 +27,14 @@ class QuantizedLayer:
     `zero_point` (O,) int32, `unit` (O,) and `bias` (O,) float64.
     """
 
-    codes: Array
-    zero_point: Array
+    codes: Codes
+    zero_point: Codes
     bits: int
-    unit: Array
-    bias: Array
+    unit: Reals
+    bias: Reals
 
-    def integers(self) -> Array:
-        """The weights as the integers that meet the input's codes: codes - zero_point, int32."""
+    def integers(self) -> Codes:
+        """Return the weights as int32, codes - zero_point, which multiply the input's codes."""
         zero_point = self.zero_point.reshape(-1, *(1,) * (self.codes.ndim - 1))
         return self.codes.astype(np.int32) - zero_point.astype(np.int32)
 
@@ -70,10 +68,10 @@ class QuantizedTensor:
 
     scale: float
     bits: int
-    crossings: Array
+    crossings: Reals
     zero_point: int = 0
     signed: bool = False
-    coefficients: Array | None = None
+    coefficients: Reals | None = None
     squash: str = "sigmoid"
 
     @property
@@ -101,8 +99,8 @@ class QuantizedTensor:
             if isinstance(value := getattr(self, name), np.generic):
                 settle(self, **{name: value.item()})
 
-    def codes(self, t: Array) -> Array:
-        """The codes of t = r/scale (N, C, ...): uint8, int8 if signed; 16 bits wide above 8.
+    def codes(self, t: Reals) -> Codes:
+        """Return the codes of t = r/scale (N, C, ...): uint8, int8 if signed; 16 bits wide above 8.
 
         Spec: AQ-AFFINE-5, AQ-BORDER-2. Raises InputError for NaN.
         """
@@ -113,8 +111,8 @@ class QuantizedTensor:
             np.int8 if self.bits <= 8 else np.int16
         )
 
-    def real(self, codes: Array, dtype: Any) -> Array:
-        """What the codes stand for, scale*(code - zero_point), in `dtype`. Spec: AQ-AFFINE-3."""
+    def real(self, codes: Codes, dtype: Any) -> Reals:
+        """Return the real numbers scale*(code - zero_point) in `dtype`. Spec: AQ-AFFINE-3."""
         steps = codes.astype(dtype)
         if self.zero_point:
             steps -= self.zero_point
@@ -150,7 +148,7 @@ class FeedbackBorder:
     kept.
     """
 
-    border: Array
+    border: Reals
     rank: int
 
 

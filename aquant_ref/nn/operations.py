@@ -155,6 +155,11 @@ def _conv2d(node: Node, parameters: Mapping[str, Reals], x: Reals) -> Reals:
     return conv2d(x, parameters["weight"], **options)
 
 
+def _of_inputs(function: Callable[..., Reals]) -> Callable[..., Reals]:
+    """Apply a function that needs neither the node nor parameters."""
+    return lambda _node, _parameters, *inputs: function(*inputs)
+
+
 PLACES = {"padding": PADDING, "dilation": STRIDE}  # of windows, without their stride
 POOL = {"kernel": KERNEL, "stride": POOL_STRIDE, **PLACES}
 
@@ -194,10 +199,10 @@ OPERATIONS: dict[str, Operation] = {
         axes=3,
         attributes={"eps": eps(EPS)},
     ),
-    "relu": Operation(lambda _node, _parameters, x: relu(x), _same_shape),
-    "relu6": Operation(lambda _node, _parameters, x: relu6(x), _same_shape),
-    "add": Operation(lambda _node, _parameters, a, b: add(a, b), _same_shape, reads=2),
-    "mul": Operation(lambda _node, _parameters, a, b: mul(a, b), _same_shape, reads=2),
+    "relu": Operation(_of_inputs(relu), _same_shape),
+    "relu6": Operation(_of_inputs(relu6), _same_shape),
+    "add": Operation(_of_inputs(add), _same_shape, reads=2),
+    "mul": Operation(_of_inputs(mul), _same_shape, reads=2),
     "avg_pool": Operation(
         lambda node, _parameters, x: avg_pool(
             x, node["kernel"], **_options(node, "stride", "padding", "dilation", "count_padding")
@@ -215,16 +220,12 @@ OPERATIONS: dict[str, Operation] = {
         attributes=POOL,
     ),
     "global_avg_pool": Operation(
-        lambda _node, _parameters, x: global_avg_pool(x),
+        _of_inputs(global_avg_pool),
         lambda node, shape: _window_shape(node, shape, shape[0]),
         axes=3,
     ),
-    "concat": Operation(
-        lambda _node, _parameters, *inputs: concat(*inputs), _concat_shape, reads=None
-    ),
+    "concat": Operation(_of_inputs(concat), _concat_shape, reads=None),
     # The real numbers stay; the quantizer of its tensor gives them other codes.
-    "requantize": Operation(lambda _node, _parameters, x: x, _same_shape),
-    "flatten": Operation(
-        lambda _node, _parameters, x: flatten(x), lambda _node, shape: (math.prod(shape),)
-    ),
+    "requantize": Operation(_of_inputs(lambda x: x), _same_shape),
+    "flatten": Operation(_of_inputs(flatten), lambda _node, shape: (math.prod(shape),)),
 }
