@@ -1,0 +1,77 @@
+"""The test of `aquant_ref/a/b.py` is `tests/a/test_b.py`; what has another place is listed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CLONE = Path(__file__).resolve().parent.parent
+PACKAGE, TESTS = CLONE / "aquant_ref", CLONE / "tests"
+MODULES = [
+    path.relative_to(PACKAGE)
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name not in ("__init__.py", "__main__.py")
+]
+
+# Modules that one file tests together, by a pattern, and why.
+TOGETHER = {
+    # rows of a table, each of which every test of the table visits
+    "conformance/cases/*.py": "conformance/test_cases.py",
+    "conformance/expected/*.py": "conformance/report/test_verdict.py",
+    "conformance/contract.py": "conformance/test_cases.py",
+    "conformance/faults.py": "meta/test_tensor_mutants.py",
+    "conformance/strategies/*.py": "conformance/test_strategies.py",
+    "engine/operations/*.py": "engine/test_operations.py",
+    "engine/fast/kernels.py": "engine/test_operations.py",
+    "engine/fast/step.py": "engine/test_operations.py",
+    "nn/operations.py": "nn/test_attributes.py",
+    # ways to ask the same, which the whole kit is asked through
+    "conformance/adapters/*.py": "conformance/test_verification.py",
+    "conformance/adapters/library/*.py": "meta/test_library.py",
+    "conformance/protocol/*.py": "conformance/test_commands.py",
+    "conformance/proof/*.py": "meta/test_prove.py",
+    "conformance/check_proof.py": "meta/test_prove.py",
+    # steps of one work, which is tested whole
+    "claims/costs.py": "claims/test_overhead.py",
+    "claims/learned.py": "claims/test_claims.py",
+    "claims/pictures.py": "claims/test_claims.py",
+    "claims/tables.py": "claims/test_claims.py",
+    "claims/timing.py": "claims/test_overhead.py",
+    "cli/commands.py": "cli/test_main.py",
+    "cli/render.py": "cli/test_main.py",
+    "experiments/experiment.py": "experiments/test_grid.py",
+    "experiments/quantize.py": "cli/test_main.py",
+    "experiments/resumable.py": "experiments/test_resumed.py",
+    "experiments/worker.py": "experiments/test_grid.py",
+    "formats/measured.py": "experiments/test_tables.py",
+    "ptq/checkpoint.py": "experiments/test_resumed.py",
+    "ptq/learner.py": "ptq/test_methods.py",
+    "ptq/network.py": "ptq/test_methods.py",
+    # parts of a file, refused by its reader
+    "engine/instruction.py": "engine/test_program.py",
+    "model/fixed_point.py": "model/test_quantized_model.py",
+    "model/quantizers.py": "model/test_quantized_model.py",
+    # checks, tried at every public function that has them
+    "nn/autodiff.py": "nn/test_inputs.py",
+    "quant/reals.py": "quant/test_odd_values.py",
+}
+NOTHING_TO_TEST = {"progress.py", "typing.py"}  # names of types
+
+
+def own_test(module: Path) -> Path:
+    return TESTS / module.with_name(f"test_{module.name}")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=Path.as_posix)
+def test_a_module_has_a_test_of_its_name_or_is_tested_with_its_like(module: Path) -> None:
+    if module.as_posix() not in NOTHING_TO_TEST and not own_test(module).exists():
+        assert any(module.match(pattern) for pattern in TOGETHER), own_test(module)
+
+
+def test_every_exception_is_needed_and_its_test_is_there() -> None:
+    without = [module for module in MODULES if not own_test(module).exists()]
+    for pattern, test in TOGETHER.items():
+        assert (TESTS / test).exists(), test
+        assert any(module.match(pattern) for module in without), pattern
+    assert {module.as_posix() for module in without} >= NOTHING_TO_TEST
