@@ -188,6 +188,12 @@ OPERATIONS = {
             "q:i32",
             "AQ-IDEAL-1 AQ-LOWER-3",
             tags=("bits",),
+            alternatives={
+                "tflite": Alternative("AQ-PEER-12", bits=8),
+                "torch": Alternative("AQ-PEER-13", bits=8),
+                "onnx": Alternative("AQ-PEER-14", bits=8),
+                "onnxruntime": Alternative("AQ-PEER-15", bits=8),
+            },
         ),
         _operation("clip", "v:i64 low:i32 high:i32", "q:i32", "AQ-INT-1"),
         _operation("border_round", "t:f64 border:f64", "n:i64", "AQ-ROUND-2", "border"),

@@ -41,6 +41,7 @@ FAULTS = {
     "pool.reciprocal": "1/count is approximated",
     "pool.count": "the wrong number of positions, as where padding is counted",
     "pool.stored": "the mean of the stored codes is rounded first, then rescaled",
+    "pool.centred": "the zero point is taken off before the mean of stored codes is rounded",
     "pool.padding": "padding wins a maximum",
     "add.branch_rounded": "each branch is rounded to the output's scale first",
     "add.branch_clipped": "each branch is clipped first",

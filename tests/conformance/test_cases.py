@@ -28,6 +28,126 @@ WAYS = [
     for profile in (each.choices[0], *each.alternatives)
 ]
 
+<<<<<<< HEAD
+=======
+# A sequence is the same for ever: what is written here may be added to, and is never changed.
+SHA256 = {
+    "border border": "15a2487f5ccbdb32",
+    "round core-int": "2282ad7f37cf58a1",
+    "quantize core-int": "3a344c5bb023f308",
+    "dequantize core-int": "73eeb6c84131911a",
+    "multiplier core-int": "2c41b4b363f232fd",
+    "requantize exact": "d969698a2e8627c7",
+    "requantize tflite_single": "fbdeec3fc395b16f",
+    "requantize tflite_up": "c61b8f611992f75c",
+    "requantize tflite_away": "0f6b9046b5fec456",
+    "requantize float32": "4932865fb7131545",
+    "requantize float64": "10d3c984a317dd6c",
+    "requantize float64_onnx": "d801a963a99b6959",
+    "add core-int": "6b7fc2a9eadd4756",
+    "avg_pool core-int": "6e9bc2475c761e30",
+    "clip core-int": "192809ef09c6df01",
+    "border_round border": "e73641fe2efd831d",
+    "threshold border": "8bc30438edc4236f",
+    "conv2d ideal": "293000d11f7ecff3",
+    "conv2d exact": "116091b710b1f31e",
+    "conv2d tflite_single": "a63c4379bfdd980d",
+    "conv2d tflite_up": "3e45a082b266c32d",
+    "conv2d tflite_away": "43138d144761b628",
+    "conv2d float32": "1813947a28990fcd",
+    "conv2d float64": "e5730cc73764a39a",
+    "conv2d float64_onnx": "cda1d9e1d2dbcc52",
+    "depthwise ideal": "ae586e234da5da77",
+    "depthwise exact": "b0ee08f86844b35a",
+    "depthwise tflite_single": "9bfdbc19136dfdf2",
+    "depthwise tflite_up": "abf2311773d30323",
+    "depthwise tflite_away": "fd58b752f1272114",
+    "depthwise float32": "46c938e379d066e4",
+    "depthwise float64": "65f7f4942eab0181",
+    "depthwise float64_onnx": "7ba6974147e1bc14",
+    "linear ideal": "0740f3e025d281ce",
+    "linear exact": "57525a376660f09e",
+    "linear tflite_single": "3a1da5e900ddb2f8",
+    "linear tflite_up": "8f160127e4d5b807",
+    "linear tflite_away": "755bdbe061e00615",
+    "linear float32": "521b2bff119584d7",
+    "linear float64": "58267a2cd639f94c",
+    "linear float64_onnx": "fae768184cb6b4bc",
+    "add_tensors engine": "a6d593aa256d8f54",
+    "avg_pool2d engine": "8fc7b053ed9af7e1",
+    "max_pool2d engine": "5590340bf0ddd056",
+    "thresholds engine": "7669be4ee7bf7b95",
+    "bordered_conv2d engine": "bf9588bc33eac328",
+    "fused_conv2d engine": "df37331fa40f3c15",
+    "program engine": "442788689fed007d",
+    "multiplier core-int edition 1": "e466bdcd7853abf5",
+    "requantize exact edition 1": "213d63a6d0efbe08",
+    "requantize tflite_single edition 1": "a124dd7b3846e377",
+    "requantize tflite_up edition 1": "9004b7900f65aa79",
+    "requantize tflite_away edition 1": "74c61f9b47a781d0",
+    "requantize float32 edition 1": "717b6c1ca0db1972",
+    "requantize float64 edition 1": "22997b871c0ae6e4",
+    "requantize float64_onnx edition 1": "8008be0eb5795922",
+    "quantize float32": "7e802ce688a536df",
+    "quantize float32_reciprocal": "aa63de93650e1fb3",
+    "quantize float32_zero_first": "1a33acb3790b5a40",
+    "dequantize float32": "763424185744b256",
+    "add tflite": "4e979ff8a61dac86",
+    "add xnnpack": "743a838ced876da7",
+    "add float32": "ff0a32aaacda7f97",
+    "add onnxruntime": "a6590f53d3125f88",
+    "add torch": "0196a3b2ea3827bc",
+    "add torch_tail": "384f6246cc3e0832",
+    "avg_pool tflite": "a49df44b6fca5f5d",
+    "avg_pool torch": "87998c7066a273e7",
+    "avg_pool onnx": "2a6fb76d6c80f9b7",
+    "avg_pool onnxruntime": "bfafba8ac461a645",
+}
+
+
+def text_of(selection: Selection, index: Sequence[int]) -> list[str]:
+    """A line for each case: that of a stream, or all tensors."""
+    cases = generate(selection, index)
+    if cases.operation.scalar:
+        return lines(cases).splitlines()
+    return [json.dumps(cases.inputs(k)) for k in range(len(cases))]
+
+
+def hash_of(selection: Selection) -> str:
+    scalar = OPERATIONS[selection.operation].scalar
+    whole = [header(selection, 500)] if scalar else []
+    whole += text_of(selection, range(500 if scalar else 60))
+    return hashlib.sha256("".join(f"{line}\n" for line in whole).encode()).hexdigest()[:16]
+
+
+def name_of(selection: Selection) -> str:
+    edition = f" edition {selection.edition}" if selection.edition else ""
+    return f"{selection.operation} {selection.profile}{edition}"
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=name_of)
+def test_a_sequence_never_changes(selection: Selection) -> None:
+    """Spec: AQ-CONF-2."""
+    assert hash_of(selection) == SHA256[name_of(selection)]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=name_of)
+def test_any_case_can_be_had_alone_and_a_longer_sequence_begins_with_the_shorter(
+    selection: Selection,
+) -> None:
+    whole = text_of(selection, range(90))
+    assert text_of(selection, range(50)) == whole[:50]
+    assert text_of(selection, [73, 3]) == [whole[73], whole[3]]
+
+
+def test_other_arguments_give_other_cases() -> None:
+    def first(**chosen: object) -> str:
+        return lines(generate(Selection("requantize", **chosen), range(20)))
+
+    others = [first(), first(seed=1), first(bits=(8,)), first(profile="tflite_up")]
+    assert len(set(others)) == 4
+
+>>>>>>> ffb93e3 (Kit: avg_pool as LiteRT, torch, the ONNX reference and onnxruntime compute it; the table of mutants counts those of the alternatives)
 
 @pytest.mark.parametrize(("operation", "profile"), WAYS)
 def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(

@@ -113,8 +113,12 @@ class EngineAdapter(EngineLayers):
             return peers.add(profile, a=a, b=b, scale=scale, **rest)
         return _each(_add, a=a, b=b, scale=scale, **rest)
 
-    def avg_pool(self, *, total: Codes, count: Integers, scale: Reals, **rest: Array) -> Array:
+    def avg_pool(
+        self, *, total: Codes, count: Integers, scale: Reals, profile: str = "", **rest: Array
+    ) -> Array:
         """Spec: AQ-LOWER-3: the sum, its count in the unit, then thresholds."""
+        if profile:
+            return peers.avg_pool(profile, total=total, count=count, scale=scale, **rest)
         return _each(_avg_pool, total=total, count=count, scale=scale, **rest)
 
     def clip(self, *, v: Integers, low: Integers, high: Integers) -> Array:

@@ -174,3 +174,41 @@ ADDITIONS = {
     "torch": _add_torch,
     "torch_tail": _add_torch_tail,
 }
+
+
+def avg_pool(
+    profile: str,
+    *,
+    total: Integers,
+    count: Integers,
+    x_scale: Reals,
+    x_zero: Integers,
+    scale: Reals,
+    zero_point: Integers,
+    qmin: Integers,
+    qmax: Integers,
+) -> Codes:
+    """Spec: AQ-PEER-12 to AQ-PEER-15, in integers: the doubled mean over its denominator."""
+    if (count < 1).any():
+        raise InputError("count: needs at least 1")
+    step, size = scale32(x_scale), scale32(scale)
+    if profile in ("tflite", "torch"):
+        if ((step != size) | (x_zero != zero_point)).any():
+            raise InputError("scale: needs that of the input, and its zero point")
+        tops = total.astype(object)
+        bottoms, after = count.astype(object), np.zeros_like(zero_point)
+    else:
+        pairs = [
+            (x.as_integer_ratio(), y.as_integer_ratio()) for x, y in zip(step, size, strict=True)
+        ]
+        up = np.array([x[0] * y[1] for x, y in pairs], object)
+        bottoms = count.astype(object) * np.array([x[1] * y[0] for x, y in pairs], object)
+        tops = (total - count * x_zero).astype(object) * up
+        first = profile == "onnxruntime"
+        tops = tops + zero_point.astype(object) * bottoms * first
+        after = np.zeros_like(zero_point) if first else zero_point
+    doubled = tops * 2 + bottoms
+    codes, rest = doubled // (bottoms * 2), doubled % (bottoms * 2)
+    back = codes % 2 == 1 if profile != "tflite" else tops < 0
+    codes = codes - ((rest == 0) & back) + after
+    return np.clip(codes, qmin, qmax).astype(np.int64)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COUNTS = (1, 2, 3, 4, 6, 9, 16, 25, 49, 64, 196)
 
 
-def _columns(
+def columns_of(
     draw: Draw, selection: Selection, count: Integers, x_scale: Reals, scale: Reals
 ) -> Columns:
     """Draw any sum of `count` codes."""
@@ -39,11 +39,11 @@ def _columns(
     }
 
 
-def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
+def to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
     """Make the output's step 2k times the input's, and the centred sum count*k*(2y + 1)."""
     count, k = draw.pick(COUNTS), draw.integers(0, 2) * 2 + 1
     unit = draw.scales(-10, -4)
-    columns = _columns(draw, selection, count, unit, 2 * k * unit)
+    columns = columns_of(draw, selection, count, unit, 2 * k * unit)
     centre = count * columns["x_zero"]
     step = count * k
     tie = step * (2 * ((columns["total"] - centre) // (2 * step)) + 1)
@@ -53,42 +53,45 @@ def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
 
 
 def _ties(draw: Draw, selection: Selection) -> Columns:
-    return _to_tie(draw, selection, 0)
+    return to_tie(draw, selection, 0)
 
 
 def _near_ties(draw: Draw, selection: Selection) -> Columns:
-    return _to_tie(draw, selection, 1)
+    return to_tie(draw, selection, 1)
 
 
 def _near_half(draw: Draw, selection: Selection) -> Columns:
     """Draw sums on both sides of count*(y + 1/2); with an odd count no mean is a tie."""
     count = draw.pick((3, 7, 9, 25, 49, 49, 121))
     unit = draw.scales(-10, -4)
-    columns = _columns(draw, selection, count, unit, unit)
+    columns = columns_of(draw, selection, count, unit, unit)
     low = between(draw, columns["qmin"], columns["qmax"] - 1)
     return {**columns, "total": count * low + count // 2 + draw.integers(0, 1)}
 
 
 def _range_ends(draw: Draw, selection: Selection) -> Columns:
     unit = draw.scales(-10, -4)
-    columns = _columns(draw, selection, draw.pick(COUNTS), unit, unit)
+    columns = columns_of(draw, selection, draw.pick(COUNTS), unit, unit)
     end = np.where(draw.integers(0, 1), columns["qmin"], columns["qmax"])
     return {**columns, "total": columns["count"] * end}
 
 
 def _relu(draw: Draw, selection: Selection) -> Columns:
     unit = draw.scales(-10, -4)
-    columns = _columns(draw, selection, draw.pick(COUNTS), unit, unit)
+    columns = columns_of(draw, selection, draw.pick(COUNTS), unit, unit)
     return {**columns, "qmin": columns["zero_point"]}
 
 
 def _random(draw: Draw, selection: Selection) -> Columns:
-    return _columns(draw, selection, draw.pick(COUNTS), draw.scales(-10, -6), draw.scales(-10, -6))
+    return columns_of(
+        draw, selection, draw.pick(COUNTS), draw.scales(-10, -6), draw.scales(-10, -6)
+    )
 
 
-def _empty(draw: Draw, selection: Selection) -> Columns:
+def empty(draw: Draw, selection: Selection) -> Columns:
+    """Draw a mean of nothing."""
     unit = draw.scales()
-    return _columns(draw, selection, draw.pick((0,)), unit, unit)
+    return columns_of(draw, selection, draw.pick((0,)), unit, unit)
 
 
 FAMILIES = (
@@ -123,5 +126,5 @@ FAMILIES = (
         "any sum, unequal scales, odd zero points",
         ("zero_point.missing", "add.one_scale", "pool.count", "zero_point.offset"),
     ),
-    Family("empty", _empty, "a mean of nothing", ("input.accepted",), rejects=True),
+    Family("empty", empty, "a mean of nothing", ("input.accepted",), rejects=True),
 )

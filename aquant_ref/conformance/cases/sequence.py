@@ -18,6 +18,7 @@ from aquant_ref.conformance.cases import (
     add_tensors,
     avg_pool,
     avg_pool2d,
+    avg_pool_peers,
     border,
     border_round,
     bordered_conv2d,
@@ -74,6 +75,7 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "quantize": quantize_float32.FAMILIES,
     "dequantize": dequantize_float32.FAMILIES,
     "add": add_peers.FAMILIES,
+    "avg_pool": avg_pool_peers.FAMILIES,
 }
 
 

@@ -142,3 +142,30 @@ ADDITIONS = {
     "torch": _add_torch,
     "torch_tail": _add_torch_tail,
 }
+
+
+def avg_pool(
+    *,
+    total: int,
+    count: int,
+    x_scale: float,
+    x_zero: int,
+    scale: float,
+    zero_point: int,
+    qmin: int,
+    qmax: int,
+    profile: str,
+) -> tuple[int]:
+    """Spec: AQ-PEER-12 to AQ-PEER-15."""
+    need(count > 0)
+    step, size = scale32(x_scale), scale32(scale)
+    stored = Fraction(total, count)
+    real = (stored - x_zero) * step / size
+    if profile in ("tflite", "torch"):
+        need((step, x_zero) == (size, zero_point))
+        code = (oracle.half_away if profile == "tflite" else oracle.half_even)(stored)
+    elif profile == "onnx":
+        code = oracle.half_even(real) + zero_point
+    else:
+        code = oracle.half_even(real + zero_point)
+    return (oracle.clip(code, qmin, qmax),)

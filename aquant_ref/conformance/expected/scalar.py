@@ -153,8 +153,16 @@ def avg_pool(
     zero_point: int,
     qmin: int,
     qmax: int,
+    profile: str = "",
 ) -> tuple[int]:
-    """Spec: AQ-IDEAL-1: the exact mean of `count` codes with the sum `total`, rounded once."""
+    """Spec: AQ-IDEAL-1: the exact mean of `count` codes with the sum `total`, rounded once.
+
+    Or AQ-PEER-12 to AQ-PEER-15.
+    """
+    if profile:
+        codes: dict[str, int] = {"total": total, "count": count, "x_zero": x_zero}
+        ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
+        return peers.avg_pool(profile=profile, x_scale=x_scale, scale=scale, **codes, **ends)
     need(count > 0 and min(x_scale, scale) > 0)
     mean = Fraction(x_scale) * (Fraction(total, count) - x_zero)
     return (nearest(mean / Fraction(scale), zero_point, qmin, qmax),)
