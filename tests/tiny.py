@@ -18,9 +18,9 @@ from aquant_ref.nn.training.train import Recipe, initial_parameters
 SHAPE = (3, 2, 3)
 
 
-def build(classes: int) -> Graph:
+def build(classes: int, shape: tuple[int, int, int] = SHAPE) -> Graph:
     """Two convolutions and a head."""
-    layer = Builder(SHAPE)
+    layer = Builder(shape)
     with layer.block("stem"):
         x = layer("relu", "relu", layer("conv", "conv2d", INPUT, channels=2, kernel=1))
     with layer.block("body"):

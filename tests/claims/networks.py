@@ -1,4 +1,4 @@
-"""A network small enough to compute by hand: three layers, two channels, images of 2x3."""
+"""The network of `tests.tiny` on images of one channel: small enough to compute by hand."""
 
 from __future__ import annotations
 
@@ -9,26 +9,18 @@ import numpy as np
 
 from aquant_ref.data import Images
 from aquant_ref.experiments.inputs import Inputs
-from aquant_ref.nn.graph import INPUT, Builder, Graph
+from aquant_ref.nn.graph import Graph
 from aquant_ref.ptq.methods import Config
 from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
 from aquant_ref.ptq.pipeline import observe
+from tests import tiny
 
 SHAPE = (1, 2, 3)
 CONFIG = Config("rtn", 2, 2, 5, batch=4)
 
 
 def graph() -> Graph:
-    layer = Builder(SHAPE)
-    with layer.block("stem"):
-        x = layer("relu", "relu", layer("conv", "conv2d", INPUT, channels=2, kernel=1))
-    with layer.block("body"):
-        x = layer("conv", "conv2d", x, channels=3, kernel=(1, 2), padding=(0, 1))
-        x = layer("relu", "relu", x)
-    with layer.block("head"):
-        x = layer("flatten", "flatten", x)
-        layer("linear", "linear", x, channels=2)
-    return layer.graph()
+    return tiny.build(2, SHAPE)
 
 
 def inputs(images: int = 8) -> Inputs:

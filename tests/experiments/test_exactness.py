@@ -63,6 +63,7 @@ def test_the_page_says_what_was_run_on_cifar10_and_that_nothing_differs(model: s
     assert f"0 of {elements:,}" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_cheap_row_comes_out_as_in_the_table() -> None:
     path = CLONE / "reference_models/results/exact/resnet8-shapes.json"
     rows = measured.load(path, NEEDED)

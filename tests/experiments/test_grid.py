@@ -70,6 +70,7 @@ def stamps(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_grid_writes_a_row_for_each_cell_and_redoes_none(
     few: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
