@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,29 @@ def test_a_section_lists_the_attributes(op: str) -> None:
 def test_a_section_lists_the_arrays_with_their_types(op: str) -> None:
     found = re.findall(r"`(\w+)` (\w+(?: or \w+)*)", line(op, "Arrays"))
     assert {name: tuple(types.split(" or ")) for name, types in found} == OPERATIONS[op].arrays
+
+
+def test_the_instructions_of_the_example_have_their_attributes() -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    shown = [json.loads(each) for each in re.split(r"\n(?=\{)", block)]
+    assert [each["op"] for each in shown] == ["conv2d", "threshold"]
+    for each in shown:
+        assert each["attributes"].keys() == OPERATIONS[each["op"]].attributes.keys()
+        assert each.keys() == {"name", "op", "inputs", "attributes"}
+        assert all(f"`{each['name']}/{key}`" in PAGE for key in OPERATIONS[each["op"]].arrays)
+
+
+def test_the_bytes_of_an_array_are_those_that_it_describes(tmp_path: Path) -> None:
+    lower(networks.residual_network(0)).save(tmp_path / "p.npz")
+    with zipfile.ZipFile(tmp_path / "p.npz") as archive:
+        assert archive.namelist()[0] == "header.json"
+        stored = archive.read("stem.conv.acc/zero_point.npy")
+        assert all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
+    (start,) = re.findall(r"`((?:[0-9A-F]{2} ){7}[0-9A-F]{2})`", PAGE)
+    assert stored.startswith(bytes.fromhex(start))
+    header = stored[10 : 10 + int.from_bytes(stored[8:10], "little")].decode()
+    assert header.strip() == "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }"
+    assert header.strip().replace("(2,)", "(8, 3)") in PAGE
 
 
 def test_the_file_has_the_keys_that_it_names(tmp_path: Path) -> None:
