@@ -5,6 +5,7 @@ import pytest
 from tests import kill
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["table", "train"])
 def test_a_command_that_is_killed_goes_on_where_it_was(
     name: str, capsys: pytest.CaptureFixture[str]

@@ -144,6 +144,7 @@ def test_one_seed_gives_the_same_files_and_json_is_what_is_written(
         assert (tmp_path / file).read_bytes() == (learned.folder / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_fixed_point_is_bit_exact_too_and_compared_with_the_ideal_semantics(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

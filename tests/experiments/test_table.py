@@ -43,6 +43,7 @@ def test_methods_of_one_seed_saw_the_same_weights_and_as_many_images(path: Path)
     assert len({row["images"] for row in rows}) == 1
 
 
+@pytest.mark.slow
 def test_a_cheap_cell_comes_out_as_in_the_table() -> None:
     rows = results.load(FOLDER / "resnet8-shapes.json")
     (row,) = [r for r in rows if (r["method"], r["seed"], r["weight_bits"]) == ("rtn", 0, 2)]
