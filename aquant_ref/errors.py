@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -83,6 +84,13 @@ def check_text(what: str, text: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(f"{what}: {text!r} is not in UTF-8") from error
+
+
+def check_path(value: object) -> None:
+    """Raise InputError unless `value` is text or a path; a number would be an open file."""
+    if not isinstance(value, str | os.PathLike):
+        got = printable(repr(value), MOST_QUOTED)
+        raise InputError(f"path: needs the name of a file, got {got}")
 
 
 class AccumulatorOverflow(InputError, OverflowError):

@@ -136,6 +136,10 @@ DOORS: dict[str, Callable[[Any], Any]] = {
     "compare, images": lambda other: aq.compare(model(), program(), other),
     "certify, model": aq.certify,
     "Program.run, images": lambda other: program().run(other),
+    "Program.save, path": lambda other: program().save(other),
+    "Program.load, path": aq.Program.load,
+    "QuantizedModel.save, path": lambda other: model().save(other),
+    "QuantizedModel.load, path": aq.QuantizedModel.load,
     "set_threads, count": aq.set_threads,
     "BorderSpec, family": lambda other: aq.BorderSpec(family=other),
     "BorderSpec, feedback": lambda other: aq.BorderSpec(feedback=other),
@@ -147,6 +151,8 @@ DOORS: dict[str, Callable[[Any], Any]] = {
 )
 @pytest.mark.parametrize("door", DOORS)
 def test_an_argument_of_another_kind_is_one_line_that_names_it(door: str, other: Any) -> None:
+    if door.endswith("path") and isinstance(other, str):
+        pytest.skip("a name of a file")
     with pytest.raises(aq.InputError) as caught:
         DOORS[door](other)
     message = str(caught.value)

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aquant_ref.errors import InputError, check_text
+from aquant_ref.errors import InputError, check_path, check_text
 from aquant_ref.formats.lock import locked
 from aquant_ref.formats.temporary import (
     is_temporary,
@@ -71,6 +71,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     removed. Raises InputError, which names `path`, if its directory is missing or the operating
     system refuses the write.
     """
+    check_path(path)
     path = Path(path)
     _check_parent(path)
     _check_regular(path)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from aquant_ref.errors import InputError, printable
+from aquant_ref.errors import InputError, check_path, printable
 
 PathLike = str | os.PathLike[str]
 
@@ -49,6 +49,7 @@ def open_file(path: PathLike, *, most: int = MOST_BYTES) -> Iterator[BinaryIO]:
     Raises InputError, which names the file; InputError, OSError and MemoryError from the block
     become such an error too.
     """
+    check_path(path)
     try:
         _check_kind(_status(path), most)  # first, because opening a device may change it
         # O_NONBLOCK, in case a pipe takes the file's place in the meantime

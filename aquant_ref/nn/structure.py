@@ -22,11 +22,9 @@ def check_structure(graph: Graph) -> None:
     last = graph.node(graph.output)
     for node in graph.nodes:
         if node.op == "batch_norm":
-            raise InputError(f"{node.name}: batch norm is not folded; nn.fold_batch_norm does that")
+            raise InputError(f"{node.name}: batch norm is not folded; `fold` does that")
         if node.op == "conv2d" and not node["bias"]:
-            raise InputError(
-                f"{node.name}: has no bias; nn.fold_batch_norm gives every convolution one"
-            )
+            raise InputError(f"{node.name}: has no bias; `fold` gives every convolution one")
     if last.op != "linear":
         raise InputError(f"{last.name}: is {last.op}; the last node must be linear")
     for node in graph.nodes[:-1]:

@@ -293,7 +293,7 @@ def ends_in_an_activation(layer: Builder) -> None:
         layer("relu", "relu", x)
 
 
-@refused(r"^stem\.conv: has no bias.*fold_batch_norm")
+@refused(r"^stem\.conv: has no bias.*`fold`")
 def a_convolution_without_bias(layer: Builder) -> None:
     with layer.block("stem"):
         x = layer("conv", "conv2d", INPUT, channels=3, kernel=1, bias=False)
@@ -301,7 +301,7 @@ def a_convolution_without_bias(layer: Builder) -> None:
     head(layer, x)
 
 
-@refused(r"^stem\.norm: .*fold_batch_norm")
+@refused(r"^stem\.norm: .*`fold`")
 def unfolded_batch_norm(layer: Builder) -> None:
     with layer.block("stem"):
         x = layer("conv", "conv2d", INPUT, channels=3, kernel=1)
