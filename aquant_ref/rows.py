@@ -39,13 +39,15 @@ class Tabular(ABC):
 
 
 def text(rows: Sequence[Row]) -> str:
-    """Return the rows as aligned text below their keys; numbers end their columns.
+    """Return the rows as aligned text below their keys; numbers end their columns; "" for no rows.
 
     >>> print(text([{"tensor": "relu", "codes": 8}, {"tensor": "x", "codes": 128}]))
     tensor  codes
     relu        8
     x         128
     """
+    if not rows:
+        return ""
     head, *body = _cells(rows)
     numbers = [all(isinstance(row[key], int | float) for row in rows) for key in head]
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
@@ -65,6 +67,8 @@ def html(rows: Sequence[Row]) -> str:
     <table><tr><th>tensor</th></tr>
     <tr><td>&lt;b&gt;</td></tr></table>
     """
+    if not rows:
+        return ""
     head, *body = _cells(rows)
     lines = [_line("th", head), *(_line("td", row) for row in body)]
     return "<table>" + "\n".join(lines) + "</table>"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aquant_ref.cli.main import COMMANDS, parser
+from aquant_ref.cli.commands import COMMANDS
+from aquant_ref.cli.main import parser
 from tests import pages
 
 CHANGELOG = pages.CLONE / "CHANGELOG.md"  # says what was, too

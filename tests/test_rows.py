@@ -18,6 +18,10 @@ def test_text_is_aligned_below_its_keys_and_numbers_end_together() -> None:
     ]
 
 
+def test_no_rows_are_no_table() -> None:
+    assert text([]) == html([]) == ""
+
+
 def test_html_escapes_what_a_file_says() -> None:
     page = html([{"<k>": "a&b"}])
     assert "<k>" not in page

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from aquant_ref.claims.pictures import needs_matplotlib
-from aquant_ref.cli.main import INTERRUPTED, progress
+from aquant_ref.cli.commands import progress
+from aquant_ref.cli.main import INTERRUPTED
 from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import check_writable_file, make_directory, write_json_atomic
 from aquant_ref.formats.kinds import Each, fits
