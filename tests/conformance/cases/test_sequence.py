@@ -88,6 +88,10 @@ SHA256 = {
     "add onnxruntime": "a6590f53d3125f88",
     "add torch": "0196a3b2ea3827bc",
     "add torch_tail": "384f6246cc3e0832",
+    "avg_pool tflite": "a49df44b6fca5f5d",
+    "avg_pool torch": "87998c7066a273e7",
+    "avg_pool onnx": "2a6fb76d6c80f9b7",
+    "avg_pool onnxruntime": "bfafba8ac461a645",
 }
 
 
