@@ -15,7 +15,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.formats.atomic import check_writable_file, make_directory, write_json_atomic
 from aquant_ref.formats.kinds import Each, fits
 from aquant_ref.formats.lock import locked
-from aquant_ref.formats.measured import AGAIN, check, read_object
+from aquant_ref.formats.measured import OWN, check, read_object
 from aquant_ref.progress import Progress
 from tests.bench import engine, growth, jobs, learning
 from tests.bench.conditions import conditions
@@ -135,9 +135,9 @@ def _stored(path: Path, where: Mapping[str, Any], key: str, kind: Any) -> dict[s
         return {}
     content = read_object(path)
     if not fits(content.get(key), kind):
-        raise InputError(f"{path}: has no {key!r}; {AGAIN}")
+        raise InputError(f"{path}: has no {key!r}; {OWN}")
     for name, value in where.items():
         if content.get(name) != value:
             here = "" if isinstance(value, dict) else f" {value!r}, there {content.get(name)!r}"
-            raise InputError(f"{path}: was measured otherwise (here {name}{here}); {AGAIN}")
+            raise InputError(f"{path}: was measured otherwise (here {name}{here}); {OWN}")
     return content
