@@ -33,7 +33,8 @@ BLAS_THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# `openblas_set_num_threads` under the names that builds give it, and that of MKL
+# `openblas_set_num_threads` under the names that builds give it; that of MKL; and that of Accelerate,
+# where 1 means a single thread too
 BLAS_SETTERS = (
     *(
         f"{prefix}openblas_set_num_threads{suffix}"
@@ -41,6 +42,7 @@ BLAS_SETTERS = (
         for suffix in ("64_", "", "_64", "_64_")
     ),
     "MKL_Set_Num_Threads",
+    "BLASSetThreading",
 )
 NUMPY_CORES = ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath")
 
