@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aquant_ref import oracle
@@ -45,7 +45,7 @@ FIXED = (
     "multiplier=1073741824,shift=0,zero_point=1,qmin=-8,qmax=7",
 )
 WIDE = "multiplier=1518500250,shift=50,zero_point=1,qmin=-30000,qmax=30000"
-NARROW = Chosen((-2048, 2048))
+NARROW = Chosen((-600, 600))
 ALL_BESIDE = Chosen((-(2**31), 2**31 - 1), beside=2)
 
 
@@ -53,8 +53,8 @@ def settings_of(variation: str, *texts: str) -> list[Setting]:
     return [of_words(REQUANTIZE, variation, text) for text in texts]
 
 
-def attempt(path: Path, settings: list[Setting], chosen: Chosen) -> Proof | Counterexample:
-    return prove(Library(path, 30), settings, chosen)
+def attempt(path: Path, chosen_settings: list[Setting], chosen: Chosen) -> Proof | Counterexample:
+    return prove(Library(path, 30), chosen_settings, chosen)
 
 
 # The catalogue
@@ -79,11 +79,11 @@ def test_every_fault_of_the_catalogue_is_refuted_at_a_right_counterexample(
 
 
 def test_every_right_variation_is_proved(library: Compiled) -> None:
-    settings = [s for v in VARIATIONS for s in settings_of(v, *FIXED[:4])]
-    found = attempt(library(KERNEL), settings, NARROW)
+    right = [s for v in VARIATIONS for s in settings_of(v, *FIXED[:4])]
+    found = attempt(library(KERNEL), right, NARROW)
     assert isinstance(found, Proof), found.text()
     assert {setting.variation for setting, _ in found.settings} == set(VARIATIONS)
-    assert found.inputs == 4097 * len(settings)
+    assert found.inputs == 1201 * len(right)
 
 
 def test_rounding_twice_is_found_where_random_cases_miss_it(
@@ -107,6 +107,7 @@ def test_rounding_twice_is_found_where_random_cases_miss_it(
 # The steps
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(-50, 50), max_size=8), st.integers(-60, 0), st.integers(0, 60))
 def test_the_steps_are_where_the_results_change(places: list[int], low: int, high: int) -> None:
     def rule(key: int) -> int:
@@ -125,6 +126,7 @@ def test_a_setting_is_proved_where_the_contract_admits_it() -> None:
     assert admitted(setting.rule(), -(2**31), 2**31 - 1) == (-(2**26), 2**26 - 1)
 
 
+@settings(max_examples=30)
 @given(st.floats(width=32, allow_nan=False), st.floats(width=32, allow_nan=False))
 def test_the_keys_of_floats_are_in_the_order_of_the_floats(a: float, b: float) -> None:
     assert FLOATS.values(np.array([FLOATS.key(a)])).item() == a
@@ -182,7 +184,8 @@ def test_the_stored_vectors_are_settings(library: Compiled) -> None:
 def test_a_crash_is_located_and_is_no_proof(
     library: Compiled, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--library", library("hostile_library.c"), "--set", "low=-8,high=7", "--range=0..9000"]
+    monkeypatch.setattr("aquant_ref.conformance.proof.prove.FEW", 64)  # and so halved before
+    words = ["--library", library("hostile_library.c"), "--set", "low=-8,high=7", "--range=0..200"]
     monkeypatch.setenv("AQUANT_WAY", "crashes")
     assert command("clip", *words) == 2
     assert "v=77 gives signal SIGSEGV" in capsys.readouterr().out
@@ -334,6 +337,7 @@ def test_the_checker_stands_alone_and_is_short(certificate: str, tmp_path: Path)
     assert "right: 2,402 inputs" in done.stdout
 
 
+@settings(max_examples=40)
 @given(
     st.integers(-(2**31), 2**31 - 1),
     st.integers(2**30, 2**31 - 1),
@@ -354,6 +358,7 @@ def test_the_rules_of_the_checker_are_those_of_the_oracle(
     assert got == setting.rule()(acc)
 
 
+@settings(max_examples=40)
 @given(
     st.floats(width=32, allow_nan=False),
     st.floats(1e-30, 1e30),
@@ -377,7 +382,7 @@ def test_the_quantizers_of_the_checker_are_those_of_the_oracle(
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """What `quantize --out` writes of a small residual network, with either lowering."""
     model = residual_network(0)
-    options = {"threshold": None, "fixed_point": FixedPoint(8, "tflite_up")}
+    options = {"threshold": None, "fixed_point": FixedPoint(2, "tflite_up")}
     folders = {name: tmp_path_factory.mktemp(name) for name in options}
     for name, folder in folders.items():
         model.save(folder / "model.npz")
@@ -401,7 +406,7 @@ def test_every_channel_in_fixed_point_is_proved_within_its_bounds(
     proof, folder = tmp_path / "proof.json", folders["fixed_point"]
     words = ["--library", library(KERNEL), "--program", folder, "--out", proof]
     assert command("requantize", *words) == 0
-    assert check_proof.main([str(proof), str(library(KERNEL))]) == 0
+    assert check_proof.main([str(proof)]) == 0
     certificate, program = json.loads(proof.read_text()), Program.load(folder / "program.npz")
     assert certificate["program_sha256"] == program.sha256()
     assert {setting["variation"] for setting in certificate["settings"]} == {"tflite_up"}
@@ -421,8 +426,8 @@ def test_a_program_of_thresholds_is_proved_as_classical_requantization(
     folders: dict[str, Path], library: Compiled, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--library", library(KERNEL), "--program", folders["threshold"]]
-    assert command("requantize", *words, "--profile", "exact,float32") == 0
-    assert "proved: requantize exact float32: 40 settings" in capsys.readouterr().out
+    assert command("requantize", *words, "--profile", "float32") == 0
+    assert "proved: requantize float32: 20 settings" in capsys.readouterr().out
 
 
 def test_thresholds_of_two_bits_are_proved_and_others_named(
