@@ -16,12 +16,17 @@ LINES = [cells(line) for line in PAGE.splitlines() if line.startswith("| [AQ-")]
 RULES = re.findall(r"^\*\*(AQ-[A-Z]+-\d+)\*\*", SPEC, re.MULTILINE)
 
 
-def without_lines(page: str) -> list[str]:
-    return re.sub(r"#L\d+", "", page).splitlines()
-
-
 def test_the_page_is_current() -> None:
-    assert without_lines(PAGE) == without_lines(rule_map.build()), f"run `{rule_map.COMMAND}`"
+    """With the number of every line: a link that is off by one leads to nothing."""
+    assert PAGE.splitlines() == rule_map.build().splitlines(), f"run `{rule_map.COMMAND}`"
+
+
+def test_a_link_to_a_line_leads_to_what_it_names() -> None:
+    for name, path, line in re.findall(r"\[`([\w.]+)`\]\(([\w./]+)#L(\d+)\)", PAGE):
+        source = (rule_map.PAGE.parent / path).read_text(encoding="utf-8").splitlines()
+        last = name.rpartition(".")[2]
+        defined = rf"\s*(def|class) (test_)?{last}\b"
+        assert line == "1" or re.match(defined, source[int(line) - 1]), name
 
 
 def test_every_rule_has_its_line() -> None:
