@@ -33,8 +33,8 @@ BLAS_THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# `openblas_set_num_threads` under the names that builds give it; that of MKL; and that of Accelerate,
-# where 1 means a single thread too
+# `openblas_set_num_threads` under the names that builds give it; that of MKL; and that of
+# Accelerate, where 1 means a single thread too
 BLAS_SETTERS = (
     *(
         f"{prefix}openblas_set_num_threads{suffix}"
