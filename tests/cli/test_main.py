@@ -284,10 +284,10 @@ def test_a_directory_that_cannot_be_written_is_refused_before_the_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    started = time.monotonic()
+    started = time.process_time()
     assert "is a file" in refused(capsys, "quantize", "--out", str(tmp_path / "file"))
     assert str(tmp_path) in refused(capsys, "quantize", "--out", str(tmp_path / "file" / "below"))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_directory_in_the_place_of_a_file_is_refused_before_the_work(

@@ -163,7 +163,7 @@ def test_silence_is_told_from_an_end(capsys: pytest.CaptureFixture[str]) -> None
         with os.fdopen(read, "rb") as stream:
             started = time.monotonic()
             report = judge(Selection("clip"), range(5), stream, timeout=0.2)
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 30
             assert "hang" in report.problems.counts
             os.close(write)
             write = -1

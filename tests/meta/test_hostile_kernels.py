@@ -27,6 +27,7 @@ from aquant_ref.errors import InputError
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of sh, setsid and /proc")
 
 TIMEOUT = 0.1
+SOON = 25  # seconds, on however loaded a machine; the kernels sleep for 45
 
 
 def shell(script: str, *words: str) -> str:
@@ -51,9 +52,9 @@ def soon(adapter: ProcessAdapter) -> Iterator[None]:
     """Nothing in the block takes long, nor does anything of the kernel outlive it."""
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < SOON
     while processes_of(adapter):  # what was killed may take a moment to be gone
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < SOON
         time.sleep(0.01)
 
 
@@ -122,7 +123,7 @@ def test_an_operation_that_hangs_is_not_asked_again_and_others_are() -> None:
     """Past bug: each of the 7 variations cost a timeout, and of a command each case."""
     script = "read head; case $head in *op=requantize*) sleep 45;; esac"
     every = Capabilities(requantization=("exact", "tflite_up", "tflite_away", "float32"))
-    adapter = PipeAdapter(shell(script), timeout=0.4, capabilities=every)
+    adapter = PipeAdapter(shell(script), timeout=2, capabilities=every)
     report = verify(adapter, operations=["requantize", "round"], generated=20)
     assert report.problems.counts["hang"] == 1
     (line,) = (text for text in report.problems.first if text.startswith("hang"))
@@ -164,7 +165,7 @@ def test_a_run_that_is_ended_ends_its_kernel(tmp_path: Path) -> None:
         time.sleep(0.01)
         assert run.poll() is None
     run.terminate()
-    assert run.wait(10) == 130
+    assert run.wait(SOON) == 130
     command = Path(f"/proc/{said.read_text().strip()}/cmdline")
     assert not command.exists() or not command.read_bytes()  # gone, or dead and not waited for
 

@@ -59,10 +59,10 @@ def test_many_entries_take_little_time() -> None:
     status = np.full(len(group.cases), "fail", "U11")
     names = [*(str(k) for k in range(20_000)), "clip/random/11"]
     known = Deviations([Deviation("known-bug", "x", case=name) for name in names])
-    started = time.monotonic()
+    started = time.process_time()
     for _ in range(30):
         assert (known.apply(group.cases, status) == "deviating").sum() == 1
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_what_is_not_named_still_fails(tmp_path: Path) -> None:
