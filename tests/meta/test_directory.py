@@ -38,7 +38,7 @@ def report_on(way: str, timeout: float = 30) -> Report:
         ("cut header", "truncated output", "error", "ends inside its header"),
         ("empty", "truncated output", "error", "ends after 0 bytes"),
         ("huge", "truncated output", "error", "claims shape (1000000,"),
-        ("too long", "unreadable output", "error", "is not the size of its data"),
+        ("too long", "unreadable output", "error", "match the size of its data"),
         ("text", "unreadable output", "error", "magic"),
         ("pickle", "unreadable output", "error", "pickled objects, which are never loaded"),
         ("two axes", "wrong shape", "error", "has shape (2, 2), not [C, OH, OW]"),
