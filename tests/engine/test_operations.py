@@ -21,6 +21,8 @@ from aquant_ref.lowering import lower
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT, Builder, Graph
+from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
+from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.border import nearest_crossings
 from tests.engine import graphs, networks
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
@@ -35,6 +37,7 @@ def alone(shape: tuple[int, int, int], op: str, zero: Any = (), **attributes: An
     return layer.graph()
 
 
+ALL_STORED = (INPUT, "all.relu", "all.act", "all.mul")
 ALONE: dict[str, tuple[tuple[int, int, int], str, dict[str, Any]]] = {
     "one pixel": ((1, 1, 1), "conv2d", {"kernel": 1, "channels": 2}),
     "one pixel in padding": ((2, 1, 1), "conv2d", {"kernel": 3, "channels": 1, "padding": 1}),
@@ -326,6 +329,28 @@ def test_a_product_with_itself_is_a_square() -> None:
     model = graphs.draw_model(np.random.default_rng(3), graph.graph(), bits=6)
     assert_engine_equals_oracle(model, networks.hard_images(model, 6))
     assert_engine_equals_simulation(model, networks.hard_images(model, 6))
+
+
+@pytest.mark.parametrize("windows", ["row", "fused"])
+def test_a_factor_that_is_stored_wide_is_rounded_before_the_product(windows: str) -> None:
+    """The convolution rounds the same tensor in its own windows. Spec: AQ-WINDOW-4."""
+    rng = np.random.default_rng(1)
+    layer = Builder((2, 4, 3))
+    with layer.block("all"):
+        x = layer("relu", "relu", layer("stem", "conv2d", INPUT, channels=4, kernel=3, padding=1))
+        y = layer("act", "relu", layer("conv", "conv2d", x, channels=4, kernel=3, padding=1))
+        x = layer("flatten", "flatten", layer("mul", "mul", x, y))
+        layer("linear", "linear", x, channels=2)
+    graph = layer.graph()
+    tensors = {name: LearnedTensor(0.2, 8 if name == INPUT else 2) for name in ALL_STORED}
+    drawn = networks.draw_layers(rng, graph, lambda name: 3, shared=("all.linear",))
+    network = LearnedNetwork(graph, *drawn, tensors)
+    network.windows["all.conv"] = networks._window(rng, (4, 4, 3, 3), windows)
+    model = snap(network, {})
+    assert model.wide() == {"all.relu"}
+    assert "lookup" in {each.op for each in lower(model).instructions}
+    assert_engine_equals_oracle(model, networks.hard_images(model, 4))
+    assert_engine_equals_simulation(model, networks.hard_images(model, 4))
 
 
 def joined() -> Graph:
