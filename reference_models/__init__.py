@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +17,12 @@ from aquant_ref.errors import InputError, unknown
 from aquant_ref.formats import native
 from aquant_ref.formats.kinds import ListOf, fits
 from aquant_ref.formats.tensors import read_tensors, without_prefix
-from aquant_ref.nn.graph import Graph
 from aquant_ref.nn.training.train import Recipe
 from aquant_ref.typing import Array, Reals
 from reference_models import mobilenet, own, resnet8, resnet18
+
+if TYPE_CHECKING:
+    from aquant_ref.nn.graph import Graph
 
 
 @dataclass(frozen=True)
