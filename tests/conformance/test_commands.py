@@ -341,6 +341,13 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["gen", "clip", "--profile", ""], ["profile"]),
         (["gen", "clip", "--bits", "8"], ["bits: the cases of clip"]),
         (["check", "clip", "--rounding", "floor"], ["rounding: the cases of clip"]),
+        (
+            ["verify", "--library", "./k.so", "--variations", "add:tflite"],
+            ["variations: a function of a library"],
+        ),
+        (["verify", "--pipe", "./k", "--variations", "add:fast"], ["variations", "'add:fast'"]),
+        (["verify", "clip", "--variations", "add:tflite"], ["variations: applies to --pipe"]),
+        (["gen", "add", "--profile", "tflite", "--bits", "16"], ["bits", "has at most 8"]),
         (["verify", "clip", "--keep", "x"], ["keep: applies to --exec only"]),
         (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: applies to --exec only"]),
         *(
@@ -398,3 +405,38 @@ def test_an_adapter_is_found_in_the_working_directory(
     monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
     assert main.main(["verify", "clip", "--adapter", "only_here:Wrong", "--n", "0"]) == 1
     assert "--adapter only_here:Wrong --n 0 --case clip/" in capsys.readouterr().out
+
+
+SINGLES = """
+import struct, sys
+
+def single(v):
+    return struct.unpack("<f", struct.pack("<f", v))[0]
+
+for line in sys.stdin:
+    if line.startswith("#"):
+        print(line, end="")
+        continue
+    case, q, scale, zero = line.split()
+    real = (int(q) - int(zero)) * single(float.fromhex(scale))
+    print(case, (single(real) if sys.argv[1] == "right" else real).hex())
+"""
+
+
+@pytest.mark.parametrize(("way", "code"), [("right", 0), ("wrong", 1)])
+def test_a_kernel_is_asked_in_the_variation_that_it_names(
+    way: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = tmp_path / "kernel.py"
+    kernel.write_text(SINGLES)
+    command = f"{sys.executable} {kernel} {way}"
+    arguments = ["verify", "dequantize", "--pipe", command, "--n", "50"]
+    assert main.main([*arguments, "--variations", "dequantize:float32"]) == code
+    shown = capsys.readouterr().out
+    assert "dequantize      float32" in shown
+    assert "core-int  " not in shown
+    if code:
+        assert "--variations dequantize:float32 --n 50 --case dequantize/" in shown
+        assert "rule AQ-PEER-5" in shown
+    else:
+        assert "variations dequantize:float32" in shown

@@ -31,6 +31,24 @@ def test_every_operation_has_a_strategy(operation: str, data: st.DataObject) -> 
         assert case.expected.ndim == len(OPERATIONS[operation].result[0].axes)
 
 
+@pytest.mark.parametrize(
+    ("operation", "alternative"),
+    [(name, each) for name, op in OPERATIONS.items() for each in op.alternatives],
+)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_every_alternative_has_a_strategy_that_the_engine_follows(
+    operation: str, alternative: str, data: st.DataObject
+) -> None:
+    case = data.draw(strategies.cases(operation, alternative))
+    columns = {
+        name: value if isinstance(value, str) else np.array([value])
+        for name, value in case.inputs.items()
+    }
+    (answer,) = getattr(EngineAdapter(), operation)(**columns, profile=alternative)
+    assert answer == case.expected
+
+
 @settings(max_examples=50)
 @given(case=strategies.cases("conv2d", "ideal", bits=(4,), granularity=("tensor",)))
 def test_a_case_on_tensors_is_what_an_adapter_gets(case: strategies.Case) -> None:
