@@ -1,0 +1,73 @@
+"""Mutants of the C kernel: a few are killed on every run, and no survivor is unexplained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aquant_ref.conformance.proof.prove import Chosen, Counterexample
+from tests.meta import mutation
+from tests.meta.conftest import Compiled
+from tests.meta.test_prove import FIXED, attempt, of_words, provable
+
+MUTANTS = {each.name: each for each in mutation.mutants()}
+FEW = 3
+WIDE = "count=1,x_scale=0x1p-25,x_zero=0,scale=1,zero_point=0,qmin=-8,qmax=7"
+BELOW_A_HALF = "count=1,x_scale=0x1.fffffffp-2,x_zero=0,scale=1,zero_point=0,qmin=-8,qmax=7"
+
+
+def test_every_survivor_is_a_mutant_and_has_a_reason() -> None:
+    known = mutation.known()
+    assert known.keys() <= MUTANTS.keys(), "run `python -m tests.meta.mutation`"
+    assert {kind for kind, _ in known.values()} == {"equal", "gap"}
+    assert all(reason.endswith(".") for _, reason in known.values())
+
+
+def test_the_page_counts_all_mutants_and_none_is_unexplained() -> None:
+    (counts,) = re.findall(r"^\| all \| (.*) \|$", mutation.PAGE.read_text(), re.M)
+    *found, unexplained = map(int, counts.split(" | "))
+    assert sum(found) == len(MUTANTS)
+    assert unexplained == 0
+
+
+def test_the_vectors_kill_a_few(library: Compiled) -> None:
+    library("kernel_library.c")  # or there is no compiler
+    others = [each for name, each in MUTANTS.items() if name not in mutation.known()]
+    assert all(mutation.killers(others[7 :: len(others) // FEW]).values())
+
+
+@pytest.mark.parametrize(
+    ("start", "operation", "variation", "text", "ends"),
+    [
+        ("nearest: .*float t,", "avg_pool", "core-int", BELOW_A_HALF, (-9, 9)),
+        (
+            r"aquant_avg_pool: .*=> double t = \(float\)",
+            "avg_pool",
+            "core-int",
+            WIDE,
+            (3 * 2**24 - 9, 3 * 2**24),
+        ),
+        ("scale_accumulator: .*high = half_away", "requantize", "tflite_up", FIXED[0], (-9, 9)),
+    ],
+)
+def test_a_proof_refutes_what_the_vectors_do_not_kill(
+    start: str,
+    operation: str,
+    variation: str,
+    text: str,
+    ends: tuple[int, int],
+    library: Compiled,
+    tmp_path: Path,
+) -> None:
+    library("kernel_library.c")
+    (mutant,) = [
+        MUTANTS[n]
+        for n, (kind, _) in mutation.known().items()
+        if kind == "gap" and re.match(start, n)
+    ]
+    path = mutation.compiled(mutant, tmp_path)
+    assert path is not None
+    setting = of_words(provable(operation), variation, text)
+    assert isinstance(attempt(path, [setting], Chosen(ends)), Counterexample)
