@@ -16,8 +16,12 @@ from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities, verify
 from aquant_ref.conformance.adapters import EngineAdapter, OracleAdapter
 from aquant_ref.conformance.adapters.engine_peers import fused
 from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.expected import peers
+from aquant_ref.conformance.expected.results import expected
+from aquant_ref.engine.instruction import NEVER_LIFT
 from aquant_ref.errors import InputError
+from aquant_ref.quant import multiplier as quantized_multiplier
 
 BELOW_HALF = 0.5 - 2.0**-25  # the float32 before 1/2
 UINT8 = {"qmin": 0, "qmax": 255}
@@ -254,3 +258,79 @@ def test_a_selection_of_an_alternative_says_so() -> None:
     selection = Selection("quantize", "float32")
     assert selection.command_line() == "quantize --profile float32"
     assert Selection("quantize").command_line() == "quantize"
+
+
+def instruction(name: str, op: str, *inputs: str, attributes: Any = None, **arrays: Any) -> Any:
+    return {
+        "name": name,
+        "op": op,
+        "inputs": list(inputs),
+        "attributes": attributes or {},
+        "arrays": arrays,
+    }
+
+
+def rescaled(name: str, source: str, m: float, left: int) -> Any:
+    multiplier, shift = quantized_multiplier(m)
+    return instruction(
+        name,
+        "rescale",
+        source,
+        attributes={"profile": "tflite_away"},
+        left=[left],
+        bias=[0],
+        multiplier=[multiplier],
+        shift=[shift],
+    )
+
+
+def sum_as_a_program(case: dict[str, Any]) -> list[Any]:
+    """Two channels of an image, each rescaled, added, rescaled and clamped."""
+    windows = {"stride": [1, 1], "padding": [[0, 0], [0, 0]], "dilation": [1, 1], "groups": 1}
+    zeros = [case["a_zero"], case["b_zero"]]
+    twice = 2 * max(case["a_scale"], case["b_scale"])
+    low, high = (case[end] - case["zero_point"] for end in ("qmin", "qmax"))
+    clamp = {
+        **{"low": low, "high": high, "fraction_bits": 0, "zero_point": case["zero_point"]},
+        **{"least": case["qmin"], "largest": case["qmax"]},
+        **dict(zip(("multiplier", "shift"), quantized_multiplier(2**15 / 255), strict=True)),
+    }
+    steps = [
+        instruction(
+            f"{name}_steps",
+            "conv2d",
+            "image",
+            attributes=windows,
+            weight=[[[[int(k == channel)]] for channel in range(2)]],
+            zero_point=zeros,
+        )
+        for k, name in enumerate("ab")
+    ]
+    return [
+        *steps,
+        *(rescaled(name, f"{name}_steps", case[f"{name}_scale"] / twice, 20) for name in "ab"),
+        instruction("sum", "plus", "a", "b"),
+        rescaled("scaled", "sum", twice / (2**20 * case["scale"]), 0),
+        instruction(
+            "codes",
+            "border",
+            "scaled",
+            attributes=clamp,
+            coefficients=[[0, 0, 0]],
+            lift=[NEVER_LIFT],
+        ),
+        instruction("flat", "flatten", "codes", attributes={"positions": 1}),
+        instruction("logits", "linear", "flat", weight=[[1]], bias=[0], zero_point=[0]),
+    ]
+
+
+def test_an_integer_program_adds_as_tflite_does() -> None:
+    """Spec: AQ-PEER-6: conv2d, rescale, plus and border are all that it needs."""
+    selection = Selection("add", "tflite", bits=(8,), signs=("unsigned",))
+    cases = generate(selection, range(140))
+    right = expected(cases).low[0]
+    engine = EngineAdapter()
+    for k in range(len(cases)):
+        case = cases.inputs(k)
+        image = np.array([[[case["a"]]], [[case["b"]]]])
+        assert engine.program(image=image, program=sum_as_a_program(case)).item() == right[k]
