@@ -1,8 +1,8 @@
-"""Bit for bit, in a table: every lowering of a network beside its simulation, over all test images.
+"""Compare every lowering of a network with its simulation, bit for bit, over all test images.
 
-A network is quantized for each number of bits and each form of border that a lowering needs, in few
-iterations, since what is counted is differences and not accuracy. A finished row is written at once
-and found again by the next call, and so is a network that is quantized.
+A network is quantized for each number of bits and each form of border that a lowering needs. A few
+iterations are enough, because the table counts differences and not accuracy. Interrupted runs
+resume.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""What a run is of: a model on a data set, how it is quantized, and how it is lowered."""
+"""Describe a run: a model on a data set, how it is quantized, and how it is lowered."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aquant_ref.checks import instance, settle
-from aquant_ref.errors import check_text
+from aquant_ref.errors import InputError, check_text
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.experiments.origin import Origin
 from aquant_ref.progress import Progress, Say, quiet, silent
@@ -74,3 +75,16 @@ class Experiment:
             "seed": self.seed,
             "images": self.images,
         }
+
+
+def one_origin(experiments: Sequence[Experiment]) -> Origin:
+    """Return the origin that all rows of a table share; raises InputError if they share none."""
+    if not experiments:
+        raise InputError("experiments: needs at least one, got none")
+    for name in ("model", "data", "weights", "images"):
+        values = list(dict.fromkeys(getattr(each, name) for each in experiments))
+        if len(values) > 1:
+            raise InputError(
+                f"experiments: a table has one {name}, got {values[0]!r} and {values[1]!r}"
+            )
+    return experiments[0].origin()

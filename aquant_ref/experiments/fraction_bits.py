@@ -1,8 +1,7 @@
-"""How close fixed point comes to the ideal semantics, by the number of its fraction bits.
+"""Measure how close fixed point comes to the ideal semantics, by the number of its fraction bits.
 
 A network is quantized once and run end to end with thresholds, which are the ideal semantics, and
-in fixed point with each number of fraction bits (AQ-LOWER-10). What is finished is found again by
-the next call.
+in fixed point with each number of fraction bits (AQ-LOWER-10). Interrupted runs resume.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""A grid of runs: methods x bits x seeds on one model and data set, in all cores, resumable.
+"""Run methods x bits x seeds on one model and data set, on all cores; interrupted runs resume.
 
-Every finished cell is a file of its own in the folder `<out>.cells`, and so are first passes.
-Whatever is killed, and when, a second call finds what was finished, there or in the table, and
-computes the rest; then it writes the table (`results`).
+Each finished cell is a file in the folder `<out>.cells`, and so is each first pass. A second call
+finds what is finished, there or in the table, computes the rest, and writes the table (`table`).
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aquant_ref.errors import InputError
 from aquant_ref.experiments import table as rows_of
+from aquant_ref.experiments.experiment import Experiment, one_origin
 from aquant_ref.experiments.worker import (
     begins_with_qdrop,
     compute,
@@ -28,9 +28,6 @@ from aquant_ref.formats.temporary import remove_abandoned
 from aquant_ref.progress import Progress, Say, quiet, silent
 from aquant_ref.ptq.methods import Config
 from aquant_ref.threads import available_cores
-
-if TYPE_CHECKING:
-    from aquant_ref.experiments.experiment import Experiment
 
 
 def parse(method: str, bits: str, **rest: Any) -> Config:
@@ -53,8 +50,8 @@ def accuracy_table(
     InputError for bad input, before any work, and where a cell cannot be computed.
     """
     table = rows_of.table(out)
+    origin = one_origin(experiments)
     first = experiments[0]
-    origin = first.origin()
     folder = out.with_name(f"{out.stem}.cells")
     keys = {each.config: origin.key(each.config, first.images) for each in experiments}
     known = table.read()

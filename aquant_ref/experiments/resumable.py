@@ -1,6 +1,7 @@
-"""Tables that an interrupted command resumes: finished rows are found again, and so are networks.
+"""Complete a table row by row; an interrupted command resumes with the rows that are finished.
 
-A network that several rows are about is quantized once, and kept until all of them are there.
+A network that several rows share is quantized once, and its file is kept until all of them are
+written.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.experiment import one_origin
 from aquant_ref.formats import measured
 from aquant_ref.formats.atomic import make_directory
 from aquant_ref.formats.lock import locked
@@ -123,9 +125,8 @@ def complete(
 
     A row is stored as soon as it is measured.
     """
-    first = cells[0].experiment
-    origin = first.origin()
-    workshop = Workshop(origin, first.images, stored.path, progress, say)
+    origin = one_origin([cell.experiment for cell in cells])
+    workshop = Workshop(origin, cells[0].experiment.images, stored.path, progress, say)
     keys = [
         origin.key(cell.experiment.config, cell.experiment.images, **cell.options) for cell in cells
     ]

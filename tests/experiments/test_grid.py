@@ -120,8 +120,8 @@ def test_a_second_pass_from_a_stored_first_pass_is_that_of_a_whole_run(
         (["--seeds", "one"], ["--seeds", "one"]),
         (["--images", "31"], ["images", "batch"]),
         (["--images", "41"], ["images", "40"]),
-        (["--out", "table.md"], ["--out", "table.md", ".json"]),
-        (["--out", "."], ["--out", ".json"]),
+        (["--out", "table.md"], ["out", "table.md", ".json"]),
+        (["--out", "."], ["out", ".json"]),
     ],
 )
 def test_a_bad_argument_is_refused_before_any_work(

@@ -16,6 +16,7 @@ from aquant_ref.experiments import artifacts
 from aquant_ref.experiments.exactness import exactness_table
 from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.experiments.fraction_bits import fraction_bits_table
+from aquant_ref.experiments.grid import accuracy_table
 from aquant_ref.experiments.inputs import Inputs, check_classes
 from aquant_ref.experiments.quantize import run_experiment, train_model
 from aquant_ref.formats import native
@@ -131,6 +132,32 @@ def test_what_is_no_set_or_split_is_refused_by_every_function() -> None:
             data.load(wrong, split="test")
         with pytest.raises(InputError, match="^data: needs text"):
             Experiment(data=wrong)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        lambda given: accuracy_table(given, OUT),
+        lambda given: exactness_table(given, ["threshold"], OUT),
+        lambda given: fraction_bits_table(given, OUT),
+    ],
+)
+def test_a_table_is_of_one_model_data_set_and_number_of_images(
+    table: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = Experiment(lowering=FixedPoint())
+    for more, message in (
+        ({"model": "mobilenet"}, "one model, got 'resnet8' and 'mobilenet'"),
+        ({"data": "idx:x"}, "one data, got 'shapes' and 'idx:x'"),
+        ({"weights": "w.npz"}, "one weights, got None and 'w.npz'"),
+        ({"images": 64}, "one images, got 1024 and 64"),
+    ):
+        with pytest.raises(InputError, match=f"^experiments: a table has {message}"):
+            table([one, replace(one, **more)])
+    with pytest.raises(InputError, match="^experiments: needs at least one"):
+        table([])
+    assert os.listdir() == []
 
 
 @pytest.mark.parametrize("make", sets.MAKERS, ids=lambda make: make.__name__)
