@@ -30,6 +30,7 @@ TOGETHER = {
     "conformance/adapters/*.py": "conformance/test_verification.py",
     "conformance/adapters/library/*.py": "meta/test_library.py",
     "conformance/protocol/*.py": "conformance/test_commands.py",
+    "conformance/arguments.py": "conformance/test_commands.py",
     "conformance/proof/*.py": "meta/test_prove.py",
     "conformance/check_proof.py": "meta/test_prove.py",
     # steps of one work, which is tested whole

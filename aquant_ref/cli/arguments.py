@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from aquant_ref import __version__
-from aquant_ref.conformance import commands as kit
+from aquant_ref.conformance import arguments as kit
 from aquant_ref.conformance.proof import command as proof
 from aquant_ref.errors import InputError, nearest, unknown
 from aquant_ref.given import integer
