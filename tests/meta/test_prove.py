@@ -430,6 +430,15 @@ def test_a_program_of_thresholds_is_proved_as_classical_requantization(
     assert "proved: requantize float32: 20 settings" in capsys.readouterr().out
 
 
+def test_a_program_that_multiplies_by_reals_is_told_so(
+    library: Compiled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = lowering_of(residual_network(0), FixedPoint(2, "float32")).program
+    program.save(tmp_path / "program.npz")
+    assert command("requantize", "--library", library(KERNEL), "--program", tmp_path) == 2
+    assert "its multipliers are reals, not mantissa and shift" in capsys.readouterr().err
+
+
 def test_thresholds_of_two_bits_are_proved_and_others_named(
     folders: dict[str, Path], library: Compiled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -194,7 +194,9 @@ def of_program(operation: Operation, variation: str, directory: Path) -> list[Se
         ).program
     found = list(makers[operation.name](operation, variation, program))
     if not found:
-        raise InputError(f"program: {directory} has nothing that {operation.name} computes")
+        reals = any(each.op == "rescale_float" for each in program.instructions)
+        why = ": its multipliers are reals, not mantissa and shift" if reals else ""
+        raise InputError(f"program: {directory} has nothing that {operation.name} computes{why}")
     return found
 
 
