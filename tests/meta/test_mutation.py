@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aquant_ref.conformance.proof.prove import Chosen, Counterexample
+from tests.conftest import CLONE
 from tests.meta import mutation
 from tests.meta.conftest import Compiled
 from tests.meta.test_prove import FIXED, attempt, of_words, provable
@@ -34,6 +35,10 @@ def test_the_page_counts_all_mutants_and_none_is_unexplained() -> None:
     *found, unexplained = map(int, counts.split(" | "))
     assert sum(found) == len(MUTANTS)
     assert unexplained == 0
+    _, killed, equal, gaps = found
+    said = " ".join((CLONE / "aquant_ref/conformance/README.md").read_text().split())
+    assert f"of {killed + equal + gaps} mutants that compile the vectors kill {killed}, " in said
+    assert f"{equal} are equal to the kernel, and {gaps} show a gap of the vectors" in said
 
 
 def test_the_vectors_kill_a_few(library: Compiled) -> None:
