@@ -610,6 +610,7 @@ IDEAL: dict[str, Callable[..., Tensor]] = {
     "mul": _elements(lambda a, b: a * b),
     "relu": _elements(lambda v: max(v, Fraction(0))),
     "relu6": _elements(lambda v: min(max(v, Fraction(0)), Fraction(6))),
+    "leaky_relu": lambda node, x: list(apply(lambda v: v if v >= 0 else node["alpha"] * v, x)),
     "avg_pool": _mean,
     "global_avg_pool": _mean,
     "max_pool": lambda node, x: max_pool(x, node["kernel"], **_geometry(node)),
@@ -749,7 +750,7 @@ def _unchanged(_node: Mapping[str, Any], x: Steps) -> Steps:
     return x
 
 
-# Operations on integers that stand for unit*integer + bias.
+# Operations on integers that stand for unit*integer + bias; what is missing has no fixed point.
 FIXED: dict[str, Callable[..., Steps]] = {
     "conv2d": _fixed_layer,
     "linear": _fixed_layer,

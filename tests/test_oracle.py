@@ -427,6 +427,23 @@ def test_relu_and_relu6_of_a_network_clip_real_values() -> None:
     assert codes == [[[0, 0]], [[2, 2]]]  # 6/2 = 3 stays below 13/4, 8.5/2 would not
 
 
+def test_a_leaky_relu_of_a_network_worked_out_by_hand() -> None:
+    """The sums are 3/6 - 1, 4/6 - 1 and 1 - 3/6, 1 - 4/6; in steps of 1/12, with the slope 1/2
+    below zero, -3, -2 and 6, 4; crossings at halves, but for one at -2."""
+    crossings = [Fraction(k, 2) for k in (-5, -3, -1, 1, 3, 5, 7)]
+    leaky = {
+        "op": "leaky_relu",
+        "alpha": HALF,
+        "scale": Fraction(1, 12),
+        "zero_point": [3, 3],
+        "crossings": [[Fraction(-2), *crossings[1:]], crossings],
+    }
+    changed = network(conv={"bias": [-1, 1]}, relu=leaky)
+    assert oracle.network(changed, [[[3, 4]]])["relu"] == [[[0, 1]], [[7, 7]]]
+    with pytest.raises(ValueError, match=r"relu: .*'leaky_relu'"):
+        oracle.fixed_point_network(changed, [[[3, 4]]], 1, "exact")
+
+
 def test_an_operation_that_it_does_not_know_is_named() -> None:
     with pytest.raises(ValueError, match=r"relu: .*'tanh'"):
         oracle.network(network(relu={"op": "tanh"}), [[[3, 4]]])

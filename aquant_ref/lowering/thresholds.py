@@ -9,8 +9,9 @@ and the quantizer after it turns into the least accumulators that reach each cod
     T_k = ceil((crossing_k * scale - bias) / unit).
 
 No multiplier and no rounded bias is left; the result equals the ideal semantics for every
-accumulator. ReLU and ReLU6 need no instruction: a crossing that is not positive is always reached,
-one above 6 never (AQ-LOWER).
+accumulator. ReLU, ReLU6 and leaky ReLU need no instruction: a crossing that is not positive is
+always reached, or for a leaky ReLU 1/alpha times as far away; one above 6 is never reached
+(AQ-LOWER).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.model.accumulator_scale import AccumulatorScale
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.nn.graph import INPUT
-from aquant_ref.nn.operations import CEILINGS, Node, windows
+from aquant_ref.nn.operations import CEILINGS, Node, slope_below_zero, windows
 from aquant_ref.quant.window import WindowBorder
 from aquant_ref.typing import Codes, Reals
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from aquant_ref.nn.windows import Windows
 
 MOST_THRESHOLDS = 1 << 24  # of a tensor: each is an exact fraction, made in Python
+TINY = 2.0**-126  # the least normal float32
 UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is always reached
 
 
@@ -89,7 +91,7 @@ class Lowering:
     Raises InputError, which names the node, for what has no integer form; AccumulatorOverflow where
     an accumulator could leave int32 or the sum of an add 2^53.
 
-    Spec: AQ-LOWER-1 to AQ-LOWER-4, AQ-LOWER-6 to AQ-LOWER-9.
+    Spec: AQ-LOWER-1 to AQ-LOWER-4, AQ-LOWER-6 to AQ-LOWER-9, AQ-LOWER-12, AQ-LOWER-13.
     """
 
     how: Mapping[str, Any] = {"lowering": "threshold"}  # as the program's `source` says it
@@ -154,9 +156,9 @@ class Lowering:
         zero_point = np.full(len(meaning.unit), tensor.zero_point, np.int32)
         scale = Fraction(tensor.scale)
         rows = np.broadcast_to(tensor.crossings, (len(meaning.unit), tensor.crossings.shape[1]))
-        op = self.model.graph.node(name).op
+        node = self.model.graph.node(name)
         ratios = tuple(
-            _thresholds(row.tolist(), scale, op, unit, bias)
+            _thresholds(row.tolist(), scale, node, unit, bias)
             for row, unit, bias in zip(rows, meaning.unit, meaning.bias, strict=True)
         )
         thresholds = np.array([[_least(n, d) for n, d in row] for row in ratios], np.int64)
@@ -263,6 +265,20 @@ class Lowering:
 
     _lower_relu6 = _lower_requantize = _lower_relu
 
+    def _lower_leaky_relu(self, node: Node) -> Accumulator:
+        """Return what it reads; a simulation rounds twice more, alpha and the product.
+
+        Spec: AQ-LOWER-13.
+        """
+        read = self._lower_relu(node)
+        if not (alpha := node["alpha"]):
+            return read
+        small = TINY / alpha  # what float32 loses without normal numbers, where alpha counts as 1
+        size = [
+            s * (1 + small) + small / float(u) for s, u in zip(read.size, read.unit, strict=True)
+        ]
+        return replace(read, size=np.array(size), terms=read.terms + 2)
+
     def _check_codes(self, node: Node) -> None:
         for read in node.inputs:
             if self.model.code_scale(read) is None:
@@ -352,27 +368,33 @@ def _least(n: int, d: int) -> int:
 
 
 def _thresholds(
-    crossings: list[float], scale: Fraction, op: str, unit: Fraction, bias: Fraction
+    crossings: list[float], scale: Fraction, node: Node, unit: Fraction, bias: Fraction
 ) -> tuple[Ratio, ...]:
-    """Find where unit*acc + bias, after the ReLU `op`, reaches crossing*scale: at the accumulators
-    (crossing*scale - bias) / unit.
+    """Find where unit*acc + bias, after the activation `node`, reaches crossing*scale: at the
+    accumulators (crossing*scale - bias) / unit.
 
-    Spec: AQ-LOWER-1, AQ-LOWER-6.
+    Spec: AQ-LOWER-1, AQ-LOWER-6, AQ-LOWER-13.
     """
+    slope = slope_below_zero(node)
+    leaks = 0 < slope < 1
     factor, offset = scale / unit, bias / unit
     times = factor.numerator * offset.denominator
     less = offset.numerator * factor.denominator
     denominator = factor.denominator * offset.denominator
-    ceiling = CEILINGS.get(op)
+    ceiling = CEILINGS.get(node.op)
     found = []
     for crossing in crossings:
-        if op in CEILINGS and crossing <= 0:
+        if crossing <= 0 and not slope:
             found.append((-UNREACHED, 1))
         elif ceiling is not None and Fraction(crossing) * scale > ceiling:
             found.append((UNREACHED, 1))
         else:
             n, d = crossing.as_integer_ratio()
-            found.append((n * times - d * less, d * denominator))
+            if n < 0:
+                n, d = n * slope.denominator, d * slope.numerator
+            n, d = n * times - d * less, d * denominator
+            beyond = leaks and n < -UNREACHED * d  # so far that no float64 may hold it
+            found.append((-UNREACHED, 1) if beyond else (n, d))
     return tuple(found)
 
 

@@ -47,9 +47,11 @@ def border_of(model: QuantizedModel, name: str, asked: int) -> FixedBorder:
     """Return the border of tensor `name` in fixed point; `asked` fraction bits if it needs any.
 
     Spec: AQ-FIXED-9. Raises InputError, which names the tensor, where it has none: for crossings
-    whose polynomial was not stored, or where a number is too large.
+    whose polynomial was not stored, a leaky ReLU (AQ-LOWER-13), or where a number is too large.
     """
     tensor, op = model.stored(name), model.graph.node(name).op
+    if op == "leaky_relu":
+        raise InputError(f"{name}: a leaky_relu has no fixed point; lower it to thresholds")
     high = tensor.low + tensor.crossings.shape[1]  # wide codes end before their bits do
     nearest = np.arange(tensor.low, high) + 0.5
     if tensor.coefficients is None and not np.array_equiv(tensor.crossings, nearest):

@@ -34,7 +34,7 @@ from aquant_ref.model.quantizers import (
     check_window,
 )
 from aquant_ref.nn.graph import INPUT, Graph
-from aquant_ref.nn.operations import CEILINGS, Node, windows
+from aquant_ref.nn.operations import ACTIVATIONS, Node, windows
 from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.windows import pair
 from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
@@ -240,6 +240,8 @@ class QuantizedModel(Tabular):
                     plain[key] = getattr(geometry, key)
                 plain["groups"] = node.attributes.get("groups", 1)
                 plain["count_padding"] = node.attributes.get("count_padding", True)
+            if node.op == "leaky_relu":
+                plain["alpha"] = Fraction(node["alpha"])
             if node.name in self.layers:
                 layer = self.layers[node.name]
                 plain["weight"] = layer.integers().tolist()
@@ -454,7 +456,7 @@ class QuantizedModel(Tabular):
     def _check_lowered(self) -> None:
         """Raise InputError where a node reads what has no integer form, or makes it."""
         for node in self.graph.nodes:
-            if node.op in (*CEILINGS, "requantize") and node.name not in self.tensors:
+            if node.op in (*ACTIVATIONS, "requantize") and node.name not in self.tensors:
                 raise InputError(
                     f"{node.name}: a {node.op} without a quantizer has no integer form"
                 )

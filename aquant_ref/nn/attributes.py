@@ -48,6 +48,10 @@ def _eps(name: str, value: Any) -> float:
     return number(name, value, above=True)
 
 
+def _alpha(name: str, value: Any) -> float:
+    return number(name, value, 0, 1)
+
+
 CHANNELS = Attribute(_channels)
 GROUPS = Attribute(_channels, 1)
 KERNEL = Attribute(_pair)
@@ -60,6 +64,11 @@ FLAG = Attribute(flag, True)
 def eps(default: float) -> Attribute:
     """Define the number that batch norm adds to the variance: finite and above 0."""
     return Attribute(_eps, default)
+
+
+def alpha(default: float) -> Attribute:
+    """Define the slope of a leaky ReLU below zero: from 0 to 1."""
+    return Attribute(_alpha, default)
 
 
 def checked(

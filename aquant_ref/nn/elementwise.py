@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from autograd.extend import defvjp, defvjp_argnums
 
-from aquant_ref.checks import check_labels
+from aquant_ref.checks import check_labels, number
 from aquant_ref.errors import InputError
 from aquant_ref.nn.autodiff import check_axes, floats, primitive
 from aquant_ref.typing import Labels, Reals
+
+ALPHA = 0.01  # the default of PyTorch and ONNX
 
 
 @primitive
@@ -30,6 +32,23 @@ def relu6(x: Reals) -> Reals:
 
 
 defvjp(relu6, lambda ans, _x: lambda g: g * ((ans > 0) & (ans < 6)))
+
+
+@primitive
+def leaky_relu(x: Reals, *, alpha: float = ALPHA) -> Reals:
+    """Return x where x >= 0, else alpha*x; its derivative at 0 is alpha.
+
+    Spec: AQ-IDEAL-4. Raise InputError for an alpha outside 0..1.
+    """
+    slope = x.dtype.type(number("leaky_relu: alpha", alpha, 0, 1))
+    return np.maximum(x, x * slope)
+
+
+def _leaky_relu_vjp(_ans: Reals, x: Reals, *, alpha: float = ALPHA) -> Any:
+    return lambda g: g * np.where(x > 0, x.dtype.type(1), x.dtype.type(alpha))
+
+
+defvjp(leaky_relu, _leaky_relu_vjp)
 
 
 @primitive

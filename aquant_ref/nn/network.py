@@ -88,6 +88,10 @@ class Network(Builder):
         """Take min(max(x, 0), 6)."""
         return self._append("relu6", name, x)
 
+    def leaky_relu(self, x: str, *, alpha: float = 0.01, name: str = "") -> str:
+        """Take x where x >= 0, else alpha*x; 0 <= alpha <= 1. Spec: AQ-IDEAL-4."""
+        return self._append("leaky_relu", name, x, alpha=alpha)
+
     def add(self, a: str, b: str, *, name: str = "") -> str:
         """Add two tensors of one shape."""
         return self._append("add", name, a, b)

@@ -1,6 +1,6 @@
 """Register the operations of graph nodes: output shape, parameter shapes, attributes, function.
 
-A new layer is one entry in `OPERATIONS`.
+A new one has an entry in `OPERATIONS`; `.github/CONTRIBUTING.md` lists where else it is known.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from aquant_ref.checks import shown
@@ -22,11 +23,12 @@ from aquant_ref.nn.attributes import (
     POOL_STRIDE,
     STRIDE,
     Attribute,
+    alpha,
     checked,
     eps,
 )
 from aquant_ref.nn.conv import conv2d, linear
-from aquant_ref.nn.elementwise import add, concat, flatten, mul, relu, relu6
+from aquant_ref.nn.elementwise import ALPHA, add, concat, flatten, leaky_relu, mul, relu, relu6
 from aquant_ref.nn.norm import EPS, batch_norm
 from aquant_ref.nn.pool import avg_pool, global_avg_pool, max_pool, pooling_windows
 from aquant_ref.nn.windows import Windows, geometry_of, pair
@@ -35,7 +37,8 @@ from aquant_ref.typing import Reals
 Shape = tuple[int, ...]
 
 LONGEST_NAME = 200  # characters: the names of arrays in files, and messages, contain it
-CEILINGS = {"relu": None, "relu6": 6}  # activations, which clip at 0, and their upper end
+CEILINGS = {"relu": None, "relu6": 6}  # activations that clip at 0, and their upper end
+ACTIVATIONS = (*CEILINGS, "leaky_relu")  # what grows, so that thresholds absorb it
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,13 @@ class Operation:
     reads: int | None = 1
     axes: int | None = None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+def slope_below_zero(node: Node) -> Fraction:
+    """Return what an activation multiplies negative numbers by; 1 for any other node."""
+    if node.op == "leaky_relu":
+        return Fraction(node["alpha"])
+    return Fraction(0 if node.op in CEILINGS else 1)
 
 
 def windows(node: Node, shape: Shape) -> Windows:
@@ -201,6 +211,11 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "relu": Operation(_of_inputs(relu), _same_shape),
     "relu6": Operation(_of_inputs(relu6), _same_shape),
+    "leaky_relu": Operation(
+        lambda node, _parameters, x: leaky_relu(x, alpha=node["alpha"]),
+        _same_shape,
+        attributes={"alpha": alpha(ALPHA)},
+    ),
     "add": Operation(_of_inputs(add), _same_shape, reads=2),
     "mul": Operation(_of_inputs(mul), _same_shape, reads=2),
     "avg_pool": Operation(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aquant_ref.nn.operations import slope_below_zero
 from aquant_ref.quant.qparams import SCALE_FLOOR
 from aquant_ref.quant.rounding import half_up
 from aquant_ref.typing import Mask
@@ -66,9 +67,9 @@ def settle(draft: QuantizedModel, layers: dict[str, QuantizedLayer]) -> None:
         if not dead.any():
             continue
         low, high = -np.inf, np.inf
-        if not any(summed for _, summed in quantizers):  # the other term could compensate the bias
-            low = min((tensor.low - 1) * tensor.scale for tensor, _ in quantizers)
-            high = max((tensor.high + 1) * tensor.scale for tensor, _ in quantizers)
+        if not any(summed for *_, summed in quantizers):  # the other term could compensate the bias
+            low = min((tensor.low - 1) * tensor.scale / slope for tensor, slope, _ in quantizers)
+            high = max((tensor.high + 1) * tensor.scale for tensor, *_ in quantizers)
         layers[name] = replace(
             layer,
             unit=np.where(dead, quantizers[0][0].scale, layer.unit),
@@ -91,13 +92,18 @@ def coarsened(layer: QuantizedLayer) -> QuantizedLayer:
     return replace(layer, codes=codes.astype(layer.codes.dtype), unit=np.ldexp(layer.unit, extra))
 
 
-def _rounded_into(draft: QuantizedModel, name: str) -> Iterator[tuple[QuantizedTensor, bool]]:
-    """Yield the quantizers that round real tensor `name`, and whether an add comes before them."""
+def _rounded_into(
+    draft: QuantizedModel, name: str
+) -> Iterator[tuple[QuantizedTensor, float, bool]]:
+    """Yield the quantizers that round real tensor `name`, the slope of a leaky ReLU before them,
+    else 1, and whether an add comes before them.
+    """
     waiting = [(name, False)]
     while waiting:
         read, summed = waiting.pop()
         if read in draft.tensors:
-            yield draft.tensors[read], summed
+            slope = float(slope_below_zero(draft.graph.node(read))) or 1.0
+            yield draft.tensors[read], slope, summed
             continue
         readers = draft.graph.consumers(read)
         waiting += [(reader.name, summed or reader.op == "add") for reader in reversed(readers)]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from aquant_ref.errors import InputError
 from aquant_ref.model.quantized_model import PASSES_CODES
 from aquant_ref.nn.graph import INPUT, Block, Graph
+from aquant_ref.nn.operations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from aquant_ref.nn.operations import Node
 
 UNITS = ("block", "layer")
-ACTIVATIONS = ("relu", "relu6")
 LAYERS = ("conv2d", "linear")
 SUMS = (*LAYERS, "add")
 PRODUCTS = ("mul",)

@@ -249,7 +249,7 @@ def test_the_edge_is_where_some_window_behind_a_tensor_meets_padding() -> None:
 @pytest.mark.parametrize("seed", [1, 5, 8])
 def test_runs_in_fixed_point_are_judged_by_their_own_program(seed: int) -> None:
     """Nothing is a tie or fragile there; the layer that is wrong is blamed, as with thresholds."""
-    model = graphs.random_model(seed)
+    model = graphs.random_model(seed, fixed_point=True)
     options = FixedPoint(5)
     judge = Judge(FixedPointLowering(model, options))
     images = networks.hard_images(model, 9, seed)

@@ -18,13 +18,13 @@ LOGITS = 5  # as many of them may be the bias of a logit, whose unit other logit
 
 
 @cache
-def dead_model(seed: int) -> QuantizedModel:
+def dead_model(seed: int, *, leaky: bool = False) -> QuantizedModel:
     """A random graph of which channels, whole layers, and with them tensors and branches are dead.
 
     A channel is dead by its weights, all zero, or by a bias far below what its ReLU lets through.
     """
     rng = np.random.default_rng(seed)
-    graph = graphs.random_graph(rng)
+    graph = graphs.random_graph(rng, np.random.default_rng(seed) if leaky else None)
     parameters = draw(rng, graph)
     for name in layers(graph):
         kind = rng.integers(5)

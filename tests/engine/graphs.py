@@ -33,8 +33,8 @@ Name = str
 class Writer:
     """Writes random nodes; what does not fit its shapes is not written."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
+    def __init__(self, rng: np.random.Generator, leaky: np.random.Generator | None = None) -> None:
+        self.rng, self.leaky = rng, leaky
         self.shape = (self.upto(1, 3), self.upto(1, 5), self.upto(1, 5))
         self.zero = rng.integers(0, 256, self.shape[0]).tolist() if self.chance(0.3) else ()
         self.nodes: list[Node] = []
@@ -78,7 +78,14 @@ class Writer:
 
     def activation(self, name: Name | None) -> None:
         if name is not None and self.chance(0.7):
-            self.add(self.pick(["relu", "relu6"]), name)
+            self.activated(self.pick(["relu", "relu6"]), name)
+
+    def activated(self, op: str, name: Name) -> Name | None:
+        """An activation, or a leaky ReLU in its place."""
+        if self.leaky is None or self.leaky.random() < 0.6:
+            return self.add(op, name)
+        alpha = self.leaky.choice([0, 1e-40, 0.01, 0.25, self.leaky.random(), 1])
+        return self.add("leaky_relu", name, alpha=alpha)
 
     def convolution(self) -> None:
         read = self.pick(self.images())
@@ -145,7 +152,7 @@ class Writer:
         flat = [str(self.add("flatten", name)) for name in loose]
         x = flat[0] if len(flat) == 1 else str(self.add("concat", *flat))
         if self.chance(0.4):
-            x = str(self.add("relu", str(self.add("linear", x, channels=self.upto(1, 4)))))
+            x = str(self.activated("relu", str(self.add("linear", x, channels=self.upto(1, 4)))))
         self.add("linear", x, channels=self.upto(1, 3))
         return self.graph
 
@@ -159,9 +166,12 @@ def is_sum(program: Program, name: str) -> bool:
     return not any(each != INPUT and program.makers[each].op == "mul" for each in read)
 
 
-def random_graph(rng: np.random.Generator) -> Graph:
-    """A graph of all the operations that the engine has."""
-    write = Writer(rng)
+def random_graph(rng: np.random.Generator, leaky: np.random.Generator | None = None) -> Graph:
+    """A graph of all the operations that fixed point has; `leaky` draws where it has a leaky ReLU.
+
+    From a generator of its own, so that all else is the same with and without.
+    """
+    write = Writer(rng, leaky)
     steps: list[Callable[[], None]] = [
         write.convolution,
         write.convolution,
@@ -178,11 +188,15 @@ def random_graph(rng: np.random.Generator) -> Graph:
     return write.finish()
 
 
-def random_model(seed: int) -> QuantizedModel:
-    """A quantized model on such a graph; one of thousands, whose sum could leave 2^53, is none."""
+def random_model(seed: int, *, fixed_point: bool = False) -> QuantizedModel:
+    """A quantized model on such a graph, of all operations or those that have a fixed point.
+
+    One of thousands, whose sum could leave 2^53, is none.
+    """
     rng = np.random.default_rng(seed)
+    leaky = None if fixed_point else np.random.default_rng([seed, 1])
     while True:
-        model = draw_model(rng, random_graph(rng), ties=seed % 3 == 0)
+        model = draw_model(rng, random_graph(rng, leaky), ties=seed % 3 == 0)
         try:
             lower(model)
         except AccumulatorOverflow:  # as of seed 38602

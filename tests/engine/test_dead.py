@@ -15,14 +15,18 @@ from aquant_ref.engine import Engine
 from aquant_ref.errors import InputError
 from aquant_ref.lowering import Lowering, lower
 from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.model.quantizers import QuantizedLayer
+from aquant_ref.model.quantizers import QuantizedLayer, QuantizedTensor
+from aquant_ref.nn.graph import INPUT, Builder
+from aquant_ref.oracle import half_up
 from aquant_ref.ptq import Config, quantize_with
-from aquant_ref.ptq.free_scales import dead_channels
+from aquant_ref.ptq.free_scales import dead_channels, settle
 from aquant_ref.ptq.snap import _snap_logits
+from aquant_ref.quant.border import nearest_crossings
 from aquant_ref.quant.fixed_point import PROFILES, FixedPoint
 from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from tests.engine import networks
 from tests.engine.dead import dead_model
+from tests.engine.graphs import draw_model
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
 from tests.engine.test_fixed_point import assert_engine_equals_oracle as assert_fixed_equals_oracle
 from tests.ptq import small
@@ -31,10 +35,12 @@ seeds = st.integers(0, 10**6)
 
 
 @settings(max_examples=10)
-@given(seed=seeds)
-def test_thresholds_equal_oracle_and_simulation_where_parts_are_dead(seed: int) -> None:
+@given(seed=seeds, leaky=st.booleans())
+def test_thresholds_equal_oracle_and_simulation_where_parts_are_dead(
+    seed: int, leaky: bool
+) -> None:
     """`python -m tests.engine.many --dead` does it for more."""
-    model = dead_model(seed)
+    model = dead_model(seed, leaky=leaky)
     images = networks.hard_images(model, 3, seed)
     assert_engine_equals_oracle(model, images[1:])
     assert_engine_equals_simulation(model, images)
@@ -120,6 +126,40 @@ def test_a_dead_channel_is_its_bias_in_steps_that_fit(layer: str) -> None:
         if (layer, bias) != ("body.conv2", -1e30):
             lower(model, "fixed_point")
         lower(model)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "least"), [(0.0, -11.0), (0.25, -44.0), (1.0, -11.0), (5e-324, -np.inf)]
+)
+def test_a_dead_channel_that_leaks_keeps_the_bias_that_its_code_needs(
+    alpha: float, least: float
+) -> None:
+    """Steps of 1, codes of -10 to 5: through a quarter -40 is the last code, -16 is -4.
+
+    Spec: AQ-SNAP-6.
+    """
+    graph = Builder((1, 2, 2))
+    with graph.block("all"):
+        x = graph("conv", "conv2d", INPUT, channels=1, kernel=1)
+        x = graph("flatten", "flatten", graph("leaky", "leaky_relu", x, alpha=alpha))
+        graph("linear", "linear", x, channels=2)
+    rng = np.random.default_rng(0)
+    model = draw_model(rng, graph.graph())
+    leaky = QuantizedTensor(1.0, 4, nearest_crossings(4, 10), 10)
+    model = replace(model, tensors={**model.tensors, "all.leaky": leaky})
+    dead = replace(
+        model.layers["all.conv"],
+        codes=np.zeros((1, 1, 1, 1), np.uint8),
+        zero_point=np.zeros(1, np.int32),
+    )
+    for bias in (-16.0, -40.0, -1e9):
+        layers = {"all.conv": replace(dead, bias=np.array([bias]))}
+        settle(model, layers)
+        assert layers["all.conv"].bias.tolist() == [max(bias, least)]
+        settled = replace(model, layers={**model.layers, **layers})
+        codes = assert_engine_equals_oracle(settled, networks.hard_images(settled, 3))["all.leaky"]
+        expected = max(half_up(Fraction(alpha) * Fraction(bias)), -10) + 10
+        assert np.unique(codes).tolist() == [expected]
 
 
 @pytest.mark.parametrize(("factor", "bias"), [(1e-6, 0.5), (2e-8, 90.0), (1, -1e9)])

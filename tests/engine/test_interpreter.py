@@ -56,7 +56,7 @@ def test_it_equals_the_fast_engine_on_borders_in_windows(seed: int, choice: dict
     profile=st.sampled_from(PROFILES),
 )
 def test_it_equals_the_fast_engine_in_fixed_point(seed: int, bits: int, profile: str) -> None:
-    model = graphs.random_model(seed)
+    model = graphs.random_model(seed, fixed_point=True)
     try:
         program = lower(model, "fixed_point", fraction_bits=bits, profile=profile)
     except InputError:
@@ -82,9 +82,9 @@ def written(program: Program) -> list[dict[str, Any]]:
 @given(seed=st.integers(0, 10**6), lowering=st.sampled_from(["threshold", *INTEGER_PROFILES]))
 def test_it_equals_the_judge_of_programs_on_random_graphs(seed: int, lowering: str) -> None:
     """The kit's judge states every instruction a second time, through the oracle."""
-    model = graphs.random_model(seed)
+    fixed = lowering != "threshold"
+    model = graphs.random_model(seed, fixed_point=fixed)
     try:
-        fixed = lowering != "threshold"
         program = lower(model, "fixed_point", profile=lowering) if fixed else lower(model)
     except InputError:
         return

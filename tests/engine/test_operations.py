@@ -11,19 +11,23 @@ import numpy as np
 import pytest
 
 from aquant_ref import oracle
+from aquant_ref.certification.certificate import margins
 from aquant_ref.engine import Engine, Instruction, Program
 from aquant_ref.engine.fast.kernels import apply
 from aquant_ref.engine.fast.step import Step
 from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.engine.validate import check
 from aquant_ref.errors import AccumulatorOverflow, InputError
-from aquant_ref.lowering import lower
+from aquant_ref.lowering import Lowering, lower
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.border import nearest_crossings
+from aquant_ref.quant.fixed_point import FixedPoint
+from aquant_ref.simulate import Simulation
+from aquant_ref.simulate.fixed_point import FixedPointSimulation
 from tests.engine import graphs, networks
 from tests.engine.judge import assert_engine_equals_oracle, assert_engine_equals_simulation
 
@@ -85,6 +89,10 @@ ALONE: dict[str, tuple[tuple[int, int, int], str, dict[str, Any]]] = {
         {"kernel": 2, "stride": 1, "dilation": 2, "padding": 1, "count_padding": False},
     ),
     "requantize": ((2, 2, 3), "requantize", {}),
+    **{
+        f"leaky by {alpha}": ((2, 2, 3), "leaky_relu", {"alpha": alpha})
+        for alpha in (0, 5e-324, 1e-40, 0.01, 0.25, 1 / 3, 1)
+    },
 }
 
 
@@ -385,6 +393,130 @@ def test_a_concat_of_codes_of_one_scale_is_read_without_a_quantizer() -> None:
         other.check()
     with pytest.raises(InputError, match=r"all.conv: all.concat: .* codes of one scale"):
         lower(other)
+
+
+@pytest.mark.parametrize("alpha", [0, 5e-324, 0.01, 0.125, 0.25, 1 / 3, 0.5, 1])
+@pytest.mark.parametrize(("zero_point", "signed"), [(0, False), (5, False), (10, True)])
+def test_every_code_of_an_image_is_leaked_as_fractions_are(
+    alpha: float, zero_point: int, signed: bool
+) -> None:
+    """Pixels of -131 to 124, in steps of 2 pixels, so that every odd one is a tie where alpha is 1,
+    and below zero others are where it is a power of two.
+
+    Spec: AQ-LOWER-13.
+    """
+    graph = alone((1, 16, 16), "leaky_relu", (131,), alpha=alpha)
+    model = graphs.draw_model(np.random.default_rng(0), graph)
+    made = stored(2.0**-7, 4, zero_point, signed)
+    changed = replace(model, tensors={INPUT: stored(2.0**-8, 8), "all.op": made})
+    images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    codes = assert_engine_equals_oracle(changed, images)["all.op"].ravel().tolist()
+    assert_engine_equals_simulation(changed, images)
+    for pixel, code in enumerate(codes):
+        real = Fraction(pixel - 131, 2**8)
+        leaked = real if real >= 0 else Fraction(alpha) * real
+        nearest = oracle.half_up(leaked / Fraction(made.scale)) + made.zero_point
+        assert code == oracle.clip(nearest, made.qmin, made.qmax)
+
+
+def leaky_network(alpha: float) -> QuantizedModel:
+    """Negative sums of whole steps, so that ties are common, in a convolution and an add."""
+    layer = Builder((1, 3, 4), (101,))
+    with layer.block("all"):
+        x = layer("conv", "conv2d", INPUT, channels=2, kernel=2)
+        x = layer("first", "leaky_relu", x, alpha=alpha)
+        y = layer("again", "conv2d", x, channels=2, kernel=1)
+        x = layer("second", "leaky_relu", layer("add", "add", x, y), alpha=alpha)
+        layer("linear", "linear", layer("flatten", "flatten", x), channels=2)
+    return graphs.draw_model(np.random.default_rng(2), layer.graph(), ties=True, bits=4)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.01, 0.25, 0.5, 1])
+def test_a_leaky_relu_after_sums_with_ties_needs_no_instruction(alpha: float) -> None:
+    """Spec: AQ-LOWER-13."""
+    model = leaky_network(alpha)
+    ops = [each.op for each in lower(model).instructions]
+    assert ops == ["conv2d", "threshold", "conv2d", "add", "threshold", "flatten", "linear"]
+    for first, second in ((0, 0), (1, 7), (15, 8)):
+        tensors = {"first": stored(0.5, 4, first), "second": stored(2.0, 4, second, signed=True)}
+        images = networks.hard_images(model, 40, first)
+        assert_engine_equals_oracle(with_tensors(model, **tensors), images)
+        assert_engine_equals_simulation(with_tensors(model, **tensors), images)
+
+
+@pytest.mark.parametrize(("alpha", "like"), [(0, "relu"), (1, "requantize")])
+def test_at_its_ends_a_leaky_relu_has_the_thresholds_of_a_relu_or_of_none(
+    alpha: float, like: str
+) -> None:
+    model = leaky_network(alpha)
+    nodes = [
+        replace(node, op=like, attributes={}) if node.op == "leaky_relu" else node
+        for node in model.graph.nodes
+    ]
+    other = replace(model, graph=Graph(model.graph.shapes[INPUT], nodes, model.graph.zero))
+    for one, two in zip(lower(model).instructions, lower(other).instructions, strict=True):
+        assert one.arrays.keys() == two.arrays.keys()
+        assert all(np.array_equal(one.arrays[key], two.arrays[key]) for key in one.arrays)
+
+
+@pytest.mark.parametrize("alpha", [5e-324, 1e-46, 1e-30])
+def test_where_float32_loses_a_small_slope_the_certificate_says_fragile(alpha: float) -> None:
+    """With a border of 1 below zero, a crossing is 0, which nothing negative reaches: neither do
+    130 pixels of 1/256 less 130.5, half a step below it.
+
+    Spec: AQ-LOWER-13, AQ-LOWER-5.
+    """
+    layer = Builder((1, 16, 16))
+    with layer.block("all"):
+        x = layer("conv", "conv2d", INPUT, channels=1, kernel=1)
+        x = layer("flatten", "flatten", layer("op", "leaky_relu", x, alpha=alpha))
+        layer("linear", "linear", x, channels=2)
+    model = graphs.draw_model(np.random.default_rng(0), layer.graph())
+    made = stored(1.0, 4, 5)
+    crossings = made.crossings.copy()
+    crossings[0, 4] = 0.0
+    conv = replace(
+        model.layers["all.conv"],
+        codes=np.ones((1, 1, 1, 1), np.uint8),
+        zero_point=np.zeros(1, np.int32),
+        unit=np.array([2.0**-8]),
+        bias=np.array([-130.5 * 2.0**-8]),
+    )
+    tensors = {**model.tensors, INPUT: stored(2.0**-8, 8)}
+    model = replace(model, layers={**model.layers, "all.conv": conv}, tensors=tensors)
+    model = with_tensors(model, op=replace(made, crossings=crossings))
+    images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    codes = assert_engine_equals_oracle(model, images)["all.op"].ravel().tolist()
+    assert codes == [4] * 131 + [5] * 125
+    simulated = Simulation(model, dtype=np.float32).run(images)["all.op"].ravel().tolist()
+    assert (simulated[130] == 5) == (alpha < 1e-30)
+    fragile = margins(Lowering(model), dtype=np.float32)["all.op"].fragile
+    assert fragile[0, 4] == (alpha < 1e-30)
+
+
+def test_fixed_point_refuses_a_leaky_relu_by_its_name() -> None:
+    """Spec: AQ-LOWER-13."""
+    for alpha in (0, 0.01, 1):
+        model = leaky_network(alpha)
+        for make in (
+            lambda model=model: lower(model, "fixed_point"),
+            lambda model=model: FixedPointSimulation(model, FixedPoint()),
+        ):
+            with pytest.raises(InputError, match=r"^all\.first: a leaky_relu has no fixed point"):
+                make()
+
+
+@pytest.mark.parametrize("op", ["relu", "leaky_relu"])
+def test_an_activation_that_a_concat_reads_unrounded_is_refused_by_its_name(op: str) -> None:
+    layer = Builder((1, 3, 4))
+    with layer.block("all"):
+        x = layer("op", op, layer("conv", "conv2d", INPUT, channels=2, kernel=1))
+        x = layer("flatten", "flatten", layer("concat", "concat", x, INPUT))
+        layer("linear", "linear", x, channels=2)
+    model = graphs.draw_model(np.random.default_rng(0), layer.graph())
+    tensors = {name: t for name, t in model.tensors.items() if name != "all.op"}
+    with pytest.raises(InputError, match=rf"^all\.op: a {op} without a quantizer has no integer"):
+        lower(replace(model, tensors=tensors))
 
 
 def test_a_requantize_without_a_quantizer_is_refused() -> None:

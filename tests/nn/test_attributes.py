@@ -44,6 +44,7 @@ def test_an_attribute_that_an_operation_does_not_have_is_refused_by_its_name(op:
         ("avg_pool", "count_include_pad", "count_padding"),
         ("max_pool", "strides", "stride"),
         ("batch_norm", "epsilon", "eps"),
+        ("leaky_relu", "alfa", "alpha"),
     ],
 )
 def test_a_name_of_another_framework_is_answered_with_ours(op: str, wrong: str, meant: str) -> None:
@@ -53,7 +54,13 @@ def test_a_name_of_another_framework_is_answered_with_ours(op: str, wrong: str, 
 
 @pytest.mark.parametrize(
     ("op", "attribute"),
-    [("max_pool", "ceil_mode"), ("relu", "max"), ("linear", "bias"), ("linear", "groups")],
+    [
+        ("max_pool", "ceil_mode"),
+        ("relu", "max"),
+        ("linear", "bias"),
+        ("linear", "groups"),
+        ("leaky_relu", "inplace"),
+    ],
 )
 def test_what_was_ignored_is_refused(op: str, attribute: str) -> None:
     with pytest.raises(InputError, match=f"no attribute '{attribute}'"):
@@ -70,6 +77,7 @@ WRONG = {
     "padding": (-1, 0.5, False, "same", None, (1, 2, 3), ((1, 1), (1, -1)), 2**53, np.ones(2)),
     "bias": (0, 1, None, "no", np.ones(1, bool)),
     "count_padding": (0, "no", None),
+    "alpha": (-0.01, 1.01, float("nan"), float("inf"), "0.1", True, None, (0.1,), np.ones(2), 0.1j),
     "eps": (0, -1e-3, float("nan"), float("inf"), "1e-3", True, None, 10**400, 10**5000),
 }
 

@@ -6,6 +6,7 @@ from autograd import grad
 from autograd.test_util import check_grads
 
 from aquant_ref import nn, oracle
+from aquant_ref.errors import InputError
 from tests.nn.layers import as_tuple_lists, integers, rng
 
 
@@ -33,6 +34,23 @@ def test_relu_and_relu6_have_no_slope_at_their_corners() -> None:
     assert nn.relu6(x).tolist() == [[0, 0, 3, 6, 6]]
     assert grad(lambda v: nn.relu(v).sum())(x).tolist() == [[0, 0, 1, 1, 1]]
     assert grad(lambda v: nn.relu6(v).sum())(x).tolist() == [[0, 0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("alpha", [0, 0.25, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_leaky_relu_has_the_slope_alpha_up_to_zero(alpha: float, dtype: type) -> None:
+    x = np.array([[-4.0, -0.0, 0.0, 3.0]], dtype)
+    made = nn.leaky_relu(x, alpha=alpha)
+    assert (made.tolist(), made.dtype) == ([[-4 * alpha, 0, 0, 3]], dtype)
+    slope = grad(lambda v: nn.leaky_relu(v, alpha=alpha).sum())(x)
+    assert (slope.tolist(), slope.dtype) == ([[alpha, alpha, alpha, 1]], dtype)
+    assert nn.leaky_relu(np.array([[-1.0]])).tolist() == [[-0.01]]
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan"), "x", None])
+def test_a_leaky_relu_of_another_slope_is_refused(alpha: object) -> None:
+    with pytest.raises(InputError, match=r"^leaky_relu: alpha: needs .* at most 1, got"):
+        nn.leaky_relu(np.ones((1, 2)), alpha=alpha)
 
 
 def test_add_broadcasts_nothing() -> None:

@@ -31,6 +31,7 @@ CALLS: dict[str, Call] = {
     "linear": (nn.linear, {"x": FLAT, "weight": draw((3, 4)), "bias": draw(3)}),
     "relu": (nn.relu, {"x": X}),
     "relu6": (nn.relu6, {"x": X}),
+    "leaky_relu": (nn.leaky_relu, {"x": X}),
     "add": (nn.add, {"a": X, "b": X + 1}),
     "mul": (nn.mul, {"a": X, "b": X + 1}),
     "concat": (lambda a, b: nn.concat(a, b), {"a": X, "b": X + 1}),
@@ -104,7 +105,8 @@ def test_what_is_no_tensor_is_refused(call: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "name"), [each for each in ARGUMENTS if each[0] not in ("relu", "relu6", "flatten")]
+    ("call", "name"),
+    [each for each in ARGUMENTS if each[0] not in ("relu", "relu6", "leaky_relu", "flatten")],
 )
 def test_a_tensor_of_another_shape_is_refused_not_broadcast(call: str, name: str) -> None:
     function, tensors = CALLS[call]

@@ -28,7 +28,8 @@ def test_names_count_up_within_a_block_and_what_is_a_default_is_not_stored() -> 
         y = net.relu6(net.conv2d(x, 4, kernel=(1, 1), bias=False))
         x = net.max_pool(net.concat(x, y, name="both"), kernel=2, stride=(1, 2))
     x = net.requantize(net.avg_pool(x, kernel=2, padding=1, count_padding=False))
-    net.linear(net.flatten(net.mul(net.add(x, x), x)), 3)
+    x = net.leaky_relu(net.leaky_relu(net.mul(net.add(x, x), x)), alpha=0)
+    net.linear(net.flatten(x), 3)
     graph = net.graph()
     assert {node.name: dict(node.attributes) for node in graph.nodes} == {
         "body.conv2d_1": {"channels": 4, "kernel": 3, "padding": 1, "groups": 2},
@@ -40,6 +41,8 @@ def test_names_count_up_within_a_block_and_what_is_a_default_is_not_stored() -> 
         "requantize_1": {},
         "add_1": {},
         "mul_1": {},
+        "leaky_relu_1": {},
+        "leaky_relu_2": {"alpha": 0},
         "flatten_1": {},
         "linear_1": {"channels": 3},
     }

@@ -105,6 +105,16 @@ def a_gate_of_two_convolutions(layer: Builder) -> None:
 
 
 @works
+def leaky_convolutions_and_a_leaky_sum(layer: Builder) -> None:
+    x = stem(layer)
+    with layer.block("body"):
+        y = conv(layer, "one", x, act="leaky_relu")
+        y = layer("add", "add", conv(layer, "two", y, act=""), x)
+        x = layer("leaky", "leaky_relu", y, alpha=0.3)
+    head(layer, x)
+
+
+@works
 def one_linear_layer(layer: Builder) -> None:
     with layer.block("all"):
         layer("linear", "linear", layer("flatten", "flatten", INPUT), channels=3)

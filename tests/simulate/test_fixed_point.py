@@ -49,7 +49,7 @@ def test_engine_equals_simulation_on_random_networks(
     profile=st.sampled_from(PROFILES),
 )
 def test_engine_equals_simulation_on_random_graphs(seed: int, bits: int, profile: str) -> None:
-    model = graphs.random_model(seed)
+    model = graphs.random_model(seed, fixed_point=True)
     images = networks.hard_images(model, 6, seed)
     computed = Engine(lower(model, "fixed_point", fraction_bits=bits, profile=profile)).run(images)
     simulated = FixedPointSimulation(model, FixedPoint(bits, profile)).run(images)

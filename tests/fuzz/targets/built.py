@@ -34,6 +34,7 @@ ATTRIBUTES = {
     "bias": (True, False, None, 0),
     "eps": (1e-3, 0, -1.0, 1e999, "1e-3"),
     "count_padding": (True, False, 1, "no"),
+    "alpha": (0.01, 0, 1, -0.1, 1.5, "0.1"),
     **dict.fromkeys(("ceil_mode", "pads", "foo", "max", "strides", "count_include_pad"), (True, 0)),
 }
 TAGS = ("$tuple", "$numpy", "$float32")
@@ -65,7 +66,7 @@ def _graphs() -> dict[str, bytes]:
         "learned": described(small.branching_graph(), method="aquant", iterations=1, batch=2),
     }
     for seed in range(4):
-        graph = random_graph(np.random.default_rng(seed))
+        graph = random_graph(np.random.default_rng(seed), np.random.default_rng(seed))
         made[f"drawn {seed}"] = described(graph, method="rtn")
     layer = Builder((2, 4, 4))
     with layer.block("head"):
