@@ -51,7 +51,8 @@ class Accumulator(AccumulatorScale):
     """The integer tensor `name`, what it stands for, and how large a simulation's sums become.
 
     `size` (C,) float64 bounds, in units, the sum of the absolute values of all terms that a
-    simulation adds up, biases included; `terms` counts them.
+    simulation adds up, biases included; `terms` counts them, and whatever else it rounds. Both make
+    the error of the certificate.
     """
 
     name: str

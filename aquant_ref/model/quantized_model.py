@@ -219,7 +219,10 @@ class QuantizedModel(Tabular):
         return np.asarray(self.layers[layer].unit / self.input_scale(layer))
 
     def plain(self) -> list[dict[str, Any]]:
-        """Return the model in plain Python, every number exact, as `oracle.network` reads it."""
+        """Return the model in plain Python, every number exact, as `oracle.network` reads it.
+
+        Of a node's attributes, the oracle gets those that are written here.
+        """
 
         def exact(values: Reals) -> list[Fraction]:
             return [Fraction(v) for v in values.tolist()]

@@ -38,7 +38,9 @@ Shape = tuple[int, ...]
 
 LONGEST_NAME = 200  # characters: the names of arrays in files, and messages, contain it
 CEILINGS = {"relu": None, "relu6": 6}  # activations that clip at 0, and their upper end
-ACTIVATIONS = (*CEILINGS, "leaky_relu")  # what grows, so that thresholds absorb it
+# What never falls where its one input grows, so that thresholds absorb it. Placement and checks
+# read this; thresholds, and ptq/free_scales.py for the bias of zero channels, `slope_below_zero`.
+ACTIVATIONS = (*CEILINGS, "leaky_relu")
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def test_what_was_ignored_is_refused(op: str, attribute: str) -> None:
 
 
 BAD_PAIRS = (0, -1, 1.0, True, "1", None, (1, 2, 3), (1,), (1, -1), ((1, 1), (1, 1)), {1: 2})
-WRONG = {
+WRONG = {  # of every attribute that some operation has
     "channels": (0, -1, 2.0, True, "4", None, (4, 4), 2**16 + 1),
     "groups": (0, -1, 1.0, True, "1", None, (1, 1), 2**53),
     "kernel": (*BAD_PAIRS, 2**53),
