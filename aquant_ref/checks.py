@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import index
 from typing import Any
 
 import numpy as np
 
-from aquant_ref.errors import InputError, nearest, unknown
+from aquant_ref.errors import InputError, nearest, printable, unknown
 from aquant_ref.typing import Labels, Pixels, Reals
 
 LARGEST_PIXEL = 1 + 1e-6  # 255 times the float32 of 1/255
 MOST = 2**31 - 1  # of what is counted: iterations, images of a batch
 
+MOST_LOOKED_UP = 16  # names to look for what they may mean
+MOST_SHOWN = 100  # characters of a value in a message
+
 _repr = reprlib.Repr()
+_repr.maxlevel = 3
 _repr.maxstring = _repr.maxother = _repr.maxlong = 60
 
 
 def shown(value: Any) -> str:
-    """`value` in at most a few dozen characters, for a message.
+    """`value` in at most MOST_SHOWN characters, for a message.
 
     >>> shown(3), shown("x" * 1000)[:12], shown(np.zeros((2, 3), np.int8))
     ('3', "'xxxxxxxxxxx", 'int8 of shape (2, 3)')
@@ -35,7 +39,7 @@ def shown(value: Any) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     try:
-        return _repr.repr(value)
+        return printable(" ".join(_repr.repr(value).split()), MOST_SHOWN)
     except ValueError:  # an integer of thousands of digits
         return f"a huge {type(value).__name__}"
 
@@ -90,9 +94,47 @@ def word(name: str, value: Any, known: Collection[str]) -> str:
 
 
 def instance(name: str, value: Any, kind: type) -> None:
-    """Raise InputError unless `value` is a `kind`."""
-    if not isinstance(value, kind):
-        raise InputError(f"{name}: needs {kind.__name__}, got {type(value).__name__}")
+    """Raise InputError unless `value` is a `kind`.
+
+    The message says where a method of `value` makes one, or `value` is such a method, not called.
+
+    >>> instance("graph", np.zeros(3), dict)
+    Traceback (most recent call last):
+    aquant_ref.errors.InputError: graph: needs dict, got ndarray
+    """
+    if isinstance(value, kind):
+        return
+    maker = kind.__name__.lower()
+    hint = ""
+    if callable(getattr(value, maker, None)):
+        hint = f"; its {maker}() makes one"
+    elif callable(value) and getattr(value, "__name__", "") == maker:
+        hint = f"; call it: {maker}()"
+    raise InputError(f"{name}: needs {kind.__name__}, got {type(value).__name__}{hint}")
+
+
+def function(name: str, value: Any) -> None:
+    """Raise InputError unless `value` can be called."""
+    if not callable(value):
+        raise InputError(f"{name}: needs a function, got {shown(value)}")
+
+
+def check_names(kind: str, given: Iterable[Any], needed: Iterable[str]) -> None:
+    """Raise InputError, which says what is missing and what is unexpected, unless both are alike.
+
+    >>> check_names("parameter", ["a.wieght"], ["a.weight"])
+    Traceback (most recent call last):
+    aquant_ref.errors.InputError: parameter 'a.wieght' is unexpected (did you mean 'a.weight'?)
+    """
+    missing = sorted(set(needed) - set(given))
+    unexpected = sorted(set(given) - set(needed), key=str)
+    for name in unexpected[:MOST_LOOKED_UP]:
+        if meant := nearest(name, missing):
+            raise InputError(f"{kind} {shown(name)} is unexpected{meant}")
+    wrong = [f"{shown(name)} is missing" for name in missing[:1]]
+    wrong += [f"{shown(name)} is unexpected" for name in unexpected[:1]]
+    if wrong:
+        raise InputError(f"{kind} {', and '.join(wrong)}")
 
 
 def float_dtype(name: str, value: Any) -> np.dtype[Any]:

@@ -17,6 +17,7 @@ from aquant_ref.checks import (
     check_images,
     check_labels,
     float_dtype,
+    function,
     instance,
     shown,
 )
@@ -138,6 +139,7 @@ def _agreement(
     progress: Progress,
 ) -> Agreement:
     """Run two programs, given by name, on the same images; count in the tensors of the second."""
+    function("progress", progress)
     read, labels = _reader(images, program)
     elements, mismatches = Counter[str](), Counter[str]()
     correct = dict.fromkeys(runs, 0)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.errors import InputError
+from aquant_ref.errors import MOST_QUOTED, InputError, printable
 from aquant_ref.formats.atomic import replacing
 from aquant_ref.formats.compressed import open_zip, read_entry
 from aquant_ref.formats.npy import DTYPES, npy_bytes, parse_npy
@@ -74,7 +74,9 @@ def check_name(name: Any, what: str = "array name") -> str:
     It must be printable ASCII without a backslash, which every zip tool leaves unchanged. Call this
     function as soon as the name is known. Raises InputError, which begins with `what`.
     """
-    if not isinstance(name, str) or not name or not name.isascii() or not name.isprintable():
+    if not isinstance(name, str):
+        raise InputError(f"{what}: needs a name, got {printable(repr(name), MOST_QUOTED)}")
+    if not name or not name.isascii() or not name.isprintable():
         raise InputError(f"{what} {name!r}: needs printable ASCII")
     if "\\" in name or len(name) > LONGEST_NAME:
         raise InputError(f"{what} {name!r}: holds a backslash, or is longer than {LONGEST_NAME}")

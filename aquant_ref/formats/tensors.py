@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aquant_ref.checks import check_names
 from aquant_ref.errors import InputError
 from aquant_ref.formats.compressed import open_zip, read_entry
 from aquant_ref.formats.npy import parse_npy
@@ -69,8 +70,7 @@ def without_prefix(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], str]
 
 def check_tensors(tensors: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise InputError, which names the tensor, unless `tensors` are floats of these `shapes`."""
-    for name in sorted(shapes.keys() ^ tensors.keys()):
-        raise InputError(f"tensor {name!r} is {'unexpected' if name in tensors else 'missing'}")
+    check_names("tensor", tensors, shapes)
     for name, shape in shapes.items():
         if tensors[name].shape != shape:
             raise InputError(f"tensor {name!r} has shape {tensors[name].shape}, needs {shape}")

@@ -36,9 +36,9 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return integer(name, value, least, LARGEST_TENSOR)
 
 
-def _two(name: str, value: Any) -> tuple[Any, Any]:
+def _two(name: str, value: Any, needs: str = "one number or two") -> tuple[Any, Any]:
     if not isinstance(value, tuple | list) or len(value) != 2:
-        raise InputError(f"{name}: needs one number or two, got {shown(value)}")
+        raise InputError(f"{name}: needs {needs}, got {shown(value)}")
     return value[0], value[1]
 
 
@@ -58,6 +58,9 @@ def pair(name: str, value: Any, least: int = 1) -> Pair:
     return whole(name, first, least), whole(name, second, least)
 
 
+PADDING = "a number, (vertical, horizontal) or ((top, bottom), (left, right))"
+
+
 def sides(value: Any) -> Sides:
     """Return a padding as ((top, bottom), (left, right)).
 
@@ -66,7 +69,7 @@ def sides(value: Any) -> Sides:
     >>> sides(1), sides((2, (0, 1)))
     (((1, 1), (1, 1)), ((2, 2), (0, 1)))
     """
-    vertical, horizontal = (value, value) if _is_number(value) else _two("padding", value)
+    vertical, horizontal = (value, value) if _is_number(value) else _two("padding", value, PADDING)
     return pair("padding", vertical, 0), pair("padding", horizontal, 0)
 
 

@@ -197,7 +197,7 @@ def fold_normalisation(
     instance("graph", graph, Graph)
     channels = graph.shapes[INPUT][0]
     for name, values in (("mean", mean), ("std", std)):
-        if not isinstance(values, Sequence | np.ndarray) or len(values) != channels:
+        if not isinstance(values, Sequence | np.ndarray) or np.shape(values) != (channels,):
             raise InputError(f"{name}: needs {channels} numbers, got {shown(values)}")
     shift = np.array([number("mean", value, 0, 1) for value in mean], np.float64)
     scale = np.array([number("std", value, above=True) for value in std], np.float64)

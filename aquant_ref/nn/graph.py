@@ -19,6 +19,7 @@ import numpy as np
 
 from aquant_ref.checks import (
     check_images,
+    check_names,
     check_real_images,
     float_dtype,
     instance,
@@ -224,10 +225,7 @@ class Graph(Tabular):
         finite, and no variance is negative.
         """
         instance("parameters", parameters, Mapping)
-        for name in sorted(self.parameter_shapes.keys() ^ parameters.keys(), key=str):
-            raise InputError(
-                f"parameter {name!r} is {'unexpected' if name in parameters else 'missing'}"
-            )
+        check_names("parameter", parameters, self.parameter_shapes)
         for name, shape in self.parameter_shapes.items():
             value = parameters[name]
             if not is_array(value) or value.dtype not in (np.float32, np.float64):

@@ -232,4 +232,8 @@ def _weight_bits(bits: Any) -> int:
     """Return bits in 1..16, or 32; raise InputError for any other value."""
     if isinstance(bits, int | np.integer) and bits == FLOAT_BITS:
         return FLOAT_BITS
-    return check_bits("weight bits", bits)
+    try:
+        return check_bits("weight bits", bits)
+    except InputError:
+        needs = f"1 to 16 bits, or {FLOAT_BITS} for floating point"
+        raise InputError(f"weight bits: needs {needs}, got {shown(bits)}") from None

@@ -11,6 +11,7 @@ import numpy as np
 from aquant_ref.checks import (
     check_calibration,
     check_images,
+    function,
     instance,
 )
 from aquant_ref.errors import InputError
@@ -192,6 +193,9 @@ def learned(
     """
     instance("graph", graph, Graph)
     instance("config", config, Config)
+    function("progress", progress)
+    if callback is not None:
+        function("callback", callback)
     check_images(pixels, graph.shapes[INPUT])
     config.check_images(len(pixels))
     images = graph.to_float(pixels)
