@@ -38,7 +38,7 @@ FLOAT_PROFILES = ("float32", "float64")
 PROFILES = (*INTEGER_PROFILES, *FLOAT_PROFILES)
 MAX_FRACTION_BITS = 16
 MAX_LEFT = 31
-LEAST_MULTIPLIER = Fraction(1, 2**32)  # with this or less, no int32 reaches half a step
+LEAST_MULTIPLIER = Fraction(1, 2**32)  # with less, no int32 reaches half a step
 TAU_BITS = 15  # fraction bits of tau, so that a product with a 16-bit coefficient fits 32 bits
 
 
