@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, Reals]
 
 SAMPLED_IMAGES = 256
-SAMPLES = 1 << 16  # at most, per channel
+SAMPLES = 1 << 16  # per channel; fewer than twice as many are taken
 LEAST_SAMPLES = 32  # inside the code range; with fewer, the border of a channel stays 1/2
 
 
