@@ -12,6 +12,7 @@ from hypothesis import settings
 
 import aquant_ref
 from aquant_ref.threads import use_one_blas_thread
+from tests.meta.libraries import library as library
 
 use_one_blas_thread()  # before numpy is imported: threads of both kinds would crowd the cores
 

@@ -17,22 +17,21 @@ MODULES = [
 # Modules that one file tests together, by a pattern, and why.
 TOGETHER = {
     # rows of a table, each of which every test of the table visits
-    "conformance/cases/*.py": "conformance/test_cases.py",
+    "conformance/cases/*.py": "conformance/test_contract.py",
     "conformance/expected/*.py": "conformance/report/test_verdict.py",
-    "conformance/contract.py": "conformance/test_cases.py",
     "conformance/faults.py": "meta/test_tensor_mutants.py",
-    "conformance/strategies/*.py": "conformance/test_strategies.py",
+    "conformance/strategies/*.py": "conformance/strategies/test_scalars.py",
     "engine/operations/*.py": "engine/test_operations.py",
     "engine/fast/kernels.py": "engine/test_operations.py",
     "engine/fast/step.py": "engine/test_operations.py",
     "nn/operations.py": "nn/test_attributes.py",
     # ways to ask the same, which the whole kit is asked through
     "conformance/adapters/*.py": "conformance/test_verification.py",
-    "conformance/adapters/library/*.py": "meta/test_library.py",
+    "conformance/adapters/library/*.py": "conformance/adapters/library/test_adapter.py",
     "conformance/protocol/*.py": "conformance/test_commands.py",
     "conformance/arguments.py": "conformance/test_commands.py",
-    "conformance/proof/*.py": "meta/test_prove.py",
-    "conformance/check_proof.py": "meta/test_prove.py",
+    "conformance/proof/*.py": "conformance/proof/test_prove.py",
+    "conformance/check_proof.py": "conformance/proof/test_prove.py",
     # steps of one work, which is tested whole
     "claims/costs.py": "claims/test_overhead.py",
     "claims/learned.py": "claims/test_claims.py",

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from aquant_ref.conformance.proof.prove import Chosen, Counterexample
+from tests.conformance.proof.test_prove import FIXED, attempt, of_words, provable
 from tests.conftest import CLONE
 from tests.meta import mutation
-from tests.meta.conftest import Compiled
-from tests.meta.test_prove import FIXED, attempt, of_words, provable
+from tests.meta.libraries import Compiled
 
 MUTANTS = {each.name: each for each in mutation.mutants()}
 QUICK = (  # of operations with few and small vectors

@@ -16,8 +16,8 @@ from aquant_ref.conformance import verify
 from aquant_ref.conformance.adapters import CommandAdapter
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_PROTOCOL, Report
 from aquant_ref.errors import InputError
+from tests.meta.libraries import HERE
 
-HERE = Path(__file__).parent
 QUICK = shlex.join([sys.executable, "-S", "-E", str(HERE / "broken_tensor_kernel.py")])
 CASES = ["max_pool2d/padding/u8-1", "max_pool2d/random/s8-1"]
 

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from aquant_ref.conformance import OPERATIONS, Capabilities, verify
 from aquant_ref.conformance.adapters import PipeAdapter
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_PROTOCOL, Report
 from aquant_ref.errors import InputError
+from tests.meta.libraries import HERE
 
-HERE = Path(__file__).parent
 QUICK = shlex.join([sys.executable, "-S", "-E", str(HERE / "broken_kernel.py")])
 CLI = [sys.executable, "-m", "aquant_ref.cli.main"]
 

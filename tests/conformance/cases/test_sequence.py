@@ -10,7 +10,7 @@ from aquant_ref.conformance import OPERATIONS
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.protocol.streams import header, lines
-from tests.conformance.test_cases import KINDS
+from tests.conformance.test_contract import KINDS
 
 SELECTIONS = [
     Selection(*key, edition=edition)

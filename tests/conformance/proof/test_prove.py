@@ -29,7 +29,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.lowering.lowerings import lowering_of
 from aquant_ref.quant.fixed_point import FixedPoint
 from tests.engine.networks import residual_network
-from tests.meta.conftest import Compiled
+from tests.meta.libraries import Compiled
 from tests.meta.mutants import MUTANTS, Mutant
 
 REQUANTIZE = provable("requantize")

@@ -20,7 +20,7 @@ from aquant_ref.conformance.contract import OPERATIONS, VARIATIONS, get
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.report.report import EXIT_PASS, EXIT_PROTOCOL
 from aquant_ref.errors import InputError
-from tests.meta.conftest import HERE, Compiled
+from tests.meta.libraries import HERE, Compiled
 
 BAD_INPUT = 2
 
