@@ -2,7 +2,7 @@
 
 Take one im2col window t (R,) in steps, the code range low..high in steps (-z..qmax - z, with zero
 point z), weights w_hat (O, R) and the wanted output y (O,). A-rounding chooses codes q (R,) that
-minimize
+make this small, `exhaustive` as small as possible and `greedy_flips` to a local minimum:
 
     error  ||y - w_hat*q||^2    over    q_r = floor or ceil of t_r, clipped to low..high
 

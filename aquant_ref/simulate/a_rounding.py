@@ -1,7 +1,7 @@
 """Simulate a quantized network with A-rounding (AQ-AROUND).
 
 The weights are those of the quantized model. In each window of each inner convolution, a search
-chooses the codes whose output is nearest to that of the float network. Because it needs the float
+flips codes while the output gets nearer to that of the float network. Because it needs the float
 network at inference, it is not deployable; it measures how much better rounding of activations
 could gain.
 """
