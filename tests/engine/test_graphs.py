@@ -43,6 +43,16 @@ def test_engine_equals_simulation_on_random_graphs(seed: int) -> None:
     assert_engine_equals_simulation(model, networks.hard_images(model, 7, seed))
 
 
+def test_every_add_of_a_random_graph_can_have_one_scale() -> None:
+    """Past bug: of this seed a layer that an add needed was read by another node as well."""
+    for seed in (347213, *range(20)):
+        for fixed_point in (False, True):
+            model = graphs.random_model(seed, fixed_point=fixed_point)
+            assert graphs.adds_have_one_scale(model.graph)
+    rng, leaky = np.random.default_rng(347213), np.random.default_rng([347213, 1])
+    assert not graphs.adds_have_one_scale(graphs.drawn_graph(rng, leaky))
+
+
 def test_the_random_graphs_have_all_there_is() -> None:
     models = [graphs.random_model(seed) for seed in range(60)]
     nodes = [node for model in models for node in model.graph.nodes]
