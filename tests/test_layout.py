@@ -24,7 +24,6 @@ TOGETHER = {
     "engine/operations/*.py": "engine/test_operations.py",
     "engine/fast/kernels.py": "engine/test_operations.py",
     "engine/fast/step.py": "engine/test_operations.py",
-    "nn/operations.py": "nn/test_attributes.py",
     # ways to ask the same, which the whole kit is asked through
     "conformance/adapters/*.py": "conformance/test_verification.py",
     "conformance/adapters/library/*.py": "conformance/adapters/library/test_adapter.py",
@@ -33,11 +32,7 @@ TOGETHER = {
     "conformance/proof/*.py": "conformance/proof/test_prove.py",
     "conformance/check_proof.py": "conformance/proof/test_prove.py",
     # steps of one work, which is tested whole
-    "claims/costs.py": "claims/test_overhead.py",
-    "claims/learned.py": "claims/test_claims.py",
-    "claims/pictures.py": "claims/test_claims.py",
     "claims/tables.py": "claims/test_claims.py",
-    "claims/timing.py": "claims/test_overhead.py",
     "cli/commands.py": "cli/test_main.py",
     "cli/render.py": "cli/test_main.py",
     "experiments/experiment.py": "experiments/test_grid.py",

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import struct
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,39 +11,15 @@ import pytest
 
 from aquant_ref.claims import CLAIMS, TABLES, reproduce
 from aquant_ref.claims.claims import border_shapes, error_bias
-from aquant_ref.claims.learned import learned
 from aquant_ref.cli import main
 from aquant_ref.errors import InputError
 from aquant_ref.experiments.experiment import Experiment
 from aquant_ref.ptq.methods import Config
-from aquant_ref.ptq.pipeline import learn, observe
 from tests.claims import networks
 
 inputs = networks.inputs
 
 CONFIG = Config("aquant", 2, 2, 5, batch=4)
-
-
-def size_of(png: bytes) -> tuple[int, int]:
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = struct.unpack(">II", png[16:24])
-    return width, height
-
-
-def test_a_shared_first_pass_gives_what_each_method_gives_alone() -> None:
-    given = inputs()
-    images = given.graph.to_float(given.calibration)
-    methods = ["qdrop", "aquant", "qdrop-bias", "brecq", "aquant-feedback"]
-    configs = [replace(CONFIG, method=method) for method in methods]
-    for config, shared in zip(configs, learned(given, configs), strict=True):
-        alone = observe(given.graph, given.parameters, images, config)
-        learn(alone, images, config)
-        ours, theirs = shared.weights(), alone.weights()
-        assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
-        assert shared.windows.keys() == alone.windows.keys()
-        for name, tensor in alone.tensors.items():
-            assert shared.tensors[name].scale == tensor.scale
-            assert np.array_equal(shared.tensors[name].coefficients, tensor.coefficients)
 
 
 def test_claim_2_shows_the_border_that_was_learned() -> None:
@@ -60,15 +34,6 @@ def test_claim_3_sets_the_method_beside_its_controls() -> None:
     assert list(evidence.result["methods"]) == ["qdrop-scales", "aquant-bias", "qdrop-bias"]
     assert evidence.result["images"] == 8
     json.dumps(evidence.result, allow_nan=False)
-
-
-@pytest.mark.parametrize("claim", [border_shapes, error_bias])
-def test_pictures_are_drawn(claim: object) -> None:
-    pytest.importorskip("matplotlib")
-    draw = claim(inputs(), CONFIG).draw  # type: ignore[operator]
-    width, height = size_of(draw())
-    assert width > 500
-    assert height > 300
 
 
 @pytest.mark.parametrize(
@@ -96,16 +61,6 @@ def test_bad_input_is_refused_before_anything_is_loaded(
 
     with pytest.raises(InputError, match=message):
         run()
-
-
-def test_a_missing_matplotlib_is_one_line_before_the_work(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-    monkeypatch.setattr("aquant_ref.experiments.inputs.Inputs.load", None)
-    with pytest.raises(InputError, match=r"pip install 'aquant-ref\[notebooks\]'"):
-        reproduce(2, Experiment(), out=str(tmp_path / "border.png"))
 
 
 @pytest.mark.parametrize("number", sorted(TABLES))

@@ -121,29 +121,6 @@ def test_integers_of_numpy_become_python_s_and_all_else_is_kept_as_it_is() -> No
     assert made["groups"] == 1
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"name": ""}, "^node '': needs"),
-        ({"name": 3}, "^node: needs"),
-        ({"name": "na\u00efve"}, "needs printable ASCII"),
-        ({"name": "a\nb"}, "needs printable ASCII"),
-        ({"name": "\ud800"}, "needs printable ASCII"),
-        ({"name": "x" * 201}, "longer than 200"),
-        ({"op": "gelu"}, "unknown operation 'gelu'"),
-        ({"op": ["relu"]}, "unknown op"),
-        ({"inputs": ["x"]}, "needs a tuple"),
-        ({"inputs": (3,)}, "n: input: needs"),
-        ({"block": "b\x00"}, "n: block .*needs"),
-        ({"attributes": [1]}, "needs a mapping"),
-    ],
-)
-def test_a_node_that_no_file_could_hold_is_refused(changed: dict[str, Any], message: str) -> None:
-    whole = {"name": "n", "op": "relu", "inputs": ("x",), "block": "b", "attributes": {}}
-    with pytest.raises(InputError, match=message):
-        Node(**{**whole, **changed})
-
-
 # The epsilon of batch norm
 
 
