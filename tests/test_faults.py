@@ -29,7 +29,7 @@ from aquant_ref.experiments import grid
 from aquant_ref.experiments.artifacts import Saved
 from aquant_ref.formats import atomic, lock, measured, native, temporary
 from tests import tiny
-from tests.experiments.test_resumed import Here
+from tests.experiments.test_resumable import Here
 
 ALL = bool(os.environ.get("AQUANT_REF_EVERY_FAULT"))
 EVERY = 10**9 if ALL else 2  # of writes and calls, up to this one; every sync and rename fails

@@ -37,10 +37,9 @@ TOGETHER = {
     "cli/render.py": "cli/test_main.py",
     "experiments/experiment.py": "experiments/test_grid.py",
     "experiments/quantize.py": "cli/test_main.py",
-    "experiments/resumable.py": "experiments/test_resumed.py",
     "experiments/worker.py": "experiments/test_grid.py",
     "formats/measured.py": "experiments/test_tables.py",
-    "ptq/checkpoint.py": "experiments/test_resumed.py",
+    "ptq/checkpoint.py": "experiments/test_resumable.py",
     "ptq/learner.py": "ptq/test_methods.py",
     "ptq/network.py": "ptq/test_methods.py",
     # parts of a file, refused by its reader
