@@ -11,8 +11,9 @@ import pytest
 
 import aquant_ref
 from aquant_ref.engine import Program
-from aquant_ref.engine.operations import OPERATIONS
+from aquant_ref.engine.operations import OPERATIONS, QUANTIZES
 from aquant_ref.formats import native
+from aquant_ref.integer import geometry
 from aquant_ref.lowering import lower
 from tests.engine import networks
 
@@ -73,3 +74,15 @@ def test_the_file_has_the_keys_that_it_names(tmp_path: Path) -> None:
     assert all(f"`{key}`" in PAGE for key in meta)
     assert {name.rpartition("/")[0] for name in arrays} <= {i.name for i in program.instructions}
     assert Program.load(tmp_path / "p.npz").output == "head.linear"
+
+
+def test_a_recorded_run_holds_what_it_names() -> None:
+    (ops,) = re.findall(r"records what each (.*) makes, and the logits", PAGE)
+    assert set(re.findall(r"`(\w+)`", ops)) == set(QUANTIZES)
+
+
+def test_the_largest_sizes_are_those_that_are_accepted() -> None:
+    limits = (geometry.LARGEST_TENSOR, geometry.LARGEST_CHANNELS, geometry.LARGEST_WINDOW)
+    elements, channels, pixels = (limit.bit_length() - 1 for limit in limits)
+    assert f"at most 2^{elements} elements an image and 2^{channels} channels" in PAGE
+    assert f"a window has at most 2^{pixels} pixels" in PAGE
