@@ -20,7 +20,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from aquant_ref.errors import AccumulatorOverflow, InputError
+from aquant_ref.errors import AccumulatorOverflow, InputError, nearest
 
 if TYPE_CHECKING:
     from aquant_ref import (
@@ -107,7 +107,8 @@ if not TYPE_CHECKING:  # a type checker reads the imports above and still finds 
         if name in NAMES:
             return getattr(import_module(f"{__name__}.{NAMES[name]}"), name)
         if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            meant = nearest(name, __all__)
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{meant}")
         return import_module(f"{__name__}.{name}")
 
 

@@ -5,6 +5,7 @@ The file is executed, as any module that its user imports: it is a program, not 
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import inspect
 import sys
@@ -93,5 +94,19 @@ def _named(path: Path, what: str) -> Iterator[None]:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [str(frame.lineno) for frame in frames if frame.filename == str(path)]
         where = f"{path}:{lines[-1]}" if lines else str(path)
-        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        raise InputError(f"{where}: {what} ({kind}{error})") from error
+        raise InputError(f"{where}: {what} ({_in_words(error)})") from error
+
+
+def _in_words(error: BaseException) -> str:
+    """Return the kind and the message of an error, and which name may have been meant."""
+    if isinstance(error, InputError):
+        return str(error)
+    said = f"{type(error).__name__}: {error}"
+    if "did you mean" in said:
+        return said
+    if isinstance(error, AttributeError):
+        return said + nearest(error.name, dir(error.obj))
+    if isinstance(error, NameError):
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        return said + nearest(error.name, [*frame.f_locals, *frame.f_globals, *dir(builtins)])
+    return said

@@ -22,6 +22,7 @@ from aquant_ref.cli.terminal import (
     ReaderGone,
     end_output,
     open_streams,
+    results_alone,
     say,
 )
 from aquant_ref.errors import InputError, check_text, printable
@@ -70,7 +71,8 @@ def main(given: Sequence[str] | None = None) -> int:
         _check(args)
         if args.threads is not None:
             set_threads(args.threads)
-        code: int = args.function(args)
+        with results_alone():
+            code: int = args.function(args)
         return code
     except (Exception, KeyboardInterrupt) as error:
         if debug:

@@ -17,6 +17,8 @@ from typing import TextIO
 
 from aquant_ref.errors import InputError, printable
 
+_results: list[TextIO] = []  # where `show` writes while standard output is left to it
+
 
 class ReaderGone(Exception):
     """Whoever read standard output, such as `head`, has gone."""
@@ -56,10 +58,11 @@ def end_output() -> None:
 
 
 def _write(text: str) -> None:
+    stream = _results[-1] if _results else sys.stdout
     try:
-        print(text, end="", flush=True)
+        print(text, end="", flush=True, file=stream)
     except (OSError, ValueError) as error:  # ValueError: somebody has closed it
-        _write_no_more(sys.stdout)
+        _write_no_more(stream)
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from error
         reason = getattr(error, "strerror", None) or error
@@ -72,6 +75,17 @@ def say(text: str) -> None:
         print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         _write_no_more(sys.stderr)
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Leave standard output to `show`: what a network's file prints goes to standard error."""
+    _results.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.pop()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from aquant_ref.engine.operations import OPERATIONS, QUANTIZES
 from aquant_ref.engine.validate import check
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.formats.stored import Stored
 from aquant_ref.rows import Row, Tabular
 from aquant_ref.typing import Array, Integers, Pixels
 
@@ -28,8 +29,8 @@ IMAGES_AT_ONCE = 1024  # whose codes are in memory together
 MODEL = "model_sha256"  # where `source` says which model a program was lowered from
 
 
-@dataclass(frozen=True, repr=False)
-class Program(Tabular):
+@dataclass(frozen=True, repr=False, eq=False)
+class Program(Stored, Tabular):
     """Instructions in order; the last one makes the logits. `source` says how it was made."""
 
     input_shape: tuple[int, int, int]
@@ -142,10 +143,6 @@ class Program(Tabular):
         instance("source", self.source, Mapping)
         meta, arrays = self._content()
         native.save(path, "program", meta=meta, arrays=arrays)
-
-    def sha256(self) -> str:
-        """Compute the sha256 of all that the program file holds."""
-        return native.digest(*self._content())
 
     def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Collect metadata and arrays of the program file."""

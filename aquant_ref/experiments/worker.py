@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,8 @@ _process: _Process | None = None
 def start_process(origin: Origin, images: int, folder: Path) -> None:
     """Prepare a worker process: one thread, and an end when the parent has ended."""
     global _process
+    with suppress(OSError):  # there is no standard error
+        os.dup2(2, 1)  # what a network's file prints is no part of the result
     set_threads(1)  # one process a core
     _process = _Process(origin, images, folder)
     parent = multiprocessing.parent_process()

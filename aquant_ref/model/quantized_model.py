@@ -27,6 +27,7 @@ import numpy as np
 from aquant_ref.checks import instance, shown
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
+from aquant_ref.formats.stored import Stored
 from aquant_ref.model.quantizers import (
     FeedbackBorder,
     QuantizedLayer,
@@ -56,8 +57,8 @@ def stored_as(graph: Graph, stored: Container[str], name: str) -> str | None:
     return name
 
 
-@dataclass(frozen=True, repr=False)
-class QuantizedModel(Tabular):
+@dataclass(frozen=True, repr=False, eq=False)
+class QuantizedModel(Stored, Tabular):
     """`graph` has no batch norm; `layers` and `tensors` are by node name, the image among the
     latter.
 
@@ -295,10 +296,6 @@ class QuantizedModel(Tabular):
         self.check()
         meta, arrays = self._content()
         native.save(path, "model", meta=meta, arrays=arrays)
-
-    def sha256(self) -> str:
-        """Compute the sha256 of the contents of the model file."""
-        return native.digest(*self._content())
 
     def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Metadata and arrays of the model file."""

@@ -56,6 +56,7 @@ def few():
     return net.graph()
 """
 
+SAYS = "print('printed'); return net\n"
 SET = ("--data", "idx:set")
 LOOK = ("--images", "32", "--iters", "1")
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -182,6 +183,44 @@ def test_weights_are_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) 
 
 def sha256(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@each_command
+def test_what_the_file_prints_is_no_part_of_the_result(
+    command: str, place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("says.py").write_text("print('at the top')\n" + SOURCE.replace("return net\n", SAYS, 1))
+    assert main.main(words(command, "says.py:build")) == 0
+    captured = capfd.readouterr()
+    assert "printed" not in captured.out
+    assert "at the top" not in captured.out
+    assert "at the top\nprinted\n" in captured.err
+
+
+def test_a_result_in_json_is_json_whatever_the_file_prints(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("says.py").write_text(SOURCE.replace("return net\n", SAYS, 1))
+    assert main.main([*words("quantize", "says.py:build"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "says.py:build"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("aq.Netwrok", "no attribute 'Netwrok' (did you mean 'Network'?)"),
+        ("aq.Network((1, 2, 3)).cnv2d", "no attribute 'cnv2d' (did you mean 'conv2d'?)"),
+        ("from aquant_ref import quantise", "cannot import name 'quantise' from 'aquant_ref'"),
+        ("network = 0; netwrok", "'netwrok' is not defined (did you mean 'network'?)"),
+    ],
+)
+def test_a_misspelt_name_in_the_file_is_suggested(
+    line: str, said: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("typo.py").write_text(f"import aquant_ref as aq\n{line}\n")
+    told = refused(capsys, *words("quantize", "typo.py:build"))
+    assert told.startswith("aquant-ref: error: typo.py:2: fails (")
+    assert said in told
 
 
 def test_the_main_job_records_the_file(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
