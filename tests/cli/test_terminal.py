@@ -86,7 +86,7 @@ def test_a_defect_ends_with_70_and_says_how_to_report_it() -> None:
     ("statement", "code", "line"),
     [
         ("raise cli.InputError('é\\udc80\\x1b')", 2, "aquant-ref: error: \\xe9\\udc80\\x1b"),
-        ("cli.show('é\\udc80')", 1, None),
+        ("from aquant_ref.cli.terminal import show; show('é\\udc80')", 1, None),
         ("raise KeyboardInterrupt", 130, "aquant-ref: interrupted"),
     ],
 )
