@@ -17,7 +17,6 @@ MODULES = [
 # Modules that one file tests together, by a pattern, and why.
 TOGETHER = {
     # rows of a table, each of which every test of the table visits
-    "conformance/cases/*.py": "conformance/test_contract.py",
     "conformance/expected/*.py": "conformance/report/test_verdict.py",
     "conformance/faults.py": "meta/test_tensor_mutants.py",
     "conformance/strategies/*.py": "conformance/strategies/test_scalars.py",

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
 from aquant_ref.conformance import OPERATIONS
-from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import families, families_of, generate
 from aquant_ref.conformance.expected import Refused
@@ -68,49 +65,6 @@ def test_every_flag_is_explained_and_names_known_defects(operation: str, profile
         assert set(family.catches) <= set(FAULTS)
     flags = [family.flag for family in families_of(operation, profile)]
     assert len(set(flags)) == len(flags)
-
-
-def requantized(flag: str, profile: str = "exact") -> list[dict[str, int]]:
-    selection = Selection("requantize", profile)
-    k = [family.flag for family in families(selection)].index(flag)
-    cases = generate(selection, range(k, 2600, len(families(selection))))
-    assert {cases.flags[kind] for kind in cases.kind} == {(flag,)}
-    return [cases.inputs(k) for k in range(len(cases))]
-
-
-def scaled(case: dict[str, int]) -> Fraction:
-    return Fraction(case["acc"] * case["multiplier"], 2 ** case["shift"])
-
-
-@pytest.mark.parametrize(("flag", "sign"), [("tie", 1), ("negative_tie", -1)])
-def test_ties_are_ties_on_their_side_of_zero_and_mostly_inside_the_range(
-    flag: str, sign: int
-) -> None:
-    cases = requantized(flag)
-    assert all(scaled(case) % 1 == Fraction(1, 2) for case in cases)
-    assert sum(scaled(case) * sign > 0 for case in cases) > 0.95 * len(cases)
-    inside = [case["qmin"] <= scaled(case) + case["zero_point"] <= case["qmax"] for case in cases]
-    assert sum(inside) > 0.9 * len(cases)
-
-
-def test_near_ties_are_the_accumulators_on_both_sides_of_a_tie() -> None:
-    sides = set()
-    for case in requantized("near_tie"):
-        step = Fraction(case["multiplier"], 2 ** case["shift"])
-        distance = scaled(case) - (scaled(case) // 1 + Fraction(1, 2))
-        assert abs(distance) <= step
-        sides.add(distance > 0)
-    assert sides == {True, False}
-
-
-def test_zero_points_are_odd_wherever_a_code_can_be() -> None:
-    for case in requantized("random"):
-        assert case["zero_point"] % 2 == 1
-
-
-def test_a_product_of_pools_is_complete() -> None:
-    pairs = Draw("key", np.arange(12)).cross((1, 2, 3), (4, 5, 6, 7))
-    assert len(set(zip(*(column.tolist() for column in pairs), strict=True))) == 12
 
 
 def test_what_has_no_input_to_refuse_says_so() -> None:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities, verify
-from aquant_ref.conformance.adapters import EngineAdapter, OracleAdapter, SimulationAdapter, load
+from aquant_ref.conformance.adapters import (
+    CommandAdapter,
+    EngineAdapter,
+    OracleAdapter,
+    PipeAdapter,
+    SimulationAdapter,
+    load,
+)
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS
 from aquant_ref.errors import InputError
 
@@ -212,3 +219,26 @@ def test_what_verify_cannot_take_is_one_line(chosen: dict[str, Any], line: str) 
 def test_an_unknown_operation_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="unknown operation 'softmax'"):
         verify(Clips(), operations=["softmax"])
+
+
+def test_a_kernel_with_one_scale_a_tensor_is_asked_for_that() -> None:
+    class OneScale(EngineAdapter):
+        def capabilities(self) -> Capabilities:
+            return Capabilities(granularity=("tensor",), bits=(8,))
+
+        def linear(self, *, weight_scale: Any, **fields: Any) -> Any:
+            (scale,) = set(weight_scale.tolist())
+            return super().linear(weight_scale=np.full(len(weight_scale), scale), **fields)
+
+    report = verify(OneScale(), operations=["linear"])
+    assert report.exit_code == EXIT_PASS, report.text()
+    assert report.total()["pass"] > 100
+    assert "granularity tensor;" in report.claim
+
+
+def test_what_cannot_be_asked_in_a_way_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="conv2d: a stream has no tensors"):
+        verify(PipeAdapter("./kernel"), operations=["conv2d"])
+    with pytest.raises(InputError, match="clip: is scalar"):
+        verify(CommandAdapter("./kernel {case}"), operations=["clip"])
+    assert not OPERATIONS["conv2d"].scalar
