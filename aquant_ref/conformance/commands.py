@@ -124,7 +124,7 @@ def vectors(args: argparse.Namespace, show: Show) -> int:
     from aquant_ref.conformance import vectors
 
     directory = Path(args.dir) if args.dir else vectors.VECTORS
-    if args.action == "lint" and not directory.is_dir():
+    if args.action == "lint" and not os.path.isdir(directory):
         raise InputError(f"dir: {directory} is not a directory")
     if args.action == "generate":
         for path in vectors.generate(directory):

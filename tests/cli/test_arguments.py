@@ -181,3 +181,23 @@ def test_what_cannot_be_a_file_is_refused_before_the_work(
             line = refused(given(command, action, name), capsys)
             assert kind.partition("/")[0] in line
     assert not (place / "none").exists()
+
+
+LONG = "0" * 300  # more than a name may have
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_name_longer_than_any_file_has_is_one_line(
+    command: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Past bug: `vectors lint --dir` asked the system about it and ended with its OSError."""
+    before = sorted(place.rglob("*"))
+    for action in commands()[command]._actions:
+        if action.type is not None or action.nargs == 0 or action.dest in ("exec", "case"):
+            continue
+        for word in (LONG, f"{LONG}.json", f"none/{LONG}.npz", f"{LONG}.py:build"):
+            refused(given(command, action, word), capsys)
+        if action.dest == "data":
+            for kind in ("folder", "idx", "cifar10"):
+                refused(given(command, action, f"{kind}:{LONG}"), capsys)
+    assert sorted(place.rglob("*")) == before

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -91,7 +91,10 @@ def load_weights(path: Path) -> None:
     """What `Inputs.load` does with a file of weights."""
     graph, parameters, meta = TINY.load(path)
     with np.errstate(all="ignore"):
-        folded = fold_batch_norm(graph, parameters)
+        try:
+            folded = fold_batch_norm(graph, parameters)
+        except InputError as error:
+            named(path, error)
         float_logits(*folded, np.zeros((1, 2, 4, 4), np.uint8))
     again = path.with_name("again")
     native.save(again, "weights", meta=meta, arrays=parameters)
@@ -188,7 +191,7 @@ def load_model(path: Path) -> None:
         named(path, error)
 
 
-def named(path: Path, error: ValueError) -> None:
+def named(path: Path, error: ValueError) -> NoReturn:
     """Pass on an InputError of what works on a loaded network, and so does not know the file."""
     if isinstance(error, InputError):
         raise InputError(f"{path}: {error}") from error
