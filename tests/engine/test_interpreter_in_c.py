@@ -72,7 +72,7 @@ def test_random_graphs_are_computed_alike(in_c: Interpreter, seed: int) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_fixed_point_is_computed_alike_in_every_profile(in_c: Interpreter, profile: str) -> None:
-    model = graphs.random_model(3)
+    model = graphs.random_model(3, fixed_point=True)
     ties = networks.tied(networks.residual_network(4), 2, 4)
     for each, bits in ((model, 4), (ties, 2), (WINDOWS["fused"], 8)):
         program = lower(each, "fixed_point", fraction_bits=bits, profile=profile)
@@ -106,5 +106,6 @@ def test_a_float_multiplier_of_any_size_makes_0_of_0(in_c: Interpreter, profile:
 def test_these_programs_have_every_instruction() -> None:
     models = [graphs.random_model(seed) for seed in range(5)]
     programs = [lower(model) for model in (*models, *WINDOWS.values())]
-    programs += [lower(models[3], "fixed_point", profile=profile) for profile in PROFILES]
+    fixed = graphs.random_model(3, fixed_point=True)
+    programs += [lower(fixed, "fixed_point", profile=profile) for profile in PROFILES]
     assert {each.op for program in programs for each in program.instructions} == OPERATIONS.keys()
