@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,8 @@ def test_a_set_that_is_divided_here_says_so_in_every_output(
 ) -> None:
     spec = sets.undivided_folder(tmp_path / "set")
     how = "split by seed 0: 80 % train, 20 % test"
-    monkeypatch.setattr(tiny, "SHAPE", (3, 4, 4))
-    model = replace(tiny.TINY, recipes={"folder": Recipe(1, batch=4, crop=0)})
+    recipes = {"folder": Recipe(1, batch=4, crop=0)}
+    model = replace(tiny.TINY, build=partial(tiny.build, shape=(3, 4, 4)), recipes=recipes)
     monkeypatch.setitem(reference_models.MODELS, "tiny", model)
     job = quantize(tmp_path, spec, "tiny")
     assert main.main(job) == 0

@@ -11,6 +11,7 @@ from aquant_ref.conformance import OPERATIONS, Adapter, verification, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
+from tests.meta import peers
 from tests.meta.mutants import MUTANTS
 from tests.meta.tensor_mutants import TENSOR_MUTANTS
 from tests.meta.tensor_variants import TENSOR_VARIANTS
@@ -55,7 +56,7 @@ def test_a_right_implementation_is_never_accused(variant: Adapter) -> None:
 def test_there_is_a_mutant_of_every_operation_and_defect() -> None:
     assert {mutant.operation for mutant in TENSOR_MUTANTS} == TENSORS
     assert len({str(mutant) for mutant in TENSOR_MUTANTS}) == len(TENSOR_MUTANTS) >= 90
-    found = {mutant.defect for mutant in (*MUTANTS, *TENSOR_MUTANTS)}
+    found = {mutant.defect for mutant in (*MUTANTS, *peers.MUTANTS, *TENSOR_MUTANTS)}
     assert found == {*FAULTS} - {"input.accepted"}
 
 
