@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -66,25 +65,6 @@ def test_a_reloaded_program_gives_the_logits_that_the_simulation_gives(
     np.testing.assert_array_equal(
         logits, aq.comparison.agreement.simulation_of(model(), made).run(IMAGES)[made.output]
     )
-
-
-@pytest.mark.parametrize("made", [model, program])
-def test_what_is_reloaded_is_equal_and_what_is_other_is_not(
-    made: Callable[[], aq.QuantizedModel | aq.Program], tmp_path: Path
-) -> None:
-    first = made()
-    first.save(tmp_path / "x.npz")
-    again = type(first).load(tmp_path / "x.npz")
-    assert again is not first
-    assert again == first
-    assert len({again, first}) == 1
-    assert first != replace(first, source={"made": "otherwise"})
-    assert first != "x.npz"
-
-
-def test_a_model_and_its_program_are_two_things() -> None:
-    assert {model(): 1, program(): 2} == {program(): 2, model(): 1}
-    assert model() != program()
 
 
 def test_a_batch_larger_than_one_pass_gives_each_image_its_logits() -> None:

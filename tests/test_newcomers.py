@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import aquant_ref as aq
 from aquant_ref.checks import MOST_SHOWN, shown
+from aquant_ref.ptq.methods import METHODS, Config
 from tests import test_api
 
 Call = Callable[[], Any]
@@ -103,6 +105,26 @@ def test_one_line_says_what_to_write(door: str) -> None:
     with pytest.raises(aq.InputError) as caught:
         call()
     assert str(caught.value).replace("conv2d_2", "conv2d_1") == said
+
+
+def test_a_network_shows_what_is_in_it_so_far() -> None:
+    net = aq.Network((1, 4, 4))
+    assert repr(net) == "<Network 1x4x4 to nothing: 0 nodes, 0 blocks, 0 parameters>"
+    net.conv2d(net.input, 2, kernel=3)  # 2*9 weights, 2 biases
+    assert repr(net) == "<Network 1x4x4 to 2x2x2: 1 nodes, 1 blocks, 20 parameters>"
+    assert net.summary() == net.graph().summary()
+    assert "conv2d_1" in net._repr_html_()
+
+
+def test_the_docstring_of_quantize_names_every_method_and_setting() -> None:
+    said = str(aq.quantize.__doc__)
+    words = [*METHODS, *(each.name for each in fields(Config) if not each.name.endswith("bits"))]
+    assert [word for word in words if word not in said] == []
+    assert [
+        f"`{each.name}` ({each.default}" in " ".join(said.split())
+        for each in fields(Config)
+        if each.name in ("iterations", "batch", "seed", "signed")
+    ] == [True] * 4
 
 
 @pytest.mark.parametrize("value", [LISTS, (np.zeros((9, 9, 9)),) * 9, {"a": LISTS}, "x" * 9999])

@@ -60,6 +60,8 @@ class Saved:
         Raises InputError if one is missing or damaged, if they do not belong together, or if the
         program says that it was lowered as nothing is lowered.
         """
+        if directory.is_file():
+            raise InputError(f"{directory}: is a file; needs the folder that holds {FILES[0]}")
         model = QuantizedModel.load(directory / FILES[0])
         if not (directory / FILES[1]).exists():
             why = f"{FILES[2]} says why under not_lowered"

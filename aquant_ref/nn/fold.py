@@ -44,8 +44,9 @@ def fold(
     """Return the same function of pixel codes, without batch norm: (graph, weights).
 
     `mean` and `std`, one number a channel, say that the network was trained on (pixel/255 - mean) /
-    std; without them it reads pixel/255. Raises InputError as `fold_batch_norm` and
-    `fold_normalisation` do.
+    std; without them it reads pixel/255. Where a padded convolution reads the image, `mean` is
+    rounded to a pixel code (see `fold_normalisation`); else all outputs are the same. Raises
+    InputError as `fold_batch_norm` and `fold_normalisation` do.
     """
     instance("graph", graph, Graph)
     instance("weights", weights, Mapping)

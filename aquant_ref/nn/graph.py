@@ -296,7 +296,7 @@ def _check_size(node: Node, what: str, shape: Shape) -> None:
         )
 
 
-class Builder:
+class Builder(Tabular):
     """Writes a graph down layer by layer; every method returns the name of its tensor.
 
     >>> build = Builder((3, 8, 8))
@@ -313,6 +313,14 @@ class Builder:
     def __init__(self, input_shape: Shape, zero: Sequence[int] = ()) -> None:
         self._graph = Graph(input_shape, (), zero)
         self._block = ""
+
+    def rows(self) -> list[Row]:
+        """Return a row a tensor, as those of the graph so far."""
+        return self._graph.rows()
+
+    def title(self) -> str:
+        """Say how large the graph is so far."""
+        return self._graph.title().replace("Graph", type(self).__name__, 1)
 
     @contextmanager
     def block(self, name: str) -> Iterator[None]:

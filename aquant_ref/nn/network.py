@@ -19,9 +19,11 @@ class Network(Builder):
     `input_shape` is (channels, height, width); `zero` is the pixel code of the real number 0 in
     each channel (AQ-AFFINE-4), 0 where it is left out. A tensor is named "<block>.<operation>_<n>",
     and its parameters "<tensor>.weight" and so on; `name` replaces the last part. Blocks are
-    reconstructed together; layers outside of every block make a block of their own. `graph()` is
-    the network so far. Each method raises InputError, which names the layer, for an attribute or
-    an input that does not fit.
+    reconstructed together; layers outside of every block make a block of their own. `kernel`,
+    `stride` and `dilation` are a number or (vertical, horizontal); `padding` is one too, or
+    ((top, bottom), (left, right)). `graph()` is the network so far; its `parameter_shapes` are the
+    names and shapes of the weights. The last layer is linear. Each method raises InputError, which
+    names the layer, for an attribute or an input that does not fit.
 
     >>> net = Network((3, 8, 8))
     >>> with net.block("stem"):

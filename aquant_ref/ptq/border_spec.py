@@ -36,6 +36,9 @@ ALL_DIRECTIONS = 1 << 30
 class BorderSpec:
     """Specify the borders of a network; `feedback` counts directions, 0 switches it off.
 
+    `family` is constant, linear or quadratic, `squash` sigmoid or clip, `granularity` tensor,
+    channel or row, `fusion` off or window, `start` zero or closed.
+
     >>> str(BorderSpec.parse("row/window"))
     'quadratic/sigmoid/row/window'
     >>> str(BorderSpec.parse("feedback8/linear"))

@@ -234,9 +234,15 @@ def quantize(
     """Quantize a float network with the calibration `images`, uint8 (N, C, H, W).
 
     `graph` and `weights` have no batch norm, as `fold` returns them. `bits` gives those of weights
-    and activations, such as "W4A4". `method` is one of `METHODS`; `settings` are the other fields
-    of `Config`, such as `border`, `iterations` and `seed`. Raise InputError, which names the
-    parameter, as `Config` and `quantize_with` do.
+    and activations, 1 to 16 each, such as "W4A4"; W32 leaves the weights in floating point.
+    `method` is rtn, adaround, brecq, qdrop, qdrop-scales, qdrop-bias, aquant, aquant-bias,
+    aquant-joint, aquant-closed-form, aquant-feedback, aquant-feedback-bias or a-rounding.
+    `progress(steps, label)` returns the steps, and may show them; `callback` gets each iteration.
+
+    `settings` are the other fields of `Config`: `iterations` (500 a block), `batch` (32, and at
+    least as many images), `seed` (0), `border` (a `BorderSpec` or words such as "row/linear"; the
+    method's own), `search` of scales ("qdrop" or "brecq"; the method's own) and `signed` (False).
+    Raise InputError, which names the parameter, as `Config` and `quantize_with` do.
     """
     instance("weights", weights, Mapping)
     config = Config.of(bits, method, **settings)

@@ -103,6 +103,19 @@ def test_a_model_without_an_integer_program_says_so_when_it_is_run(tmp_path: Pat
 # run --record
 
 
+@pytest.mark.parametrize("command", [["run"], ["certify"], ["compare", "a.npz", "a.npz"]])
+@pytest.mark.parametrize("file", ["model.npz", "program.npz"])
+def test_a_file_in_place_of_its_folder_is_said(
+    command: list[str], file: str, job: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(job)
+    Recording({"image": np.zeros((1, 1), np.uint8)}).save(Path("a.npz"))
+    given = [*command, "--program", file] if command[0] == "compare" else [*command, file]
+    said = refused(capsys, *given)
+    assert f"{file}: is a file; needs the folder that holds model.npz" in said
+    Path("a.npz").unlink()
+
+
 def test_a_recording_holds_every_tensor_and_says_what_it_is(job: Path) -> None:
     recording = Recording.load(job / "engine.npz")
     program = Program.load(job / "program.npz")
