@@ -17,17 +17,12 @@ MODULES = [
 # Modules that one file tests together, by a pattern, and why.
 TOGETHER = {
     # rows of a table, each of which every test of the table visits
-    "conformance/expected/*.py": "conformance/report/test_verdict.py",
-    "conformance/faults.py": "meta/test_tensor_mutants.py",
-    "conformance/strategies/*.py": "conformance/strategies/test_scalars.py",
     "engine/operations/*.py": "engine/test_operations.py",
     "engine/fast/kernels.py": "engine/test_operations.py",
     "engine/fast/step.py": "engine/test_operations.py",
     # ways to ask the same, which the whole kit is asked through
     "conformance/adapters/*.py": "conformance/test_verification.py",
     "conformance/adapters/library/*.py": "conformance/adapters/library/test_adapter.py",
-    "conformance/protocol/*.py": "conformance/test_commands.py",
-    "conformance/arguments.py": "conformance/test_commands.py",
     "conformance/proof/*.py": "conformance/proof/test_prove.py",
     "conformance/check_proof.py": "conformance/proof/test_prove.py",
     # steps of one work, which is tested whole
