@@ -16,10 +16,6 @@ MODULES = [
 
 # Modules that one file tests together, by a pattern, and why.
 TOGETHER = {
-    # rows of a table, each of which every test of the table visits
-    "engine/operations/*.py": "engine/test_operations.py",
-    "engine/fast/kernels.py": "engine/test_operations.py",
-    "engine/fast/step.py": "engine/test_operations.py",
     # ways to ask the same, which the whole kit is asked through
     "conformance/adapters/*.py": "conformance/test_verification.py",
     "conformance/adapters/library/*.py": "conformance/adapters/library/test_adapter.py",
@@ -37,7 +33,6 @@ TOGETHER = {
     "ptq/learner.py": "ptq/test_methods.py",
     "ptq/network.py": "ptq/test_methods.py",
     # parts of a file, refused by its reader
-    "engine/instruction.py": "engine/test_program.py",
     "model/fixed_point.py": "model/test_quantized_model.py",
     "model/quantizers.py": "model/test_quantized_model.py",
     # checks, tried at every public function that has them
