@@ -32,12 +32,6 @@ TOGETHER = {
     "ptq/checkpoint.py": "experiments/test_resumable.py",
     "ptq/learner.py": "ptq/test_methods.py",
     "ptq/network.py": "ptq/test_methods.py",
-    # parts of a file, refused by its reader
-    "model/fixed_point.py": "model/test_quantized_model.py",
-    "model/quantizers.py": "model/test_quantized_model.py",
-    # checks, tried at every public function that has them
-    "nn/autodiff.py": "nn/test_inputs.py",
-    "quant/reals.py": "quant/test_odd_values.py",
 }
 NOTHING_TO_TEST = {"progress.py", "typing.py"}  # names of types
 
