@@ -28,10 +28,6 @@ TOGETHER = {
     "experiments/experiment.py": "experiments/test_grid.py",
     "experiments/quantize.py": "cli/test_main.py",
     "experiments/worker.py": "experiments/test_grid.py",
-    "formats/measured.py": "experiments/test_tables.py",
-    "ptq/checkpoint.py": "experiments/test_resumable.py",
-    "ptq/learner.py": "ptq/test_methods.py",
-    "ptq/network.py": "ptq/test_methods.py",
 }
 NOTHING_TO_TEST = {"progress.py", "typing.py"}  # names of types
 
