@@ -107,6 +107,31 @@ def test_one_line_says_what_to_write(door: str) -> None:
     assert str(caught.value).replace("conv2d_2", "conv2d_1") == said
 
 
+DOORS_OF_A_PROGRAM: dict[str, Callable[[aq.QuantizedModel], Any]] = {
+    "threshold": aq.lower,
+    "fixed_point": lambda model: aq.lower(model, "fixed_point"),
+    "certify": aq.certify,
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("door", DOORS_OF_A_PROGRAM)
+def test_a_method_without_an_integer_program_gets_none(method: str, door: str) -> None:
+    """Past bug: the program of a-rounding was that of qdrop."""
+    net = aq.Network((1, 4, 4))
+    x = net.relu(net.conv2d(net.input, 2, kernel=1))
+    x = net.relu(net.conv2d(x, 2, kernel=2))
+    net.linear(net.flatten(x), 2)
+    own = {name: np.ones(shape) for name, shape in net.graph().parameter_shapes.items()}
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 1, 4, 4)).astype(np.uint8)
+    model = aq.quantize(net.graph(), own, pixels, "W4A4", method, iterations=1, batch=2)
+    if method in ("a-rounding", "aquant-feedback", "aquant-feedback-bias"):
+        with pytest.raises(aq.InputError, match=r"has no integer (form|lowering)"):
+            DOORS_OF_A_PROGRAM[door](model)
+    else:
+        DOORS_OF_A_PROGRAM[door](model)
+
+
 def test_a_network_shows_what_is_in_it_so_far() -> None:
     net = aq.Network((1, 4, 4))
     assert repr(net) == "<Network 1x4x4 to nothing: 0 nodes, 0 blocks, 0 parameters>"

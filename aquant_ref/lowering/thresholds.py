@@ -348,6 +348,9 @@ def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
 
 def _check_integer(model: QuantizedModel) -> None:
     """Spec: AQ-IDEAL-3."""
+    config = model.source.get("config")
+    if isinstance(config, Mapping) and config.get("method") == "a-rounding":
+        raise InputError("a-rounding needs the float network at inference: it has no integer form")
     for name, border in model.windows.items():
         if not isinstance(border, WindowBorder):
             raise InputError(f"{name}: a border with feedback has no integer lowering yet")

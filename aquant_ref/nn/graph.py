@@ -229,7 +229,8 @@ class Graph(Tabular):
         for name, shape in self.parameter_shapes.items():
             value = parameters[name]
             if not is_array(value) or value.dtype not in (np.float32, np.float64):
-                raise InputError(f"parameter {name!r} is {shown(value)}, needs float32 or float64")
+                got = shown(value) if is_array(value) else type(value).__name__
+                raise InputError(f"parameter {name!r} is {got}, needs float32 or float64")
             if value.shape != shape:
                 raise InputError(f"parameter {name!r} has shape {value.shape}, needs {shape}")
             if not bool((abs(value) < float("inf")).all()):  # false for NaN as well
