@@ -18,9 +18,6 @@ MODULES = [
 TOGETHER = {
     # ways to ask the same, which the whole kit is asked through
     "conformance/adapters/*.py": "conformance/test_verification.py",
-    "conformance/adapters/library/*.py": "conformance/adapters/library/test_adapter.py",
-    "conformance/proof/*.py": "conformance/proof/test_prove.py",
-    "conformance/check_proof.py": "conformance/proof/test_prove.py",
     # steps of one work, which is tested whole
     "claims/tables.py": "claims/test_claims.py",
     "cli/commands.py": "cli/test_main.py",

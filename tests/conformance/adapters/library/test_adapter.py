@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import struct
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aquant_ref.cli import main
 from aquant_ref.conformance import Capabilities, verify
 from aquant_ref.conformance.adapters import LibraryAdapter
-from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.adapter import MOST
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import OPERATIONS, VARIATIONS, get
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.report.report import EXIT_PASS, EXIT_PROTOCOL
-from aquant_ref.errors import InputError
-from tests.meta.libraries import HERE, Compiled
-
-BAD_INPUT = 2
+from tests.meta.libraries import Compiled
 
 
 def clip_cases(*values: int) -> Cases:
@@ -37,17 +31,6 @@ def asked(path: Path, *values: int, timeout: float = 30) -> tuple[LibraryAdapter
     adapter = LibraryAdapter(path, timeout=timeout)
     adapter.start()
     return adapter, adapter.answer(Selection("clip"), clip_cases(*values))
-
-
-@pytest.fixture
-def hostile(library: Compiled, monkeypatch: pytest.MonkeyPatch) -> Compiled:
-    """The hostile library that goes one way."""
-
-    def going(way: str) -> Path:
-        monkeypatch.setenv("AQUANT_WAY", way)
-        return library("hostile_library.c")
-
-    return going
 
 
 # Right ones
@@ -75,10 +58,6 @@ def test_what_is_not_exported_is_unsupported_and_not_passed(hostile: Compiled) -
     assert report.total(operation="requantize")["pass"] == 0
     assert report.total(operation="requantize")["unsupported"] > 100
     assert report.exit_code == EXIT_PASS
-
-
-def test_the_header_is_that_of_the_contract() -> None:
-    assert (HERE / "kernel.h").read_text() == abi.header()  # to write anew where the contract grows
 
 
 def test_a_million_cases_are_asked_at_once(library: Compiled) -> None:
@@ -171,79 +150,3 @@ def test_an_input_beyond_its_type_is_not_passed_on(library: Compiled) -> None:
     answers = adapter.answer(Selection("clip"), cases)
     assert answers.other == {0: ("skip", "an input is beyond int32, which the function takes")}
     assert answers.values[0][1] == 6
-
-
-# What is no library
-
-
-def written(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def elf(machine: int) -> bytes:
-    return b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HH", 3, machine) + bytes(4096)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("libtext.so", b"int aquant_clip;", "libtext.so is no shared library"),
-        ("libempty.so", b"", "libempty.so is no shared library"),
-        ("liboff.so", elf(9999), "liboff.so is a library for another system (ELF for machine 9999"),
-        ("kernel.dll", b"MZ".ljust(60, b"\0") + b"\x40\0\0\0PE\0\0\x4c\x01", "PE for i386"),
-        ("kernel.dylib", struct.pack("<II", 0xFEEDFACF, 7), "(Mach-O"),
-        ("libcut.so", None, "libcut.so: cannot be loaded ("),
-    ],
-)
-def test_what_is_no_library_of_this_system_is_one_line(
-    library: Compiled,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-    content: bytes | None,
-    words: str,
-) -> None:
-    if content is None:
-        content = library("hostile_library.c").read_bytes()[:100]
-    path = written(tmp_path / name, content)
-    assert main.main(["verify", "clip", "--library", str(path)]) == BAD_INPUT
-    error = capsys.readouterr().err
-    assert error.startswith("aquant-ref: error: library: ")
-    assert error.count("\n") == 1
-    assert words in error
-
-
-@pytest.mark.parametrize(
-    ("way", "words"),
-    [
-        ("crashes while it is loaded", "cannot be loaded (signal SIGABRT)"),
-        ("another version", "follows version 99 of the ABI; this is version 1"),
-    ],
-)
-def test_a_library_that_cannot_be_used_is_an_input_error(
-    hostile: Compiled, way: str, words: str
-) -> None:
-    with pytest.raises(InputError, match=r"library: .*\.so") as error:
-        LibraryAdapter(hostile(way)).start()
-    assert words in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (["-Daquant_abi_version=other"], "has no function aquant_abi_version"),
-        (["-Daquant_clip=other", "-Daquant_thresholds=others"], "has no function of the ABI"),
-        (["-DMISSING"], "undefined symbol: not_anywhere"),
-    ],
-)
-def test_a_missing_function_is_named(library: Compiled, flags: list[str], words: str) -> None:
-    with pytest.raises(InputError) as error:
-        LibraryAdapter(library("hostile_library.c", *flags)).start()
-    assert words in str(error.value)
-
-
-def test_a_directory_and_a_missing_file_are_named(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "libmissing.so"):
-        with pytest.raises(InputError, match=path.name):
-            LibraryAdapter(path)
