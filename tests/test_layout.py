@@ -22,9 +22,6 @@ TOGETHER = {
     "claims/tables.py": "claims/test_claims.py",
     "cli/commands.py": "cli/test_main.py",
     "cli/render.py": "cli/test_main.py",
-    "experiments/experiment.py": "experiments/test_grid.py",
-    "experiments/quantize.py": "cli/test_main.py",
-    "experiments/worker.py": "experiments/test_grid.py",
 }
 NOTHING_TO_TEST = {"progress.py", "typing.py"}  # names of types
 

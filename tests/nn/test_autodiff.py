@@ -41,13 +41,14 @@ def slope(function: Callable[[Any], Any]) -> Any:
 def test_tensors_are_checked_by_place_and_by_name_and_other_arguments_are_not() -> None:
     assert scaled(ONE, 2).tolist() == [2, 2]
     assert scaled(ONE, 2, None, shift=ONE.astype("f4")).tolist() == [3, 3]
-    for call, name in (
+    refused: list[tuple[Callable[[], Any], str]] = [
         (lambda: scaled(np.ones(2, int), 2), "x"),
         (lambda: scaled(None, 2), "x"),
         (lambda: scaled(ONE, 2, [1.0, 1.0]), "bias"),
         (lambda: scaled(ONE, 2, shift=ONE.astype("f2")), "shift"),
         (lambda: scaled(x=1.0, factor=2), "x"),
-    ):
+    ]
+    for call, name in refused:
         with pytest.raises(InputError, match=f"^scaled: {name} needs float32 or float64, got "):
             call()
 
