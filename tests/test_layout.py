@@ -18,10 +18,6 @@ MODULES = [
 TOGETHER = {
     # ways to ask the same, which the whole kit is asked through
     "conformance/adapters/*.py": "conformance/test_verification.py",
-    # steps of one work, which is tested whole
-    "claims/tables.py": "claims/test_claims.py",
-    "cli/commands.py": "cli/test_main.py",
-    "cli/render.py": "cli/test_main.py",
 }
 NOTHING_TO_TEST = {"progress.py", "typing.py"}  # names of types
 
