@@ -60,10 +60,11 @@ def primitive(function: F) -> F:
     return wrapped
 
 
-def check_axes(what: str, x: Any, axes: int) -> None:
-    """Raise InputError unless x has `axes` axes."""
-    if x.ndim != axes:
-        raise InputError(f"{what}: needs {axes} axes, got a tensor of shape {x.shape}")
+def check_axes(what: str, x: Any, *axes: int) -> None:
+    """Raise InputError unless x has one of the numbers of axes."""
+    if x.ndim not in axes:
+        needed = " or ".join(map(str, axes))
+        raise InputError(f"{what}: needs {needed} axes, got a tensor of shape {x.shape}")
 
 
 def check_shape(what: str, name: str, value: Any, *shapes: tuple[int, ...]) -> None:

@@ -4,8 +4,8 @@ At inference batch norm is an affine map of each channel, y = a*x + d, with
 
     a = gamma / sqrt(variance + eps)        d = beta - mean*a
 
-After a convolution that it alone reads it moves back:   w' = a*w            b' = a*b + d
-Before layers that alone read it, it moves forward:      w' = w*a            b' = b + sum of w*d
+After a layer that it alone reads it moves back:       w' = a*w            b' = a*b + d
+Before layers that alone read it, it moves forward:    w' = w*a            b' = b + sum of w*d
 
 The second holds where every pixel that a layer reads has been through the map, so where a
 convolution does not pad; means in between change nothing. Elsewhere it is refused.
@@ -120,7 +120,7 @@ def _fold(graph: Graph, parameters: dict[str, Reals], node: Node, before: str) -
     )
     slope = gamma / np.sqrt(variance + node["eps"])
     alone = graph.consumers(node.inputs[0]) == (node,)
-    follows = before != INPUT and graph.node(before).op == "conv2d"
+    follows = before != INPUT and graph.node(before).op in LAYERS
     if alone and follows:
         _scale_outputs(parameters, before, slope, beta, mean)
         return
@@ -131,11 +131,12 @@ def _fold(graph: Graph, parameters: dict[str, Reals], node: Node, before: str) -
 
 
 def _scale_outputs(
-    parameters: dict[str, Reals], conv: str, slope: Reals, beta: Reals, mean: Reals
+    parameters: dict[str, Reals], layer: str, slope: Reals, beta: Reals, mean: Reals
 ) -> None:
-    weight, bias = parameters[f"{conv}.weight"], parameters[f"{conv}.bias"]
-    parameters[f"{conv}.weight"] = np.asarray(weight * slope[:, None, None, None], weight.dtype)
-    parameters[f"{conv}.bias"] = np.asarray(beta + (bias - mean) * slope, weight.dtype)
+    weight, bias = parameters[f"{layer}.weight"], parameters[f"{layer}.bias"]
+    column = slope.reshape(-1, *(1,) * (weight.ndim - 1))
+    parameters[f"{layer}.weight"] = np.asarray(weight * column, weight.dtype)
+    parameters[f"{layer}.bias"] = np.asarray(beta + (bias - mean) * slope, weight.dtype)
 
 
 def _scale_inputs(parameters: dict[str, Reals], layer: Node, slope: Reals, offset: Reals) -> None:

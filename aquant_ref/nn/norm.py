@@ -2,7 +2,8 @@
 
     y = gamma * (x - mean) / sqrt(var + eps) + beta
 
-At inference this is an affine map per channel, which `nn.fold` moves into the layer before it.
+x is an NCHW batch, or (N, C) after a linear layer. At inference this is an affine map of each
+channel, which `nn.fold` moves into the layer before or after it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,17 @@ def _column(v: Reals) -> Reals:
     return v[:, None, None]
 
 
+def _as_images(x: Reals) -> Reals:
+    """Return a batch (N, C) as one of images of one pixel, an NCHW batch as it is."""
+    return x.reshape(*x.shape[:2], *(x.shape[2:] or (1, 1)))
+
+
 @floats
 def batch_statistics(x: Reals) -> tuple[Reals, Reals]:
-    """Return mean and biased variance of each channel of an NCHW batch, float64 (C,) each."""
+    """Return mean and biased variance of each channel of a batch, float64 (C,) each."""
     x = getval(x)
-    check_axes("batch_statistics", x, 4)
+    check_axes("batch_statistics", x, 2, 4)
+    x = _as_images(x)
     if not x.size:
         raise InputError(f"batch_statistics: shape {x.shape} has no pixels")
 
@@ -53,7 +60,7 @@ def batch_statistics(x: Reals) -> tuple[Reals, Reals]:
 
 
 def _check_norm(what: str, x: Any, eps: float, variance: Reals, *of_channels: Any) -> None:
-    check_axes(what, x, 4)
+    check_axes(what, x, 2, 4)
     for values in (variance, *of_channels):
         check_shape(what, "a parameter", values, x.shape[1:2])
     number(f"{what}: eps", eps, above=True)
@@ -69,34 +76,38 @@ def _normalised(x: Reals, mean: Reals, inverse: Reals) -> Reals:
 def batch_norm_train(
     x: Reals, gamma: Reals, beta: Reals, *, mean: Reals, variance: Reals, eps: float = EPS
 ) -> Reals:
-    """Normalize x (N, C, H, W) with its own `mean` and `variance`, those of `batch_statistics`.
+    """Normalize x (N, C, H, W) or (N, C) with its own `mean` and `variance`.
 
-    `gamma` and `beta` are (C,). The derivative rule treats mean and variance as functions of x,
-    although the caller passes them; so they are computed once, and can be recorded.
+    Both are those of `batch_statistics`; `gamma` and `beta` are (C,). The derivative rule treats
+    mean and variance as functions of x, although the caller passes them; so they are computed once,
+    and can be recorded.
     """
     _check_norm("batch_norm_train", x, eps, variance, gamma, beta, mean)
     inverse = gamma / np.sqrt(variance + eps)
     slope = inverse.astype(x.dtype)
     offset = (beta - mean * inverse).astype(x.dtype)
-    out = np.empty_like(x)
+    images = _as_images(x)
+    out = np.empty_like(images)
 
-    def block(images: slice) -> None:
-        np.multiply(x[images], _column(slope), out=out[images])
-        out[images] += _column(offset)
+    def block(chosen: slice) -> None:
+        np.multiply(images[chosen], _column(slope), out=out[chosen])
+        out[chosen] += _column(offset)
 
-    map_blocks(block, len(x), _block(x))
-    return out
+    map_blocks(block, len(images), _block(images))
+    return out.reshape(x.shape)
 
 
 def _batch_norm_train_vjp(
     argnums: tuple[int, ...], _ans: Reals, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    x, gamma, _ = args
+    shape, x, gamma = args[0].shape, _as_images(args[0]), args[1]
     mean = kwargs["mean"].astype(x.dtype)
     inverse = (1 / np.sqrt(kwargs["variance"] + kwargs.get("eps", EPS))).astype(x.dtype)
     count = x.dtype.type(len(x) * x.shape[2] * x.shape[3])
 
     def vjp(g: Reals) -> tuple[Reals, ...]:
+        g = _as_images(g)
+
         def sums(images: slice) -> tuple[Reals, Reals]:
             normalised = _normalised(x[images], mean, inverse)
             return g[images].sum(axis=(0, 2, 3)), np.einsum("nchw,nchw->c", g[images], normalised)
@@ -116,7 +127,11 @@ def _batch_norm_train_vjp(
             dx[images] *= _column(scale)
 
         map_blocks(block, len(x), _block(x))
-        results = {0: dx, 1: dgamma.astype(gamma.dtype), 2: dbeta.astype(gamma.dtype)}
+        results = {
+            0: dx.reshape(shape),
+            1: dgamma.astype(gamma.dtype),
+            2: dbeta.astype(gamma.dtype),
+        }
         return tuple(results[i] for i in argnums)
 
     return vjp
@@ -129,10 +144,13 @@ defvjp_argnums(batch_norm_train, _batch_norm_train_vjp)
 def batch_norm(
     x: Reals, gamma: Reals, beta: Reals, *, mean: Reals, variance: Reals, eps: float = EPS
 ) -> Reals:
-    """Normalize x (N, C, H, W) with given statistics (C,), as at inference.
+    """Normalize x (N, C, H, W) or (N, C) with given statistics (C,), as at inference.
 
     The affine map per channel has no derivative rule of its own; autograd traces it.
     """
     _check_norm("batch_norm", x, eps, variance, gamma, beta, mean)
     inverse = gamma / np.sqrt(variance + eps)
-    return x * _column(inverse) + _column(beta - mean * inverse)
+    slope, offset = (
+        values if x.ndim == 2 else _column(values) for values in (inverse, beta - mean * inverse)
+    )
+    return x * slope + offset

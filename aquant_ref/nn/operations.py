@@ -208,7 +208,6 @@ OPERATIONS: dict[str, Operation] = {
         ),
         _same_shape,
         _norm_parameters,
-        axes=3,
         attributes={"eps": eps(EPS)},
     ),
     "relu": Operation(_of_inputs(relu), _same_shape),

@@ -202,8 +202,8 @@ def refused(message: str, build: Any) -> None:
             lambda add: add("x", "global_avg_pool", add("f", "flatten", INPUT)),
         ),
         (
-            r"b\.x: batch_norm cannot read",
-            lambda add: add("x", "batch_norm", add("f", "flatten", INPUT)),
+            r"b\.x: max_pool cannot read",
+            lambda add: add("x", "max_pool", add("f", "flatten", INPUT), kernel=1),
         ),
         (
             r"b\.x: shapes .* differ",

@@ -39,9 +39,19 @@ def means(net: Network) -> str:
     return net.avg_pool(x, kernel=3, stride=2, padding=1, count_padding=False)
 
 
+def hidden(net: Network) -> str:
+    x = net.batch_norm(net.linear(net.flatten(net.input), 6), eps=1e-3)
+    return net.batch_norm(net.linear(net.relu(x), 4))
+
+
+def hidden_forward(net: Network) -> str:
+    return net.batch_norm(net.relu(net.linear(net.flatten(net.input), 6)))
+
+
 def network(body: Body) -> Graph:
     net = Network(SHAPE)
-    net.linear(net.flatten(body(net)), 3)
+    x = body(net)
+    net.linear(x if len(net.graph().shapes[x]) == 1 else net.flatten(x), 3)
     return net.graph()
 
 
@@ -53,12 +63,23 @@ def drawn(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("body", [back, twice, forward, image, means])
+@pytest.mark.parametrize("body", [back, twice, forward, image, means, hidden, hidden_forward])
 def test_a_folded_network_computes_the_same(body: Body) -> None:
     graph = network(body)
     parameters = drawn(graph)
     folded, own = fold(graph, parameters)
     assert not [node for node in folded.nodes if node.op == "batch_norm"]
+    x = np.random.default_rng(1).normal(size=(3, *SHAPE))
+    np.testing.assert_allclose(folded.run(own, x), graph.run(parameters, x), rtol=1e-9, atol=1e-9)
+
+
+def test_a_batch_norm_after_the_logits_is_folded() -> None:
+    net = Network(SHAPE)
+    net.batch_norm(net.linear(net.flatten(net.input), 3))
+    graph = net.graph()
+    parameters = drawn(graph)
+    folded, own = fold(graph, parameters)
+    assert [node.op for node in folded.nodes] == ["flatten", "linear"]
     x = np.random.default_rng(1).normal(size=(3, *SHAPE))
     np.testing.assert_allclose(folded.run(own, x), graph.run(parameters, x), rtol=1e-9, atol=1e-9)
 

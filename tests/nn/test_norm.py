@@ -10,22 +10,28 @@ from tests.nn.layers import rng, train_norm
 
 
 def reference_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-    per_channel = (slice(None), None, None)
+    pixels = (0, 2, 3)[: x.ndim - 1]
+    mean, variance = x.mean(axis=pixels), x.var(axis=pixels)
+    per_channel = (slice(None), *(None,) * (x.ndim - 2))
     normal = (x - mean[per_channel]) / np.sqrt(variance[per_channel] + EPS)
     return normal * gamma[per_channel] + beta[per_channel]
 
 
-def test_batch_norm_in_training_equals_its_definition_and_sees_its_own_statistics() -> None:
-    x = 3 * rng.standard_normal((4, 3, 5, 2)) + 7
+@pytest.mark.parametrize("shape", [(4, 3, 5, 2), (7, 3)])
+def test_batch_norm_in_training_equals_its_definition_and_sees_its_own_statistics(
+    shape: tuple[int, ...],
+) -> None:
+    x = 3 * rng.standard_normal(shape) + 7
     gamma, beta = np.array([1.5, -0.5, 0.1]), np.array([0.0, 1.0, -2.0])
     assert train_norm(x, gamma, beta) == pytest.approx(reference_norm(x, gamma, beta))
     check_grads(train_norm, modes=["rev"], order=1)(x, gamma, beta)
 
 
-def test_batch_norm_at_inference_uses_the_given_statistics() -> None:
-    x = rng.standard_normal((2, 3, 2, 2))
-    mean, variance = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (5, 3)])
+def test_batch_norm_at_inference_uses_the_given_statistics(shape: tuple[int, ...]) -> None:
+    x = rng.standard_normal(shape)
+    pixels = (0, 2, 3)[: x.ndim - 1]
+    mean, variance = x.mean(axis=pixels), x.var(axis=pixels)
     gamma, beta = np.array([1.5, -0.5, 0.1]), np.array([0.0, 1.0, -2.0])
     result = nn.batch_norm(x, gamma, beta, mean=mean, variance=variance)
     assert result == pytest.approx(reference_norm(x, gamma, beta))
