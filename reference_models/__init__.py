@@ -5,6 +5,7 @@ The weights belong to a model and a data set; `card.md` says how they were made 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,12 +59,12 @@ class ReferenceModel:
     def weights_path(self, data: str) -> Path:
         """Return the path of the shipped weights for the set `data`; raises InputError for none."""
         path = self.folder / f"{data}.npz"
-        if not path.exists() and self.convert is not None:
+        if not os.path.exists(path) and self.convert is not None:
             raise InputError(
                 f"{self.name}: ships no weights; give a {self.checkpoint} (.npz or .safetensors) "
                 "with --weights"
             )
-        if not path.exists():
+        if not os.path.exists(path):
             known = ", ".join(self.trained_on())
             raise InputError(
                 f"{self.name}: has no weights for {data!r}, only for {known}; "

@@ -359,3 +359,19 @@ def test_a_name_belongs_to_a_room(name: str, room: str | None) -> None:
 def test_imports_are_followed_through_other_files() -> None:
     assert Path("aquant_ref/errors.py") in reachable(NATIVE)
     assert Path("aquant_ref/formats/atomic.py") in reachable(NATIVE)
+
+
+@each(SOURCES)
+def test_no_file_asks_a_path_what_it_is(path: Path) -> None:
+    """`Path.exists` raises OSError for a name that is too long; `os.path.exists` says no.
+
+    Entries of folders and archives, which are there, may be asked.
+    """
+    asked = ("is_dir", "is_file", "is_symlink", "exists")
+    methods = [
+        ast.unparse(node)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in asked
+    ]
+    of_paths = [name for name in methods if name.split(".")[0] not in {"os", "entry", "info"}]
+    assert not of_paths

@@ -66,7 +66,7 @@ def _loader(spec: str) -> Iterator[tuple[Any, Path]]:
     kind, path = _parts(spec)
     assert path is not None
     try:
-        if not path.exists():
+        if not os.path.exists(path):
             raise InputError(f"{path}: no such file or folder")
         yield import_module(f"aquant_ref.data.{kind}"), path
     except OSError as error:

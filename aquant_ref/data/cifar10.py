@@ -6,6 +6,7 @@ has all ten classes. Nothing is extracted to disk, and the pickled "python versi
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -80,24 +81,24 @@ def files(path: Path, splits: Sequence[str]) -> dict[str, str]:
 
 
 def _files(path: Path, split: str) -> dict[str, Path]:
-    if path.is_file():
+    if os.path.isfile(path):
         if zipfile.is_zipfile(path):
             raise InputError(
                 f"{path}: is a zip; give the folder that holds *train*.zip and *test*.zip"
             )
         return {ARCHIVE: path}
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise InputError(f"{path}: is neither a file nor a folder")
     folder = path / "cifar-10-batches-bin"
-    folder = folder if folder.is_dir() else path
-    if any((folder / name).exists() for names in FILES.values() for name in names):
+    folder = folder if os.path.isdir(folder) else path
+    if any(os.path.exists(folder / name) for names in FILES.values() for name in names):
         for name in FILES[split]:
-            if not (folder / name).exists():
+            if not os.path.exists(folder / name):
                 raise InputError(f"{folder}: lacks {name}")
         return {name: folder / name for name in FILES[split]}
-    if (folder / PICKLED).exists() or (path / "cifar-10-batches-py").exists():
+    if os.path.exists(folder / PICKLED) or os.path.exists(path / "cifar-10-batches-py"):
         raise InputError(f"{path}: holds the pickled python version; get the binary version")
-    if (path / split).is_dir():
+    if os.path.isdir(path / split):
         images = class_folders(path / split)
         _check_classes(str(path / split), list(images))
         names = [f"{split}/{label}/{name}" for label, each in images.items() for name in each]

@@ -71,15 +71,17 @@ def division(path: Path) -> str:
 def _roots(path: Path) -> dict[str, str]:
     """Return the folder of each split; the result is empty if no split has one."""
     for name in (name for names in FOLDERS.values() for name in names):
-        if (path / name).is_symlink() and not (path / name).exists():
+        if os.path.islink(path / name) and not os.path.exists(path / name):
             raise InputError(f"{path / name}: is a broken link")
-    present = {split: [n for n in names if (path / n).is_dir()] for split, names in FOLDERS.items()}
+    present = {
+        split: [n for n in names if os.path.isdir(path / n)] for split, names in FOLDERS.items()
+    }
     return {split: names[0] for split, names in present.items() if names}
 
 
 def _listed(path: Path, splits: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Named]]:
     """Return the classes, and the images of each split as "class/image" with their paths."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise InputError(f"{path}: is not a folder; needs a folder of class folders")
     roots = _roots(path)
     if not roots:

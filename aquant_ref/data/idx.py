@@ -7,6 +7,7 @@ classes of both splits are the numbers from 0 to the largest training label.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -67,7 +68,8 @@ def _existing(path: Path, split: str, kind: str) -> Path | None:
     for dot in "-.":
         for suffix in ("", ".gz"):
             file = path / f"{PREFIX[split]}-{kind}{dot}idx{KINDS[kind]}-ubyte{suffix}"
-            if file.exists() and not file.is_dir():  # Kaggle has folders of these names too
+            # Kaggle has folders of these names too
+            if os.path.exists(file) and not os.path.isdir(file):
                 return file
     return None
 

@@ -5,6 +5,7 @@ A folder holds FILES: the quantized model, the integer program lowered from it, 
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +61,10 @@ class Saved:
         Raises InputError if one is missing or damaged, if they do not belong together, or if the
         program says that it was lowered as nothing is lowered.
         """
-        if directory.is_file():
+        if os.path.isfile(directory):
             raise InputError(f"{directory}: is a file; needs the folder that holds {FILES[0]}")
         model = QuantizedModel.load(directory / FILES[0])
-        if not (directory / FILES[1]).exists():
+        if not os.path.exists(directory / FILES[1]):
             why = f"{FILES[2]} says why under not_lowered"
             raise InputError(f"{directory}: has a model, but no integer program to run; {why}")
         program = Program.load(directory / FILES[1])

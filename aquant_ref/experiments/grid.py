@@ -7,6 +7,7 @@ finds what is finished, there or in the table, computes the rest, and writes the
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -59,7 +60,7 @@ def accuracy_table(
 
     def collect() -> None:
         for key in keys.values():
-            if key not in known and (path := folder / f"{key}.json").exists():
+            if key not in known and os.path.exists(path := folder / f"{key}.json"):
                 known[key] = rows_of.load_row(path)
 
     collect()

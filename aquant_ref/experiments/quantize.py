@@ -5,6 +5,7 @@ Everything that can be refused is refused before the long work starts.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -283,7 +284,7 @@ def train_model(
                 report=tell,
             )
         except KeyboardInterrupt:
-            if checkpoint.exists():
+            if os.path.exists(checkpoint):
                 say(f"{checkpoint}: holds what is finished; the same command goes on from there")
             raise
         meta = {

@@ -6,6 +6,7 @@ written.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -72,7 +73,7 @@ class Workshop:
 
     def _found(self, key: str) -> QuantizedModel | None:
         path = self._path(key)
-        if path is None or not path.exists():
+        if path is None or not os.path.exists(path):
             return None
         with measured.advice(measured.OWN):
             model = QuantizedModel.load(path)
@@ -97,7 +98,7 @@ class Workshop:
     def remove(self, config: Config) -> None:
         """Remove the model of `config`, all of whose rows are written."""
         path = self._path(self.origin.key(config, self.images))
-        if self.out is not None and path is not None and path.parent.exists():
+        if self.out is not None and path is not None and os.path.exists(path.parent):
             with locked(self.out):
                 path.unlink(missing_ok=True)
                 remove_abandoned(path.parent)

@@ -106,7 +106,7 @@ def _first_path(config: Config) -> Path:
 def first_pass(config: Config) -> None:
     """Compute the first pass of `config` and store it, unless that has been done."""
     path = _first_path(config)
-    if path.exists():
+    if os.path.exists(path):
         return
     inputs = _inputs(config)
     started = time.monotonic()

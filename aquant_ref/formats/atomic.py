@@ -129,7 +129,7 @@ def replacing_together(directory: str | os.PathLike[str], names: Sequence[str]) 
 
 def _copied(path: Path, copy: Path) -> Path:
     """Make `copy` a hard link to the file `path` if it exists, or a copy if links are refused."""
-    if path.exists():
+    if os.path.exists(path):
         try:
             os.link(os.path.realpath(path), copy)
         except OSError:
@@ -139,9 +139,9 @@ def _copied(path: Path, copy: Path) -> Path:
 
 def _put(new: Path, path: Path) -> None:
     """Replace `path` by the file `new`; remove `path` if `new` does not exist."""
-    if not new.exists():
+    if not os.path.exists(new):
         path.unlink(missing_ok=True)
-    elif path.is_symlink():  # perhaps to another file system, where a rename is impossible
+    elif os.path.islink(path):  # perhaps to another file system, where a rename is impossible
         with replacing(path) as stream:
             stream.write(new.read_bytes())
     else:
@@ -225,7 +225,7 @@ def check_writable_file(path: str | os.PathLike[str]) -> Path:
     _check_parent(path)
     check_writable_directory(path.parent)
     _check_regular(path)
-    if path.is_symlink():
+    if os.path.islink(path):
         check_writable_file(os.path.realpath(path))
     return path
 

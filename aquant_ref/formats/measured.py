@@ -7,6 +7,7 @@ processes may add to one table at the same time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,7 @@ def load(path: Path, needed: Needed) -> list[Row]:
     Raises InputError, which names the file, if it is not such a table, or if a row lacks a key of
     `needed` or has a value of another kind.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         return []
     with advice(TABLE):
         content = read_object(path)
@@ -141,12 +142,12 @@ class Table:
         with locked(self.path):
             stored = list(self.read().values())
             self._rows = self._arrange([*stored, *rows])
-            if self._rows != stored or not self.path.exists():
+            if self._rows != stored or not os.path.exists(self.path):
                 write_json_atomic(self.path, {"format": FORMAT, "rows": self._rows})
             self._write_markdown(self.path.with_suffix(".md"), self._markdown(self._rows))
 
     def _write_markdown(self, path: Path, text: str) -> None:
-        if not (path.exists() and path.read_bytes() == text.encode()):
+        if not (os.path.exists(path) and path.read_bytes() == text.encode()):
             write_text_atomic(path, text)
 
 

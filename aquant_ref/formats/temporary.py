@@ -111,7 +111,7 @@ def _remove_if_abandoned(path: Path) -> None:
 
 
 def _remove_if(path: Path, abandoned: bool) -> None:
-    if abandoned and path.is_dir():
+    if abandoned and os.path.isdir(path):
         shutil.rmtree(path)
     elif abandoned:
         path.unlink()

@@ -51,7 +51,7 @@ def runs(model: QuantizedModel) -> dict[str, np.ndarray]:
     images = small.images(6)
     codes = Simulation(model).run(images)
     assert all(np.isfinite(tensor).all() for tensor in codes.values())
-    rounds_in_float = model.source["config"]["method"] == "a-rounding"
+    rounds_in_float = model.source.get("config", {}).get("method") == "a-rounding"
     if not model.windows and not model.floats and not rounds_in_float:
         integers = Engine(lower(model)).run(images)
         assert all(integers[name].tolist() == codes[name].tolist() for name in integers)

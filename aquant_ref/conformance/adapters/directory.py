@@ -52,7 +52,7 @@ def renew(directory: Path) -> None:
     Raises InputError, which names the directory, if it is a link, is no directory, or has files
     that cannot be removed.
     """
-    if directory.is_symlink():
+    if os.path.islink(directory):
         raise InputError(f"{directory}: is a link, not a directory")
     make_directory(directory)
     for path in directory.iterdir():

@@ -7,6 +7,7 @@ resumes from its checkpoint ends in the same weights as an uninterrupted one.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def train(
         "graph": str(graph),
         **(origin or {}),
     }
-    if checkpoint is not None and checkpoint.exists():
+    if checkpoint is not None and os.path.exists(checkpoint):
         state = _load(checkpoint, graph, recipe, identity)
     while state.epoch < recipe.epochs:
         loss = _train_epoch(graph, state, images, recipe, seed, progress)
