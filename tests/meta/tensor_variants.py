@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import Adapter
-from tests.meta.tensors import Array, F, Layers
+from aquant_ref.conformance.faults.steps import Array, F, Layers
 
 RIGHT = Layers()
 

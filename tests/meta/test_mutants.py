@@ -8,13 +8,14 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES, families_of
+from aquant_ref.conformance.faults import peers, scalars
+from aquant_ref.conformance.faults.scalars import Mutant
+from aquant_ref.conformance.faults.written import ScalarAdapter, Written
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
-from tests.meta import mutants, peers, variants
-from tests.meta.mutants import Mutant
-from tests.meta.scalar import ScalarAdapter, Written
+from tests.meta import peer_variants, variants
 
-MUTANTS = [*mutants.MUTANTS, *peers.MUTANTS]
-VARIANTS = [*variants.VARIANTS, *peers.VARIANTS]
+MUTANTS = [*scalars.MUTANTS, *peers.MUTANTS]
+VARIANTS = [*variants.VARIANTS, *peer_variants.VARIANTS]
 SCALAR = {name for name, operation in OPERATIONS.items() if operation.scalar}
 
 

@@ -8,16 +8,17 @@ from collections import Counter
 import pytest
 
 from aquant_ref.conformance import OPERATIONS
-from tests.meta import mutants, peers, variants
-from tests.meta.tensor_mutants import TENSOR_MUTANTS
+from aquant_ref.conformance.faults import peers, scalars
+from aquant_ref.conformance.faults.tensors import TENSOR_MUTANTS
+from tests.meta import peer_variants, variants
 from tests.meta.tensor_variants import TENSOR_VARIANTS
 from tests.pages import CLONE, cells, text
 
 PAGE = text(CLONE / "aquant_ref" / "conformance" / "README.md")
 (TABLE,) = re.findall(r"<!-- mutants -->\n\n((?:\|.*\n)+)", PAGE)
 *ROWS, ALL = [cells(line) for line in TABLE.splitlines()[2:]]
-VARIANTS = [*variants.VARIANTS, *peers.VARIANTS]
-WRONG = [*mutants.MUTANTS, *peers.MUTANTS, *TENSOR_MUTANTS]
+VARIANTS = [*variants.VARIANTS, *peer_variants.VARIANTS]
+WRONG = [*scalars.MUTANTS, *peers.MUTANTS, *TENSOR_MUTANTS]
 RIGHT = Counter(variant.operation for variant in VARIANTS)
 
 

@@ -9,13 +9,12 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, Adapter, verification, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.faults import FAULTS
+from aquant_ref.conformance.faults import FAULTS, peers
+from aquant_ref.conformance.faults.scalars import MUTANTS
+from aquant_ref.conformance.faults.steps import TensorMutant
+from aquant_ref.conformance.faults.tensors import TENSOR_MUTANTS
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
-from tests.meta import peers
-from tests.meta.mutants import MUTANTS
-from tests.meta.tensor_mutants import TENSOR_MUTANTS
 from tests.meta.tensor_variants import TENSOR_VARIANTS
-from tests.meta.tensors import TensorMutant
 from tests.meta.test_mutants import failing_flags
 
 TENSORS = {name for name, operation in OPERATIONS.items() if not operation.scalar}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-from tests.meta.scalar import Written
+from aquant_ref.conformance.faults.written import Written
 
 # Requantization
 

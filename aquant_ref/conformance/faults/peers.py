@@ -1,4 +1,4 @@
-"""What other engines compute: right ways, written differently, and wrong ones.
+"""What other engines compute, and what goes wrong with it.
 
 A real number is a float here and float32 arithmetic is that of numpy's scalars, so nothing is
 shared with the oracle's rationals or the adapter's arrays.
@@ -10,12 +10,12 @@ import math
 import struct
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tests.meta.mutants import RULES, Mutant, clip, single, wrap
-from tests.meta.scalar import Written
+from aquant_ref.conformance.faults.scalars import RULES, Mutant, clip, single, wrap
 
 F = Fraction
 Code = Callable[[str, float, int, int, int], int]
@@ -78,41 +78,6 @@ def quantized(
         return code(rule, t, after, low, high)
 
     return function
-
-
-def in_scalars_of_numpy(rule: str, r: float, s: float, z: int, low: int, high: int) -> int:
-    with np.errstate(all="ignore"):
-        t = np.float32(r) / np.float32(s)
-    if not math.isfinite(t):
-        return high if t > 0 else low
-    whole = {"half_even": np.rint, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
-    if rule in whole:
-        return int(np.clip(int(whole[rule](t)) + z, low, high))
-    return int(np.clip(RULES[rule](float(t)) + z, low, high))
-
-
-def by_exact_products(rule: str, r: float, s: float, z: int, low: int, high: int) -> int:
-    if math.isinf(r):
-        return low if r < 0 else high
-    inverse = once(1 / F(once(F(s))))
-    return clip(RULES[rule](once(F(once(F(r))) * F(inverse))) + z, low, high)
-
-
-def by_a_sum_without_error(rule: str, r: float, s: float, z: int, low: int, high: int) -> int:
-    """A fused multiply-add of float32 numbers in extended precision, where the product is exact."""
-    if math.isinf(r):
-        return low if r < 0 else high
-    x, y = np.float32(r), np.float32(1) / np.float32(s)
-    total = F(float(x)) * F(float(y)) + z
-    if abs(total) > 2**40:
-        return high if total > 0 else low
-    near = np.float32(float(total))
-    around = (np.nextafter(near, np.float32(-np.inf)), near, np.nextafter(near, np.float32(np.inf)))
-
-    def distance(v: np.float32) -> tuple[Fraction, int]:
-        return abs(F(float(v)) - total), int(v.view(np.uint32)) & 1
-
-    return clip(RULES[rule](float(min(around, key=distance))), low, high)
 
 
 # Wrong ones
@@ -419,14 +384,14 @@ ADD: list[tuple[str, str, Any, str, str]] = [
     (
         "tflite",
         "ties up in the last rounding",
-        added(lambda *fields: as_tflite(*fields, RULES["half_up"])),
+        added(partial(as_tflite, nearest=RULES["half_up"])),
         "round.rule",
         "tie",
     ),
     (
         "xnnpack",
         "multipliers of 16 bits",
-        added(lambda *fields: as_xnnpack(*fields, 15)),
+        added(partial(as_xnnpack, bits=15)),
         "multiplier.range",
         "near_tie",
     ),
@@ -438,7 +403,7 @@ ADD: list[tuple[str, str, Any, str, str]] = [
         (
             p,
             "as XNNPACK with 16 bits",
-            added(lambda *f: as_xnnpack(*f, 15)),
+            added(partial(as_xnnpack, bits=15)),
             "round.rule",
             "near_tie",
         )
@@ -475,12 +440,6 @@ def zero_point_last(total: int, n: int, x: Fraction, xz: int, s: Fraction, z: in
 
 def zero_point_inside(total: int, n: int, x: Fraction, xz: int, s: Fraction, z: int) -> int:
     return round((total - n * xz) * x / (n * s) + z)
-
-
-def in_single(total: int, n: int, x: Fraction, xz: int, s: Fraction, z: int) -> int:
-    """In float32, in the manner of ONNX."""
-    mean = packed(packed((total - n * xz) * float(x)) / n)
-    return round(packed(mean / float(s))) + z
 
 
 POOLED: dict[str, Callable[..., int]] = {
@@ -588,25 +547,4 @@ MUTANTS = [
         Mutant("avg_pool", f"{profile}: {name}", function, profile, defect, flag)
         for profile, name, function, defect, flag in AVG_POOL
     ),
-]
-
-RIGHT: list[tuple[str, str, str, Callable[..., Any]]] = [
-    *(("avg_pool", p, "by division", pooled(code)) for p, code in POOLED.items()),
-    ("avg_pool", "onnx", "in float32", pooled(in_single)),
-    *(("add", p, "through bytes and fractions", added(steps)) for p, steps in ADDED.items()),
-    *(("quantize", p, "through bytes", quantized(steps)) for p, steps in STEPS.items()),
-    ("quantize", "float32", "in numpy's scalars", in_scalars_of_numpy),
-    ("quantize", "float32_reciprocal", "by exact products", by_exact_products),
-    ("quantize", "float32_zero_first", "by the nearest of three", by_a_sum_without_error),
-    ("dequantize", "float32", "through bytes", lambda q, s, z: packed((q - z) * packed(s))),
-    (
-        "dequantize",
-        "float32",
-        "by exact products",
-        lambda q, s, z: once(F(q - z) * F(once(F(s)))),
-    ),
-]
-VARIANTS = [
-    Written(operation, f"{profile}, {name}", function, profile)
-    for operation, profile, name, function in RIGHT
 ]

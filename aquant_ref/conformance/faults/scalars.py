@@ -13,13 +13,15 @@ from fractions import Fraction
 
 import numpy as np
 
-from tests.meta.scalar import Written
+from aquant_ref.conformance.faults.written import Written
 
 F = Fraction
 
 
 @dataclass(frozen=True)
 class Mutant(Written):
+    """Hold one wrong implementation."""
+
     defect: str = ""
     flag: str = ""
 

@@ -239,5 +239,5 @@ class TensorMutant:
     def __str__(self) -> str:
         return f"{self.operation}: {self.name}"
 
-    def adapter(self) -> Layers:
+    def adapter(self) -> Adapter:
         return Layers(str(self), **self.steps)

@@ -1,6 +1,6 @@
 """Wrong implementations of the operations on tensors, one for each way real ones have gone wrong.
 
-Each replaces one step of `tests.meta.tensors.Layers`, or changes a program before it is run.
+Each replaces one step of `Layers`, or changes a program before it is run.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from aquant_ref.conformance import Adapter
 from aquant_ref.conformance.adapters import EngineAdapter
-from tests.meta.tensors import Array, F, Layers, TensorMutant, up
+from aquant_ref.conformance.faults.steps import Array, F, Layers, TensorMutant, up
 
 RIGHT = Layers()
 
@@ -26,7 +25,7 @@ def wrapped(v: Array, bits: int) -> Array:
     return (v + (1 << (bits - 1))) % (1 << bits) - (1 << (bits - 1))
 
 
-def rescaled(rounding: Callable[[Fraction], int]) -> Callable[..., Array]:
+def rescaled(rounding: Callable[[F], int]) -> Callable[..., Array]:
     def rescale(total: Array, unit: Array, scale: float) -> Array:
         steps = [
             [rounding(F(int(v)) * F(u) / F(scale)) for v in r]
@@ -353,7 +352,7 @@ ADD: list[tuple[str, str, str, dict[str, Callable[..., Any]]]] = [
 ]
 
 
-def mean_of(rounding: Callable[[Fraction, Fraction], int]) -> Callable[..., Array]:
+def mean_of(rounding: Callable[[F, F], int]) -> Callable[..., Array]:
     def mean(total: Array, count: Array, f: dict[str, Any]) -> Array:
         ratio = F(f["x_scale"]) / F(f["scale"])
         pairs = zip(total.flat, np.broadcast_to(count, total.shape).flat, strict=True)

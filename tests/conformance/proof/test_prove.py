@@ -11,11 +11,11 @@ import pytest
 from aquant_ref import oracle
 from aquant_ref.conformance.adapters.library.process import Library
 from aquant_ref.conformance.contract import VARIATIONS
+from aquant_ref.conformance.faults.scalars import MUTANTS, Mutant
 from aquant_ref.conformance.proof.prove import Chosen, Counterexample, Proof, prove
 from aquant_ref.conformance.proof.settings import Setting, of_words, provable
 from aquant_ref.errors import InputError
 from tests.meta.libraries import Compiled
-from tests.meta.mutants import MUTANTS, Mutant
 
 REQUANTIZE = provable("requantize")
 KERNEL = "kernel_library.c"
