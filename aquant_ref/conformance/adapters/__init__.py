@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities, load
+from aquant_ref.conformance.adapters.base import Adapter, load
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.command import CommandAdapter
 from aquant_ref.conformance.adapters.engine import EngineAdapter
 from aquant_ref.conformance.adapters.library.adapter import LibraryAdapter

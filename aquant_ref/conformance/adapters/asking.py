@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities, said, theirs
+from aquant_ref.conformance.adapters.base import Adapter, said, theirs
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import WITHOUT_VALUE, Answers, without

@@ -27,7 +27,7 @@ from aquant_ref.formats.atomic import check_writable_directory
 from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
-    from aquant_ref.conformance.adapters.base import Capabilities
+    from aquant_ref.conformance.adapters.capabilities import Capabilities
     from aquant_ref.conformance.cases.selection import Selection
 
 PLACE = "{case}"

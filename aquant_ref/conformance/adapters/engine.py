@@ -9,7 +9,7 @@ import numpy as np
 
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters import engine_peers as peers
-from aquant_ref.conformance.adapters.base import Capabilities
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
 from aquant_ref.conformance.contract import EVERY_CHOICE, LAYER_VARIATIONS
 from aquant_ref.engine.fast.kernels import apply, threshold_codes

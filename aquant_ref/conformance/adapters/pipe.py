@@ -14,7 +14,7 @@ from aquant_ref.conformance.protocol import streams
 from aquant_ref.conformance.protocol.replies import Replies
 
 if TYPE_CHECKING:
-    from aquant_ref.conformance.adapters.base import Capabilities
+    from aquant_ref.conformance.adapters.capabilities import Capabilities
     from aquant_ref.conformance.cases.family import Cases
     from aquant_ref.conformance.cases.selection import Selection
     from aquant_ref.conformance.contract import Operation

@@ -16,7 +16,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities, words
+from aquant_ref.conformance.adapters.base import Adapter, words
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.protocol.answers import MOST_REASON, Answers, without
 from aquant_ref.conformance.protocol.streams import check_timeout
 from aquant_ref.errors import InputError, printable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import Capabilities
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.simulation_layers import SimulationLayers
 from aquant_ref.quant.rounding import border_round, half_up, rule
 from aquant_ref.typing import Array, Codes, Integers, Reals

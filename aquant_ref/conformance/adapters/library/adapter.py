@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.adapters.base import Adapter
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.process import INT32, Call, Ended, Library, Unanswered
 from aquant_ref.conformance.cases.family import Cases, blank_results
