@@ -118,7 +118,7 @@ def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) ->
     generated = _count_of(name, generated)
     of_choices = [f for c in capabilities.choices(name) for f in families_of(name, c)]
     for rejects, edition in sorted({(f.rejects, f.edition) for f in of_choices}):
-        if rejects and not capabilities.rejects:
+        if rejects and not capabilities.of(name).rejects:
             continue
         for selection in capabilities.selections(name, seed, rejects=rejects, edition=edition):
             of_profile = families_of(name, selection.profile)

@@ -242,3 +242,30 @@ def test_what_cannot_be_asked_in_a_way_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="clip: is scalar"):
         verify(CommandAdapter("./kernel {case}"), operations=["clip"])
     assert not OPERATIONS["conv2d"].scalar
+
+
+def test_each_operation_is_asked_what_it_declares() -> None:
+    """As LiteRT's reference kernels: fully connected in float64, convolutions in fixed point."""
+
+    class Reference(EngineAdapter):
+        def capabilities(self) -> Capabilities:
+            return Capabilities(
+                bits=(8,),
+                requantization=("tflite_away",),
+                by_operation={
+                    "linear": {"requantization": ("float64",)},
+                    "quantize": {"bits": (8, 16)},
+                },
+            )
+
+    operations = ["conv2d", "linear", "quantize"]
+    report = verify(Reference(), operations=operations, generated=50)
+    assert report.exit_code == EXIT_PASS, report.text()
+    for name, way, other in (
+        ("conv2d", "tflite_away", "float64"),
+        ("linear", "float64", "tflite_away"),
+    ):
+        assert report.total(operation=name, profile=way)["pass"] > 20
+        assert report.total(operation=name, profile=other)["pass"] == 0
+    assert report.total(operation="quantize")["pass"] > report.total(operation="linear")["pass"]
+    assert "; linear: requantization float64; quantize: bits 8 16;" in report.claim

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from aquant_ref.checks import word
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.selection import (
     BITS,
@@ -19,6 +21,11 @@ from aquant_ref.conformance.cases.selection import (
 from aquant_ref.errors import InputError
 from aquant_ref.quant import check_bits
 
+TAG_OF = {"bits": "bits", "signs": "bits", "rounding": "rounding", "granularity": "granularity"}
+REQUANTIZATION = tuple(
+    dict.fromkeys(each for name in contract.OPERATIONS for each in contract.get(name).variations)
+)
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -28,8 +35,12 @@ class Capabilities:
     `granularity` of the weights' scales, and whether it `rejects` the inputs that the contract
     refuses. Most kernels check nothing; the kit then leaves such inputs out. `variations` names the
     alternatives that it computes, such as "quantize:float32"; an operation without one there is
-    asked in its own arithmetic. Raises InputError for a word that the contract does not know.
-    Spec: AQ-CONF-4.
+    asked in its own arithmetic. `by_operation` replaces fields for one operation. Raises InputError
+    for a word that the contract does not know. Spec: AQ-CONF-4.
+
+    >>> both = Capabilities(bits=(8, 16), by_operation={"conv2d": {"bits": (8,)}})
+    >>> both.of("conv2d").bits, both.of("quantize").bits
+    ((8,), (8, 16))
     """
 
     bits: tuple[int, ...] = BITS
@@ -39,24 +50,51 @@ class Capabilities:
     granularity: tuple[str, ...] = GRANULARITIES
     rejects: bool = False
     variations: tuple[str, ...] = ()
+    by_operation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in (*LISTS, "requantization", "variations"):
             object.__setattr__(self, name, several(name, getattr(self, name)))
         if not isinstance(self.rejects, bool):
             raise InputError(f"rejects: needs True or False, got {self.rejects!r}")
-        variations = dict.fromkeys(
-            each for name in contract.OPERATIONS for each in contract.get(name).variations
-        )
         check_words("signs", self.signs, SIGNS)
         check_words("rounding", self.rounding, ROUNDINGS)
         check_words("granularity", self.granularity, GRANULARITIES)
         if self.variations:
             check_words("variations", self.variations, contract.EVERY_CHOICE)
         if self.requantization:
-            check_words("profile", self.requantization, list(variations))
+            check_words("profile", self.requantization, REQUANTIZATION)
         for bits in self.bits:
             check_bits("bits", bits)
+        if not isinstance(self.by_operation, Mapping):
+            raise InputError(f"by_operation: needs a dict, got {self.by_operation!r}")
+        for name in self.by_operation:
+            self._check_own(name)
+
+    def _check_own(self, operation: str) -> None:
+        """Raise InputError unless these fields concern the operation, and have known words."""
+        of_operation, own = contract.get(operation), self.by_operation[operation]
+        if not isinstance(own, Mapping):
+            raise InputError(f"by_operation: {operation} needs a dict, got {own!r}")
+        known = [f.name for f in fields(self) if f.name not in ("variations", "by_operation")]
+        for name in own:
+            word("by_operation", name, known)
+            tag = TAG_OF.get(name)
+            if tag not in (None, *of_operation.tags) or (
+                name == "requantization" and not of_operation.variations
+            ):
+                raise InputError(f"{name}: the cases of {operation} do not depend on it")
+        chosen = several("requantization", own.get("requantization", ()))
+        if chosen:
+            check_words("profile", chosen, of_operation.variations)
+        try:
+            self.of(operation)
+        except InputError as error:
+            raise InputError(f"{error}, for {operation}") from error
+
+    def of(self, operation: str) -> Capabilities:
+        """Return those of one operation."""
+        return replace(self, by_operation={}, **self.by_operation.get(operation, {}))
 
     def text(self) -> str:
         """Return the text for a claim."""
@@ -67,33 +105,42 @@ class Capabilities:
             f"granularity {' '.join(self.granularity)}"
             + f"; variations {' '.join(self.variations)}" * bool(self.variations)
             + "; refusals" * self.rejects
+            + "".join(f"; {name}: {self._own_text(name)}" for name in self.by_operation)
         )
+
+    def _own_text(self, operation: str) -> str:
+        own = self.of(operation)
+        shown = {name: getattr(own, name) for name in self.by_operation[operation]}
+        if "rejects" in shown:
+            shown["rejects"] = ("yes" if shown["rejects"] else "no",)
+        return ", ".join(f"{name} {' '.join(map(str, each))}" for name, each in shown.items())
 
     def choices(self, operation: str) -> list[str]:
         """Return the variations in which to ask an operation."""
         of_operation = contract.get(operation)
         if of_operation.variations:
-            return [each for each in of_operation.variations if each in self.requantization]
+            declared = self.of(operation).requantization
+            return [each for each in of_operation.variations if each in declared]
         named = [c for c in of_operation.choices if f"{operation}:{c}" in self.variations]
         return named or [of_operation.profile]
 
     def cover(self, asked: Selection) -> bool:
         """Tell whether the declared capabilities include every case of this selection."""
-        operation = contract.get(asked.operation)
-        needs = {"bits": asked.bits, "signs": asked.signs} if "bits" in operation.tags else {}
-        for tag in ("rounding", "granularity"):
-            if tag in operation.tags:
-                needs[tag] = getattr(asked, tag)
+        operation, own = contract.get(asked.operation), self.of(asked.operation)
+        needs = {
+            name: getattr(asked, name) for name, tag in TAG_OF.items() if tag in operation.tags
+        }
         if operation.variations:
             needs["requantization"] = (asked.profile,)
-        declared = all(set(need) <= set(getattr(self, name)) for name, need in needs.items())
-        return declared and (self.rejects or not asked.rejects)
+        declared = all(set(need) <= set(getattr(own, name)) for name, need in needs.items())
+        return declared and (own.rejects or not asked.rejects)
 
     def selections(
         self, operation: str, seed: int, *, rejects: bool = False, edition: int = 0
     ) -> list[Selection]:
         """Return the sequences of cases that together ask for everything declared."""
-        chosen: dict[str, Any] = {name: getattr(self, name) for name in LISTS}
+        own = self.of(operation)
+        chosen: dict[str, Any] = {name: getattr(own, name) for name in LISTS}
         return [
             Selection(operation, profile, **chosen, seed=seed, rejects=rejects, edition=edition)
             for profile in self.choices(operation)
