@@ -83,7 +83,8 @@ def _choices() -> argparse.ArgumentParser:
     parent.add_argument(
         "--profile",
         metavar="P",
-        help="variation, of requantization exact (default), tflite_up, ...",
+        help="variation, of requantization exact (default), tflite_up, ...; verify takes a list, "
+        "and in this and the next three OP:WORD is for one operation, linear:float64",
     )
     parent.add_argument("--bits", metavar="LIST", help="of codes, default 2,4,8,16")
     parent.add_argument("--signs", metavar="LIST", help="default unsigned,signed")

@@ -10,7 +10,7 @@ import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from aquant_ref.conformance.arguments import TIMEOUT
 from aquant_ref.errors import InputError
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
 WAYS = ("adapter", "pipe", "exec", "library")
 ENGINE = "aquant_ref.conformance.adapters:EngineAdapter"
-# options for a kernel, which does not declare its capabilities itself
-OF_KERNELS = (
-    *("profile", "bits", "signs", "rounding", "granularity", "variations"),
-    *("rejects", "timeout"),
-)
 
 Show = Callable[[str], None]
 
@@ -72,8 +67,10 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     if args.shrink:
         _check_shrink(args)
     adapter = _adapter(args)
+    capabilities = _capabilities(args, adapter)
     report = verify(
         adapter,
+        capabilities=capabilities,
         operations=args.operations or None,
         generated=GENERATED if args.n is None else args.n,
         seed=SEED if args.seed is None else args.seed,
@@ -82,7 +79,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
         command=_again(args),
     )
     if args.shrink:
-        _shrink(report, adapter)
+        _shrink(report, adapter, capabilities)
     return _tell(report, args, show)
 
 
@@ -107,13 +104,12 @@ def _check_shrink(args: argparse.Namespace) -> None:
         ) from error
 
 
-def _shrink(report: Report, adapter: Adapter) -> None:
+def _shrink(report: Report, adapter: Adapter, capabilities: Capabilities) -> None:
     """Search for the simplest failing input of every operation that fails."""
     from aquant_ref.conformance import strategies
-    from aquant_ref.conformance.adapters.asking import Asked
 
     for name in dict.fromkeys(failure.operation for failure in report.failures):
-        for selection in Asked(adapter).capabilities.selections(name, seed=0):
+        for selection in capabilities.selections(name, seed=0):
             smallest = strategies.smallest_failure(adapter, selection)
             if smallest is not None:
                 report.smallest[f"{name} {selection.profile}"] = smallest
@@ -172,49 +168,28 @@ def _adapter(args: argparse.Namespace) -> Adapter:
 
     if sum(getattr(args, way) is not None for way in WAYS) > 1:
         raise InputError("adapter: give only one of --adapter, --pipe, --exec and --library")
-    _check_meant(args)
+    if args.keep is not None and args.exec is None:
+        raise InputError("keep: applies to --exec only")
+    if args.timeout is not None and all(getattr(args, way) is None for way in WAYS[1:]):
+        raise InputError("timeout: applies to --pipe, --exec and --library")
     timeout = TIMEOUT if args.timeout is None else args.timeout
-    chosen: dict[str, Any] = {"timeout": timeout, "capabilities": _capabilities(args)}
     if args.pipe is not None:
-        return PipeAdapter(args.pipe, **chosen)
+        return PipeAdapter(args.pipe, timeout=timeout)
     if args.exec is not None:
-        return CommandAdapter(args.exec, keep=args.keep, **chosen)
+        return CommandAdapter(args.exec, timeout=timeout, keep=args.keep)
     if args.library is not None:
-        return LibraryAdapter(args.library, **chosen)
+        return LibraryAdapter(args.library, timeout=timeout)
     return load(args.adapter or ENGINE)
 
 
-def _check_meant(args: argparse.Namespace) -> None:
-    """Raise InputError for an option that does not apply to the chosen kind of implementation."""
-    if args.keep is not None and args.exec is None:
-        raise InputError("keep: applies to --exec only")
-    if args.variations and args.library is not None:
-        raise InputError("variations: a function of a library computes only one")
-    if all(getattr(args, way) is None for way in WAYS[1:]):
-        for name in OF_KERNELS:
-            if getattr(args, name):
-                raise InputError(
-                    f"{name}: applies to --pipe, --exec and --library, not to an adapter in Python"
-                )
+def _capabilities(args: argparse.Namespace, adapter: Adapter) -> Capabilities:
+    from aquant_ref.conformance import contract
+    from aquant_ref.conformance.adapters.asking import Asked
+    from aquant_ref.conformance.options import asked_for
 
-
-def _capabilities(args: argparse.Namespace) -> Capabilities:
-    from aquant_ref.conformance.adapters import Capabilities
-
-    usual = Capabilities(rejects=args.rejects)
-    return Capabilities(
-        bits=usual.bits if args.bits is None else integers("bits", args.bits),
-        signs=usual.signs if args.signs is None else words("signs", args.signs),
-        rounding=usual.rounding if args.rounding is None else words("rounding", args.rounding),
-        granularity=(
-            usual.granularity
-            if args.granularity is None
-            else words("granularity", args.granularity)
-        ),
-        requantization=words("profile", args.profile or "exact"),
-        rejects=args.rejects,
-        variations=words("variations", args.variations) if args.variations else (),
-    )
+    asked = Asked(adapter)
+    names = [contract.get(name).name for name in args.operations] or contract.OPERATIONS
+    return asked_for(args, asked.capabilities, filter(asked.supports, names))
 
 
 def _check_outputs(args: argparse.Namespace) -> None:

@@ -31,6 +31,7 @@ SEED = 1  # not that of the vectors
 def verify(
     adapter: Adapter,
     *,
+    capabilities: Capabilities | None = None,
     operations: Iterable[str] | None = None,
     generated: int = GENERATED,
     seed: int = SEED,
@@ -40,9 +41,10 @@ def verify(
 ) -> Report:
     """Ask the adapter for every case that it declares itself capable of, and report.
 
-    `only` runs the cases with these ids. `command` is the shell command that repeats this run;
-    without one, a failure names the call. Raises InputError for an unknown operation or id, for one
-    that this adapter cannot be asked, and if the adapter cannot start or declares nonsense.
+    `capabilities` replaces what it declares. `only` runs the cases with these ids. `command` is the
+    shell command that repeats this run; without one, a failure names the call. Raises InputError
+    for an unknown operation or id, for one that this adapter cannot be asked, and if the adapter
+    cannot start or declares nonsense.
     """
     check_whole("generated", generated, 0, MOST)
     check_whole("seed", seed)
@@ -52,7 +54,7 @@ def verify(
             raise InputError(f"case: unknown id {each!r}")
     if not isinstance(deviations, Deviations | None):
         raise InputError(f"deviations: needs the result of `load`, got {deviations!r}")
-    asked, known = Asked(adapter), deviations or Deviations()
+    asked, known = Asked(adapter, capabilities), deviations or Deviations()
     names = _names(asked, operations)
     asked.start()
     about = f"aquant_ref {__version__} vectors {vectors.VERSION}"

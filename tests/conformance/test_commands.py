@@ -341,25 +341,25 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["gen", "clip", "--profile", ""], ["profile"]),
         (["gen", "clip", "--bits", "8"], ["bits: the cases of clip"]),
         (["check", "clip", "--rounding", "floor"], ["rounding: the cases of clip"]),
-        (
-            ["verify", "--library", "./k.so", "--variations", "add:tflite"],
-            ["variations: a function of a library"],
-        ),
         (["verify", "--pipe", "./k", "--variations", "add:fast"], ["variations", "'add:fast'"]),
-        (["verify", "clip", "--variations", "add:tflite"], ["variations: applies to --pipe"]),
         (["gen", "add", "--profile", "tflite", "--bits", "16"], ["bits", "has at most 8"]),
         (["verify", "clip", "--keep", "x"], ["keep: applies to --exec only"]),
         (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: applies to --exec only"]),
+        (["verify", "clip", "--timeout", "1"], ["timeout: applies to --pipe"]),
         *(
-            (
-                ["verify", "clip", option, *value],
-                [f"{option[2:]}: applies to --pipe"],
-            )
-            for option, *value in (
-                *(("--profile", "exact"), ("--bits", "8"), ("--signs", "signed"), ("--rejects",)),
-                *(("--rounding", "floor"), ("--granularity", "tensor"), ("--timeout", "1")),
+            (["verify", "--pipe", "./k", "--profile", given], ["profile", word])
+            for given, word in (
+                ("conv3d:exact", "unknown operation 'conv3d'"),
+                ("linear:exat", "did you mean 'exact'"),
+                ("clip:exact", "profile: the cases of clip"),
+                ("linear:", "unknown profile ''"),
+                ("exact,exact", "twice"),
             )
         ),
+        (["verify", "--pipe", "./k", "--bits", "conv2d:x"], ["bits", "'x'"]),
+        (["verify", "--pipe", "./k", "--bits", "conv2d:17"], ["bits", "1 to 16", "conv2d"]),
+        (["verify", "--pipe", "./k", "--granularity", "conv2d:row"], ["'row'", "conv2d"]),
+        (["verify", "--pipe", "./k", "--rounding", "requantize:floor"], ["rounding: the cases of"]),
     ],
 )
 def test_bad_arguments_are_one_line(

@@ -39,16 +39,18 @@ def one_line(what: str) -> Iterator[None]:
 class Asked:
     """Wrap an adapter; read once what it says of itself.
 
-    Raises InputError for anything but an `Adapter`. The methods raise InputError for a reply of
-    the wrong type.
+    `capabilities`, where given, replaces what it declares. Raises InputError for anything but an
+    `Adapter`. The methods raise InputError for a reply of the wrong type.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, capabilities: Capabilities | None = None) -> None:
         if not isinstance(adapter, Adapter):
             is_class = isinstance(adapter, type)
             what = f"the class {adapter.__name__}" if is_class else f"a {type(adapter).__name__}"
             raise InputError(f"adapter: needs an instance of Adapter, got {what}")
-        self._adapter = adapter
+        if not isinstance(capabilities, Capabilities | None):
+            raise InputError(f"capabilities: needs Capabilities, got {capabilities!r}")
+        self._adapter, self._instead = adapter, capabilities
         self.problems()
 
     def problems(self) -> Problems:
@@ -68,6 +70,8 @@ class Asked:
     @cached_property
     def capabilities(self) -> Capabilities:
         """Declare its capabilities."""
+        if self._instead is not None:
+            return self._instead
         with one_line("capabilities()"):
             capabilities = self._adapter.capabilities()
         if not isinstance(capabilities, Capabilities):

@@ -27,6 +27,13 @@ REQUANTIZATION = tuple(
 )
 
 
+def concerns(name: str, operation: str) -> bool:
+    """Tell whether the cases of an operation depend on this field of `Capabilities`."""
+    if name == "requantization":
+        return bool(contract.get(operation).variations)
+    return name not in TAG_OF or TAG_OF[name] in contract.get(operation).tags
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """Declare what an implementation can do; the kit neither asks nor claims anything else.
@@ -79,10 +86,7 @@ class Capabilities:
         known = [f.name for f in fields(self) if f.name not in ("variations", "by_operation")]
         for name in own:
             word("by_operation", name, known)
-            tag = TAG_OF.get(name)
-            if tag not in (None, *of_operation.tags) or (
-                name == "requantization" and not of_operation.variations
-            ):
+            if not concerns(name, operation):
                 raise InputError(f"{name}: the cases of {operation} do not depend on it")
         chosen = several("requantization", own.get("requantization", ()))
         if chosen:
