@@ -9,17 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance.faults.peers import (
-    ADDED,
-    POOLED,
-    STEPS,
-    added,
-    once,
-    packed,
-    pooled,
-    quantized,
-)
-from aquant_ref.conformance.faults.scalars import RULES, clip
+from aquant_ref.conformance.faults.add_peers import ADDED, added
+from aquant_ref.conformance.faults.arithmetic import RULES, clip, once, packed
+from aquant_ref.conformance.faults.avg_pool_peers import POOLED, pooled
+from aquant_ref.conformance.faults.quantize_peers import STEPS, quantized
 from aquant_ref.conformance.faults.written import Written
 
 F = Fraction

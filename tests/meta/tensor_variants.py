@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import Adapter
-from aquant_ref.conformance.faults.steps import Array, F, Layers
+from aquant_ref.conformance.faults.arithmetic import F
+from aquant_ref.conformance.faults.steps import Layers
+from aquant_ref.typing import Array
 
 RIGHT = Layers()
 
@@ -78,21 +80,21 @@ def bytes_apart(weight: Array, columns: Array) -> Array:
     return ((weight @ (columns >> 8)) << 8) + weight @ (columns & 255)
 
 
-def one_division(total: Array, unit: Array, scale: float) -> Array:
+def one_division(total: Array, unit: Array, f: dict[str, Any]) -> Array:
     """floor(t + 1/2) as one integer division."""
     out = np.empty(total.shape, np.int64)
     for o, u in enumerate(unit.tolist()):
-        ratio = Fraction(u) / Fraction(scale)
+        ratio = Fraction(u) / Fraction(f["scale"])
         n, d = ratio.numerator, ratio.denominator
         out[o] = [(2 * int(v) * n + d) // (2 * d) for v in total[o]]
     return out
 
 
-def by_bisection(total: Array, unit: Array, scale: float) -> Array:
+def by_bisection(total: Array, unit: Array, f: dict[str, Any]) -> Array:
     """As thresholds would have it: the code whose lower end is reached."""
     rows = []
     for row, u in zip(total.tolist(), unit.tolist(), strict=True):
-        ratio = F(scale) / F(u)
+        ratio = F(f["scale"]) / F(u)
         ends = range(-(2**40), 2**40)
         rows.append([bisect_right(ends, v, key=lambda k, r=ratio: (k + F(1, 2)) * r) for v in row])
     return np.array(rows) - 2**40

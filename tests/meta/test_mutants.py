@@ -8,21 +8,21 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES, families_of
-from aquant_ref.conformance.faults import peers, scalars
-from aquant_ref.conformance.faults.scalars import Mutant
+from aquant_ref.conformance.faults.catalogue import CATALOGUE
+from aquant_ref.conformance.faults.fault import Fault
 from aquant_ref.conformance.faults.written import ScalarAdapter, Written
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
 from tests.meta import peer_variants, variants
 
-MUTANTS = [*scalars.MUTANTS, *peers.MUTANTS]
 VARIANTS = [*variants.VARIANTS, *peer_variants.VARIANTS]
 SCALAR = {name for name, operation in OPERATIONS.items() if operation.scalar}
+MUTANTS = [fault for fault in CATALOGUE if fault.operation in SCALAR]
 
 
 @cache
-def report_on(written: Written) -> Report:
+def report_on(fault: Fault) -> Report:
     """By the stored vectors alone."""
-    return verify(ScalarAdapter(written), operations=[written.operation], generated=0)
+    return verify(fault.adapter(), operations=[fault.operation], generated=0)
 
 
 def failing_flags(report: Report) -> set[str]:
@@ -30,7 +30,7 @@ def failing_flags(report: Report) -> set[str]:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Mutant) -> None:
+def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Fault) -> None:
     report = report_on(mutant)
     assert report.exit_code == EXIT_MISMATCH
     assert report.total()["error"] == 0, report.text()  # wrong, and not merely broken
@@ -61,7 +61,7 @@ def test_there_is_a_mutant_of_every_operation() -> None:
 
 
 def test_the_report_names_the_fault_among_the_likeliest() -> None:
-    def named(mutant: Mutant) -> bool:
+    def named(mutant: Fault) -> bool:
         report = report_on(mutant)
         return any(mutant.defect in report.likely(failure) for failure in report.failures)
 

@@ -9,25 +9,27 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS, Adapter, verification, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES
-from aquant_ref.conformance.faults import FAULTS, peers
-from aquant_ref.conformance.faults.scalars import MUTANTS
-from aquant_ref.conformance.faults.steps import TensorMutant
-from aquant_ref.conformance.faults.tensors import TENSOR_MUTANTS
+from aquant_ref.conformance.contract import LAYER_VARIATIONS
+from aquant_ref.conformance.faults import FAULTS
+from aquant_ref.conformance.faults.catalogue import CATALOGUE
+from aquant_ref.conformance.faults.fault import Fault
+from aquant_ref.conformance.faults.steps import Layers
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
 from tests.meta.tensor_variants import TENSOR_VARIANTS
 from tests.meta.test_mutants import failing_flags
 
 TENSORS = {name for name, operation in OPERATIONS.items() if not operation.scalar}
+TENSOR_MUTANTS = [fault for fault in CATALOGUE if fault.operation in TENSORS]
 
 
 @cache
-def report_on(mutant: TensorMutant) -> Report:
+def report_on(mutant: Fault) -> Report:
     """By the stored vectors alone."""
     return verify(mutant.adapter(), operations=[mutant.operation], generated=0)
 
 
 @pytest.mark.parametrize("mutant", TENSOR_MUTANTS, ids=str)
-def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: TensorMutant) -> None:
+def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Fault) -> None:
     report = report_on(mutant)
     assert report.exit_code == EXIT_MISMATCH
     assert report.total()["error"] == 0, report.text()  # wrong, and not merely broken
@@ -52,15 +54,23 @@ def test_a_right_implementation_is_never_accused(variant: Adapter) -> None:
     assert report.total()["pass"] > 50
 
 
+@pytest.mark.parametrize("variation", LAYER_VARIATIONS)
+def test_steps_are_right_in_every_variation_of_requantization(variation: str) -> None:
+    layers = Layers("steps", variation)
+    report = verify(layers, operations=["conv2d", "depthwise", "linear"], generated=0)
+    assert report.exit_code == EXIT_PASS, report.text()
+    assert {profile for _, profile, _, status in report.counts if status == "pass"} == {variation}
+
+
 def test_there_is_a_mutant_of_every_operation_and_defect() -> None:
     assert {mutant.operation for mutant in TENSOR_MUTANTS} == TENSORS
     assert len({str(mutant) for mutant in TENSOR_MUTANTS}) == len(TENSOR_MUTANTS) >= 90
-    found = {mutant.defect for mutant in (*MUTANTS, *peers.MUTANTS, *TENSOR_MUTANTS)}
+    found = {mutant.defect for mutant in CATALOGUE}
     assert found == {*FAULTS} - {"input.accepted"}
 
 
 def test_the_report_names_the_fault_among_the_likeliest() -> None:
-    def named(mutant: TensorMutant) -> bool:
+    def named(mutant: Fault) -> bool:
         report = report_on(mutant)
         return any(mutant.defect in report.likely(failure) for failure in report.failures)
 

@@ -1,35 +1,38 @@
-"""Layers written as a row of steps, each of which a mutant or a variant can replace.
+"""Layers written as a row of steps, each of which a fault or a variant can replace.
 
-As it stands it is right. Written apart from the package: numpy and its float64 alone, int64 where
-integers are meant.
+As it stands it is right, in each variation of requantization. Written apart from the package: numpy
+and its float64 alone, int64 where integers are meant.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance import Adapter, Capabilities
-
-Array = Any
-F = Fraction
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.faults.arithmetic import F, up
+from aquant_ref.conformance.faults.rescaling import RESCALED
+from aquant_ref.typing import Array
 
 
 class Layers(Adapter):
     """An adapter with the operations on tensors, but for programs; `steps` replace its own."""
 
-    def __init__(self, name: str = "", **steps: Callable[..., Any]) -> None:
-        self.name = name
+    def __init__(self, name: str = "", profile: str = "ideal", **steps: Callable[..., Any]) -> None:
+        self.name, self._profile = name, profile
         assert all(hasattr(self, step) for step in steps), steps
         vars(self).update(steps)
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(requantization=("ideal",))
+        named = f":{self._profile}"
+        alternatives = tuple(each for each in contract.EVERY_CHOICE if each.endswith(named))
+        if self._profile in contract.LAYER_VARIATIONS:
+            return Capabilities(requantization=(self._profile,), variations=alternatives)
+        return Capabilities(requantization=("ideal",), variations=alternatives)
 
     # Steps of a layer
 
@@ -77,12 +80,11 @@ class Layers(Adapter):
         """(O, P) and (O,)."""
         return acc + bias[:, None]
 
-    def rescale(self, total: Array, unit: Array, scale: float) -> Array:
-        """In steps of the result, rounded."""
-        steps = [
-            [up(F(int(v)) * F(u) / F(scale)) for v in row]
-            for row, u in zip(total, unit, strict=True)
-        ]
+    def rescale(self, total: Array, unit: Array, f: dict[str, Any]) -> Array:
+        """In steps of the result, rounded, in the variation of the layer."""
+        of_ratio, zero = RESCALED[f.get("profile", "ideal")], f["zero_point"]
+        rows = zip(total.tolist(), unit.tolist(), strict=True)
+        steps = [list(map(of_ratio(F(u) / F(f["scale"]), zero), row)) for row, u in rows]
         return np.array(steps, np.int64).reshape(total.shape)
 
     def clip(self, steps: Array, zero_point: int, qmin: int, qmax: int) -> Array:
@@ -108,11 +110,11 @@ class Layers(Adapter):
     def finished(self, acc: Array, layer: dict[str, Any]) -> Array:
         scales = layer["x_scale"], layer["weight_scale"]
         total = self.total(acc.reshape(len(acc), -1), self.bias(layer["bias"], *scales))
-        steps = self.rescale(total, self.unit(*scales), layer["scale"])
+        steps = self.rescale(total, self.unit(*scales), layer)
         q = self.clip(steps, layer["zero_point"], layer["qmin"], layer["qmax"])
         return self.after(q, layer["bias"], layer["scale"]).reshape(acc.shape)
 
-    def conv2d(self, *, profile: str = "ideal", **layer: Any) -> Array:
+    def conv2d(self, **layer: Any) -> Array:
         steps = self.centre_weight(layer["weight"], layer["weight_zero"])
         keys = ("groups", "stride", "padding", "dilation")
         acc = self.convolution(layer["x"], layer["x_zero"], steps, **{k: layer[k] for k in keys})
@@ -121,7 +123,7 @@ class Layers(Adapter):
     def depthwise(self, **layer: Any) -> Array:
         return self.conv2d(groups=len(layer["x"]), **layer)
 
-    def linear(self, *, profile: str = "ideal", **layer: Any) -> Array:
+    def linear(self, **layer: Any) -> Array:
         steps = self.centre_weight(layer["weight"], layer["weight_zero"])
         x = self.centre(layer["x"], layer["x_zero"])
         return self.finished(self.product(self.kernel(steps), x[:, None])[:, 0], layer)
@@ -222,22 +224,4 @@ class Layers(Adapter):
         return acc.reshape(len(f["weight"]), *wide.shape[3:])
 
 
-def up(t: Fraction) -> int:
-    return math.floor(t + F(1, 2))
-
-
-@dataclass(frozen=True)
-class TensorMutant:
-    """`Layers` with some steps replaced; `flag` is the kind of case that has to find it."""
-
-    operation: str
-    name: str
-    defect: str
-    flag: str
-    steps: dict[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
-
-    def __str__(self) -> str:
-        return f"{self.operation}: {self.name}"
-
-    def adapter(self) -> Adapter:
-        return Layers(str(self), **self.steps)
+RIGHT = Layers()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance import Adapter, Capabilities
+from aquant_ref.conformance.adapters.base import Adapter, Capabilities
 from aquant_ref.conformance.contract import OPERATIONS
 
 
@@ -19,7 +19,7 @@ class Written:
     operation: str
     name: str
     function: Callable[..., Any]
-    profile: str = "exact"
+    profile: str = ""
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.name}"
@@ -47,4 +47,6 @@ class ScalarAdapter(Adapter):
     def capabilities(self) -> Capabilities:
         if self._profile in self._operation.alternatives:
             return Capabilities(variations=(f"{self._operation.name}:{self._profile}",))
-        return Capabilities(requantization=(self._profile,))
+        if self._profile in self._operation.variations:
+            return Capabilities(requantization=(self._profile,))
+        return Capabilities()

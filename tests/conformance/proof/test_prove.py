@@ -11,7 +11,8 @@ import pytest
 from aquant_ref import oracle
 from aquant_ref.conformance.adapters.library.process import Library
 from aquant_ref.conformance.contract import VARIATIONS
-from aquant_ref.conformance.faults.scalars import MUTANTS, Mutant
+from aquant_ref.conformance.faults import requantize
+from aquant_ref.conformance.faults.fault import ScalarFault
 from aquant_ref.conformance.proof.prove import Chosen, Counterexample, Proof, prove
 from aquant_ref.conformance.proof.settings import Setting, of_words, provable
 from aquant_ref.errors import InputError
@@ -45,11 +46,9 @@ def attempt(path: Path, chosen_settings: list[Setting], chosen: Chosen) -> Proof
 # The catalogue
 
 
-@pytest.mark.parametrize(
-    "mutant", [m for m in MUTANTS if m.operation == "requantize"], ids=lambda m: str(m)
-)
+@pytest.mark.parametrize("mutant", requantize.WRONG, ids=str)
 def test_every_fault_of_the_catalogue_is_refuted_at_a_right_counterexample(
-    mutant: Mutant, library: Compiled, monkeypatch: pytest.MonkeyPatch
+    mutant: ScalarFault, library: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spec: AQ-CONF-7. The counterexample is one for the same fault in Python, too."""
     name = mutant.name.removesuffix(f" for {mutant.profile}")

@@ -1,0 +1,50 @@
+"""List every fault of the catalogue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aquant_ref.conformance.faults import (
+    add,
+    add_peers,
+    add_tensors,
+    avg_pool,
+    avg_pool_peers,
+    border,
+    border_round,
+    convolutions,
+    layers,
+    multiplier,
+    pools,
+    program,
+    quantize,
+    quantize_peers,
+    requantize,
+    round,
+    tables,
+    threshold,
+)
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.faults.fault import Fault
+
+CATALOGUE: tuple[Fault, ...] = (
+    *round.WRONG,
+    *quantize.WRONG,
+    *quantize_peers.WRONG,
+    *multiplier.WRONG,
+    *requantize.WRONG,
+    *add.WRONG,
+    *add_peers.WRONG,
+    *avg_pool.WRONG,
+    *avg_pool_peers.WRONG,
+    *border_round.WRONG,
+    *border.WRONG,
+    *threshold.WRONG,
+    *convolutions.WRONG,
+    *layers.WRONG,
+    *add_tensors.WRONG,
+    *pools.WRONG,
+    *tables.WRONG,
+    *program.WRONG,
+)

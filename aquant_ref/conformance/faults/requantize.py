@@ -1,0 +1,202 @@
+"""Wrong ways to requantize an accumulator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from aquant_ref.conformance.faults.arithmetic import (
+    F,
+    away,
+    clip,
+    even,
+    single,
+    up,
+    width_of,
+    wrap,
+)
+from aquant_ref.conformance.faults.fault import of_alternatives, scalar
+from aquant_ref.conformance.faults.rescaling import RESCALED
+
+
+def scaled(wrong: Callable[[int, int, int], int]) -> Callable[..., int]:
+    """A fault in the scaling of the accumulator."""
+    return lambda acc, m, n, z, low, high: clip(wrong(acc, m, n) + z, low, high)
+
+
+def finished(wrong: Callable[[int, int, int, int], int]) -> Callable[..., int]:
+    """A fault in what follows the scaling, whatever the variation."""
+
+    def function(
+        acc: int, m: int, n: int, z: int, low: int, high: int, profile: str = "exact"
+    ) -> int:
+        return wrong(RESCALED[profile](F(m, 2**n), z)(acc), z, low, high)
+
+    return function
+
+
+def twice(second: Callable[[F], int]) -> Callable[[int, int, int], int]:
+    def rounded(acc: int, m: int, n: int) -> int:
+        high = up(F(acc * 2 ** max(31 - n, 0) * m, 2**31))
+        return second(F(high, 2 ** max(n - 31, 0)))
+
+    return rounded
+
+
+REQUANTIZE = [
+    ("half_even", scaled(lambda a, m, n: even(F(a * m, 2**n))), "round.rule", "tie"),
+    ("half_away", scaled(lambda a, m, n: away(F(a * m, 2**n))), "round.rule", "negative_tie"),
+    (
+        "half down",
+        scaled(lambda a, m, n: math.ceil(F(a * m, 2**n) - F(1, 2))),
+        "round.rule",
+        "tie",
+    ),
+    (
+        "1/2 added, then divided toward zero",
+        scaled(lambda a, m, n: int(F(a * m, 2**n) + F(1, 2))),
+        "round.truncation",
+        "near_tie",
+    ),
+    ("no rounding constant", scaled(lambda a, m, n: (a * m) >> n), "round.constant", "tie"),
+    (
+        "rounding constant subtracted below zero",
+        scaled(lambda a, m, n: (a * m + (2**n // 2 if a >= 0 else -(2**n // 2))) >> n),
+        "round.constant",
+        "negative_tie",
+    ),
+    ("divided toward zero", scaled(lambda a, m, n: int(F(a * m, 2**n))), "round.cast", "tie"),
+    ("rounded twice, up", scaled(twice(up)), "round.twice", "near_tie"),
+    ("rounded twice, away", scaled(twice(away)), "round.twice", "near_tie"),
+    (
+        "in float32",
+        scaled(lambda a, m, n: even(single(single(a) * single(m / 2**n)))),
+        "round.float32",
+        "wide_accumulator",
+    ),
+    (
+        "in float64, half_even",
+        scaled(lambda a, m, n: round(a * (m / 2**n))),
+        "round.rule",
+        "tie",
+    ),
+    (
+        "zero point before rounding",
+        lambda a, m, n, z, low, high: clip(even(F(a * m, 2**n) + z), low, high),
+        "zero_point.order",
+        "tie",
+    ),
+    (
+        "clipped before the zero point",
+        finished(lambda y, z, low, high: clip(y, low, high) + z),
+        "zero_point.clip",
+        "range_end",
+    ),
+    (
+        "zero point forgotten",
+        finished(lambda y, z, low, high: clip(y, low, high)),
+        "zero_point.missing",
+        "random",
+    ),
+    (
+        "offset of unsigned codes",
+        finished(lambda y, z, low, high: clip(y + z + (128 if low < 0 else 0), low, high)),
+        "zero_point.offset",
+        "range_end",
+    ),
+    (
+        "ReLU at 0",
+        finished(lambda y, z, low, high: clip(y + z, 0 if low == z else low, high)),
+        "clamp.relu",
+        "relu",
+    ),
+    (
+        "ReLU dropped",
+        finished(lambda y, z, low, high: clip(y + z, -(2**15) if low == z else low, high)),
+        "clamp.dropped",
+        "relu",
+    ),
+    (
+        "ReLU6 ignored",
+        finished(
+            lambda y, z, low, high: clip(y + z, low, width_of(low, high) if low == z else high)
+        ),
+        "clamp.dropped",
+        "relu6",
+    ),
+    (
+        "2^bits levels and one",
+        finished(lambda y, z, low, high: clip(y + z, low, high + 1)),
+        "clamp.levels",
+        "range_end",
+    ),
+    (
+        "wrapped",
+        finished(lambda y, z, low, high: low + (y + z - low) % (high - low + 1)),
+        "clamp.wrap",
+        "saturation",
+    ),
+    (
+        "product in int32",
+        scaled(lambda a, m, n: up(F(wrap(a * m, 32), 2**n))),
+        "accumulator.wrap",
+        "type_end",
+    ),
+    (
+        "accumulator in int24",
+        scaled(lambda a, m, n: up(F(wrap(a, 24) * m, 2**n))),
+        "accumulator.narrow",
+        "wide_accumulator",
+    ),
+    (
+        "accumulator saturated to int16",
+        scaled(lambda a, m, n: up(F(clip(a, -(2**15), 2**15 - 1) * m, 2**n))),
+        "accumulator.narrow",
+        "wide_accumulator",
+    ),
+    (
+        "shift off by one",
+        scaled(lambda a, m, n: up(F(a * m, 2 ** (n + 1)))),
+        "multiplier.shift",
+        "tie",
+    ),
+    (
+        "shift of 5 bits",
+        scaled(lambda a, m, n: up(F(a * m, 2 ** (31 + (n - 31) % 16)))),
+        "multiplier.large_shift",
+        "large_shift",
+    ),
+    (
+        "rounding constant in int32",
+        scaled(lambda a, m, n: (a * m + wrap(2**n // 2, 32)) >> n),
+        "multiplier.large_shift",
+        "large_shift",
+    ),
+    (
+        "1 << (shift - 1), which a 32-bit shift of -1 makes 1 << 31",
+        scaled(lambda a, m, n: (a * m + (1 << (n - 1) if n else -(2**31))) >> n),
+        "multiplier.no_shift",
+        "no_shift",
+    ),
+    (
+        "M below 1 only",
+        scaled(lambda a, m, n: up(F(a * m, 2 ** max(n, 31)))),
+        "multiplier.above_one",
+        "above_one",
+    ),
+]
+
+
+OTHER_PROFILES = [
+    (
+        "tflite_up",
+        "rounded once",
+        scaled(lambda a, m, n: up(F(a * m, 2**n))),
+        "round.twice",
+        "near_tie",
+    ),
+    ("tflite_away", "tflite_up", scaled(twice(up)), "round.rule", "negative_tie"),
+    ("tflite_up", "tflite_away", scaled(twice(away)), "round.rule", "negative_tie"),
+]
+
+WRONG = [*scalar("requantize", REQUANTIZE), *of_alternatives("requantize", OTHER_PROFILES)]
