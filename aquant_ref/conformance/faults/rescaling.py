@@ -15,7 +15,7 @@ Rescaling = Callable[[int], int]
 
 
 def mantissa(m: F) -> tuple[int, int]:
-    """Return the multiplier of 31 bits, and the shift to the right; raise OverflowError beyond 62."""
+    """Return multiplier and shift; raise OverflowError for a shift that is refused."""
     shift = 0
     while m * 2**shift >= 2**31:
         shift -= 1

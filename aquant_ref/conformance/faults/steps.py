@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.adapters.base import Adapter
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.faults.arithmetic import F, up
 from aquant_ref.conformance.faults.rescaling import RESCALED
 from aquant_ref.typing import Array

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from aquant_ref.conformance.adapters.base import Adapter, Capabilities
+from aquant_ref.conformance.adapters.base import Adapter
+from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.contract import OPERATIONS
 
 
