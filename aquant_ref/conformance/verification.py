@@ -15,6 +15,7 @@ from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol.answers import without
 from aquant_ref.conformance.report.deviations import Deviations
 from aquant_ref.conformance.report.report import Report
+from aquant_ref.conformance.report.run import described
 from aquant_ref.conformance.report.verdict import verdicts
 from aquant_ref.conformance.vectors import Group
 from aquant_ref.errors import InputError, printable
@@ -63,7 +64,9 @@ def verify(
         most, *fewer = sorted(counts, reverse=True)
         about += f" and {most} generated cases of each"
         about += "".join(f", {count} of each on tensors" for count in fewer)
-    report = Report(about, asked.name, asked.capabilities.text())
+    whole = " ".join([command or "verify(adapter)", *(names if operations is not None else ())])
+    run = described(whole, seed)
+    report = Report(about, asked.name, asked.capabilities.text(), run)
 
     defaults = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
     more = "".join(f", {k}={v}" for k, (v, default) in defaults.items() if v != default)

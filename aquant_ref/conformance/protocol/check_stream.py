@@ -12,6 +12,7 @@ from aquant_ref.conformance.protocol import streams
 from aquant_ref.conformance.protocol.replies import Replies
 from aquant_ref.conformance.protocol.streams import BLOCK
 from aquant_ref.conformance.report.report import Report
+from aquant_ref.conformance.report.run import described
 from aquant_ref.conformance.report.verdict import verdicts
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def check(
     Raises InputError as `gen` does, and if the stream cannot be read.
     """
     families(selection)
-    report = Report(f"{len(index)} generated cases", "the kernel", selection.command_line())
+    arguments = selection.command_line()
+    run = described(f"aquant-ref check {arguments}", selection.seed)
+    report = Report(f"{len(index)} generated cases", "the kernel", arguments, run)
     header = streams.header(selection, len(index))
     ids = list(map(str, index))
     replies = Replies(ids, contract.get(selection.operation).result, header)

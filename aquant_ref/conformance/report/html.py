@@ -1,11 +1,21 @@
-"""Write a report as one self-contained HTML page: a matrix of operations and flags, failures."""
+"""Write a report as one HTML page: the run, a table for each operation, failures, rules.
+
+The page needs no network and no script. A script in it adds a filter. Whatever an implementation
+says is escaped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.cases.sequence import families_of
+from aquant_ref.conformance.faults import FAULTS
+from aquant_ref.conformance.report import html_failures, rules
+from aquant_ref.conformance.report.html_failures import kind_link
 from aquant_ref.conformance.report.verdict import (
     DEVIATING,
     ERROR,
@@ -15,95 +25,145 @@ from aquant_ref.conformance.report.verdict import (
     STATUSES,
     UNSUPPORTED,
 )
+from aquant_ref.formats.text import read_text
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.report.report import Report
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; } caption { text-align: left; padding: .5em 0; }
-th, td { border: 1px solid #bbb; padding: .1em .3em; text-align: center; white-space: nowrap; }
-th { font-weight: normal; background: #f3f3f3; } thead th { vertical-align: bottom; padding: .4em; }
-thead span { writing-mode: vertical-rl; transform: rotate(180deg); }
-tbody th { position: sticky; left: 0; text-align: left; } td:nth-child(2) { text-align: right; }
-td.pass { background: #dff3df; color: #265c26; } td.deviating { background: #fdf0c4; }
-td.fail, td.error, td.missing { background: #f9d0d0; font-weight: bold; }
-td.unsupported { background: #eee; color: #666; }
-pre { background: #f6f6f6; padding: .5em; white-space: pre-wrap; overflow-wrap: anywhere; }
-"""
-WORST_FIRST = (FAIL, ERROR, MISSING, DEVIATING, PASS, UNSUPPORTED)
-SIGNS = {PASS: "\u2713", UNSUPPORTED: "\u2013"}  # of others the number is shown
+WRONG = (FAIL, ERROR, MISSING)
+WORST_FIRST = (*WRONG, DEVIATING, PASS, UNSUPPORTED)
+SIGNS = {PASS: "\u2713", DEVIATING: "~", UNSUPPORTED: "\u2013"}  # of others, how many
+OF_RUN = ("date", "command", "seed", "machine")  # the rest are versions
+LEGEND = (
+    f"{SIGNS[PASS]} all pass; a fraction: so many are wrong; {SIGNS[DEVIATING]} known deviations; "
+    f"{SIGNS[UNSUPPORTED]} not supported"
+)
 
 
 def document(report: Report) -> str:
     """Return the HTML document."""
-    title = f"{report.implementation}: {report.about}"
-    counted = report.total()
-    added = " + ".join(f"{counted[s]} {s}" for s in STATUSES)
-    body = [
-        f"<h1>{escape(report.implementation)}</h1>",
-        f"<p>{escape(report.about)}</p>",
-        f"<p><strong>{escape(report.claim)}</strong></p>",
-        f"<p>{added} = {counted['total']} cases</p>",
-        '<div class="scroll">',
-        *_matrix(report),
-        "</div>",
-        *_list("What broke the protocol", report.problems.first),
-        *_list("Stale deviations", report.stale),
-        *_failures(report),
-    ]
+    body = "\n".join((*_head(report), *_operations(report), *html_failures.section(report)))
+    quoted = "".join(rules.quoted(body))
+    here = Path(__file__)
+    style, script = (read_text(here.with_name(name)) for name in ("page.css", "page.js"))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(f'{report.implementation}: {report.about}')}</title>"
+        f"<style>\n{style}</style></head><body>\n<main>\n{body}\n"
+        f'<h2 id="rules">Rules</h2>\n<dl class="rules">{quoted}</dl>\n</main>\n'
+        f"<script>\n{script}</script></body></html>\n"
     )
 
 
-def _matrix(report: Report) -> Iterator[str]:
-    flags = list(dict.fromkeys(flag for _, _, flag, _ in report.counts))
-    head = "".join(f"<th><span>{escape(flag)}</span></th>" for flag in flags)
+def _head(report: Report) -> Iterator[str]:
+    counted = report.total()
+    added = " + ".join(f"{counted[s]} {s}" for s in STATUSES)
+    verdict = "pass" if report.exit_code == 0 else "fail"
+    yield f"<h1>{escape(report.implementation)}</h1>"
+    yield f"<p>{escape(report.about)}</p>"
+    yield f'<p class="verdict {verdict}"><strong>{escape(report.claim)}</strong></p>'
+    yield f"<p>{added} = {counted['total']} cases</p>"
+    facts = {name: report.run[name] for name in OF_RUN if name in report.run}
+    versions = [f"{name} {v}" for name, v in report.run.items() if name not in OF_RUN]
+    facts |= {"versions": ", ".join(versions)} if versions else {}
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(v)}</dd>" for name, v in facts.items())
+    yield f'<dl class="run">{listed}</dl>'
     yield (
-        "<table><caption>Cases that do not pass, by operation and kind; "
-        f"{SIGNS[PASS]} all pass, {SIGNS[UNSUPPORTED]} unsupported</caption>"
+        '<nav aria-label="Sections"><a href="#operations">Operations</a>'
+        '<a href="#failures">Failures</a><a href="#rules">Rules</a></nav>'
     )
-    yield f"<thead><tr><th>operation</th><th>pass</th>{head}</tr></thead><tbody>"
-    for name, profile in report.rows:
-        counted = report.total(operation=name, profile=profile)
-        cells = "".join(_cell(report.total(operation=name, profile=profile, flag=f)) for f in flags)
-        yield (
-            f"<tr><th>{escape(name)} <small>{escape(profile)}</small></th>"
-            f"<td>{counted[PASS]}/{counted['total']}</td>{cells}</tr>"
-        )
-    yield "</tbody></table>"
+    yield from _list("What broke the protocol", report.problems.first)
+    yield from _list("Stale deviations", report.stale)
+    yield _filter(report)
+
+
+def _filter(report: Report) -> str:
+    names = dict.fromkeys(name for name, _ in report.rows)
+    found = [status for status in STATUSES if report.total()[status]]
+    return (
+        '<form hidden aria-label="Filter"><label>Operation<select name="operation">'
+        f"{_options(names)}</select></label>"
+        f'<label>Status<select name="status">{_options(found)}</select></label>'
+        '<label>Text<input name="text" type="search" placeholder="case, kind, fault"></label>'
+        '<button type="reset">All</button><output aria-live="polite"></output></form>'
+    )
+
+
+def _options(words: Iterator[str] | list[str] | dict[str, None]) -> str:
+    return '<option value="">all</option>' + "".join(f"<option>{word}</option>" for word in words)
+
+
+def _operations(report: Report) -> Iterator[str]:
+    yield '<h2 id="operations">Operations</h2>'
+    yield f'<p class="quiet">{LEGEND}. Open an operation for its kinds of cases.</p>'
+    for name in dict.fromkeys(name for name, _ in report.rows):
+        yield from _operation(report, name)
+
+
+def _operation(report: Report, name: str) -> Iterator[str]:
+    counted = report.total(operation=name)
+    statuses = [status for status in STATUSES if counted[status]]
+    wrong = any(counted[status] for status in WRONG)
+    summed = ", ".join(f"{counted[status]} {status}" for status in statuses)
+    yield (
+        f'<details id="{name}" data-operation="{name}" data-status="{" ".join(statuses)}"'
+        f"{' open' * wrong}><summary><b>{name}</b> "
+        f"<span{' class=wrong' * wrong}>{summed}</span></summary>"
+    )
+    profiles = [profile for operation, profile in report.rows if operation == name]
+    totals = {profile: report.total(operation=name, profile=profile) for profile in profiles}
+    asked = [each for each in profiles if totals[each]["total"] > totals[each][UNSUPPORTED]]
+    flags = dict.fromkeys(flag for operation, _, flag, _ in report.counts if operation == name)
+    if asked:
+        yield from _matrix(report, name, asked, list(flags))
+    if len(asked) < len(profiles):
+        others = ", ".join(each for each in profiles if each not in asked)
+        yield f'<p class="quiet">not declared, or not supported: {escape(others)}</p>'
+    if asked:
+        yield from _kinds(name, asked, list(flags))
+    yield "</details>"
+
+
+def _matrix(report: Report, name: str, profiles: list[str], flags: list[str]) -> Iterator[str]:
+    head = "".join(f'<th scope="col">{escape(profile)}</th>' for profile in profiles)
+    caption = f"{name}: cases of each kind, by variation"
+    yield (
+        f'<div class="frame"><div class="scroll" role="region" tabindex="0" aria-label="{caption}">'
+        f"<table><caption>{caption}</caption>"
+        f'<thead><tr><th scope="col">kind</th>{head}</tr></thead><tbody>'
+    )
+    for flag in flags:
+        counts = [report.total(operation=name, profile=each, flag=flag) for each in profiles]
+        cells = "".join(map(_cell, counts))
+        yield f'<tr><th scope="row">{kind_link(name, flag)}</th>{cells}</tr>'
+    cited = (rules.linked(contract.rules(contract.get(name), each)) for each in profiles)
+    cells = "".join(f'<td class="words">{each}</td>' for each in cited)
+    yield f'<tr><th scope="row">rules</th>{cells}</tr></tbody></table></div></div>'
+
+
+def _kinds(name: str, profiles: list[str], flags: list[str]) -> Iterator[str]:
+    known = {f.flag: f for profile in profiles for f in families_of(name, profile)}
+    yield '<dl class="kinds">'
+    for flag in dict.fromkeys(each for joined in flags for each in joined.split("+")):
+        if flag in known:
+            caught = "; ".join(FAULTS[fault] for fault in known[flag].catches)
+            yield f'<dt id="{name}-{flag}">{flag}</dt><dd>{escape(known[flag].description)}.'
+            yield f"<small>Catches: {escape(caught)}.</small></dd>"
+    yield "</dl>"
 
 
 def _cell(counted: dict[str, int]) -> str:
     if not counted["total"]:
-        return "<td></td>"
+        return '<td class="none"></td>'
     worst = next(status for status in WORST_FIRST if counted[status])
     summary = ", ".join(f"{counted[s]} {s}" for s in STATUSES if counted[s])
-    wrong = counted["total"] - counted[PASS] - counted[UNSUPPORTED]
-    return f'<td class="{worst}" title="{summary}">{SIGNS.get(worst, wrong)}</td>'
+    wrong = sum(counted[status] for status in WRONG)
+    shown = SIGNS.get(worst, f"{wrong}/{counted['total']}")
+    return f'<td class="{worst}" title="{summary}">{shown}</td>'
 
 
 def _list(title: str, lines: list[str]) -> Iterator[str]:
     if lines:
         yield f"<h2>{title}</h2>"
         yield f"<pre>{escape(chr(10).join(lines))}</pre>"
-
-
-def _failures(report: Report) -> Iterator[str]:
-    if report.failures:
-        yield "<h2>First failures of each operation</h2>"
-    for name in dict.fromkeys(failure.operation for failure in report.failures):
-        yield f"<h3>{escape(name)}</h3>"
-        for failure in report.failures:
-            if failure.operation == name:
-                lines = "\n".join(line.strip() for line in report.lines(failure))
-                yield f"<pre>{escape(lines)}</pre>"
-        if report.unseen[name]:
-            yield f"<p>{report.unseen[name]} more that are wrong</p>"

@@ -57,7 +57,8 @@ class Failure:
     replay: str
 
 
-def _inputs(inputs: dict[str, Any]) -> str:
+def inputs_text(inputs: dict[str, Any]) -> str:
+    """Return the fields of a case for people: large tensors as their shape."""
     return " ".join(f"{name}={_shown(value)}" for name, value in inputs.items())
 
 
@@ -84,14 +85,16 @@ def _shown(value: Any) -> str:
 class Report:
     """Count by (operation, profile, flag, status); keep first failures and protocol problems.
 
-    `about` says what was run, `scope` which capabilities were declared. `smallest` may have the
-    simplest failing inputs of an operation. All texts are printable, whatever an implementation
-    says, so that they fit a terminal, XML and HTML. Spec: AQ-CONF-3.
+    `about` says what was run, `scope` which capabilities were declared, `run` when, how, and with
+    which versions. `smallest` may have the simplest failing inputs of an operation. All texts are
+    printable, whatever an implementation says, so that they fit a terminal, XML and HTML. Spec:
+    AQ-CONF-3.
     """
 
     about: str
     implementation: str
     scope: str = ""
+    run: dict[str, str] = field(default_factory=dict)
     counts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
@@ -102,6 +105,7 @@ class Report:
 
     def __post_init__(self) -> None:
         self.implementation = printable(self.implementation, MOST_NAME)
+        self.run = {name: printable(value) for name, value in self.run.items()}
 
     def add(
         self,
@@ -207,6 +211,7 @@ class Report:
             "implementation": self.implementation,
             "about": self.about,
             "aquant_ref": __version__,
+            "run": self.run,
             "total": self.total(),
             "counts": [
                 {"operation": name, "profile": profile, "flag": flag, "status": s, "cases": count}
@@ -246,7 +251,7 @@ class Report:
         likely = "; ".join(FAULTS[defect] for defect in self.likely(failure))
         return [
             f"  {failure.case} [{', '.join(failure.flags)}]",
-            f"    {_inputs(failure.inputs)} => got {failure.got}, expected {failure.expected}",
+            f"    {inputs_text(failure.inputs)} => got {failure.got}, expected {failure.expected}",
             f"    rule {failure.rules}{likely and f'; likely: {likely}'}",
             f"    again: {failure.replay}",
         ]
@@ -263,7 +268,7 @@ class Report:
                 if (failure.operation, failure.profile) == (name, profile):
                     lines += self.lines(failure)
         lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
-        lines += [f"{name}: smallest: {_inputs(case)}" for name, case in self.smallest.items()]
+        lines += [f"{name}: smallest: {inputs_text(case)}" for name, case in self.smallest.items()]
         lines += [""] * bool(self.problems or self.stale) + self._broken()
         counted = self.total()
         added = " + ".join(f"{counted[s]} {s}" for s in STATUSES)
