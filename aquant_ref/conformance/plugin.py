@@ -74,7 +74,8 @@ class ConformanceItem(pytest.Item):
                 if (f.operation, f.profile, "+".join(f.flags)) == self.key
                 for line in self.report.lines(f)
             ]
-            pytest.fail("\n".join([str(counted), *message]), pytrace=False)
+            said = self.report.diagnosis(name, profile)
+            pytest.fail("\n".join([str(counted), *said, *message]), pytrace=False)
         if not counted["pass"]:
             pytest.skip(str({status: count for status, count in counted.items() if count}))
 

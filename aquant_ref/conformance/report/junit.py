@@ -23,9 +23,8 @@ def xml(report: Report) -> str:
         counted = report.total(operation=name, profile=profile, flag=flag)
         case = ET.SubElement(suite, "testcase", classname=f"{name}.{profile}", name=flag)
         failures = [f for f in report.failures if (f.operation, f.profile) == (name, profile)]
-        text = "\n".join(
-            line for f in failures if flag == "+".join(f.flags) for line in report.lines(f)
-        )
+        shown = [line for f in failures if flag == "+".join(f.flags) for line in report.lines(f)]
+        text = "\n".join([*report.diagnosis(name, profile), *shown])
         summary = ", ".join(f"{count} {status}" for status, count in counted.items() if count)
         if counted[FAIL] or counted[MISSING]:
             ET.SubElement(case, "failure", message=summary).text = text

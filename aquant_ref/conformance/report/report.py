@@ -13,6 +13,7 @@ import numpy as np
 from aquant_ref import __version__
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.sequence import families_of
+from aquant_ref.conformance.diagnosis import explanation
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.report.verdict import (
@@ -30,6 +31,7 @@ from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.diagnosis.explanation import Explanation
     from aquant_ref.conformance.expected.results import Expected
     from aquant_ref.conformance.protocol.answers import Answers
 
@@ -86,9 +88,10 @@ class Report:
     """Count by (operation, profile, flag, status); keep first failures and protocol problems.
 
     `about` says what was run, `scope` which capabilities were declared, `run` when, how, and with
-    which versions. `smallest` may have the simplest failing inputs of an operation. All texts are
-    printable, whatever an implementation says, so that they fit a terminal, XML and HTML. Spec:
-    AQ-CONF-3.
+    which versions. `smallest` may have the simplest failing inputs of an operation. `diagnoses` has what
+    explains the wrong answers of (operation, profile), an empty list where nothing does. All texts
+    are printable, whatever an implementation says, so that they fit a terminal, XML and HTML. Spec:
+    AQ-CONF-3, AQ-CONF-8.
     """
 
     about: str
@@ -102,6 +105,7 @@ class Report:
     smallest: dict[str, dict[str, Any]] = field(default_factory=dict)
     unseen: Counter[str] = field(default_factory=Counter)
     undeclared: Counter[str] = field(default_factory=Counter)
+    diagnoses: dict[tuple[str, str], list[Explanation]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.implementation = printable(self.implementation, MOST_NAME)
@@ -221,6 +225,10 @@ class Report:
                 {**asdict(f), "inputs": _finite(f.inputs), "likely": self.likely(f)}
                 for f in self.failures
             ],
+            "diagnoses": [
+                {"operation": name, "profile": profile, "explanations": [asdict(e) for e in found]}
+                for (name, profile), found in self.diagnoses.items()
+            ],
             "smallest_failures": _finite(self.smallest),
             "failures_not_shown": dict(self.unseen),
             "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
@@ -230,11 +238,12 @@ class Report:
         }
 
     def likely(self, failure: Failure) -> list[str]:
-        """Return the faults that its flags catch, the likeliest first; none if there is no answer.
+        """Return the faults that its flags catch, the likeliest first.
 
-        A fault is likelier the more of the other flags that catch it fail, too.
+        A fault is likelier the more of the other flags that catch it fail, too. None is returned if
+        there is no answer, or an explanation of all answers, which is better than a vote.
         """
-        if failure.status == ERROR:
+        if failure.status == ERROR or self.diagnoses.get((failure.operation, failure.profile)):
             return []
         families = families_of(failure.operation, failure.profile)
         of_row = {"operation": failure.operation, "profile": failure.profile}
@@ -245,6 +254,11 @@ class Report:
             score.update(dict.fromkeys(family.catches, 1 if fails else -1))
         caught = dict.fromkeys(d for f in families if f.flag in failure.flags for d in f.catches)
         return sorted(caught, key=lambda defect: -score[defect])[:MOST_LIKELY]
+
+    def diagnosis(self, operation: str, profile: str) -> list[str]:
+        """Say what explains the wrong answers of an operation, for people; nothing if none are."""
+        found = self.diagnoses.get((operation, profile))
+        return [] if found is None else explanation.lines(found)
 
     def lines(self, failure: Failure) -> list[str]:
         """Describe a failure, for people."""
@@ -264,6 +278,7 @@ class Report:
             lines.append(
                 f"{name:<15} {profile:<13} {counted['total']:>8} cases: {_summed(counted)}"
             )
+            lines += [f"  {line}" for line in self.diagnosis(name, profile)]
             for failure in self.failures:
                 if (failure.operation, failure.profile) == (name, profile):
                     lines += self.lines(failure)

@@ -1,0 +1,3 @@
+"""Find what explains wrong answers: another variation, or a fault of the catalogue."""
+
+from __future__ import annotations

@@ -1,0 +1,50 @@
+"""Say what reproduces the answers of an implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+UNEXPLAINED = "no known fault explains these"
+MOST_NAMED = 5  # explanations that the evidence cannot tell apart
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Name what reproduces every wrong answer that was asked, and the right ones beside them.
+
+    `kind` is "variation", "fault", or "part": a fault that explains only some of the wrong answers,
+    where the others are explained by the other parts. `explained` of `asked` wrong answers are
+    reproduced, and all of `passing` right ones. `variation` is the one that a fault is of, where
+    that is not the one asked. `rules` are those that the implementation breaks, or follows.
+    Spec: AQ-CONF-8.
+    """
+
+    kind: str
+    name: str
+    sentence: str
+    rules: tuple[str, ...]
+    explained: int
+    asked: int
+    passing: int = 0
+    variation: str = ""
+    defect: str = ""
+
+    @property
+    def share(self) -> str:
+        """Return the name with the counts."""
+        return f"{self.name} ({self.explained} of {self.asked})"
+
+
+def lines(found: Sequence[Explanation]) -> list[str]:
+    """Return the lines of a report for the explanations of one operation, none if it is empty."""
+    if not found:
+        return [UNEXPLAINED]
+    if found[0].kind == "part":
+        return [f"{len(found)} faults: " + "; ".join(each.share for each in found)]
+    first, *others = found
+    said = "your answers are those of" if first.kind == "variation" else "explained by:"
+    same = [each.name for each in others[: MOST_NAMED - 1]]
+    more = ["..."] * (len(found) > MOST_NAMED)
+    same_too = f"; the same answers: {', '.join([*same, *more])}" if same else ""
+    return [f"{said} {first.share}{same_too}"]
