@@ -11,7 +11,7 @@ which other engines compute (AQ-PEER).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aquant_ref.conformance.expected import layers, pools, programs, scalar, tables
@@ -54,10 +54,14 @@ class Field:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Describe how other engines compute an operation; `bits` is the most that a code has."""
+    """Describe how other engines compute an operation; `bits` is the most that a code has.
+
+    `since` is the minor version of the vectors that added its file.
+    """
 
     rule: str
     bits: int = 16
+    since: int = 2
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Operation:
     `Refused` where the input is outside the contract. `rules` names the rules that it follows.
     `tags` names the capabilities that select the cases for an implementation: "bits", "rounding",
     "granularity". `variations` maps the name of each variation to its rule. `alternatives` are the
-    variations of an operation that has an arithmetic of its own, called `profile`, too.
+    variations of an operation that has an arithmetic of its own, called `profile`, too. `since` is
+    the minor version of the vectors that added its file, 1 at least.
     """
 
     name: str
@@ -80,6 +85,7 @@ class Operation:
     tags: tuple[str, ...] = ()
     variations: Mapping[str, str] = field(default_factory=dict)
     alternatives: Mapping[str, Alternative] = field(default_factory=dict)
+    since: int = 1
 
     @property
     def scalar(self) -> bool:
@@ -133,6 +139,18 @@ LAYER: dict[str, Any] = {
     "variations": LAYER_VARIATIONS,
 }
 LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"
+ADDITIONS = {
+    "tflite": Alternative("AQ-PEER-6", bits=8),
+    "xnnpack": Alternative("AQ-PEER-7", bits=8),
+    "float32": Alternative("AQ-PEER-8", bits=8),
+    "onnxruntime": Alternative("AQ-PEER-9", bits=8),
+    "torch": Alternative("AQ-PEER-10", bits=8),
+    "torch_tail": Alternative("AQ-PEER-11", bits=8),
+}
+TENSOR_ADDITIONS = {
+    **{name: replace(each, since=3) for name, each in ADDITIONS.items()},
+    "torch": Alternative("AQ-PEER-16", bits=8, since=3),
+}
 
 OPERATIONS = {
     each.name: each
@@ -173,14 +191,7 @@ OPERATIONS = {
             "q:i32",
             "AQ-IDEAL-1 AQ-LOWER-2",
             tags=("bits",),
-            alternatives={
-                "tflite": Alternative("AQ-PEER-6", bits=8),
-                "xnnpack": Alternative("AQ-PEER-7", bits=8),
-                "float32": Alternative("AQ-PEER-8", bits=8),
-                "onnxruntime": Alternative("AQ-PEER-9", bits=8),
-                "torch": Alternative("AQ-PEER-10", bits=8),
-                "torch_tail": Alternative("AQ-PEER-11", bits=8),
-            },
+            alternatives=ADDITIONS,
         ),
         _operation(
             "avg_pool",
@@ -239,6 +250,7 @@ OPERATIONS = {
             "AQ-IDEAL-1 AQ-LOWER-2",
             "engine",
             tags=("bits",),
+            alternatives=TENSOR_ADDITIONS,
         ),
         _operation(
             "avg_pool2d",

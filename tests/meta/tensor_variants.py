@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import Adapter
+from aquant_ref.conformance.faults.add_peers import ADDED, added
+from aquant_ref.conformance.faults.add_tensors_peers import TAIL, elementwise
 from aquant_ref.conformance.faults.arithmetic import F
 from aquant_ref.conformance.faults.steps import Layers
+from aquant_ref.conformance.faults.written import TensorAdapter, Written
 from aquant_ref.typing import Array
 
 RIGHT = Layers()
@@ -251,6 +254,11 @@ class Programs(Adapter):
         return whole + a["zero_point"] + (arrays["lift"][rest] >= p + c0)
 
 
+OF_ALTERNATIVES = [
+    ("add_tensors", profile, elementwise(added(steps), TAIL if profile == "torch" else None))
+    for profile, steps in ADDED.items()
+]
+
 TENSOR_VARIANTS: list[Adapter] = [
     Layers("numpy, step by step"),
     Layers("direct loops", convolution=loops),
@@ -269,4 +277,8 @@ TENSOR_VARIANTS: list[Adapter] = [
     ),
     Layers("windows one by one", fused_conv2d=window_by_window),
     Programs(),
+    *(
+        TensorAdapter(Written(name, f"{profile}, one by one", function, profile))
+        for name, profile, function in OF_ALTERNATIVES
+    ),
 ]

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from aquant_ref.conformance import OPERATIONS, Adapter, verification, verify
-from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.cases.sequence import families_of
 from aquant_ref.conformance.contract import LAYER_VARIATIONS
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.faults.catalogue import CATALOGUE
@@ -34,7 +34,8 @@ def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Fa
     assert report.exit_code == EXIT_MISMATCH
     assert report.total()["error"] == 0, report.text()  # wrong, and not merely broken
     assert mutant.flag in failing_flags(report)
-    (family,) = [f for f in FAMILIES[mutant.operation] if f.flag == mutant.flag]
+    kinds = families_of(mutant.operation, mutant.profile)
+    (family,) = [f for f in kinds if f.flag == mutant.flag]
     assert mutant.defect in family.catches
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.engine.fast.kernels import apply
 from aquant_ref.engine.fast.run import Engine
@@ -65,9 +66,13 @@ class EngineLayers(Adapter):
         b: Codes,
         b_scale: float,
         b_zero: int,
+        profile: str = "",
         **end: Any,
     ) -> Array:
         """Spec: AQ-LOWER-2: the terms in their largest common unit, in int64, then thresholds."""
+        if profile:
+            terms = {"a_scale": a_scale, "a_zero": a_zero, "b_scale": b_scale, "b_zero": b_zero}
+            return peers.add_tensors(profile, a=a, b=b, **terms, **end)
         first, second = Fraction(a_scale), Fraction(b_scale)
         unit = Fraction(1, first.denominator * second.denominator)
         factors = {"multiplier_a": int(first / unit), "multiplier_b": int(second / unit)}

@@ -16,6 +16,8 @@ from aquant_ref.typing import Array, Codes, Integers, Reals
 
 Singles = NDArray[np.float32]
 
+RUN = 64  # elements of a tensor that torch adds at once
+
 
 def scale32(scale: Reals) -> Singles:
     """Round scales to float32, which must be normal as their reciprocals. Spec: AQ-PEER-1."""
@@ -174,6 +176,17 @@ ADDITIONS = {
     "torch": _add_torch,
     "torch_tail": _add_torch_tail,
 }
+
+
+def add_tensors(profile: str, *, a: Codes, b: Codes, **numbers: Any) -> Codes:
+    """Spec: AQ-PEER-16: runs of 64 elements, and the rest."""
+    full = a.size // RUN * RUN if profile == "torch" else a.size
+    codes = []
+    for way, part in ((profile, slice(full)), ("torch_tail", slice(full, None))):
+        first, second = a.ravel()[part], b.ravel()[part]
+        columns = {name: np.full(first.size, value) for name, value in numbers.items()}
+        codes.append(add(way, a=first, b=second, **columns))
+    return np.concatenate(codes).reshape(a.shape)
 
 
 def avg_pool(

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
 
 Scales = tuple[float, float, float]
+Shape = tuple[int, int, int]
 
 
-def _row(draw: CaseRandom, ends: tuple[int, int], scales: Scales) -> Row:
-    shape = draw.pick((1, 2, 3)), *sizes(draw)
+def row_of(
+    draw: CaseRandom, ends: tuple[int, int], scales: Scales, shape: Shape | None = None
+) -> Row:
+    """Draw codes and zero points anywhere in one range; any small shape unless one is given."""
+    shape = shape or (draw.pick((1, 2, 3)), *sizes(draw))
     return {
         "a": image(draw, *ends, *shape),
         "a_scale": scales[0],
@@ -34,12 +38,14 @@ def _row(draw: CaseRandom, ends: tuple[int, int], scales: Scales) -> Row:
     }
 
 
-def _ties(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
+def ties(
+    draw: CaseRandom, selection: Selection, *, beside: int = 0, shape: Shape | None = None
+) -> Row:
     """Choose b so that the sum is half*(2k + 1), in steps of b; the result's step is 2*half."""
     factor, half = (2 * draw.integer(0, 3) + 1 for _ in range(2))
     unit = float(np.ldexp(1.0, draw.integer(-12, -4)))
     ends = code_range(draw, selection)
-    row = _row(draw, ends, (factor * unit, unit, 2 * half * unit))
+    row = row_of(draw, ends, (factor * unit, unit, 2 * half * unit), shape)
     centred = factor * (row["a"] - row["a_zero"])
     near = centred + row["b"] - row["b_zero"]
     tie = half * (2 * (near // (2 * half)) + 1)
@@ -51,7 +57,7 @@ def _halves(draw: CaseRandom, selection: Selection) -> Row:
     """Draw terms a little below 1/2 of a step: each is rounded down, their sum up."""
     unit, step = scale(draw), draw.integer(3, 9)
     ends = code_range(draw, selection)
-    row = _row(draw, ends, (unit, unit, step * unit))
+    row = row_of(draw, ends, (unit, unit, step * unit))
     sign = draw.integers(0, 1, row["a"].shape) * 2 - 1
     for name in ("a", "b"):
         part: Array = draw.integers(step // 4, (step - 1) // 2, sign.shape)
@@ -59,31 +65,34 @@ def _halves(draw: CaseRandom, selection: Selection) -> Row:
     return row
 
 
-def _opposite(draw: CaseRandom, selection: Selection) -> Row:
+def opposite(draw: CaseRandom, selection: Selection, *, shape: Shape | None = None) -> Row:
     """Draw terms outside the range of the result whose sum is inside."""
     unit = scale(draw)
     ends = code_range(draw, selection)
-    row = _row(draw, ends, (4 * unit, 4 * unit, unit))
+    row = row_of(draw, ends, (4 * unit, 4 * unit, unit), shape)
     inverse = row["a_zero"] - row["a"] + draw.integers(-1, 1, row["a"].shape)
     return {**row, "b": np.clip(row["b_zero"] + inverse, *ends)}
 
 
-def _random(draw: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
+def random(
+    draw: CaseRandom, selection: Selection, *, relu: bool = False, shape: Shape | None = None
+) -> Row:
+    """Draw any codes and scales, or those of a ReLU."""
     scales = scale(draw, -8, -5), scale(draw, -8, -5), scale(draw, -7, -4)
-    row = _row(draw, code_range(draw, selection), scales)
+    row = row_of(draw, code_range(draw, selection), scales, shape)
     return {**row, "qmin": row["zero_point"]} if relu else row
 
 
 FAMILIES = (
     Family(
         "tie",
-        by_case(_ties),
+        by_case(ties),
         "sums are k + 1/2 steps exactly, with unequal scales",
         ("round.rule", "zero_point.order", "add.branch_rounded", "add.one_scale"),
     ),
     Family(
         "near_tie",
-        by_case(partial(_ties, beside=1)),
+        by_case(partial(ties, beside=1)),
         "the smallest step beside such ties",
         ("round.cast", "add.branch_rounded", "round.truncation", "round.twice"),
     ),
@@ -95,19 +104,19 @@ FAMILIES = (
     ),
     Family(
         "opposite",
-        by_case(_opposite),
+        by_case(opposite),
         "each term is outside the range, their sum inside",
         ("add.branch_clipped", "add.relu"),
     ),
     Family(
         "relu",
-        by_case(partial(_random, relu=True)),
+        by_case(partial(random, relu=True)),
         "qmin is the zero point",
         ("add.relu", "clamp.relu", "clamp.dropped"),
     ),
     Family(
         "random",
-        by_case(_random),
+        by_case(random),
         "three unequal scales, odd zero points",
         ("add.one_scale", "zero_point.missing", "add.branch_rounded", "zero_point.offset"),
     ),

@@ -31,9 +31,9 @@ DTYPES: dict[str, Any] = {"i32": np.int64, "i64": np.int64, "f64": np.float64}
 class Family:
     """Describe the cases that carry `flag`, and the faults (`faults.FAULTS`) that they catch.
 
-    `rejects` marks inputs that must be refused. `edition` is the minor version of the vectors that
-    added the family. The families of one edition take turns among themselves, so that adding
-    another never changes a sequence.
+    `rejects` marks inputs that must be refused. Families added to published vectors have another
+    `edition`. Those of one edition take turns among themselves, so that adding another never
+    changes a sequence.
     """
 
     flag: str

@@ -16,6 +16,7 @@ from aquant_ref.conformance.cases import (
     add,
     add_peers,
     add_tensors,
+    add_tensors_peers,
     avg_pool,
     avg_pool2d,
     avg_pool_peers,
@@ -75,6 +76,7 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "quantize": quantize_float32.FAMILIES,
     "dequantize": dequantize_float32.FAMILIES,
     "add": add_peers.FAMILIES,
+    "add_tensors": add_tensors_peers.FAMILIES,
     "avg_pool": avg_pool_peers.FAMILIES,
 }
 

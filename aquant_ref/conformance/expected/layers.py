@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.expected import scalar
+from aquant_ref.conformance.expected import peers, scalar
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 
 if TYPE_CHECKING:
@@ -147,6 +147,11 @@ def linear(
     return (_requantized(biased(acc, bias, unit), unit, scale, profile, **ends),)
 
 
-def add_tensors(*, a: Tensor, b: Tensor, **fields: Any) -> tuple[Tensor]:
-    """Spec: AQ-IDEAL-1: the scalar `add` of every element."""
-    return (oracle.apply(lambda p, q: scalar.add(a=p, b=q, **fields)[0], a, b),)
+def add_tensors(*, a: Tensor, b: Tensor, profile: str = "", **fields: Any) -> tuple[Tensor]:
+    """Spec: AQ-IDEAL-1, AQ-PEER-16: the scalar `add` of every element."""
+    profiles = peers.of_elements(profile, len(oracle.flatten(a)))
+
+    def code(p: int, q: int) -> int:
+        return scalar.add(a=p, b=q, profile=next(profiles), **fields)[0]
+
+    return (oracle.apply(code, a, b),)

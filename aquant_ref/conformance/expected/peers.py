@@ -6,7 +6,9 @@ A float32 is an exact rational here too; `single` rounds to the nearest one, tie
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aquant_ref import oracle
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 NORMAL = Fraction(2) ** -126  # the smallest float32 that has 24 bits
 LIMIT = Fraction(2) ** 128  # beyond the largest
+RUN = 64  # elements of a tensor that torch adds at once
 
 
 def single(value: Real) -> Fraction:
@@ -142,6 +145,12 @@ ADDITIONS = {
     "torch": _add_torch,
     "torch_tail": _add_torch_tail,
 }
+
+
+def of_elements(profile: str, count: int) -> Iterator[str]:
+    """Yield the alternative of `add` for each element of a tensor. Spec: AQ-PEER-16."""
+    full = count // RUN * RUN if profile == "torch" else count
+    return chain(repeat(profile, full), repeat("torch_tail", count - full))
 
 
 def avg_pool(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.faults.names import FAULTS
 from aquant_ref.conformance.faults.steps import Layers
-from aquant_ref.conformance.faults.written import ScalarAdapter, Written
+from aquant_ref.conformance.faults.written import ScalarAdapter, TensorAdapter, Written
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters.base import Adapter
@@ -96,6 +96,17 @@ class StepFault(Fault):
         return Layers(str(self), profile or self.profile, **self.steps)
 
 
+@dataclass(frozen=True)
+class TensorFault(Fault):
+    """Compute the result of an alternative from the fields of a case, by name."""
+
+    function: Function = field(default=lambda: None, hash=False)
+
+    def adapter(self, profile: str = "") -> Adapter:
+        """Return it as an implementation, in its variation."""
+        return TensorAdapter(Written(self.operation, str(self), self.function, self.profile))
+
+
 def scalar(operation: str, rows: Iterable[tuple[str, Function, str, str]]) -> list[Fault]:
     """Return the faults of rows (name, function, defect, flag)."""
     return [
@@ -110,6 +121,14 @@ def of_alternatives(
     """Return the faults of rows (profile, name, function, defect, flag)."""
     return [
         ScalarFault(operation, name, defect, flag, profile, function=function)
+        for profile, name, function, defect, flag in rows
+    ]
+
+
+def of_tensors(operation: str, rows: Iterable[tuple[str, str, Function, str, str]]) -> list[Fault]:
+    """Return the faults of rows (profile, name, function, defect, flag)."""
+    return [
+        TensorFault(operation, name, defect, flag, profile, function=function)
         for profile, name, function, defect, flag in rows
     ]
 

@@ -51,3 +51,15 @@ class ScalarAdapter(Adapter):
         if self._profile in self._operation.variations:
             return Capabilities(requantization=(self._profile,))
         return Capabilities()
+
+
+class TensorAdapter(Adapter):
+    """An adapter with one operation in one alternative, computed from its fields by name."""
+
+    def __init__(self, written: Written) -> None:
+        self.name = str(written)
+        self._variation = f"{written.operation}:{written.profile}"
+        setattr(self, written.operation, lambda profile="", **f: written.function(**f))
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(variations=(self._variation,))

@@ -15,13 +15,12 @@ from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.report.verdict import PASS, texts, verdicts
 from aquant_ref.conformance.vectors.read import (
-    OWN_VERSION,
     VECTORS,
-    VERSION,
     Group,
     load_file,
     path_of,
     read,
+    version_of,
 )
 from aquant_ref.errors import InputError, printable
 
@@ -60,7 +59,7 @@ def _files(operations: Iterable[str]) -> list[tuple[str, str]]:
 def _of_file(name: str, alternative: str, stored: dict[str, Any]) -> Iterator[str]:
     operation = contract.get(name)
     rules = [operation.alternatives[alternative].rule] if alternative else [*operation.rules]
-    version = VERSION if alternative else OWN_VERSION
+    version = version_of(name, alternative)
     if set(stored) != HEAD:
         yield f"has {sorted(set(stored) ^ HEAD)} too much or too little"
         return

@@ -13,6 +13,7 @@ import numpy as np
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import DTYPES, Cases, objects
 from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.conformance.cases.sequence import families_of
 from aquant_ref.conformance.expected.results import Expected
 from aquant_ref.errors import InputError
 from aquant_ref.formats.kinds import Each, ListOf, fits
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.contract import Field, Operation
 
 MAJOR = 1
-VERSION = f"{MAJOR}.2"
-OWN_VERSION = f"{MAJOR}.1"  # of the files that hold no alternative
+MINOR_OF_EDITION = (0, 1, 3)  # the minor version that added the families of each edition
+VERSION = f"{MAJOR}.{MINOR_OF_EDITION[-1]}"
 VECTORS = Path(__file__).parent / f"v{MAJOR}"
 FORMAT = "aquant-ref vectors 1"
 
@@ -57,6 +58,14 @@ MOST_PADDING = 64  # the oracle visits every place of a window
 def path_of(directory: Path, operation: str, alternative: str = "") -> Path:
     """Return the file of an operation, or of one of its alternatives."""
     return directory / ("-".join(filter(None, [operation, alternative])) + ".json")
+
+
+def version_of(operation: str, alternative: str = "") -> str:
+    """Return the version of a file: that which last added to it."""
+    of_operation = contract.get(operation)
+    since = of_operation.alternatives[alternative].since if alternative else of_operation.since
+    kinds = families_of(operation, alternative)
+    return f"{MAJOR}.{max(since, *(MINOR_OF_EDITION[f.edition] for f in kinds))}"
 
 
 def read(path: Path) -> dict[str, Any]:

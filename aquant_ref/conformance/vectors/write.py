@@ -15,7 +15,7 @@ from aquant_ref.conformance.cases.selection import ROUNDINGS, Selection
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, families_of
 from aquant_ref.conformance.cases.sequence import generate as cases_of
 from aquant_ref.conformance.expected.results import Expected, expected
-from aquant_ref.conformance.vectors.read import FORMAT, OWN_VERSION, VECTORS, VERSION, path_of
+from aquant_ref.conformance.vectors.read import FORMAT, VECTORS, path_of, version_of
 from aquant_ref.formats.atomic import make_directory, replacing
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def text(name: str, alternative: str = "") -> str:
     first = sum(not (s.rejects or s.edition) for s in selections)
     members = 1 if "granularity" in operation.tags else max(FEWEST, MEMBERS // first)
     if not operation.scalar:
-        members = min(members, MOST_TENSORS)
+        members = min(members, 1 if alternative else MOST_TENSORS)
     groups = [_group(selection, members) for selection in selections]
     head = {
         "format": FORMAT,
@@ -65,7 +65,7 @@ def text(name: str, alternative: str = "") -> str:
         "spec": [operation.alternatives[alternative].rule] if alternative else [*operation.rules],
         "source": {
             "generator": "aquant-ref vectors generate",
-            "version": VERSION if alternative else OWN_VERSION,
+            "version": version_of(name, alternative),
             "seed": 0,
         },
         "notes": {

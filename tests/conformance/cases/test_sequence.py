@@ -92,6 +92,12 @@ SHA256 = {
     "avg_pool torch": "87998c7066a273e7",
     "avg_pool onnx": "2a6fb76d6c80f9b7",
     "avg_pool onnxruntime": "bfafba8ac461a645",
+    "add_tensors tflite": "dec4d8549ce7038d",
+    "add_tensors xnnpack": "62fa56e62a90f214",
+    "add_tensors float32": "172689536d71bf70",
+    "add_tensors onnxruntime": "768b4f6dcae23127",
+    "add_tensors torch": "6a8b933e34503854",
+    "add_tensors torch_tail": "e058dbdaf24b627b",
 }
 
 

@@ -127,6 +127,31 @@ def test_sums_are_what_the_engines_answered(
     assert [int(np.ravel(answer)[0]) for answer in answers] == list(codes)
 
 
+@pytest.mark.parametrize("adapter", [OracleAdapter, EngineAdapter])
+@pytest.mark.parametrize(
+    ("count", "full"), [(5, 0), (63, 0), (64, 64), (65, 64), (127, 64), (129, 128)]
+)
+def test_torch_adds_64_elements_at_once_and_the_rest_in_another_way(
+    adapter: type[Adapter], count: int, full: int
+) -> None:
+    """Spec: AQ-PEER-16: so torch 2.13 answers on a CPU with AVX2."""
+    (a, a_scale, a_zero), (b, b_scale, b_zero), scale, zero, codes = SUMS[3]
+    answers = adapter().add_tensors(
+        a=np.full((1, 1, count), a),
+        a_scale=float.fromhex(a_scale),
+        a_zero=a_zero,
+        b=np.full((1, 1, count), b),
+        b_scale=float.fromhex(b_scale),
+        b_zero=b_zero,
+        scale=float.fromhex(scale),
+        zero_point=zero,
+        profile="torch",
+        **UINT8,
+    )
+    whole, rest = codes[4:]
+    assert np.ravel(answers).tolist() == [whole] * full + [rest] * (count - full)
+
+
 # total, count, x_scale, x_zero, scale, zero_point, and the code that the engine gives
 MEANS = [
     ("tflite", -5, 2, 0.5, 3, 0.5, 3, -3),  # -2.5 away from zero: LiteRT 2.3, XNNPACK
