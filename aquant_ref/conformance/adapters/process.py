@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MARK = "AQUANT_REF_KERNEL"  # in the environment of a kernel, and of what it starts
 KEPT = 1 << 14  # bytes of standard error, the last ones
+STDERR = 2
 GRACE = 0.5  # seconds for what was killed to be gone; it may be in the middle of a system call
 NOT_ASKED = ("missing", "not asked, as the operation hung before")
 SWEEPS = 10  # a process may start another while it is looked for
@@ -35,7 +36,8 @@ SWEEPS = 10  # a process may start another while it is looked for
 class Kernel:
     """Run `command` in a session of its own; the `with` statement ends it.
 
-    Raises InputError if it cannot be started. `popen` has its standard input and output.
+    Raises InputError if it cannot be started. `popen` has its standard input and output. With
+    `aloud`, what it writes on standard error is not only kept, but goes to this process's, too.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Kernel:
         *,
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
+        aloud: bool = False,
     ) -> None:
-        self._mark = mark
+        self._mark, self._aloud = mark, aloud
         try:
             self.popen = subprocess.Popen(
                 command,
@@ -67,6 +70,9 @@ class Kernel:
         assert self.popen.stderr is not None
         with self.popen.stderr as stream:
             while piece := stream.read(1 << 16):
+                if self._aloud:
+                    with suppress(OSError):  # nobody may read it
+                        os.write(STDERR, piece)
                 self.stderr += piece
                 del self.stderr[:-KEPT]
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract
+from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.adapters.library import abi
-from aquant_ref.conformance.adapters.library.process import INT32, Call, Ended, Library, Unanswered
+from aquant_ref.conformance.adapters.library.process import INT32, Call, Library, Unanswered
 from aquant_ref.conformance.proof.steps import admitted, beside, expanded, steps
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet

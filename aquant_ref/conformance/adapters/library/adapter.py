@@ -10,8 +10,9 @@ import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.adapters.library import abi
-from aquant_ref.conformance.adapters.library.process import INT32, Call, Ended, Library, Unanswered
+from aquant_ref.conformance.adapters.library.process import INT32, Call, Library, Unanswered
 from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.contract import Operation, get
 from aquant_ref.conformance.protocol.answers import Answers

@@ -5,21 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from threading import Timer
 from typing import Any
-from weakref import finalize
 
 import numpy as np
 
+from aquant_ref.conformance.adapters.conversation import Conversation, Ended
 from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.binary import why_not
 from aquant_ref.conformance.adapters.library.host import HEAD
-from aquant_ref.conformance.adapters.process import Kernel
 from aquant_ref.conformance.contract import OPERATIONS
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.text import parse_json
@@ -34,19 +29,6 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 INT32 = np.iinfo(np.int32)
 MOST_BYTES = 1 << 30  # of a library
-
-
-class Ended(Exception):
-    """The process ended during a call. `hangs`: it was ended, since it gave no answer in time."""
-
-    def __init__(self, reason: str, *, hangs: bool) -> None:
-        super().__init__(reason)
-        self.reason, self.hangs = reason, hangs
-
-    @property
-    def kind(self) -> str:
-        """As `Problems` counts it."""
-        return "hang" if self.hangs else "crash"
 
 
 class Unanswered(Exception):
@@ -101,13 +83,12 @@ class Library:
     """
 
     def __init__(self, path: str | Path, timeout: float) -> None:
-        self.path, self.timeout = Path(path), timeout
+        self.path = Path(path)
         self.sha256, head = self._digest()
         if why := why_not(head):
             raise InputError(f"library: {self.path} {why}")
-        self._mark = secrets.token_hex(8)
-        self._running: list[Kernel] = []
-        finalize(self, _end, self._running)
+        command = [sys.executable, "-I", "-S", str(HOST), os.path.abspath(self.path)]
+        self._talk = Conversation(command, timeout)
         self.symbols: frozenset[str] = frozenset()
 
     def _digest(self) -> tuple[str, bytes]:
@@ -128,15 +109,12 @@ class Library:
         Raises InputError where the library cannot be loaded, does not follow this ABI, or has no
         function of it.
         """
-        self.close()
-        command = [sys.executable, "-I", "-S", str(HOST), os.path.abspath(self.path)]
-        pipe = subprocess.PIPE
-        self._running.append(Kernel(command, self._mark, stdin=pipe, stdout=pipe))
+        self._talk.open()
         names = [abi.symbol(each) for each in OPERATIONS.values() if abi.expressible(each)]
         wanted = {"version": abi.VERSION_FUNCTION, "symbols": names}
         try:
             said = parse_json(
-                self._asked([json.dumps(wanted).encode() + b"\n"], self._line), "its answer"
+                self._talk.ask([json.dumps(wanted).encode() + b"\n"], self._talk.line), "its answer"
             )
         except Ended as error:
             raise InputError(f"library: {self.path}: cannot be loaded ({error.reason})") from error
@@ -161,24 +139,24 @@ class Library:
 
     def close(self) -> None:
         """End the process, and what it started."""
-        _end(self._running)
+        self._talk.close()
 
     def call(self, call: Call) -> list[Array]:
         """Return the results; raises Ended or Unanswered."""
-        if not self._running:
+        if not self._talk.runs:
             self.open()
-        return self._asked(self._request(call, each=False), lambda: self._answer(call, call.n))
+        return self._talk.ask(self._request(call, each=False), lambda: self._answer(call, call.n))
 
     def one_by_one(self, call: Call) -> tuple[list[list[Array] | Unanswered], Ended | None]:
         """Call with each case alone, up to the first that ends the process: what was answered."""
-        if not self._running:
+        if not self._talk.runs:
             self.open()
         answers: list[list[Array] | Unanswered] = []
         assert call.n is not None
         request = self._request(call, each=True)
         for _ in range(call.n):
             try:
-                answers.append(self._asked(request, lambda: self._answer(call, 1)))
+                answers.append(self._talk.ask(request, lambda: self._answer(call, 1)))
             except Unanswered as error:
                 answers.append(error)
             except Ended as error:
@@ -193,81 +171,13 @@ class Library:
         return [json.dumps(head).encode() + b"\n", *data]
 
     def _answer(self, call: Call, n: int | None) -> list[Array]:
-        status, behind = HEAD.unpack(self._bytes(HEAD.size))
+        status, behind = HEAD.unpack(self._talk.read(HEAD.size))
         if status or behind:
             raise Unanswered(status, wrote_behind=bool(behind))
         found = []
         for kind, axes in call.results:
-            shape = tuple(np.frombuffer(self._bytes(8 * axes), np.int64)) if axes else (n or 1,)
+            shape = tuple(np.frombuffer(self._talk.read(8 * axes), np.int64)) if axes else (n or 1,)
             count = int(np.prod(shape, dtype=np.int64))
-            data = self._bytes(count * DTYPES[kind].itemsize)
+            data = self._talk.read(count * DTYPES[kind].itemsize)
             found.append(np.frombuffer(data, DTYPES[kind]).reshape(shape))
         return found
-
-    # The pipe
-
-    def _asked(self, request: Sequence[Any], answer: Any) -> Any:
-        """Send the parts of a request, and what `answer` reads; raises Ended."""
-        (kernel,) = self._running
-        late: list[bool] = []
-
-        def end() -> None:
-            late.append(True)
-            kernel.popen.kill()
-
-        timer = Timer(self.timeout, end)
-        timer.start()
-        try:
-            for part in request:
-                self._send(part)
-            return answer()
-        except (OSError, EOFError) as error:
-            raise self._ended(kernel, bool(late)) from error
-        finally:
-            timer.cancel()
-
-    def _ended(self, kernel: Kernel, late: bool) -> Ended:
-        if late:
-            self.close()
-            return Ended(f"no answer after {self.timeout:g} s", hangs=True)
-        try:
-            code = kernel.popen.wait(self.timeout)
-        except subprocess.TimeoutExpired:
-            code = 0  # it closed its output, and goes on
-        self.close()
-        return Ended(kernel.ended(code), hangs=False)
-
-    def _send(self, data: Any) -> None:
-        stdin = self._running[0].popen.stdin
-        assert stdin is not None
-        view = memoryview(data)
-        while view:
-            view = view[stdin.write(view) or 0 :]
-
-    def _bytes(self, count: int) -> bytearray:
-        stdout = self._running[0].popen.stdout
-        data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            got = stdout.readinto(view)  # type: ignore[union-attr]
-            if not got:
-                raise EOFError
-            view = view[got:]
-        return data
-
-    def _line(self) -> bytes:
-        line = bytearray()
-        while not line.endswith(b"\n"):
-            line += self._bytes(1)
-        return bytes(line)
-
-
-def _end(running: list[Kernel]) -> None:
-    """End the process, if there is one, and what it started."""
-    while running:
-        kernel = running.pop()
-        with kernel:
-            pass
-        for stream in (kernel.popen.stdin, kernel.popen.stdout):
-            if stream is not None:
-                stream.close()

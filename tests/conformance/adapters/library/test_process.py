@@ -10,7 +10,8 @@ import pytest
 
 from aquant_ref.cli import main
 from aquant_ref.conformance.adapters import LibraryAdapter
-from aquant_ref.conformance.adapters.library.process import Call, Ended, Library, Unanswered
+from aquant_ref.conformance.adapters.conversation import Ended
+from aquant_ref.conformance.adapters.library.process import Call, Library, Unanswered
 from aquant_ref.errors import InputError
 from tests.meta.libraries import Compiled
 
