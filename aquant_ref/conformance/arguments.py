@@ -41,6 +41,11 @@ def verify_arguments() -> argparse.ArgumentParser:
     parent.add_argument(
         "--adapter", metavar="MOD:CLASS", help="an Adapter in Python (default: this package)"
     )
+    parent.add_argument(
+        "--in-process",
+        action="store_true",
+        help="ask the adapter in this process, as a debugger needs it; a crash then ends the run",
+    )
     parent.add_argument("--pipe", metavar="CMD", help="a kernel that reads streams, './kernel'")
     parent.add_argument(
         "--exec", metavar="CMD", help="a kernel that is given a directory a case, './kernel {case}'"

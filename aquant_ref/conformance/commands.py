@@ -87,10 +87,13 @@ def _again(args: argparse.Namespace) -> str:
     """Return the command that verifies the same implementation in the same way."""
     command = ["aquant-ref", "verify"]
     names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity", "variations")
-    for name in (*names, "n", "seed"):
-        if getattr(args, name) is not None:
-            command += [f"--{name}", str(getattr(args, name))]
-    return shlex.join(command + ["--rejects"] * args.rejects)
+    for name in (*names, "timeout", "n", "seed"):
+        value = getattr(args, name)
+        if value is not None:
+            command += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    for name in ("rejects", "in_process"):
+        command += [f"--{name.replace('_', '-')}"] * getattr(args, name)
+    return shlex.join(command)
 
 
 def _check_shrink(args: argparse.Namespace) -> None:
@@ -164,14 +167,15 @@ def _places(args: argparse.Namespace) -> Sequence[int]:
 
 
 def _adapter(args: argparse.Namespace) -> Adapter:
-    from aquant_ref.conformance.adapters import CommandAdapter, LibraryAdapter, PipeAdapter, load
+    from aquant_ref.conformance.adapters import (
+        CommandAdapter,
+        LibraryAdapter,
+        PipeAdapter,
+        PythonAdapter,
+        load,
+    )
 
-    if sum(getattr(args, way) is not None for way in WAYS) > 1:
-        raise InputError("adapter: give only one of --adapter, --pipe, --exec and --library")
-    if args.keep is not None and args.exec is None:
-        raise InputError("keep: applies to --exec only")
-    if args.timeout is not None and all(getattr(args, way) is None for way in WAYS[1:]):
-        raise InputError("timeout: applies to --pipe, --exec and --library")
+    _check_meant(args)
     timeout = TIMEOUT if args.timeout is None else args.timeout
     if args.pipe is not None:
         return PipeAdapter(args.pipe, timeout=timeout)
@@ -179,7 +183,23 @@ def _adapter(args: argparse.Namespace) -> Adapter:
         return CommandAdapter(args.exec, timeout=timeout, keep=args.keep)
     if args.library is not None:
         return LibraryAdapter(args.library, timeout=timeout)
-    return load(args.adapter or ENGINE)
+    if args.adapter is None or args.in_process:
+        return load(args.adapter or ENGINE)
+    return PythonAdapter(args.adapter, timeout=timeout)
+
+
+def _check_meant(args: argparse.Namespace) -> None:
+    """Raise InputError for an option that does not apply to the chosen kind of implementation."""
+    chosen = [way for way in WAYS if getattr(args, way) is not None]
+    if len(chosen) > 1:
+        raise InputError("adapter: give only one of --adapter, --pipe, --exec and --library")
+    if args.keep is not None and args.exec is None:
+        raise InputError("keep: applies to --exec only")
+    if args.in_process and chosen != ["adapter"]:
+        raise InputError("in-process: applies to --adapter only")
+    if args.timeout is not None and (args.in_process or not chosen):
+        who = "an adapter" if chosen else "this package's own engine"
+        raise InputError(f"timeout: nothing ends {who} in this process")
 
 
 def _capabilities(args: argparse.Namespace, adapter: Adapter) -> Capabilities:

@@ -4,7 +4,8 @@
         aquant_verify(MyAdapter())
 
 or `pytest --aquant-adapter package.module:MyAdapter`, which adds a test for each operation and
-flag. `--aquant-deviations FILE` names the known deviations. numpy is imported only then.
+flag. The adapter runs in a process of its own, unless `--aquant-in-process` is given.
+`--aquant-deviations FILE` names the known deviations. numpy is imported only then.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the two options."""
+    """Add the options."""
     group = parser.getgroup("aquant_ref", "conformance of a quantization kernel")
     group.addoption("--aquant-adapter", metavar="MOD:CLASS", help="verify this adapter")
+    group.addoption("--aquant-in-process", action="store_true", help="ask it in this process")
     group.addoption("--aquant-deviations", metavar="FILE", help="deviations.toml")
 
 
@@ -107,10 +109,11 @@ def pytest_collection_modifyitems(
     name = config.getoption("--aquant-adapter")
     if not name:
         return
-    from aquant_ref.conformance.adapters import load
+    from aquant_ref.conformance.adapters import PythonAdapter, load
 
+    make = load if config.getoption("--aquant-in-process") else PythonAdapter
     try:
-        report = _run(config, load(name), command=f"aquant-ref verify --adapter {name}")
+        report = _run(config, make(name), command=f"aquant-ref verify --adapter {name}")
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
     for key in dict.fromkeys(key[:3] for key in report.counts):

@@ -257,20 +257,57 @@ class Noisy(Adapter):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of the C library")
+@pytest.mark.parametrize("where", [[], ["--in-process"]])
 def test_what_an_adapter_prints_is_no_part_of_the_report_nor_is_where_it_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    where: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Past bug: only what Python's `print` gives was kept out of the JSON."""
     (tmp_path / "noisy.py").write_text(NOISY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     words = ["verify", "clip", "--adapter", "noisy:Noisy", "--n", "0", "--json", "--junit", "j.xml"]
-    code = main.main(words)
+    code = main.main(words + where)
     out, err = capfd.readouterr()
     assert json.loads(out)["exit_code"] == code == 0
     said = {"of Python", "of Python's own", "of C", "of a buffer in C", "of a child"}
     assert set(err.splitlines()) == said
     assert (tmp_path / "j.xml").exists()
+
+
+FATAL = """
+import os
+import numpy as np
+from aquant_ref.conformance import Adapter
+
+class Fatal(Adapter):
+    def clip(self, *, v, low, high):
+        if (v == -10377).any():
+            os._exit(0)
+        while (v == 1).any():
+            pass
+        return np.clip(v, low, high)
+"""
+
+
+def test_a_case_that_ends_an_adapter_or_hangs_is_shown_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Past bug: an adapter in Python that crashed was the end of the run, without a report."""
+    (tmp_path / "fatal.py").write_text(FATAL)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cases = ("clip/inside/8", "clip/random/20", "clip/range_end/20")
+    words = ["verify", "clip", "--adapter", "fatal:Fatal", "--timeout", "2", "--n", "0", "--json"]
+    only = [word for case in cases for word in ("--case", case)]
+    assert main.main([*words, *only]) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert report["total"]["error"] == report["total"]["missing"] == report["total"]["pass"] == 1
+    (failure,) = report["failures"]
+    assert failure["got"] == "crash: exit code 0"
+    again = f"verify --adapter fatal:Fatal --timeout 2 --n 0 --case {failure['case']}"
+    assert failure["replay"].endswith(again)
 
 
 def test_verify_shrinks(
@@ -345,7 +382,10 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["gen", "add", "--profile", "tflite", "--bits", "16"], ["bits", "has at most 8"]),
         (["verify", "clip", "--keep", "x"], ["keep: applies to --exec only"]),
         (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: applies to --exec only"]),
-        (["verify", "clip", "--timeout", "1"], ["timeout: applies to --pipe"]),
+        (["verify", "clip", "--timeout", "1"], ["timeout: nothing ends this package's own engine"]),
+        (["verify", "--adapter", "a:B", "--in-process", "--timeout", "1"], ["timeout: nothing"]),
+        (["verify", "--in-process"], ["in-process: applies to --adapter only"]),
+        (["verify", "--in-process", "--pipe", "./k"], ["in-process: applies to --adapter only"]),
         *(
             (["verify", "--pipe", "./k", "--profile", given], ["profile", word])
             for given, word in (

@@ -55,8 +55,14 @@ class Conversation:
         """End the process, and what it started."""
         _end(self._running)
 
-    def ask(self, request: Sequence[Any], answer: Callable[[], T]) -> T:
-        """Send the parts of a request, and return what `answer` reads; raises Ended."""
+    def ask(
+        self, request: Sequence[Any], answer: Callable[[], T], timeout: float | None = None
+    ) -> T:
+        """Send the parts of a request, and return what `answer` reads; raises Ended.
+
+        `timeout` is another number of seconds for this answer.
+        """
+        seconds = self.timeout if timeout is None else timeout
         (kernel,) = self._running
         late: list[bool] = []
 
@@ -64,21 +70,22 @@ class Conversation:
             late.append(True)
             kernel.popen.kill()
 
-        timer = Timer(self.timeout, end)
+        timer = Timer(seconds, end)
+        timer.daemon = True
         timer.start()
         try:
             for part in request:
                 self._send(part)
             return answer()
         except (OSError, EOFError) as error:
-            raise self._ended(kernel, bool(late)) from error
+            raise self._ended(kernel, seconds if late else None) from error
         finally:
             timer.cancel()
 
-    def _ended(self, kernel: Kernel, late: bool) -> Ended:
-        if late:
+    def _ended(self, kernel: Kernel, waited: float | None) -> Ended:
+        if waited is not None:
             self.close()
-            return Ended(f"no answer after {self.timeout:g} s", hangs=True)
+            return Ended(f"no answer after {waited:g} s", hangs=True)
         try:
             code = kernel.popen.wait(self.timeout)
         except subprocess.TimeoutExpired:

@@ -283,13 +283,13 @@ def test_an_adapter_that_cannot_be_made_is_one_line(name: str, odd_module: Path)
     assert str(raised.value).isprintable()
 
 
+@pytest.mark.parametrize("where", [[], ["--in-process"]])
 def test_what_an_adapter_prints_is_no_part_of_the_report(
-    odd_module: Path, capsys: pytest.CaptureFixture[str]
+    where: list[str], odd_module: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        main.main(["verify", "clip", "--adapter", "odd_adapters:Speaks", "--n", "0", "--json"]) == 0
-    )
-    captured = capsys.readouterr()
+    words = ["verify", "clip", "--adapter", "odd_adapters:Speaks", "--n", "0", "--json", *where]
+    assert main.main(words) == 0
+    captured = capfd.readouterr()
     assert json.loads(captured.out)["implementation"] == r"\x1b[2Jspeaks"
     assert captured.err.split() == ["loading", "capable", "clipping"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from aquant_ref.conformance import Capabilities, verify
 from aquant_ref.conformance.adapters import LibraryAdapter
-from aquant_ref.conformance.adapters.library.adapter import MOST
+from aquant_ref.conformance.adapters.apart import MOST
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import OPERATIONS, VARIATIONS, get

@@ -1,0 +1,56 @@
+"""A process that is asked through its pipes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from aquant_ref.conformance.adapters.conversation import Conversation, Ended
+from aquant_ref.errors import InputError
+
+ECHO = """
+import os, sys, time
+for line in sys.stdin.buffer:
+    if line == b"exit\\n":
+        sys.exit("enough")
+    if line == b"hang\\n":
+        time.sleep(60)
+    if line == b"close\\n":
+        os.close(1)
+        time.sleep(60)
+    sys.stdout.buffer.write(line)
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "reason"),
+    [("exit", "crash", "exit code 1: enough"), ("hang", "hang", "no answer after 0.3 s")],
+)
+def test_a_process_that_ends_or_hangs_is_told_apart_and_starts_again(
+    word: str, kind: str, reason: str
+) -> None:
+    talk = Conversation([sys.executable, "-S", "-c", ECHO], 0.3)
+    talk.open()
+    assert talk.ask([b"on", b"ce\n"], talk.line, 30) == b"once\n"
+    with pytest.raises(Ended) as ended:
+        talk.ask([f"{word}\n".encode()], talk.line)
+    assert (ended.value.kind, ended.value.reason) == (kind, reason)
+    assert not talk.runs
+    talk.open()
+    assert talk.ask([b"again\n"], lambda: talk.read(3), 30) == b"aga"
+    talk.close()
+
+
+def test_a_process_that_closes_its_output_has_ended() -> None:
+    talk = Conversation([sys.executable, "-S", "-c", ECHO], 1)
+    talk.open()
+    with pytest.raises(Ended):
+        talk.ask([b"close\n"], talk.line)
+    assert not talk.runs
+
+
+def test_what_cannot_be_started_is_one_line() -> None:
+    with pytest.raises(InputError, match="/no/such: cannot be started"):
+        Conversation(["/no/such"], 1).open()
