@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
     from aquant_ref.conformance.contract import Field, Operation
 
+MOST_PROBES = 64  # cases asked alone to see whether a method supports any
 LACKING = (MemoryError, RecursionError)  # never a refusal
 
 
@@ -33,8 +34,8 @@ class Adapter:
     integers, float64 for reals, and one string for `rounding` and `profile`. For an operation on
     tensors it takes one case: arrays with the axes of the table, Python numbers, and tuples for
     pairs such as a stride. It returns one array for each result: integers, for an f64 also floats.
-    A missing method, or one that raises NotImplementedError, is *unsupported*. Raise any other
-    Exception to refuse an input, except MemoryError and RecursionError.
+    A missing method is *unsupported*, and so is a case for which it raises NotImplementedError.
+    Raise any other Exception to refuse an input, except MemoryError and RecursionError.
 
     >>> class Mine(Adapter):
     ...     def clip(self, *, v, low, high):
@@ -68,39 +69,72 @@ class Adapter:
 
         A method gets all cases with the same strings at once, those on tensors one at a time.
         Where it raises, or returns no valid answer, the two halves are asked again, down to the
-        single cases at fault.
+        single cases at fault. Where it raises NotImplementedError, some cases of each family are
+        asked alone first: if it does so for all of these, the others are not asked.
         """
-        method: Callable[..., Any] = getattr(self, cases.operation.name)
-        columns = blank_results(cases.operation, len(cases))
-        other: dict[int, tuple[str, str]] = {}
-        waiting = [*_alike(cases)]
+        questions = _Questions(getattr(self, cases.operation.name), cases)
+        for chosen in _alike(cases):
+            questions.ask(chosen)
+        return Answers(questions.columns, questions.other)
+
+
+class _Questions:
+    """Ask a method for cases, and collect what it returns or raises."""
+
+    def __init__(self, method: Callable[..., Any], cases: Cases) -> None:
+        self._method, self._cases = method, cases
+        self.columns = blank_results(cases.operation, len(cases))
+        self.other: dict[int, tuple[str, str]] = {}
+
+    def ask(self, chosen: Array) -> None:
+        """Ask for these cases, together if they are columns."""
+        together = len(chosen) if self._cases.operation.scalar else 1
+        first, rest = chosen[:together], chosen[together:]
+        what, reason = self._call(first)
+        if what == "skip" and len(chosen) > MOST_PROBES:
+            probes = _spread(self._cases.kind, chosen)
+            if {self._call(probes[k : k + 1])[0] for k in range(len(probes))} == {"skip"}:
+                left = np.setdiff1d(chosen, probes)
+                self.other |= dict.fromkeys(left.tolist(), (what, reason))
+                return
+        waiting = [*np.array_split(rest, max(len(rest), 1))]
+        if what and together > 1:
+            waiting += np.array_split(first, 2)
         while waiting:
-            chosen = waiting.pop()
-            try:
-                parts = _call(method, cases, chosen)
-            except BaseException as error:
-                what = _what(theirs(error))
-                if what == "skip":
-                    other |= dict.fromkeys(chosen.tolist(), (what, _words_of(error)))
-                elif len(chosen) > 1:
-                    waiting += np.array_split(chosen, 2)
-                else:
-                    reason = _words_of(error) if what == "invalid" else said(error)
-                    other[int(chosen[0])] = (what, reason)
-            else:
-                for column, part in zip(columns, parts, strict=True):
-                    column[chosen if cases.operation.scalar else chosen[0]] = part
-        return Answers(columns, other)
+            part = waiting.pop()
+            if len(part) and self._call(part)[0] and len(part) > 1:
+                waiting += np.array_split(part, 2)
+
+    def _call(self, chosen: Array) -> tuple[str, str]:
+        """Ask for these cases at once; return what it raised, and words, as `Answers.other`."""
+        try:
+            parts = _call(self._method, self._cases, chosen)
+        except BaseException as error:
+            what = _what(theirs(error))
+            reason = _words_of(error) if what in ("skip", "invalid") else said(error)
+            if len(chosen) == 1:
+                self.other[int(chosen[0])] = what, reason
+            return what, reason
+        for column, part in zip(self.columns, parts, strict=True):
+            column[chosen if self._cases.operation.scalar else chosen[0]] = part
+        return "", ""
+
+
+def _spread(kind: Array, chosen: Array) -> Array:
+    """Return some of these positions, spread over the cases of each kind."""
+    kinds = np.unique(kind[chosen])
+    most = max(3, MOST_PROBES // len(kinds))
+    of_kinds = [chosen[kind[chosen] == each] for each in kinds]
+    picked = [k[np.unique(np.linspace(0, len(k) - 1, most).astype(int))] for k in of_kinds]
+    return np.concatenate(picked)
 
 
 def _alike(cases: Cases) -> list[Array]:
-    """Return the positions of the cases to ask together: those with the same strings."""
-    if not cases.operation.scalar:
-        return [np.array([k]) for k in range(len(cases))]
+    """Return the positions of the cases with the same strings."""
     texts = [cases.columns[f.name] for f in cases.operation.fields if f.type == "str"]
     everywhere = np.arange(len(cases))
     if not texts:
-        return [everywhere]
+        return [everywhere] if len(cases) else []
     (column,) = texts
     return [everywhere[column == value] for value in np.unique(column)]
 
