@@ -39,7 +39,11 @@ def verify_arguments() -> argparse.ArgumentParser:
     parent = argparse.ArgumentParser(add_help=False, parents=[_choices(), _outputs()])
     parent.add_argument("operations", nargs="*", metavar="OP", default=None, help="default: all")
     parent.add_argument(
-        "--adapter", metavar="MOD:CLASS", help="an Adapter in Python (default: this package)"
+        "--adapter",
+        metavar="MOD:CLASS",
+        help="an Adapter in Python, or an engine: onnxruntime, onnx-reference, litert, "
+        "litert-optimised, xnnpack, torch, torch-onednn, torch-fbgemm, torch-qnnpack "
+        "(default: this package)",
     )
     parent.add_argument(
         "--in-process",

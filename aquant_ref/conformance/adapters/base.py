@@ -212,12 +212,16 @@ def given(field: Field, value: Any) -> Any:
 
 
 def load(name: str) -> Adapter:
-    """Make the adapter `package.module:Class`; the module may be in the working directory.
+    """Make the adapter `package.module:Class`, or that of an engine, by its short name.
 
-    Raises InputError if that fails.
+    The module may be in the working directory. Raises InputError if that fails.
     """
     from importlib import import_module
 
+    from aquant_ref.conformance.adapters.engines.names import ENGINES
+
+    if name in ENGINES:
+        return ENGINES[name].make(name)
     module, _, attribute = name.partition(":")
     if "" not in sys.path:
         sys.path.append("")  # last: no file there comes before an installed module

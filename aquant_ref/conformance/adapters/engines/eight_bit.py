@@ -1,0 +1,314 @@
+"""Ask an engine that computes with codes of 8 bits: the contract's fields become its arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.adapters.engines.codes import (
+    OneByOne,
+    Storage,
+    clipped,
+    each,
+    everywhere,
+    scale32,
+    storage_of,
+    unanimous,
+    whole_bias,
+)
+from aquant_ref.typing import Array, Codes, Integers, Reals
+
+ROWS = (
+    3  # windows of one sum, one below the other: a window that is the whole image is another path
+)
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """Hold codes with the parameters that they are stored with."""
+
+    codes: Array
+    scale: np.float32
+    zero: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """Say how a result is stored, and what it is clipped to."""
+
+    scale: np.float32
+    zero: int
+    storage: Storage
+    qmin: int
+    qmax: int
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the range is that of the type."""
+        return (self.qmin, self.qmax) == self.storage.ends
+
+    def moved(self, by: int) -> Output:
+        """Return the same numbers stored with the other sign."""
+        other = Storage(not self.storage.signed)
+        return Output(self.scale, self.zero + by, other, self.qmin + by, self.qmax + by)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Say where the windows of a layer or pool lie; padding is top, bottom, left, right."""
+
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Hold the weights of a layer, with one scale and zero point for each output channel."""
+
+    codes: Array
+    scale: Reals
+    zero: Integers
+    bias: Integers
+    groups: int = 1
+    depthwise: bool = False
+
+    @property
+    def alike(self) -> bool:
+        """Tell whether one scale and zero point do for all channels."""
+        return len({*self.scale.tolist()}) == len({*self.zero.tolist()}) == 1
+
+
+class EightBit(OneByOne):
+    """Translate the operations of the contract; an engine defines those with an underscore.
+
+    What an engine cannot be given raises NotImplementedError, and is reported as unsupported.
+    """
+
+    rounding = "half_even"  # of a real number
+
+    def quantize(self, *, rounding: str, profile: str = "", **columns: Array) -> Array:
+        """Spec: AQ-PEER-2 to AQ-PEER-4."""
+        if rounding != self.rounding:
+            raise NotImplementedError(f"rounds {self.rounding}")
+        return each(partial(self._quantized, profile), **columns)
+
+    def _quantized(
+        self, profile: str, *, r: float, scale: float, zero_point: int, qmin: int, qmax: int
+    ) -> Codes:
+        with np.errstate(over="ignore", under="ignore"):
+            real = everywhere(np.float32(r), np.float32)
+        y = Output(scale32(scale), zero_point, storage_of(zero_point, qmin), qmin, qmax)
+        return clipped(self._picked(self._quantize(real, y), profile), qmin, qmax)
+
+    def _quantize(self, _real: Array, _y: Output) -> Array:
+        raise NotImplementedError
+
+    def dequantize(self, *, profile: str = "", **columns: Array) -> Array:
+        """Spec: AQ-PEER-5."""
+        return each(partial(self._dequantized, profile), **columns)
+
+    def _dequantized(self, profile: str, *, q: int, scale: float, zero_point: int) -> float:
+        codes = storage_of(q, zero_point).hold(everywhere(q, np.int64))
+        x = Quantized(codes, scale32(scale), zero_point)
+        return float(self._picked(self._dequantize(x), profile))
+
+    def _dequantize(self, _x: Quantized) -> Array:
+        raise NotImplementedError
+
+    def add(self, *, profile: str = "", **columns: Array) -> Array:
+        """Spec: AQ-PEER-6 to AQ-PEER-11."""
+        return each(partial(self._added, profile), **columns)
+
+    def _added(self, profile: str, *, a: int, b: int, **fields: Any) -> Codes:
+        return self._picked(self._sum(everywhere(a, int), everywhere(b, int), **fields), profile)
+
+    def _picked(self, answers: Array, _profile: str) -> Any:
+        """Return the answer for one case of those for all lanes."""
+        return unanimous(answers)
+
+    def add_tensors(self, *, a: Codes, b: Codes, profile: str = "", **fields: Any) -> Array:
+        """Spec: AQ-IDEAL-1: as `add`."""
+        del profile  # an engine has one way to compute
+        return self._sum(a, b, **fields)
+
+    def _sum(
+        self,
+        a: Codes,
+        b: Codes,
+        *,
+        a_scale: float,
+        a_zero: int,
+        b_scale: float,
+        b_zero: int,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+    ) -> Array:
+        store = storage_of(a, b, a_zero, b_zero, zero_point, qmin)
+        y = Output(scale32(scale), zero_point, store, qmin, qmax)
+        first = Quantized(store.hold(a), scale32(a_scale), a_zero)
+        second = Quantized(store.hold(b), scale32(b_scale), b_zero)
+        return clipped(self._add(first, second, y), qmin, qmax)
+
+    def _add(self, _a: Quantized, _b: Quantized, _y: Output) -> Array:
+        raise NotImplementedError
+
+    def avg_pool(self, *, profile: str = "", **columns: Array) -> Array:
+        """Spec: AQ-PEER-12 to AQ-PEER-15."""
+        del profile
+        return each(self._mean, **columns)
+
+    def _mean(self, *, total: int, count: int, x_zero: int, **fields: Any) -> Any:
+        store = storage_of(total, x_zero, fields["zero_point"], fields["qmin"])
+        x = np.tile(_codes_of_sum(total, count, store), (1, ROWS, 1))
+        windows = {**fields, "kernel": (1, count), "count_padding": 0}
+        return unanimous(self._pooled(x, x_zero, store, Windows(), **windows))
+
+    def avg_pool2d(
+        self,
+        *,
+        x: Codes,
+        x_zero: int,
+        stride: tuple[int, int],
+        padding: tuple[int, int, int, int],
+        dilation: tuple[int, int],
+        zero_point: int,
+        qmin: int,
+        profile: str = "",
+        **fields: Any,
+    ) -> Array:
+        """Spec: AQ-IDEAL-4."""
+        del profile
+        store = storage_of(x, x_zero, zero_point, qmin)
+        fields = {**fields, "zero_point": zero_point, "qmin": qmin}
+        return self._pooled(x, x_zero, store, Windows(stride, padding, dilation), **fields)
+
+    def _pooled(
+        self,
+        x: Codes,
+        x_zero: int,
+        store: Storage,
+        windows: Windows,
+        *,
+        kernel: tuple[int, int],
+        x_scale: float,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+        count_padding: int,
+    ) -> Array:
+        codes = Quantized(store.hold(x), scale32(x_scale), x_zero)
+        y = Output(scale32(scale), zero_point, store, qmin, qmax)
+        answer = self._avg_pool(codes, kernel, windows, bool(count_padding), y)
+        return clipped(answer, qmin, qmax)
+
+    def _avg_pool(
+        self,
+        _x: Quantized,
+        _kernel: tuple[int, int],
+        _windows: Windows,
+        _count_padding: bool,
+        _y: Output,
+    ) -> Array:
+        raise NotImplementedError
+
+    def max_pool2d(
+        self,
+        *,
+        x: Codes,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int, int, int],
+        dilation: tuple[int, int],
+    ) -> Array:
+        """Spec: AQ-IDEAL-4."""
+        codes = storage_of(x).hold(x)
+        return self._max_pool(codes, kernel, Windows(stride, padding, dilation)).astype(np.int64)
+
+    def _max_pool(self, _x: Array, _kernel: tuple[int, int], _windows: Windows) -> Array:
+        raise NotImplementedError
+
+    def conv2d(
+        self,
+        *,
+        x: Codes,
+        x_scale: float,
+        x_zero: int,
+        weight: Codes,
+        weight_scale: Reals,
+        weight_zero: Integers,
+        bias: Reals,
+        groups: int,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+        profile: str = "",
+        depthwise: bool = False,
+        **windows: Any,
+    ) -> Array:
+        """Spec: AQ-INT-4."""
+        del profile
+        weights = Weights(
+            _weights(weight, weight_zero),
+            scale32(weight_scale),
+            weight_zero,
+            whole_bias(bias, x_scale, weight_scale),
+            groups,
+            depthwise,
+        )
+        store, held = _stored(x, x_zero, zero_point, qmin)
+        codes = Quantized(held, scale32(x_scale), x_zero)
+        y = Output(scale32(scale), zero_point, store, qmin, qmax)
+        return clipped(self._convolved(codes, weights, Windows(**windows), y), qmin, qmax)
+
+    def depthwise(self, *, x: Codes, **fields: Any) -> Array:
+        """Spec: AQ-INT-4: as many groups as channels."""
+        return self.conv2d(x=x, groups=len(x), depthwise=True, **fields)
+
+    def linear(self, *, x: Codes, weight: Codes, **fields: Any) -> Array:
+        """Spec: AQ-INT-3."""
+        return self.conv2d(x=x, weight=weight, groups=1, **fields)
+
+    def _convolved(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
+        layer = self._linear if x.codes.ndim == 1 else self._conv2d
+        return layer(x, weights, windows, y)
+
+    def _conv2d(self, _x: Quantized, _weights: Weights, _windows: Windows, _y: Output) -> Array:
+        raise NotImplementedError
+
+    def _linear(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
+        """Compute it as a convolution of one pixel, unless the engine has better."""
+        image = replace(x, codes=x.codes[:, None, None])
+        kernel = replace(weights, codes=weights.codes[:, :, None, None])
+        return self._conv2d(image, kernel, windows, y)[:, 0, 0]
+
+
+def _stored(x: Codes, x_zero: int, zero_point: int, qmin: int) -> tuple[Storage, Array]:
+    store = storage_of(x, x_zero, zero_point, qmin)
+    return store, store.hold(x)
+
+
+def _weights(weight: Codes, zero: Integers) -> Array:
+    """Hold weights as signed codes, or else with their zero points as unsigned ones."""
+    return Storage(bool(weight.min(initial=0) < 0 or not zero.any())).hold(weight)
+
+
+def _codes_of_sum(total: int, count: int, store: Storage) -> Array:
+    """Return an image (1, 1, count) of unlike codes with this sum."""
+    low, high = store.ends
+    whole, more = divmod(total, count)
+    codes = np.full(count, whole)
+    codes[:more] += 1
+    for first in range(count // 2):
+        last = count - 1 - first
+        apart = min(first * 7 % 60, high - int(codes[first]), int(codes[last]) - low)
+        codes[first] += apart
+        codes[last] -= apart
+    return codes.reshape(1, 1, count)

@@ -1,0 +1,289 @@
+"""Put LiteRT under test: its reference kernels, its optimised kernels, and XNNPACK."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.adapters.engines.codes import Storage
+from aquant_ref.conformance.adapters.engines.eight_bit import (
+    EightBit,
+    Output,
+    Quantized,
+    Weights,
+    Windows,
+)
+from aquant_ref.conformance.adapters.engines.litert_graph import (
+    Graph,
+    channels_first,
+)
+from aquant_ref.typing import Array
+
+VALID = 1  # Padding of the schema
+SAME = 0
+HALF = 128  # between a signed code and the unsigned one of the same number
+
+
+class LiteRt(EightBit):
+    """Compute each operation by a model; channels come last inside.
+
+    LiteRT pads by an operator of its own. Unsigned codes have one scale for all weights, which are
+    unsigned as well; with more scales codes are stored as signed ones.
+    """
+
+    resolver: Any
+
+    def run(self, graph: Graph, result: int) -> Array:
+        """Return the result of the model."""
+        interpreter = self._interpreter(graph.model(result))
+        for detail, value in zip(interpreter.get_input_details(), graph.feeds, strict=True):
+            interpreter.set_tensor(detail["index"], value)
+        interpreter.invoke()
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+    def _interpreter(self, model: bytes) -> Interpreter:
+        interpreter = Interpreter(
+            model_content=model, experimental_op_resolver_type=self.resolver, num_threads=1
+        )
+        interpreter.allocate_tensors()
+        return interpreter
+
+    def _quantize(self, real: Array, y: Output) -> Array:
+        graph = Graph()
+        x, result = graph.given(real), graph.result(real.shape, y)
+        return self.run(graph, graph.operator("QUANTIZE", [x], result))
+
+    def _dequantize(self, x: Quantized) -> Array:
+        graph = Graph()
+        codes = graph.given(x.codes, x.scale, x.zero)
+        result = graph.tensor(x.codes.shape, np.float32)
+        return self.run(graph, graph.operator("DEQUANTIZE", [codes], result, version=2))
+
+    def _add(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        graph = Graph()
+        terms = [graph.given(each.codes, each.scale, each.zero) for each in (a, b)]
+        result = graph.result(a.codes.shape, y)
+        options = {"fusedActivationFunction": _activation(y), "potScaleInt16": True}
+        return self.run(graph, graph.operator("ADD", terms, result, version=2, **options))
+
+    def _avg_pool(
+        self,
+        x: Quantized,
+        kernel: tuple[int, int],
+        windows: Windows,
+        count_padding: bool,
+        y: Output,
+    ) -> Array:
+        if (x.scale, x.zero) != (y.scale, y.zero):
+            raise NotImplementedError("AVERAGE_POOL_2D keeps scale and zero point")
+        graph = Graph()
+        image, padding = graph.image(x), VALID
+        if any(windows.padding) and not count_padding:
+            if windows.padding != _same(x.codes.shape[1:], kernel, windows.stride):
+                raise NotImplementedError("AVERAGE_POOL_2D counts padding other than SAME")
+            padding = SAME
+            size = tuple(-(-n // s) for n, s in zip(x.codes.shape[1:], windows.stride, strict=True))
+        else:
+            image = graph.padded(image, windows.padding)
+            size = _size(x.codes.shape[1:], kernel, windows)
+        return self._pool(graph, "AVERAGE_POOL_2D", image, size, kernel, windows, y, padding)
+
+    def _max_pool(self, x: Array, kernel: tuple[int, int], windows: Windows) -> Array:
+        graph = Graph()
+        scale, store = np.float32(1), Storage(x.dtype == np.int8)
+        image = graph.image(Quantized(x, scale, 0))
+        image = graph.padded(image, windows.padding, lowest=True)
+        size, y = _size(x.shape[1:], kernel, windows), Output(scale, 0, store, *store.ends)
+        return self._pool(graph, "MAX_POOL_2D", image, size, kernel, windows, y, VALID)
+
+    def _pool(
+        self,
+        graph: Graph,
+        name: str,
+        image: int,
+        size: Any,
+        kernel: tuple[int, int],
+        windows: Windows,
+        y: Output,
+        padding: int,
+    ) -> Array:
+        if windows.dilation != (1, 1):
+            raise NotImplementedError("a pool has no dilations")
+        channels = graph.feeds[0].shape[3]
+        options = {
+            "padding": padding,
+            "filterHeight": kernel[0],
+            "filterWidth": kernel[1],
+            "fusedActivationFunction": _activation(y),
+            **_strides(windows),
+        }
+        result = graph.operator(name, [image], graph.result((1, *size, channels), y), 2, **options)
+        return channels_first(self.run(graph, result))
+
+    def _convolved(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
+        if x.codes.dtype == np.int8:
+            if weights.zero.any():
+                raise NotImplementedError("weights beside signed codes have the zero point 0")
+            return super()._convolved(x, weights, windows, y)
+        if weights.alike:
+            if weights.codes.dtype == np.int8:
+                codes = (weights.codes.astype(np.int16) + HALF).astype(np.uint8)
+                weights = replace(weights, codes=codes, zero=weights.zero + HALF)
+            return super()._convolved(x, weights, windows, y)
+        if weights.zero.any():
+            raise NotImplementedError("several zero points of weights")
+        codes = (x.codes.astype(np.int16) - HALF).astype(np.int8)
+        signed = y.moved(-HALF)
+        answer = super()._convolved(
+            replace(x, codes=codes, zero=x.zero - HALF), weights, windows, signed
+        )
+        return answer.astype(np.int16) + HALF
+
+    def _conv2d(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
+        graph = Graph()
+        kernel: Any = weights.codes.shape[2:]
+        image = graph.padded(graph.image(x), windows.padding)
+        options = {
+            "padding": VALID,
+            "dilationHFactor": windows.dilation[0],
+            "dilationWFactor": windows.dilation[1],
+            "fusedActivationFunction": _activation(y),
+            **_strides(windows),
+        }
+        axis, order, name = 0, (0, 2, 3, 1), "CONV_2D"
+        if weights.depthwise:
+            axis, order, name = 3, (1, 2, 3, 0), "DEPTHWISE_CONV_2D"
+            options["depthMultiplier"] = len(weights.codes) // len(x.codes)
+        size = (1, *_size(x.codes.shape[1:], kernel, windows), len(weights.codes))
+        constants = _constants(graph, weights, weights.codes.transpose(order), x, axis)
+        result = graph.operator(name, [image, *constants], graph.result(size, y), 3, **options)
+        return channels_first(self.run(graph, result))
+
+    def _linear(self, x: Quantized, weights: Weights, _windows: Windows, y: Output) -> Array:
+        graph = Graph()
+        row = graph.given(x.codes[None], x.scale, x.zero)
+        constants = _constants(graph, weights, weights.codes, x, 0)
+        result = graph.result((1, len(weights.codes)), y)
+        options = {"fusedActivationFunction": _activation(y)}
+        graph.operator("FULLY_CONNECTED", [row, *constants], result, 4, **options)
+        return self.run(graph, result)[0]
+
+
+def _constants(
+    graph: Graph, weights: Weights, codes: Array, x: Quantized, axis: int
+) -> tuple[int, int]:
+    scale, zero = weights.scale, weights.zero
+    if weights.alike:
+        scale, zero = scale[:1], zero[:1]
+    kernel = graph.constant(codes, scale, zero, axis)
+    return kernel, graph.constant(weights.bias, x.scale * scale, np.zeros_like(zero))
+
+
+def _activation(y: Output) -> int:
+    """Return RELU where the range starts at the zero point, or NONE."""
+    return int(y.qmin == y.zero > y.storage.ends[0])
+
+
+def _strides(windows: Windows) -> dict[str, int]:
+    return {"strideH": windows.stride[0], "strideW": windows.stride[1]}
+
+
+def _size(image: Any, kernel: tuple[int, int], windows: Windows) -> tuple[int, ...]:
+    top, bottom, left, right = windows.padding
+    return tuple(
+        (n + sides - (k - 1) * d - 1) // s + 1
+        for n, sides, k, d, s in zip(
+            image,
+            (top + bottom, left + right),
+            kernel,
+            windows.dilation,
+            windows.stride,
+            strict=True,
+        )
+    )
+
+
+def _same(image: Any, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, ...]:
+    """Return the padding that SAME means."""
+    sides: list[int] = []
+    for n, k, s in zip(image, kernel, stride, strict=True):
+        total = max((-(-n // s) - 1) * s + k - n, 0)
+        sides += [total // 2, total - total // 2]
+    return tuple(sides)
+
+
+class Reference(LiteRt):
+    """Compute by the reference kernels."""
+
+    name = f"LiteRT {version('ai-edge-litert')} reference kernels"
+    resolver = OpResolverType.BUILTIN_REF
+    rounding = "half_away"
+
+    def capabilities(self) -> Capabilities:
+        """Declare two roundings, away from zero, and float64 in fully connected layers."""
+        return Capabilities(
+            bits=(8,),
+            rounding=("half_away",),
+            requantization=("tflite_away",),
+            variations=("quantize:float32", "dequantize:float32", "add:tflite", "avg_pool:tflite"),
+            by_operation={"linear": {"requantization": ("float64",)}},
+        )
+
+
+class Optimised(LiteRt):
+    """Compute by the optimised kernels, without a delegate."""
+
+    name = f"LiteRT {version('ai-edge-litert')} optimised kernels"
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+
+    def capabilities(self) -> Capabilities:
+        """Declare two roundings, the second up, but away from zero in depthwise layers."""
+        return Capabilities(
+            bits=(8,),
+            rounding=("half_even",),
+            requantization=("tflite_up",),
+            variations=(
+                "quantize:float32_reciprocal",
+                "dequantize:float32",
+                "add:tflite",
+                "avg_pool:tflite",
+            ),
+            by_operation={"depthwise": {"requantization": ("tflite_away",)}},
+        )
+
+
+class Xnnpack(LiteRt):
+    """Compute by XNNPACK, the delegate that LiteRT takes unless told otherwise."""
+
+    name = f"LiteRT {version('ai-edge-litert')} with XNNPACK"
+    resolver = OpResolverType.BUILTIN
+
+    def _interpreter(self, model: bytes) -> Interpreter:
+        interpreter = super()._interpreter(model)
+        operators = interpreter._get_ops_details()
+        given = {each["index"] for each in interpreter.get_input_details()}
+        made = interpreter.get_output_details()[0]["index"]
+        for each in operators:
+            everything = given <= {*each["inputs"].tolist()} and made in each["outputs"]
+            if each["op_name"] == "DELEGATE" and everything:
+                return interpreter
+        raise NotImplementedError(f"XNNPACK leaves {operators[0]['op_name']} to other kernels")
+
+    def capabilities(self) -> Capabilities:
+        """Declare float32, rounded half even."""
+        return Capabilities(
+            bits=(8,),
+            rounding=("half_even",),
+            requantization=("float32",),
+            variations=(
+                "quantize:float32_reciprocal",
+                "dequantize:float32",
+                "add:xnnpack",
+                "avg_pool:tflite",
+            ),
+        )

@@ -1,0 +1,56 @@
+"""Name the engines whose adapters come with the kit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from aquant_ref.errors import InputError
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters.base import Adapter
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Say where an adapter is, what it imports, and how that is installed."""
+
+    module: str  # of this package
+    adapter: str  # class
+    packages: tuple[str, ...]
+    install: str
+
+    def make(self, name: str) -> Adapter:
+        """Make the adapter; InputError says what to install."""
+        for package in self.packages:
+            if find_spec(package) is None:
+                raise InputError(f"adapter: {name} needs {self.install} (no module {package!r})")
+        try:
+            module: Any = import_module(f"{__package__}.{self.module}")
+        except (ImportError, OSError, AttributeError) as error:  # an installation that is broken
+            raise InputError(f"adapter: {name} cannot be imported ({error})") from error
+        return getattr(module, self.adapter)()
+
+
+def _extra(name: str) -> str:
+    return f"pip install 'aquant-ref[{name}]'"
+
+
+_LITERT = ("ai_edge_litert", "flatbuffers"), _extra("litert")
+_TORCH = ("torch",), "pip install torch==2.13.0"
+
+ENGINES = {
+    "onnxruntime": Engine(
+        "onnx_runtime", "OnnxRuntime", ("onnx", "onnxruntime"), _extra("onnxruntime")
+    ),
+    "onnx-reference": Engine("onnx_reference", "OnnxReference", ("onnx",), _extra("onnx")),
+    "litert": Engine("litert", "Reference", *_LITERT),
+    "litert-optimised": Engine("litert", "Optimised", *_LITERT),
+    "xnnpack": Engine("litert", "Xnnpack", *_LITERT),
+    "torch": Engine("pytorch", "Torch", *_TORCH),
+    "torch-onednn": Engine("pytorch", "Onednn", *_TORCH),
+    "torch-fbgemm": Engine("pytorch", "Fbgemm", *_TORCH),
+    "torch-qnnpack": Engine("pytorch", "Qnnpack", *_TORCH),
+}

@@ -1,0 +1,103 @@
+"""Ask an engine that runs ONNX models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aquant_ref.conformance.adapters.engines.eight_bit import (
+    EightBit,
+    Output,
+    Quantized,
+    Weights,
+    Windows,
+)
+from aquant_ref.conformance.adapters.engines.onnx_graph import Graph
+from aquant_ref.typing import Array
+
+
+class OnnxEngine(EightBit):
+    """Compute each operation by a model; the engine is what `run` calls."""
+
+    def run(self, graph: Graph, result: str, dtype: Any, axes: int) -> Array:
+        """Return the result of the model."""
+        raise NotImplementedError
+
+    def _quantize(self, real: Array, y: Output) -> Array:
+        graph = Graph()
+        result = graph.node("QuantizeLinear", graph.given(real), *ends(graph, y))
+        return self.run(graph, result, y.storage.dtype, 1)
+
+    def _dequantize(self, x: Quantized) -> Array:
+        graph = Graph()
+        return self.run(graph, dequantized(graph, x), np.float32, 1)
+
+    def _max_pool(self, x: Array, kernel: tuple[int, int], windows: Windows) -> Array:
+        graph = Graph()
+        places = geometry(windows)
+        result = graph.node("MaxPool", graph.given(x[None]), kernel_shape=kernel, **places)
+        return self.run(graph, result, x.dtype, 4)[0]
+
+    def _conv2d(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
+        graph = Graph()
+        kernel = graph.constant(weights.codes)
+        result = graph.node(
+            "QLinearConv",
+            *stored(graph, x, x.codes[None]),
+            kernel,
+            *of_channels(graph, weights),
+            *ends(graph, y),
+            graph.constant(weights.bias),
+            group=weights.groups,
+            **geometry(windows),
+        )
+        return self.run(graph, within(graph, result, y), y.storage.dtype, 4)[0]
+
+    def clip(self, *, v: Array, low: Array, high: Array) -> Array:
+        """Spec: AQ-INT-1."""
+        graph = Graph()
+        ends = (graph.given(np.int64(end[0])) for end in (low, high))
+        return self.run(graph, graph.node("Clip", graph.given(v), *ends), np.int64, 1)
+
+
+def ends(graph: Graph, y: Output) -> tuple[str, str]:
+    """Add scale and zero point of a result."""
+    return graph.given(y.scale), graph.given(y.storage.dtype(y.zero))
+
+
+def stored(graph: Graph, x: Quantized, codes: Array | None = None) -> tuple[str, str, str]:
+    """Add codes with their scale and zero point."""
+    held = x.codes if codes is None else codes
+    return graph.given(held), graph.given(x.scale), graph.given(held.dtype.type(x.zero))
+
+
+def dequantized(graph: Graph, x: Quantized, codes: Array | None = None) -> str:
+    """Add codes as real numbers."""
+    return graph.node("DequantizeLinear", *stored(graph, x, codes))
+
+
+def of_channels(graph: Graph, weights: Weights) -> tuple[str, str]:
+    """Add scales and zero points of weights: one of each if all channels share it."""
+    scale, zero = weights.scale, weights.zero.astype(weights.codes.dtype)
+    if weights.alike:
+        scale, zero = scale[0], zero[0]
+    return graph.constant(scale), graph.constant(zero)
+
+
+def geometry(windows: Windows) -> dict[str, Any]:
+    """Return the attributes of windows."""
+    top, bottom, left, right = windows.padding
+    return {
+        "strides": list(windows.stride),
+        "pads": [top, left, bottom, right],
+        "dilations": list(windows.dilation),
+    }
+
+
+def within(graph: Graph, codes: str, y: Output) -> str:
+    """Clip codes where their range is not that of the type."""
+    if y.whole:
+        return codes
+    low, high = (graph.constant(y.storage.dtype(end)) for end in (y.qmin, y.qmax))
+    return graph.node("Clip", codes, low, high)

@@ -1,0 +1,74 @@
+"""Put the reference evaluator of ONNX under test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.adapters.engines.onnx_engine import (
+    OnnxEngine,
+    dequantized,
+    ends,
+    geometry,
+    within,
+)
+from aquant_ref.conformance.adapters.engines.onnx_graph import Graph
+from aquant_ref.typing import Array
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters.engines.eight_bit import Output, Quantized, Windows
+
+
+class OnnxReference(OnnxEngine):
+    """Compute as the evaluator does; what has no quantized operator is dequantized first."""
+
+    name = f"onnx reference evaluator {onnx.__version__}"
+
+    def capabilities(self) -> Capabilities:
+        """Declare float64 with the zero point before the rounding, and float32."""
+        return Capabilities(
+            bits=(8,),
+            rounding=("half_even",),
+            requantization=("float64_onnx",),
+            variations=(
+                "quantize:float32",
+                "dequantize:float32",
+                "add:float32",
+                "avg_pool:onnx",
+            ),
+        )
+
+    def run(self, graph: Graph, result: str, dtype: Any, axes: int) -> Array:
+        """Evaluate the model in numpy."""
+        model = graph.model(result, dtype, [None] * axes)
+        with np.errstate(all="ignore"):
+            return ReferenceEvaluator(model).run(None, graph.feeds)[0]
+
+    def _add(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        graph = Graph()
+        total = graph.node("Add", dequantized(graph, a), dequantized(graph, b))
+        result = within(graph, graph.node("QuantizeLinear", total, *ends(graph, y)), y)
+        return self.run(graph, result, y.storage.dtype, a.codes.ndim)
+
+    def _avg_pool(
+        self,
+        x: Quantized,
+        kernel: tuple[int, int],
+        windows: Windows,
+        count_padding: bool,
+        y: Output,
+    ) -> Array:
+        graph = Graph()
+        mean = graph.node(
+            "AveragePool",
+            dequantized(graph, x, x.codes[None]),
+            kernel_shape=kernel,
+            count_include_pad=int(count_padding),
+            **geometry(windows),
+        )
+        result = within(graph, graph.node("QuantizeLinear", mean, *ends(graph, y)), y)
+        return self.run(graph, result, y.storage.dtype, 4)[0]
