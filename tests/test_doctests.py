@@ -15,7 +15,15 @@ MODULES = [
     for path in sorted((CLONE / package).rglob("*.py"))
 ]
 
+ENGINES = {"ai_edge_litert", "flatbuffers", "onnx", "onnxruntime", "torch"}  # of extras
+
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_hold(name: str) -> None:
-    assert doctest.testmod(import_module(name)).failed == 0
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name not in ENGINES:
+            raise
+        pytest.skip(f"{error.name} is not installed")
+    assert doctest.testmod(module).failed == 0
