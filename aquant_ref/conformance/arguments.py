@@ -57,7 +57,6 @@ def verify_arguments() -> argparse.ArgumentParser:
     parent.add_argument(
         "--library", metavar="FILE", help="a shared library with C functions, ./libkernel.so"
     )
-    parent.add_argument("--keep", metavar="DIR", help="where those directories stay (--exec)")
     parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
     parent.add_argument(
         "--variations",
@@ -109,6 +108,9 @@ def _outputs() -> argparse.ArgumentParser:
     parent.add_argument("--json", action="store_true", help="print JSON, not the table")
     parent.add_argument("--junit", metavar="FILE", help="write JUnit XML there")
     parent.add_argument("--html", metavar="FILE", help="write a page there")
+    parent.add_argument(
+        "--keep", metavar="DIR", help="keep wrong cases there, a directory each; of --exec all"
+    )
     parent.add_argument(
         "--timeout",
         type=number,

@@ -44,7 +44,10 @@ def check(args: argparse.Namespace, show: Show, stdin: BinaryIO) -> int:
     _check_outputs(args)
     timeout = TIMEOUT if args.timeout is None else args.timeout
     report = check_stream.check(
-        _selection(args), _places(args), stdin, timeout=timeout, oracle=args.oracle
+        *(_selection(args), _places(args), stdin),
+        timeout=timeout,
+        oracle=args.oracle,
+        keep=args.keep,
     )
     return _tell(report, args, show)
 
@@ -77,6 +80,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
         deviations=known,
         only=args.case,
         command=_again(args),
+        keep=args.keep,
     )
     if args.shrink:
         _shrink(report, adapter, capabilities)
@@ -193,8 +197,6 @@ def _check_meant(args: argparse.Namespace) -> None:
     chosen = [way for way in WAYS if getattr(args, way) is not None]
     if len(chosen) > 1:
         raise InputError("adapter: give only one of --adapter, --pipe, --exec and --library")
-    if args.keep is not None and args.exec is None:
-        raise InputError("keep: applies to --exec only")
     if args.in_process and chosen != ["adapter"]:
         raise InputError("in-process: applies to --adapter only")
     if args.timeout is not None and (args.in_process or not chosen):

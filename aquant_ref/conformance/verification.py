@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
 from aquant_ref.conformance.adapters.asking import Asked
+from aquant_ref.conformance.adapters.command import CommandAdapter
 from aquant_ref.conformance.cases.selection import MOST, Selection, check_whole, several
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, families_of, generate
 from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol.answers import without
 from aquant_ref.conformance.report.deviations import Deviations
+from aquant_ref.conformance.report.kept import Kept
 from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.run import described
 from aquant_ref.conformance.report.verdict import verdicts
@@ -39,13 +42,15 @@ def verify(
     deviations: Deviations | None = None,
     only: Sequence[str] = (),
     command: str = "",
+    keep: str | Path | None = None,
 ) -> Report:
     """Ask the adapter for every case that it declares itself capable of, and report.
 
     `capabilities` replaces what it declares. `only` runs the cases with these ids. `command` is the
-    shell command that repeats this run; without one, a failure names the call. Raises InputError
-    for an unknown operation or id, for one that this adapter cannot be asked, and if the adapter
-    cannot start or declares nonsense.
+    shell command that repeats this run; without one, a failure names the call. Wrong cases are kept
+    in the directory `keep`. Raises InputError for an unknown operation or id, for one that this
+    adapter cannot be asked, if the adapter cannot start or declares nonsense, and if `keep` cannot
+    be written to.
     """
     check_whole("generated", generated, 0, MOST)
     check_whole("seed", seed)
@@ -57,6 +62,7 @@ def verify(
         raise InputError(f"deviations: needs the result of `load`, got {deviations!r}")
     asked, known = Asked(adapter, capabilities), deviations or Deviations()
     names = _names(asked, operations)
+    kept = _kept(adapter, keep)
     asked.start()
     about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
     counts = {_count_of(name, generated) for name in names if asked.supports(name)}
@@ -91,12 +97,20 @@ def verify(
             )
             status = known.apply(cases, verdicts(right, answers))
             report.add(cases, right, answers, status, again, declared=declared)
+            if kept is not None:
+                kept.add(cases, right, answers, status)
     if left:
         raise InputError(f"case: unknown id {min(left)!r}")
     report.problems = asked.problems()
     if not only:
         report.stale = list(map(printable, known.stale()))
     return report
+
+
+def _kept(adapter: Adapter, keep: str | Path | None) -> Kept | None:
+    """Return what keeps wrong cases; a command that keeps its directories has them there."""
+    folders = adapter.folders if isinstance(adapter, CommandAdapter) else None
+    return Kept(keep or "", folders) if keep is not None or folders is not None else None
 
 
 def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:

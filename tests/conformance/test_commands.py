@@ -380,8 +380,15 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["check", "clip", "--rounding", "floor"], ["rounding: the cases of clip"]),
         (["verify", "--pipe", "./k", "--variations", "add:fast"], ["variations", "'add:fast'"]),
         (["gen", "add", "--profile", "tflite", "--bits", "16"], ["bits", "has at most 8"]),
-        (["verify", "clip", "--keep", "x"], ["keep: applies to --exec only"]),
-        (["verify", "clip", "--pipe", "./k", "--keep", "x"], ["keep: applies to --exec only"]),
+        *(
+            ([*words, "--keep", __file__], [__file__, "not a directory"])
+            for words in (
+                ["verify", "clip"],
+                ["verify", "clip", "--pipe", "./k"],
+                ["verify", "clip", "--adapter", "aquant_ref.conformance.adapters:EngineAdapter"],
+                ["check", "clip"],
+            )
+        ),
         (["verify", "clip", "--timeout", "1"], ["timeout: nothing ends this package's own engine"]),
         (["verify", "--adapter", "a:B", "--in-process", "--timeout", "1"], ["timeout: nothing"]),
         (["verify", "--in-process"], ["in-process: applies to --adapter only"]),

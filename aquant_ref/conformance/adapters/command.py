@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref.conformance.adapters.directory import (
+    Folders,
     NoAnswer,
     read_result,
     renew,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 PLACE = "{case}"
 REFUSES, UNSUPPORTED = 3, 4  # exit codes, besides 0 for "done"
 SMOKE = (Field("x", "i32", ("H", "W")),), (Field("y", "i32", ("H", "W")),)
-MOST_NAME = 200  # characters of the name of a directory
 
 
 class CommandAdapter(ProcessAdapter):
@@ -54,8 +53,7 @@ class CommandAdapter(ProcessAdapter):
         super().__init__("exec", command, timeout, capabilities)
         if not any(PLACE in word for word in self.command):
             raise InputError(f"exec: {command!r} has no {PLACE}, which stands for the directory")
-        self._keep = None if keep is None else Path(keep)
-        self._case_of: dict[str, str] = {}
+        self.folders = None if keep is None else Folders(keep)
 
     def reaches(self, operation: Operation) -> bool:
         """Refuse scalar operations: a process for each case would take hours."""
@@ -68,8 +66,8 @@ class CommandAdapter(ProcessAdapter):
         be written to.
         """
         super().start()
-        if self._keep is not None:
-            check_writable_directory(self._keep)
+        if self.folders is not None:
+            check_writable_directory(self.folders.root)
         x = np.arange(-3, 3, dtype=np.int32).reshape(2, 3)
         try:
             (y,) = self._ask({"op": "smoke", "id": "smoke"}, *SMOKE, {"x": x})
@@ -120,13 +118,13 @@ class CommandAdapter(ProcessAdapter):
         results: tuple[Field, ...],
         inputs: Mapping[str, Any],
     ) -> list[Array]:
-        where = self._keep
+        where = self.folders.root if self.folders is not None else None
         try:
             with TemporaryDirectory(prefix="aquant-ref-", ignore_cleanup_errors=True) as temporary:
                 # inside of what is removed, whatever the kernel puts in its place
                 where = directory = Path(temporary) / "case"
-                if self._keep is not None:
-                    where = directory = self._keep / self._directory_of(head["id"])
+                if self.folders is not None:
+                    where = directory = self.folders.of(head["id"])
                 renew(directory)
                 write_case(directory, head, fields, results, inputs)
                 self._run(directory)
@@ -134,15 +132,6 @@ class CommandAdapter(ProcessAdapter):
         except OSError as error:
             reason = error.strerror or error
             raise InputError(f"{where or 'exec'}: cannot be written to ({reason})") from error
-
-    def _directory_of(self, case: str) -> str:
-        """Name the directory under `keep`; no two cases share one, whatever their ids."""
-        plain = re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", case)[:MOST_NAME] or "_"
-        name, number = plain, 1
-        while self._case_of.setdefault(name.lower(), case) != case:
-            number += 1
-            name = f"{plain}-{number}"
-        return name
 
     def _run(self, directory: Path) -> None:
         """Run the command; raise NoAnswer unless it ends with exit code 0."""
@@ -152,7 +141,7 @@ class CommandAdapter(ProcessAdapter):
                 code = kernel.popen.wait(self.timeout)
             except subprocess.TimeoutExpired:
                 raise NoAnswer("missing", f"no end after {self.timeout:g} s", "hang") from None
-        if self._keep is not None:
+        if self.folders is not None:
             write_said(directory, bytes(kernel.stderr))
         said = f": {kernel.last_words}" if kernel.last_words else ""
         if code == REFUSES:

@@ -15,12 +15,13 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance.cases.family import plain
+from aquant_ref.conformance.cases.family import DTYPES, plain
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.atomic import make_directory
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 FORMAT = "aquant-ref case 1"
 STORED = {"i32": "<i4", "i64": "<i8", "f64": "<f8"}
 SAID = "stderr.txt"
-OURS = re.compile(rf"desc\.json|{re.escape(SAID)}|(in|out)_.*\.npy")
+VERDICT = "verdict.json"
+OURS = re.compile(rf"desc\.json|{re.escape(SAID)}|{re.escape(VERDICT)}|(in|out|expected)_.*\.npy")
+MOST_NAME = 200  # characters of the name of a directory
 MOST_OUTPUT = 64 << 20  # bytes of a result; those of the contract's cases are below a thousandth
 
 
@@ -44,6 +47,23 @@ class NoAnswer(Exception):
     def __init__(self, what: str, reason: str, problem: str = "") -> None:
         super().__init__(reason)
         self.what, self.reason, self.problem = what, printable(reason), problem
+
+
+class Folders:
+    """Name a directory for each case under `root`; no two cases share one, whatever their ids."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._case_of: dict[str, str] = {}
+
+    def of(self, case: str) -> Path:
+        """Return the directory of this case, always the same one."""
+        plain_name = re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", case)[:MOST_NAME] or "_"
+        name, number = plain_name, 1
+        while self._case_of.setdefault(name.lower(), case) != case:
+            number += 1
+            name = f"{plain_name}-{number}"
+        return self.root / name
 
 
 def renew(directory: Path) -> None:
@@ -68,17 +88,32 @@ def write_case(
     inputs: Mapping[str, Any],
 ) -> None:
     """Write `desc.json` and the tensors of one case; none of these files may exist."""
-    description = {"format": FORMAT, **head}
-    for field in fields:
-        value = inputs[field.name]
-        if field.tensor:
-            file = description[field.name] = f"in_{field.name}.npy"
-            _write(directory / file, npy_bytes(np.asarray(value, STORED[field.type])))
-        else:
-            description[field.name] = plain(value)
-    description["results"] = [field.name for field in results]
-    lines = ",\n".join(f'"{key}": {json.dumps(value)}' for key, value in description.items())
-    _write(directory / "desc.json", f"{{\n{lines}\n}}\n".encode())
+    description = {
+        **{"format": FORMAT, **head},
+        **{field.name: stored(directory, "in", field, inputs[field.name]) for field in fields},
+        "results": [field.name for field in results],
+    }
+    write_lines(directory / "desc.json", description)
+
+
+def stored(directory: Path, kind: str, field: Field, value: Any) -> Any:
+    """Return what JSON says of a value; a tensor is written to a file `kind`_NAME.npy.
+
+    Reals that JSON does not have are texts: nan, inf, -inf. Answers may be beyond their type.
+    """
+    if value is None or not field.tensor:
+        number = plain(value)
+        return str(number) if isinstance(number, float) and not isfinite(number) else number
+    file = f"{kind}_{field.name}.npy"
+    dtype = STORED[field.type] if kind == "in" else DTYPES[field.type]
+    _write(directory / file, npy_bytes(np.asarray(value, dtype)))
+    return file
+
+
+def write_lines(path: Path, values: Mapping[str, Any]) -> None:
+    """Write an object as JSON, one key a line; the file may not exist."""
+    lines = ",\n".join(f'"{key}": {json.dumps(value)}' for key, value in values.items())
+    _write(path, f"{{\n{lines}\n}}\n".encode())
 
 
 def write_said(directory: Path, said: bytes) -> None:

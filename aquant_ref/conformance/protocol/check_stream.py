@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from aquant_ref.conformance import contract
@@ -11,6 +12,7 @@ from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol import streams
 from aquant_ref.conformance.protocol.replies import Replies
 from aquant_ref.conformance.protocol.streams import BLOCK
+from aquant_ref.conformance.report.kept import Kept
 from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.run import described
 from aquant_ref.conformance.report.verdict import verdicts
@@ -34,12 +36,15 @@ def check(
     *,
     timeout: float,
     oracle: bool = False,
+    keep: str | Path | None = None,
 ) -> Report:
     """Read the answers to what `gen` wrote with the same arguments, and report on them.
 
-    Raises InputError as `gen` does, and if the stream cannot be read.
+    Wrong cases are kept in the directory `keep`. Raises InputError as `gen` does, if the stream
+    cannot be read, and if `keep` cannot be written to.
     """
     families(selection)
+    kept = None if keep is None else Kept(keep)
     arguments = selection.command_line()
     run = described(f"aquant-ref check {arguments}", selection.seed)
     report = Report(f"{len(index)} generated cases", "the kernel", arguments, run)
@@ -54,7 +59,10 @@ def check(
         range(0, len(index), BLOCK), streams.blocks(selection, index), strict=True
     ):
         right, answers = expected(cases, oracle=oracle), replies.answers(start, start + len(cases))
-        report.add(cases, right, answers, verdicts(right, answers), again)
+        status = verdicts(right, answers)
+        report.add(cases, right, answers, status, again)
+        if kept is not None:
+            kept.add(cases, right, answers, status)
     return report
 
 
