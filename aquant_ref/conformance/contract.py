@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aquant_ref.conformance.expected import layers, pools, programs, scalar, tables
+from aquant_ref.conformance.expected import codes, layers, pools, programs, scalar, tables
 from aquant_ref.errors import InputError, unknown
 
 PROFILES = ("core-int", "border", "engine", "reconstruction")
@@ -56,12 +56,14 @@ class Field:
 class Alternative:
     """Describe how other engines compute an operation; `bits` is the most that a code has.
 
-    `since` is the minor version of the vectors that added its file.
+    `since` is the minor version of the vectors that added its file; its stored codes have at least
+    `least` bits.
     """
 
     rule: str
     bits: int = 16
     since: int = 2
+    least: int = 2
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,11 @@ class Operation:
     `expected` computes the results of one case from its fields, by name, with the oracle. It raises
     `Refused` where the input is outside the contract. `rules` names the rules that it follows.
     `tags` names the capabilities that select the cases for an implementation: "bits", "rounding",
-    "granularity". `variations` maps the name of each variation to its rule. `alternatives` are the
-    variations of an operation that has an arithmetic of its own, called `profile`, too. `since` is
-    the minor version of the vectors that added its file, 1 at least.
+    "granularity"; "casts" is for those whose input may have another sign than their result.
+    `variations` maps the name of each variation to its rule. `alternatives` are the variations of
+    an operation that has an arithmetic of its own, called `profile`, too. `since` is the minor
+    version of the vectors that added its file, 1 at least; `members` is how many cases of a family
+    are stored.
     """
 
     name: str
@@ -86,6 +90,7 @@ class Operation:
     variations: Mapping[str, str] = field(default_factory=dict)
     alternatives: Mapping[str, Alternative] = field(default_factory=dict)
     since: int = 1
+    members: int = 24
 
     @property
     def scalar(self) -> bool:
@@ -127,7 +132,11 @@ def _operation(
     )
 
 
-EXPECTED = (scalar, layers, pools, tables, programs)
+def _later(rule: str) -> Alternative:
+    return Alternative(rule, bits=8, since=3, least=8)
+
+
+EXPECTED = (scalar, codes, layers, pools, tables, programs)
 RANGE = "zero_point:i32 qmin:i32 qmax:i32"
 IMAGE = "x:i32[C,H,W]"
 WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
@@ -138,6 +147,7 @@ LAYER: dict[str, Any] = {
     "tags": ("bits", "granularity"),
     "variations": LAYER_VARIATIONS,
 }
+LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3
 LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"
 ADDITIONS = {
     "tflite": Alternative("AQ-PEER-6", bits=8),
@@ -205,6 +215,35 @@ OPERATIONS = {
                 "onnx": Alternative("AQ-PEER-14", bits=8),
                 "onnxruntime": Alternative("AQ-PEER-15", bits=8),
             },
+        ),
+        _operation(
+            "rescale_codes",
+            f"x:i32 x_scale:f64 x_zero:i32 scale:f64 {RANGE}",
+            "q:i32",
+            "AQ-CODES-1",
+            tags=("bits", "casts"),
+            alternatives={
+                "tflite": _later("AQ-CODES-2"),
+                "tflite_up": _later("AQ-CODES-3"),
+                "xnnpack": _later("AQ-CODES-4"),
+                "float32": _later("AQ-CODES-5"),
+            },
+            **LATER,
+        ),
+        _operation(
+            "mul",
+            f"a:i32 a_scale:f64 a_zero:i32 b:i32 b_scale:f64 b_zero:i32 scale:f64 {RANGE}",
+            "q:i32",
+            "AQ-CODES-6",
+            tags=("bits",),
+            alternatives={
+                "tflite": _later("AQ-CODES-7"),
+                "xnnpack": _later("AQ-CODES-8"),
+                "float32": _later("AQ-CODES-9"),
+                "onnxruntime": _later("AQ-CODES-10"),
+                "torch": _later("AQ-CODES-11"),
+            },
+            **LATER,
         ),
         _operation("clip", "v:i64 low:i32 high:i32", "q:i32", "AQ-INT-1"),
         _operation("border_round", "t:f64 border:f64", "n:i64", "AQ-ROUND-2", "border"),

@@ -154,6 +154,16 @@ static int answer(const char *id, const char *f)
                    &a, &m, &sa, &za, &s, &z, &low, &high) != 8) return 1;
         t = (double)(a - m * za) * sa;
         printf("%s %" PRId64 "\n", id, nearest(t / ((double)m * s), z, low, high));
+    } else if (is("rescale_codes")) {
+        if (sscanf(f, "%" SCNd64 "%la %" SCNd64 "%la %" SCNd64 "%" SCNd64 "%" SCNd64,
+                   &a, &sa, &za, &s, &z, &low, &high) != 7) return 1;
+        printf("%s %" PRId64 "\n", id, nearest((double)(a - za) * sa / s, z, low, high));
+    } else if (is("mul")) {
+        if (sscanf(f, "%" SCNd64 "%la %" SCNd64 "%" SCNd64 "%la %" SCNd64
+                   "%la %" SCNd64 "%" SCNd64 "%" SCNd64,
+                   &a, &sa, &za, &bq, &sb, &zb, &s, &z, &low, &high) != 10) return 1;
+        t = (double)((a - za) * (bq - zb)) * sa * sb;
+        printf("%s %" PRId64 "\n", id, nearest(t / s, z, low, high));
     } else if (is("clip")) {
         if (sscanf(f, "%" SCNd64 "%" SCNd64 "%" SCNd64, &a, &low, &high) != 3) return 1;
         printf("%s %" PRId64 "\n", id, clip(a, low, high));

@@ -63,6 +63,15 @@ AQUANT_EXPORT int32_t aquant_avg_pool(int64_t cases, const char *variation, cons
     const int32_t *count, const double *x_scale, const int32_t *x_zero, const double *scale, const
     int32_t *zero_point, const int32_t *qmin, const int32_t *qmax, int32_t *q);
 
+AQUANT_EXPORT int32_t aquant_rescale_codes(int64_t cases, const char *variation, const int32_t *x,
+    const double *x_scale, const int32_t *x_zero, const double *scale, const int32_t *zero_point,
+    const int32_t *qmin, const int32_t *qmax, int32_t *q);
+
+AQUANT_EXPORT int32_t aquant_mul(int64_t cases, const char *variation, const int32_t *a, const
+    double *a_scale, const int32_t *a_zero, const int32_t *b, const double *b_scale, const int32_t
+    *b_zero, const double *scale, const int32_t *zero_point, const int32_t *qmin, const int32_t
+    *qmax, int32_t *q);
+
 AQUANT_EXPORT int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, const
     int32_t *low, const int32_t *high, int32_t *q);
 

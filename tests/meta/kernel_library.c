@@ -138,6 +138,31 @@ int32_t aquant_avg_pool(int64_t cases, const char *variation, const int32_t *tot
     return AQUANT_DONE;
 }
 
+int32_t aquant_rescale_codes(int64_t cases, const char *variation, const int32_t *x, const double *x_scale,
+                             const int32_t *x_zero, const double *scale, const int32_t *zero_point,
+                             const int32_t *qmin, const int32_t *qmax, int32_t *q)
+{
+    if (other(variation)) return AQUANT_UNSUPPORTED;
+    int64_t k;
+    for (k = 0; k < cases; k++)
+        q[k] = (int32_t)nearest((double)(x[k] - x_zero[k]) * x_scale[k] / scale[k], zero_point[k], qmin[k], qmax[k]);
+    return AQUANT_DONE;
+}
+
+int32_t aquant_mul(int64_t cases, const char *variation, const int32_t *a, const double *a_scale, const int32_t *a_zero,
+                   const int32_t *b, const double *b_scale, const int32_t *b_zero,
+                   const double *scale, const int32_t *zero_point, const int32_t *qmin,
+                   const int32_t *qmax, int32_t *q)
+{
+    if (other(variation)) return AQUANT_UNSUPPORTED;
+    int64_t k;
+    for (k = 0; k < cases; k++) {
+        double t = (double)(a[k] - a_zero[k]) * (double)(b[k] - b_zero[k]) * a_scale[k] * b_scale[k];
+        q[k] = (int32_t)nearest(t / scale[k], zero_point[k], qmin[k], qmax[k]);
+    }
+    return AQUANT_DONE;
+}
+
 int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, const int32_t *low, const int32_t *high, int32_t *q)
 {
     if (other(variation)) return AQUANT_UNSUPPORTED;

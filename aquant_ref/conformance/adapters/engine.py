@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters import engine_codes as codes
 from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
 from aquant_ref.conformance.contract import EVERY_CHOICE, LAYER_VARIATIONS
+from aquant_ref.engine import interpreter
 from aquant_ref.engine.fast.kernels import apply, threshold_codes
 from aquant_ref.engine.fast.step import Step
 from aquant_ref.engine.instruction import NEVER_LIFT, Instruction
@@ -121,6 +123,23 @@ class EngineAdapter(EngineLayers):
             return peers.avg_pool(profile, total=total, count=count, scale=scale, **rest)
         return _each(_avg_pool, total=total, count=count, scale=scale, **rest)
 
+    def rescale_codes(self, *, x: Codes, scale: Reals, profile: str = "", **rest: Array) -> Array:
+        """Spec: AQ-CODES-1, by thresholds for the codes of the input (AQ-LOWER-1)."""
+        if profile:
+            return codes.rescale_codes(profile, x=x, scale=scale, **rest)
+        codes.positive(rest["x_scale"], scale)
+        return _each(_rescale_codes, x=x, scale=scale, **rest)
+
+    def mul(self, *, a: Codes, b: Codes, scale: Reals, profile: str = "", **rest: Array) -> Array:
+        """Spec: AQ-CODES-6, by the product of steps (AQ-LOWER-12), then thresholds."""
+        if profile:
+            return codes.mul(profile, a=a, b=b, scale=scale, **rest)
+        codes.positive(rest["a_scale"], rest["b_scale"], scale)
+        zeros = {f"zero_point_{name}": rest.pop(f"{name}_zero") for name in "ab"}
+        each = Instruction("mul", "mul", ("a", "b"), {}, zeros)  # each case is a channel of its own
+        acc = interpreter.apply(each, [a[None], b[None]])[0]
+        return _each(_mul, acc=acc, scale=scale, **rest)
+
     def clip(self, *, v: Integers, low: Integers, high: Integers) -> Array:
         """Spec: AQ-INT-1."""
         return integer.saturate(v, low, high)
@@ -151,6 +170,15 @@ def _border(*, t: int, c0: int, c1: int, c2: int, lift: int, **numbers: int) -> 
     attributes = {**numbers, "least": ends[0], "largest": ends[1]}
     each = Instruction("border", "border", ("t",), attributes, arrays)
     return int(apply(Step(each), [np.full((1, 1), t, np.int32)])[0, 0])
+
+
+def _rescale_codes(*, x: int, x_scale: float, x_zero: int, **end: Any) -> int:
+    unit = Fraction(x_scale)
+    return code(x, unit, -unit * x_zero, **end)
+
+
+def _mul(*, acc: int, a_scale: float, b_scale: float, **end: Any) -> int:
+    return code(acc, Fraction(a_scale) * Fraction(b_scale), Fraction(0), **end)
 
 
 def _add(

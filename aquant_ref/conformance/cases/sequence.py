@@ -29,11 +29,13 @@ from aquant_ref.conformance.cases import (
     fused_conv2d,
     layers,
     max_pool2d,
+    mul,
     multiplier,
     program,
     quantize,
     quantize_float32,
     requantize,
+    rescale_codes,
     round,
     threshold,
     thresholds,
@@ -54,6 +56,8 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "requantize": requantize.FAMILIES,
     "add": add.FAMILIES,
     "avg_pool": avg_pool.FAMILIES,
+    "rescale_codes": rescale_codes.FAMILIES,
+    "mul": mul.FAMILIES,
     "clip": clip.FAMILIES,
     "border_round": border_round.FAMILIES,
     "border": border.FAMILIES,
@@ -78,6 +82,8 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "add": add_peers.FAMILIES,
     "add_tensors": add_tensors_peers.FAMILIES,
     "avg_pool": avg_pool_peers.FAMILIES,
+    "rescale_codes": rescale_codes.OF_PEERS,
+    "mul": mul.OF_PEERS,
 }
 
 

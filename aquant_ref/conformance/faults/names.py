@@ -47,6 +47,7 @@ FAULTS = {
     "add.branch_clipped": "each branch is clipped first",
     "add.one_scale": "both branches are taken to have one scale",
     "add.relu": "ReLU before the add",
+    "scale.swapped": "the ratio of two scales upside down, or a scale of another tensor",
     "axis.scale": "scales on another axis than the output channel",
     "axis.kernel": "the kernel is flipped, or its axes are",
     "axis.columns": "im2col rows in another order than channel, kh, kw",

@@ -21,12 +21,19 @@ from aquant_ref.formats.atomic import make_directory, replacing
 if TYPE_CHECKING:
     from aquant_ref.conformance.contract import Field, Operation
 
-MEMBERS = (
-    24  # of a family, spread over the groups of an operation, but no fewer than FEWEST in each
-)
-FEWEST = 2
+FEWEST = 2  # members of a family in a group
 MOST_TENSORS = 6
-CODES = ((2, "unsigned"), (4, "signed"), (8, "unsigned"), (8, "signed"), (16, "signed"))
+CODES = tuple(
+    (bits, (sign,))
+    for bits, sign in (
+        (2, "unsigned"),
+        (4, "signed"),
+        (8, "unsigned"),
+        (8, "signed"),
+        (16, "signed"),
+    )
+)
+CASTS = (8, ("unsigned", "signed"))
 GRANULARITY = ("channel", "tensor", "channel")
 
 
@@ -52,7 +59,7 @@ def text(name: str, alternative: str = "") -> str:
     kinds = families_of(name, alternative)
     selections = _selections(operation, alternative, kinds)
     first = sum(not (s.rejects or s.edition) for s in selections)
-    members = 1 if "granularity" in operation.tags else max(FEWEST, MEMBERS // first)
+    members = 1 if "granularity" in operation.tags else max(FEWEST, operation.members // first)
     if not operation.scalar:
         members = min(members, 1 if alternative else MOST_TENSORS)
     groups = [_group(selection, members) for selection in selections]
@@ -102,13 +109,16 @@ def _ordinary(operation: Operation, alternative: str) -> Iterator[Selection]:
         yield from _of_layers(operation)
         return
     choices = (alternative,) if alternative else operation.own
-    fitting = [code for code in CODES if code[0] <= operation.most_bits(alternative)]
+    casts = (CASTS,) * ("casts" in operation.tags)
+    least = operation.alternatives[alternative].least if alternative else 0
+    most = operation.most_bits(alternative)
+    fitting = [code for code in (*CODES, *casts) if least <= code[0] <= most]
     codes = fitting if "bits" in operation.tags else (None,)
     rules = ROUNDINGS if "rounding" in operation.tags else (None,)
     for profile, code, rule in product(choices, codes, rules):
         chosen: dict[str, Any] = {}
         if code is not None:
-            chosen |= {"bits": (code[0],), "signs": (code[1],)}
+            chosen |= {"bits": (code[0],), "signs": code[1]}
         if rule is not None:
             chosen["rounding"] = (rule,)
         yield Selection(operation.name, profile, **chosen)
@@ -117,13 +127,13 @@ def _ordinary(operation: Operation, alternative: str) -> Iterator[Selection]:
 def _of_layers(operation: Operation) -> Iterator[Selection]:
     """Yield signed and unsigned 8-bit codes of each variation, and one more width in turn."""
     for k, profile in enumerate(operation.own):
-        codes = ((8, "signed"), (8, "unsigned"), (CODES[0], CODES[1], CODES[4])[k % 3])
-        for (bits, sign), granularity in zip(codes, GRANULARITY, strict=True):
+        codes = (CODES[3], CODES[2], (CODES[0], CODES[1], CODES[4])[k % 3])
+        for (bits, signs), granularity in zip(codes, GRANULARITY, strict=True):
             yield Selection(
                 operation.name,
                 profile,
                 bits=(bits,),
-                signs=(sign,),
+                signs=signs,
                 granularity=(granularity,),
             )
 
@@ -155,7 +165,8 @@ def _slug(selection: Selection, params: Mapping[str, Any]) -> Iterator[str]:
     if varies or selection.profile in operation.alternatives:
         yield selection.profile
     if len(params.get("bits", ())) == 1:
-        yield f"{params['signs'][0][0]}{params['bits'][0]}"
+        signs = params["signs"] if "casts" in operation.tags else params["signs"][:1]
+        yield "".join(sign[0] for sign in signs) + str(params["bits"][0])
     if len(params.get("rounding", ())) == 1:
         yield params["rounding"][0]
     if len(params.get("granularity", ())) == 1:

@@ -98,6 +98,17 @@ SHA256 = {
     "add_tensors onnxruntime": "768b4f6dcae23127",
     "add_tensors torch": "6a8b933e34503854",
     "add_tensors torch_tail": "e058dbdaf24b627b",
+    "rescale_codes core-int": "f146d8de97ec083b",
+    "rescale_codes tflite": "85d73cb82ded1354",
+    "rescale_codes tflite_up": "754f11ff3179f11f",
+    "rescale_codes xnnpack": "44e6e4e319314391",
+    "rescale_codes float32": "1de0a2bc5fe6ef9b",
+    "mul core-int": "6b9771c0cd220626",
+    "mul tflite": "eed76247cb90e986",
+    "mul xnnpack": "315bd993f9815731",
+    "mul float32": "1809afb041f8ad45",
+    "mul onnxruntime": "6649445f0d74acad",
+    "mul torch": "5d98323623bfd957",
 }
 
 
