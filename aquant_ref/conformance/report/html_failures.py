@@ -52,6 +52,7 @@ def _failure(failure: Failure) -> str:
         "inputs": f"<code>{escape(inputs_text(failure.inputs))}</code>",
         "got": f"<code>{escape(failure.got)}</code>",
         "expected": f"<code>{escape(failure.expected)}</code>",
+        "around": "<br>".join(f"<code>{escape(line)}</code>" for line in failure.window),
         "rule": rules.linked(failure.rules),
         "again": f"<code>{escape(failure.replay)}</code>",
     }

@@ -26,6 +26,7 @@ from aquant_ref.conformance.report.verdict import (
     UNSUPPORTED,
     texts,
 )
+from aquant_ref.conformance.report.window import window
 from aquant_ref.errors import printable
 from aquant_ref.typing import Array
 
@@ -45,7 +46,10 @@ EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
 
 @dataclass(frozen=True)
 class Failure:
-    """Describe one wrong case, with the command that repeats it; `status` is FAIL or ERROR."""
+    """Describe one wrong case, with the command that repeats it; `status` is FAIL or ERROR.
+
+    `window` shows a tensor around its first difference.
+    """
 
     case: str
     status: str
@@ -57,6 +61,7 @@ class Failure:
     expected: str
     rules: str
     replay: str
+    window: tuple[str, ...] = ()
 
 
 def inputs_text(inputs: dict[str, Any]) -> str:
@@ -88,10 +93,10 @@ class Report:
     """Count by (operation, profile, flag, status); keep first failures and protocol problems.
 
     `about` says what was run, `scope` which capabilities were declared, `run` when, how, and with
-    which versions. `smallest` may have the simplest failing inputs of an operation. `diagnoses` has what
-    explains the wrong answers of (operation, profile), an empty list where nothing does. All texts
-    are printable, whatever an implementation says, so that they fit a terminal, XML and HTML. Spec:
-    AQ-CONF-3, AQ-CONF-8.
+    which versions. `smallest` may have the simplest failing inputs of an operation. `diagnoses` has
+    what explains the wrong answers of (operation, profile), an empty list where nothing does. All
+    texts are printable, whatever an implementation says, so that they fit a terminal, XML and HTML.
+    Spec: AQ-CONF-3, AQ-CONF-8.
     """
 
     about: str
@@ -151,6 +156,7 @@ class Report:
                     right,
                     contract.rules(cases.operation, cases.profile),
                     printable(replay(cases.ids[k])),
+                    window(cases, expected, answers, k),
                 )
             )
 
@@ -266,6 +272,7 @@ class Report:
         return [
             f"  {failure.case} [{', '.join(failure.flags)}]",
             f"    {inputs_text(failure.inputs)} => got {failure.got}, expected {failure.expected}",
+            *(f"      {line}" for line in failure.window),
             f"    rule {failure.rules}{likely and f'; likely: {likely}'}",
             f"    again: {failure.replay}",
         ]
