@@ -18,6 +18,7 @@ Bounds = tuple[Integers, Integers]  # least and largest value of each channel, (
 IMAGE = "image"
 LEAST_CODE, LARGEST_CODE = -(2**15), 2**16 - 1
 NEVER_LIFT = -(2**30)  # a lift below every sum of fusion and every polynomial
+THRESHOLD_UNREACHED = 2**62  # no accumulator reaches it, and all reach its negative
 
 
 @dataclass(frozen=True)

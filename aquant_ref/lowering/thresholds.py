@@ -27,7 +27,7 @@ import numpy as np
 
 from aquant_ref.checks import instance
 from aquant_ref.engine.bounds import LIMITS
-from aquant_ref.engine.instruction import Instruction
+from aquant_ref.engine.instruction import THRESHOLD_UNREACHED, Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.model.accumulator_scale import AccumulatorScale
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 MOST_THRESHOLDS = 1 << 24  # of a tensor: each is an exact fraction, made in Python
 TINY = 2.0**-126  # the least normal float32
-UNREACHED = 1 << 62  # a threshold that no accumulator reaches; its negative is always reached
 
 
 @dataclass(frozen=True)
@@ -367,8 +366,8 @@ def _codes(name: str, tensor: QuantizedTensor, zero_point: Codes) -> Accumulator
 
 
 def _least(n: int, d: int) -> int:
-    """Round n/d up to an integer, no farther from 0 than UNREACHED."""
-    return max(-UNREACHED, min(-(-n // d), UNREACHED))
+    """Round n/d up to an integer, no farther from 0 than THRESHOLD_UNREACHED."""
+    return max(-THRESHOLD_UNREACHED, min(-(-n // d), THRESHOLD_UNREACHED))
 
 
 def _thresholds(
@@ -389,16 +388,16 @@ def _thresholds(
     found = []
     for crossing in crossings:
         if crossing <= 0 and not slope:
-            found.append((-UNREACHED, 1))
+            found.append((-THRESHOLD_UNREACHED, 1))
         elif ceiling is not None and Fraction(crossing) * scale > ceiling:
-            found.append((UNREACHED, 1))
+            found.append((THRESHOLD_UNREACHED, 1))
         else:
             n, d = crossing.as_integer_ratio()
             if n < 0:
                 n, d = n * slope.denominator, d * slope.numerator
             n, d = n * times - d * less, d * denominator
-            beyond = leaks and n < -UNREACHED * d  # so far that no float64 may hold it
-            found.append((-UNREACHED, 1) if beyond else (n, d))
+            beyond = leaks and n < -THRESHOLD_UNREACHED * d  # so far that no float64 may hold it
+            found.append((-THRESHOLD_UNREACHED, 1) if beyond else (n, d))
     return tuple(found)
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from aquant_ref import oracle
 from aquant_ref.engine.fast.kernels import apply
 from aquant_ref.engine.fast.step import Step
+from aquant_ref.engine.instruction import THRESHOLD_UNREACHED
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.lowering import Lowering, lower
-from aquant_ref.lowering.thresholds import CEILINGS, UNREACHED
+from aquant_ref.lowering.thresholds import CEILINGS
 from aquant_ref.model.quantized_model import QuantizedModel
 from tests.engine import networks
 from tests.engine.programs import conv_program
@@ -47,7 +48,9 @@ def test_thresholds_are_sorted_and_each_is_the_least_accumulator(
                 value = crossing * Fraction(tensor.scale)
                 op = model.graph.node(decisions.name).op
                 if op in CEILINGS and not 0 < value <= (CEILINGS[op] or value):
-                    assert abs(least) == UNREACHED  # always, or never, whatever the accumulator
+                    assert (
+                        abs(least) == THRESHOLD_UNREACHED
+                    )  # always, or never, whatever the accumulator
                     assert (least < 0) == (value <= 0)
                     continue
                 for acc, reached in ((least, True), (least - 1, False)):

@@ -16,7 +16,7 @@ from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.engine.fast.kernels import apply
 from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.fast.step import Step
-from aquant_ref.engine.instruction import Instruction
+from aquant_ref.engine.instruction import THRESHOLD_UNREACHED, Instruction
 from aquant_ref.engine.operations import OPERATIONS
 from aquant_ref.engine.program import Program
 from aquant_ref.engine.validate import check, shape_of
@@ -143,7 +143,10 @@ class EngineLayers(Adapter):
             ends = [Fraction(c) * Fraction(scale) for c in row]
             reached = [ceil((end - Fraction(b)) / unit) for end in ends]
             rows.append(
-                [-(2**62) if relu and c <= 0 else t for c, t in zip(row, reached, strict=True)]
+                [
+                    -THRESHOLD_UNREACHED if relu and c <= 0 else t
+                    for c, t in zip(row, reached, strict=True)
+                ]
             )
         return self.thresholds(acc=_run(each, x), thresholds=np.array(rows, np.int64), least=least)
 

@@ -145,13 +145,13 @@ COMMON: tuple[Family, ...] = (
     Family(
         "quotient_tie",
         _quotients,
-        "the float32 quotient is a tie, the product with the reciprocal mostly is not",
+        "the float32 quotient is a tie; the product with the reciprocal is none, where one is near",
         ("round.reciprocal", "round.float64", "round.rule"),
     ),
     Family(
         "product_tie",
         _products,
-        "the float32 product with the reciprocal is a tie, the quotient is not",
+        "the float32 product with the reciprocal is a tie and the quotient is not, where one is near",
         ("round.reciprocal", "round.float64", "round.rule"),
     ),
     Family(

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Columns, Family
+from aquant_ref.engine.instruction import THRESHOLD_UNREACHED
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.typing import Accumulators, Array, Integers
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.draw import Draw
     from aquant_ref.conformance.cases.selection import Selection
-
-THRESHOLD_UNREACHED = 2**62  # a threshold that no accumulator reaches; -2^62 is always reached
 
 
 def _columns(acc: Accumulators, thresholds: Integers) -> Columns:

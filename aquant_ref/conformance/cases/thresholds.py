@@ -9,12 +9,12 @@ import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
 from aquant_ref.conformance.cases.tensors import Row, by_case, sizes
+from aquant_ref.engine.instruction import THRESHOLD_UNREACHED
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.draw import CaseRandom
     from aquant_ref.conformance.cases.selection import Selection
 
-ALWAYS, THRESHOLD_UNREACHED = -(2**62), 2**62  # AQ-LOWER-6
 INT32 = -(2**31), 2**31 - 1
 
 
@@ -39,7 +39,7 @@ def _beside(draw: CaseRandom, _selection: Selection, *, step: int, size: int = 1
 def _never(draw: CaseRandom, _selection: Selection) -> Row:
     row = _row(draw)
     row["thresholds"][:, -1] = THRESHOLD_UNREACHED
-    row["thresholds"][draw.integer(0, len(row["acc"]) - 1), :2] = ALWAYS
+    row["thresholds"][draw.integer(0, len(row["acc"]) - 1), :2] = -THRESHOLD_UNREACHED
     return row
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from aquant_ref.conformance.faults.arithmetic import clip, single, wrap
 from aquant_ref.conformance.faults.fault import scalar
 
-NEVER = 2**62
-
 
 def cut(t: int) -> int:
     return clip(t, -(2**31), 2**31 - 1)

@@ -14,6 +14,7 @@ import numpy as np
 
 from aquant_ref.conformance import contract, vectors
 from aquant_ref.conformance.proof.inputs import FLOATS, INTEGERS, Inputs
+from aquant_ref.engine.instruction import THRESHOLD_UNREACHED
 from aquant_ref.engine.program import Program
 from aquant_ref.errors import InputError
 from aquant_ref.given import integer, number, words
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 MOST_KNOWN = 1000  # results of a rule that are kept
 MOST_CODES = 256  # of the settings that are taken from the stored vectors: 8 bits
-UNREACHED = 1 << 62  # a threshold that no accumulator reaches
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,9 @@ def _thresholds(operation: Operation, _: str, program: Program) -> Iterator[Sett
         if len(rows[0]) > len(names):
             continue
         for channel, row in enumerate(rows):
-            given = dict(zip(names, row + [UNREACHED] * (len(names) - len(row)), strict=True))
+            given = dict(
+                zip(names, row + [THRESHOLD_UNREACHED] * (len(names) - len(row)), strict=True)
+            )
             least, most = (int(end[channel]) for end in known[each.inputs[0]])
             source = f"{each.name} channel {channel}"
             yield Setting(operation, operation.profile, given, source, (least, most))

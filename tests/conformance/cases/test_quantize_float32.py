@@ -41,7 +41,7 @@ def test_ties_are_exact_and_near_ties_none() -> None:
 def test_quotient_and_product_part_at_ties() -> None:
     cases = list(rows("quotient_tie", "quantize", "float32"))
     assert sum(is_tie(single(steps(case))) for case in cases) > 45  # of 60
-    assert any(is_tie(single(steps(case))) and not is_tie(product(case)) for case in cases)
+    assert sum(is_tie(single(steps(case))) and not is_tie(product(case)) for case in cases) > 10
     apart = 0
     for case in rows("product_tie", "quantize", "float32"):
         apart += is_tie(product(case)) and not is_tie(single(steps(case)))
