@@ -160,7 +160,16 @@ ADDITIONS = {
 TENSOR_ADDITIONS = {
     **{name: replace(each, since=3) for name, each in ADDITIONS.items()},
     "torch": Alternative("AQ-PEER-16", bits=8, since=3),
+    "litert_int8": Alternative("AQ-PEER-17", bits=8, since=3),
+    "litert_uint8": Alternative("AQ-PEER-18", bits=8, since=3),
 }
+MEANS = {
+    "tflite": Alternative("AQ-PEER-12", bits=8),
+    "torch": Alternative("AQ-PEER-13", bits=8),
+    "onnx": Alternative("AQ-PEER-14", bits=8),
+    "onnxruntime": Alternative("AQ-PEER-15", bits=8),
+}
+TENSOR_MEANS = {name: Alternative("AQ-PEER-19", bits=8, since=3) for name in MEANS}
 
 OPERATIONS = {
     each.name: each
@@ -209,12 +218,7 @@ OPERATIONS = {
             "q:i32",
             "AQ-IDEAL-1 AQ-LOWER-3",
             tags=("bits",),
-            alternatives={
-                "tflite": Alternative("AQ-PEER-12", bits=8),
-                "torch": Alternative("AQ-PEER-13", bits=8),
-                "onnx": Alternative("AQ-PEER-14", bits=8),
-                "onnxruntime": Alternative("AQ-PEER-15", bits=8),
-            },
+            alternatives=MEANS,
         ),
         _operation(
             "rescale_codes",
@@ -299,6 +303,7 @@ OPERATIONS = {
             "AQ-IDEAL-1 AQ-IDEAL-4 AQ-LOWER-8",
             "engine",
             tags=("bits",),
+            alternatives=TENSOR_MEANS,
         ),
         _operation(
             "max_pool2d",

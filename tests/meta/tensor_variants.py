@@ -12,8 +12,10 @@ import numpy as np
 
 from aquant_ref.conformance import Adapter
 from aquant_ref.conformance.faults.add_peers import ADDED, added
-from aquant_ref.conformance.faults.add_tensors_peers import TAIL, elementwise
+from aquant_ref.conformance.faults.add_tensors_peers import RUNS, elementwise
 from aquant_ref.conformance.faults.arithmetic import F
+from aquant_ref.conformance.faults.avg_pool2d_peers import ONNX, windows
+from aquant_ref.conformance.faults.avg_pool_peers import POOLED, pooled
 from aquant_ref.conformance.faults.steps import Layers
 from aquant_ref.conformance.faults.written import TensorAdapter, Written
 from aquant_ref.typing import Array
@@ -255,8 +257,16 @@ class Programs(Adapter):
 
 
 OF_ALTERNATIVES = [
-    ("add_tensors", profile, elementwise(added(steps), TAIL if profile == "torch" else None))
-    for profile, steps in ADDED.items()
+    *(
+        ("add_tensors", profile, elementwise(added(steps)))
+        for profile, steps in ADDED.items()
+        if profile not in RUNS
+    ),
+    *(("add_tensors", profile, elementwise(*run)) for profile, run in RUNS.items()),
+    *(
+        ("avg_pool2d", profile, windows(pooled(code), ONNX if profile == "onnxruntime" else None))
+        for profile, code in POOLED.items()
+    ),
 ]
 
 TENSOR_VARIANTS: list[Adapter] = [

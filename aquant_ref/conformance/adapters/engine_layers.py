@@ -89,6 +89,7 @@ class EngineLayers(Adapter):
         x_zero: int,
         count_padding: int,
         scale: float,
+        profile: str = "",
         **fields: Any,
     ) -> Array:
         """Spec: AQ-LOWER-8: every window counted in one unit, then thresholds."""
@@ -98,6 +99,14 @@ class EngineLayers(Adapter):
         pixels = Windows.of(Instruction("sum", "sum", ("x",), attributes)).counts(x.shape[1:])
         if not pixels.all():
             raise InputError("avg_pool2d: a window covers nothing but padding")
+        if profile:
+            ones = Instruction("sum", "sum", ("x",), attributes, {**arrays, "factor": pixels**0})
+            size = fields["kernel"][0] * fields["kernel"][1]
+            count = np.broadcast_to(size if count_padding else pixels, (len(x), *pixels.shape))
+            numbers = {"x_scale": x_scale, "x_zero": x_zero, "scale": scale, **end}
+            total = _run(ones, x) + count * x_zero
+            only = pixels.size == 1 and pixels.item() == x[0].size == size
+            return peers.avg_pool2d(profile, total=total, count=count, whole=only, **numbers)
         whole = int(np.lcm.reduce(pixels.ravel()))
         divisor = fields["kernel"][0] * fields["kernel"][1] if count_padding else whole
         factor = np.ones_like(pixels) if count_padding else whole // pixels

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,8 @@ from aquant_ref.typing import Array, Codes, Integers, Reals
 
 Singles = NDArray[np.float32]
 
-RUN = 64  # elements of a tensor that torch adds at once
+# how many elements of a tensor some engines add at once, and how they add the rest
+RUNS = {"torch": (64, "torch_tail"), "litert_int8": (16, "tflite"), "litert_uint8": (8, "tflite")}
 
 
 def scale32(scale: Reals) -> Singles:
@@ -112,19 +115,27 @@ class Term(NamedTuple):
         return self.code - self.zero
 
 
-def _add_tflite(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
-    """Spec: AQ-PEER-6: three requantizations in integers, as an integer program has them."""
+def _add_tflite(
+    a: Term, b: Term, scale: Singles, zero_point: Integers, *, terms: str = "tflite_away"
+) -> Array:
+    """Spec: AQ-PEER-6: three requantizations in integers, as an integer program has them.
+
+    With another rounding of the terms, AQ-PEER-17 and AQ-PEER-18.
+    """
     twice = 2 * np.maximum(a.scale, b.scale).astype(np.float64)
     if (twice >= 2.0**20 * scale).any():
         raise InputError("scale: is too small for a left shift of 20")
 
-    def scaled(acc: Integers, m: Reals) -> Integers:
-        pairs = np.array([multiplier(each) for each in m.tolist()])
+    def scaled(acc: Integers, m: Reals, how: str) -> Integers:
+        mantissa, shift = np.array([multiplier(each) for each in m.tolist()]).T
+        if how == "floor":
+            product = (acc << np.maximum(31 - shift, 0)) * mantissa
+            return (product + (1 << 30) >> 31) >> np.maximum(shift - 31, 0)
         whole = {"zero_point": 0, "qmin": INT32_MIN, "qmax": INT32_MAX}
-        return integer.requantize(acc, pairs[:, 0], pairs[:, 1], profile="tflite_away", **whole)
+        return integer.requantize(acc, mantissa, shift, profile=how, **whole)
 
-    total = sum(scaled(x.steps << 20, x.scale / twice) for x in (a, b))
-    return scaled(np.asarray(total), twice / (2.0**20 * scale)) + zero_point
+    total = sum(scaled(x.steps << 20, x.scale / twice, terms) for x in (a, b))
+    return scaled(np.asarray(total), twice / (2.0**20 * scale), "tflite_away") + zero_point
 
 
 def _add_xnnpack(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
@@ -168,8 +179,10 @@ def _add_torch_tail(a: Term, b: Term, scale: Singles, zero_point: Integers) -> A
     return np.rint((first + second) * (np.float32(1) / scale) + zero_point.astype(np.float32))
 
 
-ADDITIONS = {
+ADDITIONS: dict[str, Callable[[Term, Term, Singles, Integers], Array]] = {
     "tflite": _add_tflite,
+    "litert_int8": partial(_add_tflite, terms="exact"),
+    "litert_uint8": partial(_add_tflite, terms="floor"),
     "xnnpack": _add_xnnpack,
     "float32": _add_float32,
     "onnxruntime": _add_onnxruntime,
@@ -179,10 +192,13 @@ ADDITIONS = {
 
 
 def add_tensors(profile: str, *, a: Codes, b: Codes, **numbers: Any) -> Codes:
-    """Spec: AQ-PEER-16: runs of 64 elements, and the rest."""
-    full = a.size // RUN * RUN if profile == "torch" else a.size
+    """Spec: AQ-PEER-16 to AQ-PEER-18: whole runs of elements, and the rest."""
+    run, rest = RUNS.get(profile, (1, profile))
+    full = a.size // run * run
     codes = []
-    for way, part in ((profile, slice(full)), ("torch_tail", slice(full, None))):
+    for way, part in ((profile, slice(full)), (rest, slice(full, None))):
+        if not a.ravel()[part].size:
+            continue
         first, second = a.ravel()[part], b.ravel()[part]
         columns = {name: np.full(first.size, value) for name, value in numbers.items()}
         codes.append(add(way, a=first, b=second, **columns))
@@ -225,3 +241,13 @@ def avg_pool(
     back = codes % 2 == 1 if profile != "tflite" else tops < 0
     codes = codes - ((rest == 0) & back) + after
     return np.clip(codes, qmin, qmax).astype(np.int64)
+
+
+def avg_pool2d(
+    profile: str, *, total: Integers, count: Integers, whole: bool, **numbers: Any
+) -> Codes:
+    """Spec: AQ-PEER-19, from the sum and the count of each window; `whole`: one is the image."""
+    columns = {name: np.full(count.size, value) for name, value in numbers.items()}
+    way = "onnx" if profile == "onnxruntime" and whole else profile
+    codes = avg_pool(way, total=total.ravel(), count=count.ravel(), **columns)
+    return codes.reshape(count.shape)

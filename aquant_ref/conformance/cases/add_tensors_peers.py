@@ -1,6 +1,6 @@
 """Make cases of `add_tensors` as other engines compute it: codes of at most 8 bits, float32 scales.
 
-Tensors are small, but for those of torch: 64 elements, and 64 with a rest.
+Tensors are small, but for engines that add runs of elements: these have a run, mostly with a rest.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from aquant_ref.conformance.cases import add_tensors
 from aquant_ref.conformance.cases.add_peers import FAMILIES as OF_SCALARS
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, scale
+from aquant_ref.conformance.expected import peers
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.add_tensors import Shape
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
 
 SMALL: tuple[Shape, ...] = ((1, 3, 4), (2, 1, 5), (3, 2, 2))
+WIDE: tuple[Shape, ...] = ((1, 4, 4), (2, 3, 5), (1, 2, 13))  # 16, 30, 26
 RUNS: tuple[Shape, ...] = ((1, 8, 8), (2, 5, 7), (1, 7, 15), (1, 3, 33))  # 64, 70, 105, 99
 
 
@@ -55,6 +57,18 @@ def _beside_ties(
     return {**row, "scale": float(moved.view(np.float32)[0])}
 
 
+def _rounded_otherwise(
+    draw: CaseRandom, selection: Selection, *, shape: Shape | None = None
+) -> Row:
+    """Draw one sum for all elements that LiteRT's reference and optimised kernels part at."""
+    other = "litert_int8" if selection.profile == "tflite" else "tflite"
+    while True:
+        row = _beside_ties(draw, selection, shape=shape, reach=0)
+        one = {**row, "a": int(row["a"].flat[0]), "b": int(row["b"].flat[0])}
+        if peers.add(profile=selection.profile, **one) != peers.add(profile=other, **one):
+            return {**row, **{name: np.full_like(row[name], one[name]) for name in "ab"}}
+
+
 def _no_scale(draw: CaseRandom, selection: Selection) -> Row:
     bad = draw.pick((1e-46, 2.0**-127, 2.0**127, 1e39, 0.0, -1.0))
     row = add_tensors.random(draw, selection, shape=SMALL[0])
@@ -78,9 +92,8 @@ DRAWN: dict[str, Callable[..., Row]] = {
 RATIOS = {"tflite": (2.0**-20, 2.0**-19), "xnnpack": (2.0**-8, 2.0**11)}
 
 
-def _families(profile: str) -> Iterator[Family]:
+def _families(profile: str, shapes: tuple[Shape, ...] = SMALL) -> Iterator[Family]:
     """Yield those of the scalar `add` that its tensors have, too."""
-    shapes = RUNS if profile.startswith("torch") else SMALL
     make: Callable[[CaseRandom, Selection], Row]
     for family in OF_SCALARS[profile]:
         if family.flag in DRAWN:
@@ -100,6 +113,14 @@ def _drawn(
     return of(draw, selection, shape=draw.pick(shapes))
 
 
+LITERT = tuple(
+    replace(each, make=by_case(partial(_drawn, of=_rounded_otherwise, shapes=WIDE)))
+    if each.flag == "beside_tie"
+    else each
+    for each in _families("tflite", WIDE)
+)
 FAMILIES: dict[str, tuple[Family, ...]] = {
-    profile: tuple(_families(profile)) for profile in OF_SCALARS
+    **{profile: tuple(_families(profile)) for profile in OF_SCALARS},
+    **{profile: tuple(_families(profile, RUNS)) for profile in ("torch", "torch_tail")},
+    **dict.fromkeys(("tflite", "litert_int8", "litert_uint8"), LITERT),
 }

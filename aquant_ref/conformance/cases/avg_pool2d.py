@@ -38,9 +38,10 @@ def pool_parts(
     }
 
 
-def _row(
+def row_of(
     draw: CaseRandom, ends: tuple[int, int], x_scale: float, out: float, **windows: Any
 ) -> Row:
+    """Draw codes and zero points anywhere in one range, and windows as `pool_parts`."""
     count_padding = windows.pop("count_padding", None)
     return {
         **pool_parts(draw, ends, **windows),
@@ -54,11 +55,15 @@ def _row(
     }
 
 
-def _ties(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
-    """Set the first pixel of each window so that its sum is `count` * (2k + 1) half steps."""
+def ties(draw: CaseRandom, selection: Selection, *, beside: int = 0, whole: bool = False) -> Row:
+    """Set the first pixel of each window so that its sum is `count` * (2k + 1) half steps.
+
+    With `whole`, the one window is the image.
+    """
     unit = scale(draw)
     ends = code_range(draw, selection)
-    row = _row(draw, ends, unit, 2 * unit)
+    size = draw.pick(((2, 3), (3, 2), (1, 4))) if whole else None
+    row = row_of(draw, ends, unit, 2 * unit, size=size, kernel=size)
     (kh, kw), x = row["kernel"].tolist(), row["x"]
     for top in range(0, x.shape[1] - kh + 1, kh):
         for left in range(0, x.shape[2] - kw + 1, kw):
@@ -70,11 +75,11 @@ def _ties(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
     return row
 
 
-def _odd_count(draw: CaseRandom, selection: Selection) -> Row:
+def odd_count(draw: CaseRandom, selection: Selection) -> Row:
     """Draw sums on both sides of count * (k + 1/2); with an odd count no mean is a tie."""
     unit = scale(draw)
     ends = code_range(draw, selection)
-    row = _row(draw, ends, unit, unit, size=(5, 7), kernel=draw.pick(((5, 5), (3, 7), (5, 7))))
+    row = row_of(draw, ends, unit, unit, size=(5, 7), kernel=draw.pick(((5, 5), (3, 7), (5, 7))))
     x = row["x"]
     (kh, kw), low = row["kernel"].tolist(), draw.integer(ends[0], ends[1] - 1)
     place = draw.integers(0, kh * kw - 1, (len(x), kh * kw)).argsort(axis=1, kind="stable")
@@ -86,7 +91,7 @@ def _odd_count(draw: CaseRandom, selection: Selection) -> Row:
 def _padded(draw: CaseRandom, selection: Selection, *, count_padding: int) -> Row:
     unit = scale(draw)
     padding = draw.pick(((1, 1, 1, 1), (1, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 1)))
-    return _row(
+    return row_of(
         draw,
         code_range(draw, selection),
         unit,
@@ -102,7 +107,7 @@ def _padded(draw: CaseRandom, selection: Selection, *, count_padding: int) -> Ro
 def _apart(draw: CaseRandom, selection: Selection) -> Row:
     """Draw windows that overlap, leave pixels out, or have gaps inside."""
     stride, dilation = draw.pick((((1, 2), (1, 1)), ((2, 1), (1, 2)), ((1, 3), (2, 1))))
-    return _row(
+    return row_of(
         draw,
         code_range(draw, selection),
         *(scale(draw, -6, -6), scale(draw, -7, -6)),
@@ -115,13 +120,14 @@ def _apart(draw: CaseRandom, selection: Selection) -> Row:
 
 def _random(draw: CaseRandom, selection: Selection, *, relu: bool = False) -> Row:
     scales = scale(draw, -8, -6), scale(draw, -8, -6)
-    row = _row(draw, code_range(draw, selection), *scales)
+    row = row_of(draw, code_range(draw, selection), *scales)
     return {**row, "qmin": row["zero_point"]} if relu else row
 
 
-def _ends(draw: CaseRandom, selection: Selection) -> Row:
+def range_end(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw an image of one code at an end of its range."""
     unit = scale(draw)
-    row = _row(draw, code_range(draw, selection), unit, unit)
+    row = row_of(draw, code_range(draw, selection), unit, unit)
     row["x"][:] = row["qmin"] if draw.integer(0, 1) else row["qmax"]
     return row
 
@@ -129,7 +135,7 @@ def _ends(draw: CaseRandom, selection: Selection) -> Row:
 def empty_window(draw: CaseRandom, selection: Selection) -> Row:
     """Draw a window that covers nothing but padding."""
     ends = code_range(draw, selection)
-    return _row(
+    return row_of(
         draw, ends, *(scale(draw), scale(draw)), size=(2, 3), kernel=(1, 2), padding=(1, 0, 0, 0)
     )
 
@@ -137,19 +143,19 @@ def empty_window(draw: CaseRandom, selection: Selection) -> Row:
 FAMILIES = (
     Family(
         "tie",
-        by_case(_ties),
+        by_case(ties),
         "means are k + 1/2 steps exactly",
         ("round.rule", "pool.floor", "zero_point.order"),
     ),
     Family(
         "near_tie",
-        by_case(partial(_ties, beside=1)),
+        by_case(partial(ties, beside=1)),
         "sums beside such ties",
         ("pool.reciprocal", "pool.floor", "round.twice", "pool.stored"),
     ),
     Family(
         "odd_count",
-        by_case(_odd_count),
+        by_case(odd_count),
         "windows of 21, 25 and 35 pixels, sums on both sides of half a step",
         ("pool.reciprocal", "pool.floor", "round.twice"),
     ),
@@ -173,7 +179,7 @@ FAMILIES = (
     ),
     Family(
         "range_end",
-        by_case(_ends),
+        by_case(range_end),
         "all codes at an end of their range",
         ("clamp.wrap", "accumulator.narrow", "clamp.levels"),
     ),

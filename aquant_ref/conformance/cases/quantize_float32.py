@@ -151,7 +151,7 @@ COMMON: tuple[Family, ...] = (
     Family(
         "product_tie",
         _products,
-        "the float32 product with the reciprocal is a tie and the quotient is not, where one is near",
+        "the float32 product with the reciprocal is a tie, the quotient is not, where one is near",
         ("round.reciprocal", "round.float64", "round.rule"),
     ),
     Family(

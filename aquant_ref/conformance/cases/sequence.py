@@ -19,6 +19,7 @@ from aquant_ref.conformance.cases import (
     add_tensors_peers,
     avg_pool,
     avg_pool2d,
+    avg_pool2d_peers,
     avg_pool_peers,
     border,
     border_round,
@@ -84,6 +85,7 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "avg_pool": avg_pool_peers.FAMILIES,
     "rescale_codes": rescale_codes.OF_PEERS,
     "mul": mul.OF_PEERS,
+    "avg_pool2d": avg_pool2d_peers.FAMILIES,
 }
 
 

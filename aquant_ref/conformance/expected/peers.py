@@ -6,8 +6,9 @@ A float32 is an exact rational here too; `single` rounds to the nearest one, tie
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 NORMAL = Fraction(2) ** -126  # the smallest float32 that has 24 bits
 LIMIT = Fraction(2) ** 128  # beyond the largest
-RUN = 64  # elements of a tensor that torch adds at once
+# how many elements of a tensor some engines add at once, and how they add the rest
+RUNS = {"torch": (64, "torch_tail"), "litert_int8": (16, "tflite"), "litert_uint8": (8, "tflite")}
 
 
 def single(value: Real) -> Fraction:
@@ -83,18 +85,23 @@ class Term(NamedTuple):
         return self.code - self.zero
 
 
-def _add_tflite(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
-    """Spec: AQ-PEER-6."""
+def _add_tflite(
+    a: Term, b: Term, scale: Fraction, zero_point: int, *, terms: str = "tflite_away"
+) -> int:
+    """Spec: AQ-PEER-6; with another rounding of the terms, AQ-PEER-17 and AQ-PEER-18."""
     twice = 2 * max(a.scale, b.scale)
     need(twice < 2**20 * scale and max(abs(a.steps), abs(b.steps)) < 2**9)
 
-    def scaled(v: int, m: Fraction) -> int:
+    def scaled(v: int, m: Fraction, how: str) -> int:
         mantissa, shift = oracle.multiplier(oracle.to_float(m, 53, -1074))
         need(shift <= 62)
-        return oracle.scale_accumulator(v, mantissa, shift, "tflite_away")
+        if how == "floor":
+            high = oracle.half_up(Fraction(v * mantissa * 2 ** max(31 - shift, 0), 2**31))
+            return high // 2 ** max(shift - 31, 0)
+        return oracle.scale_accumulator(v, mantissa, shift, how)
 
-    terms = (scaled(x.steps * 2**20, x.scale / twice) for x in (a, b))
-    return scaled(sum(terms), twice / (2**20 * scale)) + zero_point
+    total = sum(scaled(x.steps * 2**20, x.scale / twice, terms) for x in (a, b))
+    return scaled(total, twice / (2**20 * scale), "tflite_away") + zero_point
 
 
 def _add_xnnpack(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
@@ -137,8 +144,10 @@ def _add_torch_tail(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
     return oracle.half_even(single(steps + zero_point))
 
 
-ADDITIONS = {
+ADDITIONS: dict[str, Callable[[Term, Term, Fraction, int], int]] = {
     "tflite": _add_tflite,
+    "litert_int8": partial(_add_tflite, terms="exact"),
+    "litert_uint8": partial(_add_tflite, terms="floor"),
     "xnnpack": _add_xnnpack,
     "float32": _add_float32,
     "onnxruntime": _add_onnxruntime,
@@ -149,8 +158,9 @@ ADDITIONS = {
 
 def of_elements(profile: str, count: int) -> Iterator[str]:
     """Yield the alternative of `add` for each element of a tensor. Spec: AQ-PEER-16."""
-    full = count // RUN * RUN if profile == "torch" else count
-    return chain(repeat(profile, full), repeat("torch_tail", count - full))
+    run, rest = RUNS.get(profile, (1, profile))
+    full = count // run * run
+    return chain(repeat(profile, full), repeat(rest, count - full))
 
 
 def avg_pool(

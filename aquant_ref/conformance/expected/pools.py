@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.expected import scalar
+from aquant_ref.conformance.expected import peers, scalar
 from aquant_ref.conformance.expected.layers import centred, geometry
 from aquant_ref.conformance.expected.refusal import need
 
@@ -35,14 +35,28 @@ def avg_pool2d(
     dilation: Sequence[int],
     count_padding: int,
     scale: float,
+    profile: str = "",
     **ends: int,
 ) -> tuple[Tensor]:
-    """Spec: AQ-IDEAL-1, AQ-IDEAL-4: the exact mean, rounded once; padding is the real zero."""
+    """Spec: AQ-IDEAL-1, AQ-IDEAL-4: the exact mean, rounded once; padding is the real zero.
+
+    Or AQ-PEER-19.
+    """
     need(min(x_scale, scale) > 0)
     windows = _windows(x, kernel, stride=stride, padding=padding, dilation=dilation)
     means = oracle.avg_pool(
         centred(x, x_zero), (kernel[0], kernel[1]), **windows, count_padding=bool(count_padding)
     )
+    if profile:
+        whole = [*kernel] == [len(x[0]), len(x[0][0])] and not any(padding)
+        way = "onnx" if profile == "onnxruntime" and whole else profile
+
+        def code(mean: Fraction) -> int:
+            stored = mean + x_zero
+            numbers = {"x_zero": x_zero, "total": stored.numerator, "count": stored.denominator}
+            return peers.avg_pool(profile=way, x_scale=x_scale, scale=scale, **numbers, **ends)[0]
+
+        return (oracle.apply(code, means),)
     step = Fraction(x_scale) / Fraction(scale)
     return (oracle.apply(lambda mean: scalar.nearest(mean * step, **ends), means),)
 

@@ -33,12 +33,30 @@ def rescaled(n: int, m: float, nearest: Callable[[F], int]) -> int:
 
 
 def as_tflite(
-    a: int, sa: float, za: int, b: int, sb: float, zb: int, s: float, z: int, nearest: Any = None
+    a: int,
+    sa: float,
+    za: int,
+    b: int,
+    sb: float,
+    zb: int,
+    s: float,
+    z: int,
+    nearest: Any = None,
+    term: Callable[[int, float], int] | None = None,
 ) -> int:
     twice, last = 2 * max(sa, sb), nearest or RULES["half_away"]
-    u = rescaled((a - za) << 20, sa / twice, last)
-    v = rescaled((b - zb) << 20, sb / twice, last)
+    each = term or partial(rescaled, nearest=last)
+    u, v = each((a - za) << 20, sa / twice), each((b - zb) << 20, sb / twice)
     return rescaled(u + v, twice / (s * 2.0**20), last) + z
+
+
+def rounded_once(n: int, m: float) -> int:
+    f, e = math.frexp(m)
+    return math.floor(n * math.floor(F(f) * 2**31 + F(1, 2)) * F(2) ** (e - 31) + F(1, 2))
+
+
+as_litert_int8 = partial(as_tflite, term=rounded_once)
+as_litert_uint8 = partial(as_tflite, term=partial(rescaled, nearest=math.floor))
 
 
 def as_xnnpack(

@@ -10,6 +10,7 @@ from aquant_ref.conformance.faults import (
     add_tensors,
     add_tensors_peers,
     avg_pool,
+    avg_pool2d_peers,
     avg_pool_peers,
     border,
     border_round,
@@ -51,6 +52,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *add_tensors.WRONG,
     *add_tensors_peers.WRONG,
     *pools.WRONG,
+    *avg_pool2d_peers.WRONG,
     *tables.WRONG,
     *program.WRONG,
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Fields = dict[str, Any]
 Drawing = Callable[[st.SearchStrategy[Any]], Any]
 
+STORED_MEANS = ("tflite", "torch")  # of stored codes: for one scale and one zero point alone
 SCALES = st.builds(  # 12 bits, so that the product of two has 24
     lambda m, e: float(np.ldexp(m, e)), st.integers(1, 2**12 - 1), st.integers(-20, -14)
 )
@@ -124,7 +125,7 @@ def add_tensors(draw: Drawing, selection: Selection) -> Fields:
 def avg_pool2d(draw: Drawing, selection: Selection) -> Fields:
     """Draw any windows."""
     ends = _range(draw, selection)
-    return {
+    fields = {
         "x": _image(draw, ends, draw(SMALL)),
         "x_scale": draw(SCALES),
         "x_zero": draw(st.integers(*ends)),
@@ -133,6 +134,9 @@ def avg_pool2d(draw: Drawing, selection: Selection) -> Fields:
         "count_padding": draw(st.integers(0, 1)),
         **_end(draw, ends),
     }
+    if selection.profile in STORED_MEANS:
+        fields |= {"scale": fields["x_scale"], "zero_point": fields["x_zero"]}
+    return fields
 
 
 def max_pool2d(draw: Drawing, selection: Selection) -> Fields:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from aquant_ref.conformance import OPERATIONS
 from aquant_ref.conformance.cases.add_tensors_peers import FAMILIES
-from tests.conformance.cases.rows import HALF, arrays
+from tests.conformance.cases.rows import HALF, arrays, rows
 from tests.conformance.cases.test_add_tensors import terms
 
 PROFILES = sorted(FAMILIES)
@@ -17,6 +18,16 @@ def test_every_sum_is_within_the_last_bits_of_a_tie(flag: str, bits: int, profil
     for row in arrays(flag, "add_tensors", profile, n=12):
         for steps in sum(terms(row)).ravel():
             assert abs(steps % 1 - HALF) < abs(steps) / 2**bits
+
+
+@pytest.mark.parametrize("profile", ["litert_int8", "litert_uint8"])
+def test_sums_beside_ties_differ_from_those_of_the_reference_kernel(profile: str) -> None:
+    for case in rows("beside_tie", "add_tensors", profile, n=12):
+        code, of_reference = (
+            OPERATIONS["add_tensors"].expected(**case, profile=each)[0][0][0][0]
+            for each in (profile, "tflite")
+        )
+        assert abs(code - of_reference) == 1
 
 
 def test_tensors_of_torch_have_a_run_and_mostly_a_rest() -> None:

@@ -92,7 +92,6 @@ SHA256 = {
     "avg_pool torch": "87998c7066a273e7",
     "avg_pool onnx": "2a6fb76d6c80f9b7",
     "avg_pool onnxruntime": "bfafba8ac461a645",
-    "add_tensors tflite": "dec4d8549ce7038d",
     "add_tensors xnnpack": "62fa56e62a90f214",
     "add_tensors float32": "172689536d71bf70",
     "add_tensors onnxruntime": "768b4f6dcae23127",
@@ -109,6 +108,13 @@ SHA256 = {
     "mul float32": "1809afb041f8ad45",
     "mul onnxruntime": "6649445f0d74acad",
     "mul torch": "5d98323623bfd957",
+    "add_tensors litert_int8": "22c8073eef2c0445",
+    "add_tensors litert_uint8": "52fec19096d63f6a",
+    "avg_pool2d tflite": "5e39a794fb480d7e",
+    "avg_pool2d torch": "693b46fa1bad22d5",
+    "avg_pool2d onnx": "80c9bc678c875a1b",
+    "avg_pool2d onnxruntime": "06f14ab109cafc85",
+    "add_tensors tflite": "aaf46d295406a37d",
 }
 
 

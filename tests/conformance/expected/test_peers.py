@@ -152,6 +152,42 @@ def test_torch_adds_64_elements_at_once_and_the_rest_in_another_way(
     assert np.ravel(answers).tolist() == [whole] * full + [rest] * (count - full)
 
 
+# a and b in their steps, what differs by rule, and the code of LiteRT 2.3's optimised kernel
+# where a register is full and where none is
+OPTIMISED = [
+    (
+        ("litert_int8", 16),
+        {"a": -62, "a_scale": "0x1.7dap-7", "a_zero": -67, "qmin": -128, "qmax": 127},
+        {"b": -73, "b_scale": "0x1.1fp-6", "b_zero": -83, "scale": "0x1.7e6802p-4"},
+        (-95, -93, -92),
+    ),
+    (
+        ("litert_uint8", 8),
+        {"a": 161, "a_scale": "0x1.634p-6", "a_zero": 171, **UINT8},
+        {"b": 113, "b_scale": "0x1.53cp-7", "b_zero": 123, "scale": "0x1.069002p-3"},
+        (47, 44, 45),
+    ),
+]
+
+
+@pytest.mark.parametrize("adapter", [OracleAdapter, EngineAdapter])
+@pytest.mark.parametrize(("of", "first", "second", "codes"), OPTIMISED)
+def test_the_optimised_kernel_rounds_the_terms_of_whole_registers_in_another_way(
+    adapter: type[Adapter], of: Any, first: Any, second: Any, codes: tuple[int, int, int]
+) -> None:
+    """Spec: AQ-PEER-17, AQ-PEER-18."""
+    (profile, run), (zero, full, rest) = of, codes
+    numbers: dict[str, Any] = {
+        key: float.fromhex(value) if isinstance(value, str) else value
+        for key, value in {**first, **second, "zero_point": zero}.items()
+    }
+    for count in (run - 1, run, 2 * run + 1):
+        tensors = {key: np.full((1, 1, count), numbers[key]) for key in "ab"}
+        answer = np.ravel(adapter().add_tensors(**numbers | tensors, profile=profile)).tolist()
+        whole = count // run * run
+        assert answer == [full] * whole + [rest] * (count - whole)
+
+
 # total, count, x_scale, x_zero, scale, zero_point, and the code that the engine gives
 MEANS = [
     ("tflite", -5, 2, 0.5, 3, 0.5, 3, -3),  # -2.5 away from zero: LiteRT 2.3, XNNPACK
@@ -187,8 +223,32 @@ def test_means_are_what_the_engines_answered(
     assert int(np.ravel(method.avg_pool(**columns, profile=profile))[0]) == code
 
 
+@pytest.mark.parametrize("adapter", [OracleAdapter, EngineAdapter])
+@pytest.mark.parametrize(
+    ("profile", "width", "code"),
+    [("onnxruntime", 2, 7), ("onnx", 2, 7), ("onnxruntime", 3, 6), ("onnx", 3, 7)],
+)
+def test_a_window_that_is_the_whole_image_is_of_another_kernel(
+    adapter: type[Adapter], profile: str, width: int, code: int
+) -> None:
+    """Spec: AQ-PEER-19: half_even(1.5) + 5 = 7, half_even(1.5 + 5) = 6."""
+    fields = {"stride": (1, 2), "padding": (0, 0, 0, 0), "dilation": (1, 1), "count_padding": 0}
+    answer = adapter().avg_pool2d(
+        x=np.array([[[3, 6, 4][:width]]]),
+        x_scale=1.0,
+        x_zero=3,
+        kernel=(1, 2),
+        scale=1.0,
+        zero_point=5,
+        profile=profile,
+        **UINT8,
+        **fields,
+    )
+    assert np.ravel(answer).tolist() == [code]
+
+
 # with one scale and one zero point half_even(real + z) is half_even of the stored codes' mean
-ALSO_RIGHT = {("avg_pool", "torch", "onnxruntime")}
+ALSO_RIGHT = {(op, "torch", "onnxruntime") for op in ("avg_pool", "avg_pool2d")}
 
 
 @pytest.mark.parametrize("operation", [n for n, each in OPERATIONS.items() if each.alternatives])
