@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from aquant_ref.conformance.report.deviations import Deviations
 from aquant_ref.conformance.report.kept import Kept
 from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.run import described
-from aquant_ref.conformance.report.verdict import verdicts
+from aquant_ref.conformance.report.verdict import difference, verdicts
 from aquant_ref.conformance.vectors import Group
 from aquant_ref.errors import InputError, printable
 
@@ -95,7 +96,8 @@ def verify(
                 if declared
                 else without(cases, "skip", "not declared")
             )
-            status = known.apply(cases, verdicts(right, answers))
+            off = partial(difference, right, answers)
+            status = known.apply(cases, verdicts(right, answers), off)
             report.add(cases, right, answers, status, again, declared=declared)
             if kept is not None:
                 kept.add(cases, right, answers, status)

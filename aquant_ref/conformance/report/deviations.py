@@ -4,15 +4,18 @@
     flag = "requantize/tie"          # or case = "requantize/tie/exact-3", one id of a vector
     kind = "known-bug"               # or "out-of-scope"
     reason = "rounds half to even; fixed in 2.1"
+    most = 1                         # how far answers may be off, in codes; any distance without it
 
 A deviating case is reported as such, never as passed. An entry that no longer deviates, matches
-nothing, or gives no reason is *stale*. That is an error, so that the file stays true.
+nothing, gives no reason, or hides a larger difference than it names is *stale*. That is an error,
+so that the file stays true.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.family import Cases
 
 KINDS = {"known-bug": (FAIL, ERROR), "out-of-scope": (FAIL, ERROR, UNSUPPORTED)}
-KEYS = {"case", "flag", "kind", "reason"}
+KEYS = {"case", "flag", "kind", "reason", "most"}
 
 
 @dataclass
@@ -38,8 +41,11 @@ class Deviation:
     reason: str
     case: str = ""
     flag: str = ""
+    most: float | None = None
     named: int = 0
     deviated: int = 0
+    farthest: float = 0  # that it has hidden, in the case `farthest_case`
+    farthest_case: str = ""
 
     @property
     def target(self) -> str:
@@ -61,8 +67,13 @@ class Deviations:
 
     entries: list[Deviation] = field(default_factory=list)
 
-    def apply(self, cases: Cases, status: Array) -> Array:
-        """Return the verdicts, with those that an entry expects turned into "deviating"."""
+    def apply(
+        self, cases: Cases, status: Array, off: Callable[[int], float] = lambda _: 0
+    ) -> Array:
+        """Return the verdicts, with those that an entry expects turned into "deviating".
+
+        `off` returns how far the answer to the k-th case is from the right one.
+        """
         out = status.copy()
         place = {name: k for k, name in enumerate(cases.ids)}
         kinds: dict[str, list[int]] = {}
@@ -80,16 +91,32 @@ class Deviations:
             entry.named += len(about)
             entry.deviated += len(deviates)
             out[deviates] = DEVIATING
+            if entry.most is not None:
+                for k in deviates[status[deviates] != UNSUPPORTED].tolist():
+                    if (distance := off(k)) > entry.farthest:
+                        entry.farthest, entry.farthest_case = distance, cases.ids[k]
         return out
 
     def stale(self) -> list[str]:
-        """Return a line for each entry by which nothing deviated."""
-        return [
-            f"deviation {entry.target}: "
-            + ("all that it names pass now" if entry.named else "names nothing that was run")
-            for entry in self.entries
-            if not entry.deviated
-        ]
+        """Return a line for each entry by which nothing deviated, or which hides too much."""
+        said = [(entry, _stale(entry)) for entry in self.entries]
+        return [f"deviation {entry.target}: {why}" for entry, why in said if why]
+
+
+def _stale(entry: Deviation) -> str:
+    if not entry.deviated:
+        return "all that it names pass now" if entry.named else "names nothing that was run"
+    if entry.most is None or entry.farthest <= entry.most:
+        return ""
+    what = f"a difference of {_number(entry.farthest)}"
+    if entry.farthest == inf:
+        what = "an answer without a value, or of another shape"
+    case = printable(entry.farthest_case)
+    return f"hides {what} in {case}, more than most = {_number(entry.most)}"
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 class StaleDeviation(InputError):
@@ -119,7 +146,11 @@ def _entry(where: str, entry: Any) -> Deviation:
     if unknown:
         raise StaleDeviation(f"{where}: has no {min(unknown)!r}")
     for key, value in entry.items():
-        if not isinstance(value, str):
+        if key == "most":
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 <= value < inf:
+                raise StaleDeviation(f"{where}: most is {value!r}, not a number from 0")
+        elif not isinstance(value, str):
             raise StaleDeviation(f"{where}: {key} is {value!r}, not text")
     if bool(entry.get("case")) == bool(entry.get("flag")):
         raise StaleDeviation(f"{where}: needs either a case or a flag")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,29 @@ def _all_within(low: Array, answers: Array, high: Array) -> Mask:
         return bool(_within(least, answer, most).all())
 
     return np.array(list(map(of_case, low, answers, high)), bool)
+
+
+def difference(expected: Expected, answers: Answers, k: int) -> float:
+    """Return how far the k-th answer is off, in codes or in reals; infinity if it has no value.
+
+    Of a tensor that is the element that is farthest off; one of another shape has no value.
+    """
+    if k in answers.other or expected.refused[k]:
+        return inf
+    most = 0.0
+    for low, column, high in zip(expected.low, answers.values, expected.high, strict=True):
+        if np.shape(column[k]) != np.shape(low[k]):
+            return inf
+        numbers = zip(*(np.ravel(v).tolist() for v in (low[k], column[k], high[k])), strict=True)
+        most = max([most, *(_off(*each) for each in numbers)])
+    return most
+
+
+def _off(low: float, got: float, high: float) -> float:
+    """Return how far a Python number, which does not wrap, is from its bounds."""
+    if low <= got <= high:
+        return 0
+    return inf if got != got else max(low - got, got - high)
 
 
 def texts(expected: Expected, answers: Answers, k: int) -> tuple[str, str]:

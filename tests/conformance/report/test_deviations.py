@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import Adapter, vectors, verify
+from aquant_ref.conformance.adapters import EngineAdapter
 from aquant_ref.conformance.report.deviations import Deviation, Deviations, StaleDeviation, load
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_STALE, Report
 from aquant_ref.errors import InputError
@@ -29,8 +30,9 @@ def written(tmp_path: Path, text: str) -> Deviations:
     return load(path)
 
 
-def entry(**fields: str) -> str:
-    return "[[deviation]]\n" + "".join(f'{k} = "{v}"\n' for k, v in fields.items())
+def entry(**fields: str | float) -> str:
+    shown = {k: f'"{v}"' if isinstance(v, str) else v for k, v in fields.items()}
+    return "[[deviation]]\n" + "".join(f"{k} = {v}\n" for k, v in shown.items())
 
 
 def flagged(*flags: str) -> str:
@@ -85,6 +87,65 @@ def test_what_is_out_of_scope_may_be_unsupported(tmp_path: Path) -> None:
     assert report.total(flag="tie")["deviating"] == report.total(flag="tie")["total"]
 
 
+class Off(Adapter):
+    """Clips, and is off by as much as it says at the lower end."""
+
+    def __init__(self, off: int) -> None:
+        self.off = off
+
+    def clip(self, *, v: Any, low: Any, high: Any) -> Any:
+        clipped = np.clip(v, low, high)
+        return clipped + self.off * (clipped == low)
+
+    def max_pool2d(self, *, x: Any, **windows: Any) -> Any:
+        answer = EngineAdapter().max_pool2d(x=x, **windows)
+        answer[0, 0, 0] -= self.off
+        return answer
+
+
+@pytest.mark.parametrize("operation", ["clip", "max_pool2d"])
+@pytest.mark.parametrize(
+    ("off", "most", "code"), [(1, 1, EXIT_PASS), (2, 1, EXIT_STALE), (2, 2.5, EXIT_PASS)]
+)
+def test_a_deviation_that_hides_more_than_it_names_is_stale(
+    operation: str, off: int, most: float, code: int, tmp_path: Path
+) -> None:
+    """Spec: AQ-CONF-4."""
+    wrong = verify(Off(off), operations=[operation], generated=0)
+    flags = dict.fromkeys("+".join(f.flags) for f in wrong.failures)
+    text = "".join(
+        entry(flag=f"{operation}/{f}", kind="known-bug", reason="off by one", most=most)
+        for f in flags
+    )
+    known = written(tmp_path, text)
+    report = verify(Off(off), operations=[operation], generated=0, deviations=known)
+    assert report.total()["fail"] == 0
+    assert report.exit_code == code, report.text()
+    if code == EXIT_STALE:
+        assert f"hides a difference of {off} in {operation}/" in report.stale[0]
+        assert report.stale[0].endswith(f"more than most = {most}")
+
+
+def test_a_deviation_in_codes_hides_no_crash_and_no_other_shape(tmp_path: Path) -> None:
+    class Raises(Adapter):
+        def clip(self, **fields: Any) -> Any:
+            raise ValueError("no")
+
+        def max_pool2d(self, *, x: Any, **windows: Any) -> Any:
+            return x[:1, :1]
+
+    flags = {"clip": "clip:core-int/inside", "max_pool2d": "max_pool2d/random"}
+    for operation, flag in flags.items():
+        known = written(tmp_path, entry(flag=flag, kind="known-bug", reason="?", most=1000))
+        report = verify(Raises(), operations=[operation], generated=0, deviations=known)
+        assert "an answer without a value, or of another shape" in report.stale[0]
+
+
+def test_what_is_unsupported_has_no_distance(tmp_path: Path) -> None:
+    known = written(tmp_path, entry(flag="tie", kind="out-of-scope", reason="no", most=0))
+    assert not verify(Off(0), operations=["round"], generated=0, deviations=known).stale
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -118,6 +179,10 @@ def test_a_deviation_that_is_none_any_more_is_stale(text: str, words: str, tmp_p
         ("[[deviation]]\nkind = {a = 1}", "kind is {'a': 1}, not text"),
         ("[[deviation]]\nflag = 1979-05-27", "flag is .*, not text"),
         ("[[deviation]]\ncase = nan", "case is nan, not text"),
+        *(
+            (f"[[deviation]]\nmost = {most}", "deviation 1: most is .*, not a number from 0")
+            for most in ("true", "'1'", "-1", "nan", "inf", "[1]")
+        ),
         ("[[deviation]]\nreason = true", "reason is True, not text"),
     ],
 )
