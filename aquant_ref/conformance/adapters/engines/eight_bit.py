@@ -26,6 +26,9 @@ ROWS = (
 )
 
 
+PIXELS, CHANNELS = (3, 11), 9  # that compute one accumulator: vector registers, and what is left
+
+
 @dataclass(frozen=True)
 class Quantized:
     """Hold codes with the parameters that they are stored with."""
@@ -275,6 +278,31 @@ class EightBit(OneByOne):
     def linear(self, *, x: Codes, weight: Codes, **fields: Any) -> Array:
         """Spec: AQ-INT-3."""
         return self.conv2d(x=x, weight=weight, groups=1, **fields)
+
+    def requantize(self, *, profile: str, **columns: Array) -> Array:
+        """Spec: AQ-FIXED-2 to AQ-FIXED-7: a convolution of zeros, whose bias is the accumulator."""
+        del profile
+        return each(self._rescaled, **columns)
+
+    def _rescaled(
+        self, *, acc: int, multiplier: int, shift: int, zero_point: int, qmin: int, qmax: int
+    ) -> Codes:
+        store = storage_of(zero_point, qmin)
+        scale = scale32(self._scales(multiplier, shift))
+        x = Quantized(store.hold(np.full((1, *PIXELS), zero_point)), scale[0], zero_point)
+        zero = np.zeros(CHANNELS, np.int64)
+        weights = Weights(
+            np.ones((CHANNELS, 1, 1, 1), np.int8),
+            np.full(CHANNELS, scale[1]),
+            zero,
+            (zero + acc).astype(np.int32),
+        )
+        y = Output(np.float32(1), zero_point, store, qmin, qmax)
+        return clipped(unanimous(self._convolved(x, weights, Windows(), y)), qmin, qmax)
+
+    def _scales(self, multiplier: int, shift: int) -> Array:
+        """Return scales of input and weights with this product: one of 24 bits."""
+        return np.array([1, np.ldexp(np.float64(multiplier), -shift)])
 
     def _convolved(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
         layer = self._linear if x.codes.ndim == 1 else self._conv2d

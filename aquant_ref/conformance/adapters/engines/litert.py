@@ -22,10 +22,11 @@ from aquant_ref.conformance.adapters.engines.litert_graph import (
     Graph,
     channels_first,
 )
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Codes
 
 VALID = 1  # Padding of the schema
 SAME = 0
+CANDIDATES = 1 << 14  # scales that are tried
 HALF = 128  # between a signed code and the unsigned one of the same number
 
 
@@ -50,7 +51,10 @@ class LiteRt(EightBit):
         interpreter = Interpreter(
             model_content=model, experimental_op_resolver_type=self.resolver, num_threads=1
         )
-        interpreter.allocate_tensors()
+        try:
+            interpreter.allocate_tensors()
+        except RuntimeError as error:
+            raise NotImplementedError(f"does not prepare this: {error}") from error
         return interpreter
 
     def _quantize(self, real: Array, y: Output) -> Array:
@@ -124,6 +128,23 @@ class LiteRt(EightBit):
         }
         result = graph.operator(name, [image], graph.result((1, *size, channels), y), 2, **options)
         return channels_first(self.run(graph, result))
+
+    def _rescaled(self, *, zero_point: int, qmin: int, qmax: int, **fields: int) -> Codes:
+        """Ask signed kernels: those of unsigned codes round the product of scales to float32."""
+        by = HALF if qmin >= 0 else 0
+        ends = {"zero_point": zero_point - by, "qmin": qmin - by, "qmax": qmax - by}
+        return super()._rescaled(**fields, **ends) + by
+
+    def _scales(self, multiplier: int, shift: int) -> Array:
+        """Return two scales of 24 bits whose product has these 31 bits."""
+        wanted = multiplier * 2.0**17
+        first = np.arange((1 << 24) - CANDIDATES, 1 << 24)
+        second = np.rint(wanted / first)
+        off = abs(first * second - wanted)
+        best = int(off.argmin())
+        if off[best] >= 1 << 16:
+            raise NotImplementedError("no two float32 have this product")
+        return np.ldexp([float(first[best]), second[best]], [-24, 7 - shift])
 
     def _convolved(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
         if x.codes.dtype == np.int8:
@@ -230,7 +251,13 @@ class Reference(LiteRt):
             bits=(8,),
             rounding=("half_away",),
             requantization=("tflite_away",),
-            variations=("quantize:float32", "dequantize:float32", "add:tflite", "avg_pool:tflite"),
+            variations=(
+                "quantize:float32",
+                "dequantize:float32",
+                "add:tflite",
+                "add_tensors:tflite",
+                "avg_pool:tflite",
+            ),
             by_operation={"linear": {"requantization": ("float64",)}},
         )
 
@@ -251,6 +278,7 @@ class Optimised(LiteRt):
                 "quantize:float32_reciprocal",
                 "dequantize:float32",
                 "add:tflite",
+                "add_tensors:tflite",
                 "avg_pool:tflite",
             ),
             by_operation={"depthwise": {"requantization": ("tflite_away",)}},
@@ -284,6 +312,7 @@ class Xnnpack(LiteRt):
                 "quantize:float32_reciprocal",
                 "dequantize:float32",
                 "add:xnnpack",
+                "add_tensors:xnnpack",
                 "avg_pool:tflite",
             ),
         )

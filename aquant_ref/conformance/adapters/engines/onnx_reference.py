@@ -38,6 +38,7 @@ class OnnxReference(OnnxEngine):
                 "quantize:float32",
                 "dequantize:float32",
                 "add:float32",
+                "add_tensors:float32",
                 "avg_pool:onnx",
             ),
         )
@@ -53,6 +54,11 @@ class OnnxReference(OnnxEngine):
         total = graph.node("Add", dequantized(graph, a), dequantized(graph, b))
         result = within(graph, graph.node("QuantizeLinear", total, *ends(graph, y)), y)
         return self.run(graph, result, y.storage.dtype, a.codes.ndim)
+
+    def _scales(self, multiplier: int, shift: int) -> Array:
+        if int(np.float32(multiplier)) != multiplier:
+            raise NotImplementedError("a scale has 24 bits")
+        return super()._scales(multiplier, shift)
 
     def _avg_pool(
         self,

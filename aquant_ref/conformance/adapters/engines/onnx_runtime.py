@@ -54,6 +54,7 @@ class OnnxRuntime(OnnxEngine):
                 "quantize:float32",
                 "dequantize:float32",
                 "add:onnxruntime",
+                "add_tensors:onnxruntime",
                 "avg_pool:onnxruntime",
             ),
         )

@@ -58,6 +58,10 @@ class Torch(EightBit):
         if self.engine not in has:
             raise InputError(f"adapter: torch has no engine {self.engine}, only {', '.join(has)}")
 
+    def supports(self, operation: str) -> bool:
+        """Tell that no layer takes an accumulator: a bias is a float32."""
+        return operation != "requantize" and super().supports(operation)
+
     def capabilities(self) -> Capabilities:
         """Declare float32, rounded half even."""
         return Capabilities(
@@ -68,6 +72,7 @@ class Torch(EightBit):
                 "quantize:float32_zero_first",
                 "dequantize:float32",
                 "add:torch",
+                "add_tensors:torch",
                 "add:torch_tail",
                 "avg_pool:torch",
             ),
