@@ -21,7 +21,8 @@ SMALLEST = (
     2.0**-126
 )  # the smallest float32 of 24 bits: below it engines flush, divide by 0 or crash
 LARGEST = 2.0**126  # its reciprocal is the smallest
-LANES = 69  # elements that are asked at once: more than a vector register, and a tail
+REGISTERS = 64  # elements that fill vector registers on every CPU
+LANES = REGISTERS + 5  # elements that are asked at once: some are left
 
 
 class OneByOne(Adapter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.adapters.engines.codes import (
+    REGISTERS,
     OneByOne,
     Storage,
     clipped,
@@ -92,12 +94,25 @@ class EightBit(OneByOne):
     """
 
     rounding = "half_even"  # of a real number
+    full: Collection[str] = ()  # alternatives of those elements alone that fill vector registers,
+    rest: Collection[str] = ()  # and of those that are left
+
+    def _picked(self, answers: Array, choice: str) -> Any:
+        """Return the answer that the elements of an alternative agree on."""
+        if choice in self.full:
+            answers = answers[:REGISTERS]
+        elif choice in self.rest:
+            answers = answers[REGISTERS:]
+        return unanimous(answers)
 
     def quantize(self, *, rounding: str, profile: str = "", **columns: Array) -> Array:
         """Spec: AQ-PEER-2 to AQ-PEER-4."""
-        if rounding != self.rounding:
-            raise NotImplementedError(f"rounds {self.rounding}")
+        if rounding != self._rounding(profile):
+            raise NotImplementedError(f"rounds {self._rounding(profile)}")
         return each(partial(self._quantized, profile), **columns)
+
+    def _rounding(self, _profile: str) -> str:
+        return self.rounding
 
     def _quantized(
         self, profile: str, *, r: float, scale: float, zero_point: int, qmin: int, qmax: int
@@ -105,7 +120,7 @@ class EightBit(OneByOne):
         with np.errstate(over="ignore", under="ignore"):
             real = everywhere(np.float32(r), np.float32)
         y = Output(scale32(scale), zero_point, storage_of(zero_point, qmin), qmin, qmax)
-        return clipped(self._picked(self._quantize(real, y), profile), qmin, qmax)
+        return clipped(self._picked(self._quantize(real, y), f"quantize:{profile}"), qmin, qmax)
 
     def _quantize(self, _real: Array, _y: Output) -> Array:
         raise NotImplementedError
@@ -117,7 +132,7 @@ class EightBit(OneByOne):
     def _dequantized(self, profile: str, *, q: int, scale: float, zero_point: int) -> float:
         codes = storage_of(q, zero_point).hold(everywhere(q, np.int64))
         x = Quantized(codes, scale32(scale), zero_point)
-        return float(self._picked(self._dequantize(x), profile))
+        return float(self._picked(self._dequantize(x), f"dequantize:{profile}"))
 
     def _dequantize(self, _x: Quantized) -> Array:
         raise NotImplementedError
@@ -127,19 +142,17 @@ class EightBit(OneByOne):
         return each(partial(self._added, profile), **columns)
 
     def _added(self, profile: str, *, a: int, b: int, **fields: Any) -> Codes:
-        return self._picked(self._sum(everywhere(a, int), everywhere(b, int), **fields), profile)
-
-    def _picked(self, answers: Array, _profile: str) -> Any:
-        """Return the answer for one case of those for all lanes."""
-        return unanimous(answers)
+        total = self._of_two(self._add, everywhere(a, int), everywhere(b, int), **fields)
+        return self._picked(total, f"add:{profile}")
 
     def add_tensors(self, *, a: Codes, b: Codes, profile: str = "", **fields: Any) -> Array:
         """Spec: AQ-IDEAL-1: as `add`."""
         del profile  # an engine has one way to compute
-        return self._sum(a, b, **fields)
+        return self._of_two(self._add, a, b, **fields)
 
-    def _sum(
+    def _of_two(
         self,
+        compute: Callable[[Quantized, Quantized, Output], Array],
         a: Codes,
         b: Codes,
         *,
@@ -156,9 +169,44 @@ class EightBit(OneByOne):
         y = Output(scale32(scale), zero_point, store, qmin, qmax)
         first = Quantized(store.hold(a), scale32(a_scale), a_zero)
         second = Quantized(store.hold(b), scale32(b_scale), b_zero)
-        return clipped(self._add(first, second, y), qmin, qmax)
+        return clipped(compute(first, second, y), qmin, qmax)
 
     def _add(self, _a: Quantized, _b: Quantized, _y: Output) -> Array:
+        raise NotImplementedError
+
+    def mul(self, *, profile: str = "", **columns: Array) -> Array:
+        """Spec: AQ-CODES-7 to AQ-CODES-11."""
+        return each(partial(self._multiplied, profile), **columns)
+
+    def _multiplied(self, profile: str, *, a: int, b: int, **fields: Any) -> Codes:
+        product = self._of_two(self._mul, everywhere(a, int), everywhere(b, int), **fields)
+        return self._picked(product, f"mul:{profile}")
+
+    def _mul(self, _a: Quantized, _b: Quantized, _y: Output) -> Array:
+        raise NotImplementedError
+
+    def rescale_codes(self, *, profile: str = "", **columns: Array) -> Array:
+        """Spec: AQ-CODES-2 to AQ-CODES-5."""
+        return each(partial(self._converted, profile), **columns)
+
+    def _converted(
+        self,
+        profile: str,
+        *,
+        x: int,
+        x_scale: float,
+        x_zero: int,
+        scale: float,
+        zero_point: int,
+        qmin: int,
+        qmax: int,
+    ) -> Codes:
+        codes = storage_of(x, x_zero).hold(everywhere(x, np.int64))
+        y = Output(scale32(scale), zero_point, storage_of(zero_point, qmin), qmin, qmax)
+        answers = self._rescale_codes(Quantized(codes, scale32(x_scale), x_zero), y)
+        return clipped(self._picked(answers, f"rescale_codes:{profile}"), qmin, qmax)
+
+    def _rescale_codes(self, _x: Quantized, _y: Output) -> Array:
         raise NotImplementedError
 
     def avg_pool(self, *, profile: str = "", **columns: Array) -> Array:

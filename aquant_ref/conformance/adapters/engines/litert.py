@@ -68,12 +68,25 @@ class LiteRt(EightBit):
         result = graph.tensor(x.codes.shape, np.float32)
         return self.run(graph, graph.operator("DEQUANTIZE", [codes], result, version=2))
 
+    def _rescale_codes(self, x: Quantized, y: Output) -> Array:
+        graph = Graph()
+        codes, result = graph.given(x.codes, x.scale, x.zero), graph.result(x.codes.shape, y)
+        return self.run(graph, graph.operator("QUANTIZE", [codes], result, version=2))
+
     def _add(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        return self._of_terms("ADD", a, b, y, potScaleInt16=True)
+
+    def _mul(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        return self._of_terms("MUL", a, b, y)
+
+    def _of_terms(
+        self, operator: str, a: Quantized, b: Quantized, y: Output, **options: Any
+    ) -> Array:
         graph = Graph()
         terms = [graph.given(each.codes, each.scale, each.zero) for each in (a, b)]
         result = graph.result(a.codes.shape, y)
-        options = {"fusedActivationFunction": _activation(y), "potScaleInt16": True}
-        return self.run(graph, graph.operator("ADD", terms, result, version=2, **options))
+        options["fusedActivationFunction"] = _activation(y)
+        return self.run(graph, graph.operator(operator, terms, result, version=2, **options))
 
     def _avg_pool(
         self,
@@ -257,6 +270,8 @@ class Reference(LiteRt):
                 "add:tflite",
                 "add_tensors:tflite",
                 "avg_pool:tflite",
+                "rescale_codes:tflite",
+                "mul:tflite",
             ),
             by_operation={"linear": {"requantization": ("float64",)}},
         )
@@ -267,19 +282,28 @@ class Optimised(LiteRt):
 
     name = f"LiteRT {version('ai-edge-litert')} optimised kernels"
     resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    full = ("quantize:float32_reciprocal", "rescale_codes:tflite_up")
+    rest = ("quantize:float32", "rescale_codes:tflite")
+
+    def _rounding(self, profile: str) -> str:
+        return "half_away" if profile == "float32" else self.rounding
 
     def capabilities(self) -> Capabilities:
         """Declare two roundings, the second up, but away from zero in depthwise layers."""
         return Capabilities(
             bits=(8,),
-            rounding=("half_even",),
+            rounding=("half_even", "half_away"),
             requantization=("tflite_up",),
             variations=(
                 "quantize:float32_reciprocal",
+                "quantize:float32",
                 "dequantize:float32",
                 "add:tflite",
                 "add_tensors:tflite",
                 "avg_pool:tflite",
+                "rescale_codes:tflite",
+                "rescale_codes:tflite_up",
+                "mul:tflite",
             ),
             by_operation={"depthwise": {"requantization": ("tflite_away",)}},
         )
@@ -313,6 +337,7 @@ class Xnnpack(LiteRt):
                 "dequantize:float32",
                 "add:xnnpack",
                 "add_tensors:xnnpack",
-                "avg_pool:tflite",
+                "rescale_codes:xnnpack",
+                "mul:xnnpack",
             ),
         )

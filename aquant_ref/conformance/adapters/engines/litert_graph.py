@@ -135,6 +135,7 @@ OPTIONS = {
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "MAX_POOL_2D": "Pool2DOptions",
+    "MUL": "MulOptions",
     "PAD": "PadOptions",
     "PADV2": "PadV2Options",
 }

@@ -33,6 +33,11 @@ class OnnxEngine(EightBit):
         graph = Graph()
         return self.run(graph, dequantized(graph, x), np.float32, 1)
 
+    def _rescale_codes(self, x: Quantized, y: Output) -> Array:
+        graph = Graph()
+        result = graph.node("QuantizeLinear", dequantized(graph, x), *ends(graph, y))
+        return self.run(graph, result, y.storage.dtype, 1)
+
     def _max_pool(self, x: Array, kernel: tuple[int, int], windows: Windows) -> Array:
         graph = Graph()
         places = geometry(windows)

@@ -40,6 +40,8 @@ class OnnxReference(OnnxEngine):
                 "add:float32",
                 "add_tensors:float32",
                 "avg_pool:onnx",
+                "rescale_codes:float32",
+                "mul:float32",
             ),
         )
 
@@ -50,8 +52,14 @@ class OnnxReference(OnnxEngine):
             return ReferenceEvaluator(model).run(None, graph.feeds)[0]
 
     def _add(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        return self._of_terms("Add", a, b, y)
+
+    def _mul(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        return self._of_terms("Mul", a, b, y)
+
+    def _of_terms(self, operator: str, a: Quantized, b: Quantized, y: Output) -> Array:
         graph = Graph()
-        total = graph.node("Add", dequantized(graph, a), dequantized(graph, b))
+        total = graph.node(operator, dequantized(graph, a), dequantized(graph, b))
         result = within(graph, graph.node("QuantizeLinear", total, *ends(graph, y)), y)
         return self.run(graph, result, y.storage.dtype, a.codes.ndim)
 

@@ -56,6 +56,8 @@ class OnnxRuntime(OnnxEngine):
                 "add:onnxruntime",
                 "add_tensors:onnxruntime",
                 "avg_pool:onnxruntime",
+                "rescale_codes:float32",
+                "mul:onnxruntime",
             ),
         )
 
@@ -65,9 +67,15 @@ class OnnxRuntime(OnnxEngine):
         return _session(model.SerializeToString()).run(None, graph.feeds)[0]
 
     def _add(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        return self._of_terms("com.microsoft::QLinearAdd", a, b, y)
+
+    def _mul(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        return self._of_terms("com.microsoft::QLinearMul", a, b, y)
+
+    def _of_terms(self, operator: str, a: Quantized, b: Quantized, y: Output) -> Array:
         graph = Graph()
         terms = (*stored(graph, a), *stored(graph, b))
-        result = graph.node("com.microsoft::QLinearAdd", *terms, *ends(graph, y))
+        result = graph.node(operator, *terms, *ends(graph, y))
         return self.run(graph, within(graph, result, y), y.storage.dtype, a.codes.ndim)
 
     def _avg_pool(

@@ -23,7 +23,6 @@ from aquant_ref.errors import InputError
 from aquant_ref.typing import Array
 
 HALF = 128  # between a signed code and the unsigned one of the same number
-REGISTER = 64  # lanes that fill whole registers, on every CPU
 
 
 @contextmanager
@@ -46,6 +45,7 @@ class Torch(EightBit):
     """
 
     engine = "x86"
+    full, rest = ("add:torch",), ("add:torch_tail",)
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -60,7 +60,7 @@ class Torch(EightBit):
 
     def supports(self, operation: str) -> bool:
         """Tell that no layer takes an accumulator: a bias is a float32."""
-        return operation != "requantize" and super().supports(operation)
+        return operation not in ("requantize", "rescale_codes") and super().supports(operation)
 
     def capabilities(self) -> Capabilities:
         """Declare float32, rounded half even."""
@@ -75,12 +75,9 @@ class Torch(EightBit):
                 "add_tensors:torch",
                 "add:torch_tail",
                 "avg_pool:torch",
+                "mul:torch",
             ),
         )
-
-    def _picked(self, answers: Array, profile: str) -> Any:
-        tail = profile.endswith("_tail")
-        return super()._picked(answers[REGISTER:] if tail else answers[:REGISTER], profile)
 
     def _quantize(self, real: Array, y: Output) -> Array:
         with _engine(self.engine):
@@ -97,6 +94,11 @@ class Torch(EightBit):
         with _engine(self.engine):
             terms = (_tensor(each.codes, each) for each in (a, b))
             return _codes(torch.ops.quantized.add(*terms, float(y.scale), y.zero))
+
+    def _mul(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        with _engine(self.engine):
+            terms = (_tensor(each.codes, each) for each in (a, b))
+            return _codes(torch.ops.quantized.mul(*terms, float(y.scale), y.zero))
 
     def _avg_pool(
         self,
