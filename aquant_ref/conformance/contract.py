@@ -54,14 +54,18 @@ class Field:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Describe how other engines compute an operation; `bits` is the most that a code has.
+    """Describe how other engines compute an operation.
 
-    `since` is the minor version of the vectors that added its file; its stored codes have at least
-    `least` bits.
+    A code has `narrowest` to `bits` bits, and one of `signs`. With `one_scale`, the weights of all
+    channels have the same scale. `since` is the minor version of the vectors that added its file;
+    its stored codes have at least `least` bits.
     """
 
     rule: str
     bits: int = 16
+    narrowest: int = 2
+    signs: tuple[str, ...] = ("unsigned", "signed")
+    one_scale: bool = False
     since: int = 2
     least: int = 2
 
@@ -112,9 +116,10 @@ class Operation:
         named = self.variations or profile in self.alternatives
         return {"profile": profile} if named else {}
 
-    def most_bits(self, profile: str) -> int:
-        """Return the most bits that a code has in `profile`."""
-        return self.alternatives[profile].bits if profile in self.alternatives else 16
+    def has_codes(self, profile: str, bits: int, sign: str) -> bool:
+        """Tell whether codes of these bits and this sign exist in `profile`."""
+        chosen = self.alternatives.get(profile)
+        return chosen is None or (chosen.narrowest <= bits <= chosen.bits and sign in chosen.signs)
 
 
 def _fields(text: str) -> tuple[Field, ...]:
@@ -146,6 +151,14 @@ LAYER: dict[str, Any] = {
     "profile": "engine",
     "tags": ("bits", "granularity"),
     "variations": LAYER_VARIATIONS,
+    "alternatives": {
+        "float32_product": Alternative("AQ-LAYER-1", bits=8, since=3),
+        "float32_zero_first": Alternative("AQ-LAYER-2", bits=8, since=3),
+        "onednn": Alternative("AQ-LAYER-3", bits=8, since=3),
+        "fbgemm": Alternative("AQ-LAYER-4", bits=8, since=3),
+        "fbgemm_tensor": Alternative("AQ-LAYER-5", bits=8, since=3, one_scale=True),
+        "qnnpack": Alternative("AQ-LAYER-6", bits=8, since=3),
+    },
 }
 LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3
 LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"

@@ -129,10 +129,11 @@ def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
 
 
 def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) -> Iterator[Group]:
+    of_name, choices = contract.get(name), capabilities.choices(name)
+    # one way to compute an operation is enough: the other alternatives are not missing
+    variations = () if set(choices) & set(of_name.alternatives) else of_name.variations
     for group in vectors.load(name):
-        # one way to compute an operation is enough: the other alternatives are not missing
-        alternatives = contract.get(name).alternatives
-        if not alternatives or group.selection.profile in capabilities.choices(name):
+        if group.selection.profile in (*choices, *variations):
             yield group
     if not generated:
         return

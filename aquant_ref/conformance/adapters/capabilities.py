@@ -42,8 +42,9 @@ class Capabilities:
     `granularity` of the weights' scales, and whether it `rejects` the inputs that the contract
     refuses. Most kernels check nothing; the kit then leaves such inputs out. `variations` names the
     alternatives that it computes, such as "quantize:float32"; an operation without one there is
-    asked in its own arithmetic. `by_operation` replaces fields for one operation. Raises InputError
-    for a word that the contract does not know. Spec: AQ-CONF-4.
+    asked in its own arithmetic, or in the variations of requantization. `by_operation` replaces
+    fields for one operation. Raises InputError for a word that the contract does not know. Spec:
+    AQ-CONF-4.
 
     >>> both = Capabilities(bits=(8, 16), by_operation={"conv2d": {"bits": (8,)}})
     >>> both.of("conv2d").bits, both.of("quantize").bits
@@ -122,11 +123,13 @@ class Capabilities:
     def choices(self, operation: str) -> list[str]:
         """Return the variations in which to ask an operation."""
         of_operation = contract.get(operation)
+        named = [c for c in of_operation.choices if f"{operation}:{c}" in self.variations]
+        if named:
+            return named
         if of_operation.variations:
             declared = self.of(operation).requantization
             return [each for each in of_operation.variations if each in declared]
-        named = [c for c in of_operation.choices if f"{operation}:{c}" in self.variations]
-        return named or [of_operation.profile]
+        return [of_operation.profile]
 
     def cover(self, asked: Selection) -> bool:
         """Tell whether the declared capabilities include every case of this selection."""
@@ -134,9 +137,9 @@ class Capabilities:
         needs = {
             name: getattr(asked, name) for name, tag in TAG_OF.items() if tag in operation.tags
         }
-        if operation.variations:
-            needs["requantization"] = (asked.profile,)
         declared = all(set(need) <= set(getattr(own, name)) for name, need in needs.items())
+        if operation.variations:
+            declared &= asked.profile in self.choices(asked.operation)
         return declared and (own.rejects or not asked.rejects)
 
     def selections(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters import engine_layer_peers as layer_peers
 from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.engine.fast.kernels import apply
@@ -212,6 +213,9 @@ def _requantized(
     acc: Integers, *, x_scale: float, weight_scale: Reals, bias: Reals, profile: str, **end: Any
 ) -> Array:
     """Requantize the accumulators (O, ...), channel by channel."""
+    if profile in layer_peers.STEPS:
+        scales: dict[str, Any] = {"x_scale": x_scale, "weight_scale": weight_scale}
+        return layer_peers.requantized(acc, bias=bias, profile=profile, **scales, **end)
     scale, rows = end.pop("scale"), []
     for row, s, b in zip(acc, weight_scale.tolist(), bias.tolist(), strict=True):
         unit = Fraction(x_scale) * Fraction(s)

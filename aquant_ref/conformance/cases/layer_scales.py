@@ -27,16 +27,25 @@ def spread_of(acc: Array) -> int:
 
 
 def exact_units(
-    draw: CaseRandom, spread: int, steps: int, outputs: int, *, alike: bool = False
+    draw: CaseRandom,
+    spread: int,
+    steps: int,
+    outputs: int,
+    *,
+    alike: bool = False,
+    plain: bool = False,
 ) -> tuple[Row, Array, Array]:
-    """Draw scales with M = factor / 2^shift exactly; return them, the factors and the shifts."""
+    """Draw scales with M = factor / 2^shift exactly; return them, the factors and the shifts.
+
+    With `plain`, all scales are powers of two but for the factors.
+    """
     factors = draw.integers(0, 1 if steps >= 15 else 0, (outputs,)) * 2 + 1
     base = max(1, (2 * spread // steps).bit_length())
     shifts = base + draw.integers(0, 2, (outputs,))
     if alike:
         factors[:], shifts[:] = factors[0], shifts[0]
     # a quotient by x_scale, which is no power of two, is rounded: a bias has to survive that
-    odd_part, mantissa = draw.pick((3, 5, 7)), draw.integer(256, 511)
+    odd_part, mantissa = (1, 256) if plain else (draw.pick((3, 5, 7)), draw.integer(256, 511))
     scales = {
         "x_scale": float(np.ldexp(odd_part, draw.integer(-11, -7))),
         "weight_scale": np.ldexp(factors * mantissa * 1.0, draw.integer(-16, -12) - shifts),
@@ -46,9 +55,9 @@ def exact_units(
     return scales, factors, shifts
 
 
-def _alike(draw: CaseRandom, selection: Selection) -> bool:
+def all_alike(draw: CaseRandom, selection: Selection) -> bool:
     """Draw whether all channels share one scale."""
-    return draw.pick(selection.granularity) == "tensor"
+    return draw.pick(selection.scales) == "tensor"
 
 
 def tied(
@@ -59,6 +68,7 @@ def tied(
     *,
     beside: int = 0,
     spread: int = 1,
+    plain: bool = False,
 ) -> Row:
     """Bring one element of each channel to k + 1/2 steps, or `beside` accumulator steps beside it.
 
@@ -66,9 +76,10 @@ def tied(
     large as `spread`.
     """
     acc, zero = accumulators(row), odd(draw, *ends)
-    alike = _alike(draw, selection)
+    alike = all_alike(draw, selection)
+    steps, outputs = ends[1] - ends[0], len(acc)
     scales, factors, shifts = exact_units(
-        draw, max(spread, spread_of(acc)), ends[1] - ends[0], len(acc), alike=alike
+        draw, max(spread, spread_of(acc)), steps, outputs, alike=alike, plain=plain
     )
     bias: list[int] = []
     for values, factor, shift in zip(acc, factors.tolist(), shifts.tolist(), strict=True):
@@ -111,7 +122,7 @@ def scaled(
     acc, zero = accumulators(row), odd(draw, *ends)
     outputs, spread = len(acc), spread_of(acc)
     weight_scale = np.array([scale(draw, -8 - unlike, -8) for _ in range(outputs)])
-    if _alike(draw, selection):
+    if all_alike(draw, selection):
         weight_scale[:] = weight_scale[0]
     x_scale = scale(draw)
     out = snapped(float(weight_scale.max()) * x_scale * spread / ((ends[1] - ends[0]) * reach))
@@ -127,7 +138,7 @@ def at_end(
     """Bring an accumulator of each channel to an end of int32, or `beyond` steps past it."""
     acc, zero = accumulators(row), odd(draw, *ends)
     scales, _, _ = exact_units(
-        draw, ACC_MAX, ends[1] - ends[0], len(acc), alike=_alike(draw, selection)
+        draw, ACC_MAX, ends[1] - ends[0], len(acc), alike=all_alike(draw, selection)
     )
     upper = draw.integer(0, 1) == 1
     bias = ACC_MAX + beyond - acc.max(axis=1) if upper else -ACC_MAX - 1 - beyond - acc.min(axis=1)

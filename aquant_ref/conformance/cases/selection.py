@@ -57,15 +57,22 @@ class Selection:
         if not self.bits:
             raise InputError("bits: needs at least one")
         if not self.ranges:
-            most = contract.get(self.operation).most_bits(self.profile)
-            raise InputError(f"bits: {self.operation} in {self.profile} has at most {most}")
+            has = contract.get(self.operation).alternatives[self.profile]
+            widths = f"{has.narrowest} to {has.bits} bits, {' or '.join(has.signs)}"
+            raise InputError(f"bits: {self.operation} in {self.profile} has {widths}")
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
         """Return (qmin, qmax) of every width and sign that the variation has."""
-        most = contract.get(self.operation).most_bits(self.profile)
-        widths = [bits for bits in self.bits if bits <= most]
-        return [code_range(b, signed=s == "signed") for b in widths for s in self.signs]
+        has_codes = contract.get(self.operation).has_codes
+        pairs = [(b, s) for b in self.bits for s in self.signs if has_codes(self.profile, b, s)]
+        return [code_range(bits, signed=sign == "signed") for bits, sign in pairs]
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Return the granularities of the weights' scales that the variation has."""
+        chosen = contract.get(self.operation).alternatives.get(self.profile)
+        return ("tensor",) if chosen and chosen.one_scale else self.granularity
 
     def arguments(self) -> dict[str, str]:
         """Return the arguments that its cases depend on besides the profile, as text, by name."""

@@ -28,6 +28,7 @@ from aquant_ref.conformance.cases import (
     dequantize,
     dequantize_float32,
     fused_conv2d,
+    layer_peers,
     layers,
     max_pool2d,
     mul,
@@ -86,6 +87,9 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "rescale_codes": rescale_codes.OF_PEERS,
     "mul": mul.OF_PEERS,
     "avg_pool2d": avg_pool2d_peers.FAMILIES,
+    "conv2d": layer_peers.CONV2D,
+    "depthwise": layer_peers.DEPTHWISE,
+    "linear": layer_peers.LINEAR,
 }
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.expected import peers, scalar
+from aquant_ref.conformance.expected import layer_peers, peers, scalar
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 
 if TYPE_CHECKING:
@@ -67,6 +67,24 @@ def biased(acc: Tensor, bias: Sequence[float], unit: Sequence[Fraction]) -> Tens
     return int32(total)
 
 
+def coded(
+    acc: Tensor,
+    *,
+    x_scale: float,
+    weight_scale: Sequence[float],
+    bias: Sequence[float],
+    scale: float,
+    profile: str,
+    **ends: int,
+) -> Tensor:
+    """Return the codes of accumulators without their bias, in a variation or an alternative."""
+    if profile in layer_peers.CHANNELS:
+        given: dict[str, Any] = {"x_scale": x_scale, "weight_scale": weight_scale, **ends}
+        return layer_peers.requantized(acc, bias=bias, scale=scale, profile=profile, **given)
+    unit = units(x_scale, weight_scale)
+    return _requantized(biased(acc, bias, unit), unit, scale, profile, **ends)
+
+
 def units(x_scale: float, weight_scale: Sequence[float]) -> list[Fraction]:
     """Return the real value of one accumulator step in each channel. Spec: AQ-IDEAL-1."""
     need(min(x_scale, *weight_scale) > 0)
@@ -99,27 +117,21 @@ def _requantized(
 def conv2d(
     *,
     x: Tensor,
-    x_scale: float,
     x_zero: int,
     weight: Tensor,
-    weight_scale: Sequence[float],
     weight_zero: Sequence[int],
-    bias: Sequence[float],
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
     groups: int,
-    scale: float,
-    profile: str,
-    **ends: int,
+    **end: Any,
 ) -> tuple[Tensor]:
-    """Spec: AQ-INT-4, then AQ-IDEAL-1 or a profile of AQ-FIXED-2 to AQ-FIXED-7."""
-    unit = units(x_scale, weight_scale)
+    """Spec: AQ-INT-4, then AQ-IDEAL-1, AQ-FIXED-2 to AQ-FIXED-7 or an alternative."""
     steps = [centred(w, zero) for w, zero in zip(weight, weight_zero, strict=True)]
     acc = convolved(
         centred(x, x_zero), steps, groups, stride=stride, padding=padding, dilation=dilation
     )
-    return (_requantized(biased(acc, bias, unit), unit, scale, profile, **ends),)
+    return (coded(acc, **end),)
 
 
 def depthwise(*, x: Tensor, **fields: Any) -> tuple[Tensor]:
@@ -130,21 +142,15 @@ def depthwise(*, x: Tensor, **fields: Any) -> tuple[Tensor]:
 def linear(
     *,
     x: Sequence[int],
-    x_scale: float,
     x_zero: int,
     weight: Tensor,
-    weight_scale: Sequence[float],
     weight_zero: Sequence[int],
-    bias: Sequence[float],
-    scale: float,
-    profile: str,
-    **ends: int,
+    **end: Any,
 ) -> tuple[Tensor]:
-    """Spec: AQ-INT-3, then AQ-IDEAL-1 or a profile of AQ-FIXED-2 to AQ-FIXED-7."""
-    unit = units(x_scale, weight_scale)
+    """Spec: AQ-INT-3, then AQ-IDEAL-1, AQ-FIXED-2 to AQ-FIXED-7 or an alternative."""
     steps = [centred(row, zero) for row, zero in zip(weight, weight_zero, strict=True)]
     acc = oracle.linear(centred(x, x_zero), steps)
-    return (_requantized(biased(acc, bias, unit), unit, scale, profile, **ends),)
+    return (coded(acc, **end),)
 
 
 def add_tensors(*, a: Tensor, b: Tensor, profile: str = "", **fields: Any) -> tuple[Tensor]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.adapters.base import Adapter
 
 Function = Callable[..., Any]
+OF_REQUANTIZATION = {"unit", "bias", "total", "rescale", "after"}  # steps that engines combine
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,18 @@ class ScalarFault(Fault):
 
 @dataclass(frozen=True)
 class StepFault(Fault):
-    """Replace some steps of `Layers`; it is a fault of every variation."""
+    """Replace some steps of `Layers`; it is a fault of every variation that takes these steps."""
 
     steps: dict[str, Function] = field(default_factory=dict, hash=False)
 
     @cached_property
     def variations(self) -> tuple[str, ...]:
         """List the variations that it can be a fault of."""
-        return contract.get(self.operation).choices
+        operation = contract.get(self.operation)
+        if "engine" in self.steps:
+            return (self.profile,)
+        engines = operation.variations and not self.steps.keys() & OF_REQUANTIZATION
+        return operation.choices if engines else operation.own
 
     def adapter(self, profile: str = "") -> Adapter:
         """Return it as an implementation, in one of its variations."""

@@ -16,6 +16,7 @@ from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.faults.arithmetic import F, up
+from aquant_ref.conformance.faults.layer_engines import ENGINES, by_engine
 from aquant_ref.conformance.faults.rescaling import RESCALED
 from aquant_ref.typing import Array
 
@@ -88,6 +89,10 @@ class Layers(Adapter):
         steps = [list(map(of_ratio(F(u) / F(f["scale"]), zero), row)) for row, u in rows]
         return np.array(steps, np.int64).reshape(total.shape)
 
+    def engine(self, acc: Array, f: dict[str, Any]) -> Array:
+        """In steps of the result, rounded, of accumulators (O, P) without the bias."""
+        return by_engine(ENGINES[f["profile"]], acc, f)
+
     def clip(self, steps: Array, zero_point: int, qmin: int, qmax: int) -> Array:
         return np.clip(steps + zero_point, qmin, qmax)
 
@@ -109,6 +114,10 @@ class Layers(Adapter):
         return acc.reshape(len(weight), *columns.shape[3:])
 
     def finished(self, acc: Array, layer: dict[str, Any]) -> Array:
+        if layer.get("profile") in ENGINES:
+            steps = self.engine(acc.reshape(len(acc), -1), layer)
+            ends = (layer[name] for name in ("zero_point", "qmin", "qmax"))
+            return self.clip(steps, *ends).reshape(acc.shape)
         scales = layer["x_scale"], layer["weight_scale"]
         total = self.total(acc.reshape(len(acc), -1), self.bias(layer["bias"], *scales))
         steps = self.rescale(total, self.unit(*scales), layer)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import Cases, Family, plain
-from aquant_ref.conformance.cases.selection import ROUNDINGS, Selection
+from aquant_ref.conformance.cases.selection import ROUNDINGS, SIGNS, Selection
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, families_of
 from aquant_ref.conformance.cases.sequence import generate as cases_of
 from aquant_ref.conformance.expected.results import Expected, expected
@@ -94,7 +94,7 @@ def _selections(
     ordinary = [*_ordinary(operation, alternative)]
     refused = Selection(name, alternative, rejects=True)
     if "granularity" in operation.tags:
-        refused = Selection(name, "exact", bits=(8,), rejects=True)
+        refused = Selection(name, alternative or "exact", bits=(8,), rejects=True)
     return [
         replace(selection, edition=edition)
         for edition in sorted({family.edition for family in kinds})
@@ -106,13 +106,16 @@ def _selections(
 def _ordinary(operation: Operation, alternative: str) -> Iterator[Selection]:
     """Yield a selection for each variation, width and rounding rule."""
     if "granularity" in operation.tags:
-        yield from _of_layers(operation)
+        yield from _of_alternative(operation, alternative) if alternative else _of_layers(operation)
         return
     choices = (alternative,) if alternative else operation.own
     casts = (CASTS,) * ("casts" in operation.tags)
     least = operation.alternatives[alternative].least if alternative else 0
-    most = operation.most_bits(alternative)
-    fitting = [code for code in (*CODES, *casts) if least <= code[0] <= most]
+    fitting = [
+        (bits, signs)
+        for bits, signs in (*CODES, *casts)
+        if least <= bits and all(operation.has_codes(alternative, bits, sign) for sign in signs)
+    ]
     codes = fitting if "bits" in operation.tags else (None,)
     rules = ROUNDINGS if "rounding" in operation.tags else (None,)
     for profile, code, rule in product(choices, codes, rules):
@@ -136,6 +139,15 @@ def _of_layers(operation: Operation) -> Iterator[Selection]:
                 signs=signs,
                 granularity=(granularity,),
             )
+
+
+def _of_alternative(operation: Operation, alternative: str) -> Iterator[Selection]:
+    """Yield its codes of the most bits, signed and unsigned, with one granularity in turn."""
+    most = operation.alternatives[alternative].bits
+    codes = [sign for sign in SIGNS if operation.has_codes(alternative, most, sign)]
+    for sign, granularity in zip(codes, GRANULARITY, strict=False):
+        selection = Selection(operation.name, alternative, bits=(most,), signs=(sign,))
+        yield replace(selection, granularity=(granularity,))
 
 
 def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str]]:

@@ -1,0 +1,142 @@
+"""Requantize accumulators in numpy as other engines do: the alternatives of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aquant_ref.conformance.adapters.engine_peers import Singles, fused, scale32
+from aquant_ref.errors import InputError
+from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
+from aquant_ref.typing import Array, Codes, Integers, Reals
+
+ONE = np.float32(1)
+
+
+class Layer(NamedTuple):
+    """Hold accumulators (O, P) without the bias, and float32 scales and bias, (O, 1) or ()."""
+
+    acc: Integers
+    x: Singles
+    w: Singles
+    y: Singles
+    bias: Reals
+    zero_point: int
+
+    @property
+    def unit(self) -> Singles:
+        """Return the product of the scales, F(X*W)."""
+        return _normal(self.x * self.w)
+
+    @property
+    def total(self) -> Integers:
+        """Add the bias, which is a whole number of units. Spec: AQ-INT-3."""
+        unit = np.float64(self.x) * self.w
+        whole = np.rint(self.bias / unit)
+        if (whole * unit != self.bias).any():
+            raise InputError("bias: is not a whole number of units")
+        total = self.acc + whole.astype(np.int64)
+        if total.min() < INT32_MIN or total.max() > INT32_MAX:
+            raise InputError("accumulator: overflows int32")
+        return total
+
+
+def requantized(
+    acc: Integers,
+    *,
+    x_scale: float,
+    weight_scale: Reals,
+    bias: Reals,
+    scale: float,
+    profile: str,
+    zero_point: int,
+    qmin: int,
+    qmax: int,
+) -> Codes:
+    """Requantize accumulators (O, ...). Spec: AQ-LAYER-1 to AQ-LAYER-6."""
+    if profile == "fbgemm_tensor" and len(set(weight_scale.tolist())) > 1:
+        raise InputError("weight_scale: needs one for all channels")
+    x, w, y = (scale32(np.asarray(s, np.float64)) for s in (x_scale, weight_scale, scale))
+    layer = Layer(acc.reshape(len(acc), -1), x, w[:, None], y, bias[:, None], zero_point)
+    steps = np.rint(STEPS[profile](layer)).astype(np.float64)
+    if (abs(steps) > 2.0**31).any():
+        raise InputError("scale: makes more steps than int32 has")
+    first = profile in ("float32_zero_first", "onednn")
+    codes = steps + (0 if first else zero_point)
+    return np.clip(codes, qmin, qmax).astype(np.int64).reshape(acc.shape)
+
+
+def _normal(value: Array) -> Singles:
+    if not ((value >= 2.0**-126) & (value <= 2.0**126)).all():
+        raise InputError("scale: a product is no normal float32")
+    return np.asarray(value, np.float32)
+
+
+def _single(value: Array) -> Singles:
+    return value.astype(np.float32)
+
+
+def _float32_product(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-1."""
+    return _single(layer.total) * _normal(layer.unit / layer.y)
+
+
+def _float32_zero_first(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-2. A product of three float32 numbers is rounded once here as well."""
+    exact, divisor = np.float64(layer.x) * layer.w, layer.y.astype(np.float64)
+    quotient = exact / divisor
+    rest = _exactly_below(exact, quotient, divisor)
+    single = _normal(_odd(quotient, rest).astype(np.float32))
+    return _single(layer.total) * single + np.float32(layer.zero_point)
+
+
+def _exactly_below(exact: Array, quotient: Array, divisor: Array) -> Array:
+    """Return the sign of exact - quotient*divisor, with the product in two exact halves."""
+    high = np.float64(np.float32(quotient))
+    low = quotient - high
+    return np.sign((exact - high * divisor) - low * divisor)
+
+
+def _odd(value: Array, rest: Array) -> Array:
+    """Make the last bit odd where something was lost, so that a second rounding sees no tie."""
+    even = value.view(np.int64) % 2 == 0
+    towards = np.where(rest > 0, np.inf, -np.inf)
+    return np.where((rest != 0) & even, np.nextafter(value, towards), value)
+
+
+def _onednn(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-3."""
+    real = _single(layer.acc) * layer.x * layer.w + _single(layer.bias)
+    return real * (ONE / layer.y) + np.float32(layer.zero_point)
+
+
+def _fbgemm(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-4."""
+    total = _single(layer.acc) + _single(layer.bias) / layer.unit
+    return total * _normal(layer.unit / layer.y)
+
+
+def _fbgemm_tensor(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-5."""
+    total = fused(_single(layer.bias), ONE / layer.unit, _single(layer.acc))
+    return total * _normal(layer.unit / layer.y)
+
+
+def _qnnpack(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-6: the sum is that of int32, which wraps."""
+    steps = np.rint(_single(layer.bias) * (ONE / layer.unit)).astype(np.float64)
+    bias = np.clip(steps, INT32_MIN, INT32_MAX).astype(np.int64)
+    total = (layer.acc + bias).astype(np.int32)
+    return _single(total) * _normal(layer.unit * (ONE / layer.y))
+
+
+STEPS: dict[str, Callable[[Layer], Any]] = {
+    "float32_product": _float32_product,
+    "float32_zero_first": _float32_zero_first,
+    "onednn": _onednn,
+    "fbgemm": _fbgemm,
+    "fbgemm_tensor": _fbgemm_tensor,
+    "qnnpack": _qnnpack,
+}
