@@ -22,7 +22,7 @@ def case_arguments() -> argparse.ArgumentParser:
         type=integer,
         default=0,
         metavar="E",
-        help="kinds of cases that came with vectors 1.E, of multiplier and requantize 1",
+        help="kinds of cases that came later: 1 of multiplier and requantize",
     )
     return parent
 
@@ -57,6 +57,7 @@ def verify_arguments() -> argparse.ArgumentParser:
     parent.add_argument(
         "--library", metavar="FILE", help="a shared library with C functions, ./libkernel.so"
     )
+    parent.add_argument("--sizes", metavar="LIST", help="of tensors, default small,large")
     parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
     parent.add_argument(
         "--variations",

@@ -90,7 +90,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
 def _again(args: argparse.Namespace) -> str:
     """Return the command that verifies the same implementation in the same way."""
     command = ["aquant-ref", "verify"]
-    names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity", "variations")
+    names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity", "variations", "sizes")
     for name in (*names, "timeout", "n", "seed"):
         value = getattr(args, name)
         if value is not None:

@@ -19,7 +19,7 @@ from aquant_ref.given import integers, words
 if TYPE_CHECKING:
     import argparse
 
-FIELD_OF = {**{name: name for name in TAG_OF}, "profile": "requantization"}
+FIELD_OF = {**{name: name for name in TAG_OF}, "profile": "requantization", "sizes": "sizes"}
 NAMES = (*FIELD_OF, "variations", "rejects")
 
 

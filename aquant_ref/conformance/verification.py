@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 GENERATED = 1000  # cases of a scalar operation and variation, besides the vectors
 FEWER_TENSORS = 10  # so many times fewer of an operation on tensors
 MOST_OTHER = 10  # generated of a family that has to be refused, or that came later
+MOST_TENSORS = {"small": 3, "large": 1}  # likewise, of a family of tensors
 SEED = 1  # not that of the vectors
 
 
@@ -139,15 +140,18 @@ def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) ->
         return
     generated = _count_of(name, generated)
     of_choices = [f for c in capabilities.choices(name) for f in families_of(name, c)]
-    for rejects, edition in sorted({(f.rejects, f.edition) for f in of_choices}):
-        if rejects and not capabilities.of(name).rejects:
+    own = capabilities.of(name)
+    for rejects, edition, size in sorted({(f.rejects, f.edition, f.size) for f in of_choices}):
+        if (rejects and not own.rejects) or size not in own.sizes:
             continue
-        for selection in capabilities.selections(name, seed, rejects=rejects, edition=edition):
+        kind: dict[str, Any] = {"rejects": rejects, "edition": edition, "size": size}
+        for selection in capabilities.selections(name, seed, **kind):
             of_profile = families_of(name, selection.profile)
-            if (rejects, edition) not in {(f.rejects, f.edition) for f in of_profile}:
+            if (rejects, edition, size) not in {(f.rejects, f.edition, f.size) for f in of_profile}:
                 continue
             ordinary = not rejects and not edition
-            most = generated if ordinary else MOST_OTHER * len(families(selection))
+            each = MOST_OTHER if contract.get(name).scalar else MOST_TENSORS[size]
+            most = generated if ordinary else each * len(families(selection))
             yield _generated(selection, min(generated, most))
 
 

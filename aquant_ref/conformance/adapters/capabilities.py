@@ -14,6 +14,7 @@ from aquant_ref.conformance.cases.selection import (
     LISTS,
     ROUNDINGS,
     SIGNS,
+    SIZES,
     Selection,
     check_words,
     several,
@@ -31,6 +32,8 @@ def concerns(name: str, operation: str) -> bool:
     """Tell whether the cases of an operation depend on this field of `Capabilities`."""
     if name == "requantization":
         return bool(contract.get(operation).variations)
+    if name == "sizes":
+        return not contract.get(operation).scalar
     return name not in TAG_OF or TAG_OF[name] in contract.get(operation).tags
 
 
@@ -42,9 +45,15 @@ class Capabilities:
     `granularity` of the weights' scales, and whether it `rejects` the inputs that the contract
     refuses. Most kernels check nothing; the kit then leaves such inputs out. `variations` names the
     alternatives that it computes, such as "quantize:float32"; an operation without one there is
+<<<<<<< HEAD
     asked in its own arithmetic, or in the variations of requantization. `by_operation` replaces
     fields for one operation. Raises InputError for a word that the contract does not know. Spec:
     AQ-CONF-4.
+=======
+    asked in its own arithmetic. `sizes` are those of tensors: a slow simulator may have "small"
+    alone. `by_operation` replaces fields for one operation. Raises InputError
+    for a word that the contract does not know. Spec: AQ-CONF-4.
+>>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
 
     >>> both = Capabilities(bits=(8, 16), by_operation={"conv2d": {"bits": (8,)}})
     >>> both.of("conv2d").bits, both.of("quantize").bits
@@ -58,16 +67,18 @@ class Capabilities:
     granularity: tuple[str, ...] = GRANULARITIES
     rejects: bool = False
     variations: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = SIZES
     by_operation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (*LISTS, "requantization", "variations"):
+        for name in (*LISTS, "requantization", "variations", "sizes"):
             object.__setattr__(self, name, several(name, getattr(self, name)))
         if not isinstance(self.rejects, bool):
             raise InputError(f"rejects: needs True or False, got {self.rejects!r}")
         check_words("signs", self.signs, SIGNS)
         check_words("rounding", self.rounding, ROUNDINGS)
         check_words("granularity", self.granularity, GRANULARITIES)
+        check_words("sizes", self.sizes, SIZES)
         if self.variations:
             check_words("variations", self.variations, contract.EVERY_CHOICE)
         if self.requantization:
@@ -107,7 +118,8 @@ class Capabilities:
             f"rounding {' '.join(self.rounding)}; "
             f"requantization {' '.join(self.requantization) or 'none'}; "
             f"bits {' '.join(map(str, self.bits))} {' '.join(self.signs)}; "
-            f"granularity {' '.join(self.granularity)}"
+            f"granularity {' '.join(self.granularity)}; "
+            f"sizes {' '.join(self.sizes)}"
             + f"; variations {' '.join(self.variations)}" * bool(self.variations)
             + "; refusals" * self.rejects
             + "".join(f"; {name}: {self._own_text(name)}" for name in self.by_operation)
@@ -138,17 +150,25 @@ class Capabilities:
             name: getattr(asked, name) for name, tag in TAG_OF.items() if tag in operation.tags
         }
         declared = all(set(need) <= set(getattr(own, name)) for name, need in needs.items())
+<<<<<<< HEAD
         if operation.variations:
             declared &= asked.profile in self.choices(asked.operation)
         return declared and (own.rejects or not asked.rejects)
+=======
+        return declared and (own.rejects or not asked.rejects) and asked.size in own.sizes
+>>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
 
     def selections(
-        self, operation: str, seed: int, *, rejects: bool = False, edition: int = 0
+        self,
+        operation: str,
+        seed: int,
+        *,
+        rejects: bool = False,
+        edition: int = 0,
+        size: str = SIZES[0],
     ) -> list[Selection]:
         """Return the sequences of cases that together ask for everything declared."""
         own = self.of(operation)
         chosen: dict[str, Any] = {name: getattr(own, name) for name in LISTS}
-        return [
-            Selection(operation, profile, **chosen, seed=seed, rejects=rejects, edition=edition)
-            for profile in self.choices(operation)
-        ]
+        chosen |= {"seed": seed, "rejects": rejects, "edition": edition, "size": size}
+        return [Selection(operation, profile, **chosen) for profile in self.choices(operation)]

@@ -40,7 +40,7 @@ class Draw:
     def alone(self) -> Iterator[CaseRandom]:
         """Yield a source of numbers for each case alone."""
         for index in self._index.tolist():
-            yield CaseRandom(f"{self._key} {index}")
+            yield CaseRandom(f"{self._key} {index}", self._key % SCATTER + index)
 
     def bits(self) -> Array:
         """Draw 64 bits per case, uint64."""
@@ -88,13 +88,16 @@ class Draw:
 class CaseRandom:
     """Draw for one case: numbers, and tensors of any shape, each from a hash of its own.
 
+    `index` counts the cases of a family, from a number that depends on the selection.
+
     >>> CaseRandom("key").integers(0, 99, (2, 3)).shape
     (2, 3)
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, index: int = 0) -> None:
         self._key = key
         self._drawn = 0
+        self.index = index
 
     def _next(self, count: int) -> Draw:
         self._drawn += 1
@@ -111,6 +114,10 @@ class CaseRandom:
     def pick(self, pool: Sequence[Any]) -> Any:
         """Draw any member of the pool."""
         return pool[self.integer(0, len(pool) - 1)]
+
+    def turn(self, pool: Sequence[Any]) -> Any:
+        """Take the members of the pool in turn, case by case."""
+        return pool[self.index % len(pool)]
 
 
 def nudged(values: Array, towards: ArrayLike) -> Array:

@@ -7,8 +7,8 @@ random numbers are one family among others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from aquant_ref.typing import Array, Integers
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.draw import Draw
+    from aquant_ref.conformance.cases.recipe import Recipe
     from aquant_ref.conformance.cases.selection import Selection
     from aquant_ref.conformance.contract import Operation
 
@@ -32,8 +33,9 @@ class Family:
     """Describe the cases that carry `flag`, and the faults (`faults.FAULTS`) that they catch.
 
     `rejects` marks inputs that must be refused. Families added to published vectors have another
-    `edition`. Those of one edition take turns among themselves, so that adding another never
-    changes a sequence.
+    `edition`; those of one edition and size take turns among themselves, so that adding another
+    never changes a sequence. `size` is "large" where a slow simulator should be spared. `stored`
+    members are in the vectors, or a few if it is 0.
     """
 
     flag: str
@@ -42,6 +44,8 @@ class Family:
     catches: tuple[str, ...]
     rejects: bool = False
     edition: int = 0
+    size: str = "small"
+    stored: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Cases:
     """Hold cases of one operation as columns.
 
     The k-th case has the name `ids[k]` and the flags `flags[kind[k]]`. A column is an array (n,);
-    for an operation on tensors it holds objects: arrays, Python numbers, JSON.
+    for an operation on tensors it holds objects: arrays, Python numbers, JSON. `recipes` says how
+    large tensors are made, by field and position.
     """
 
     operation: Operation
@@ -58,6 +63,7 @@ class Cases:
     flags: Sequence[tuple[str, ...]]
     kind: Array
     columns: Columns
+    recipes: Mapping[tuple[str, int], Recipe] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -94,7 +100,7 @@ def objects(values: Sequence[Any]) -> Array:
 def blank_results(operation: Operation, count: int) -> list[Array]:
     """Return a column of zeros for each result field; of None for an operation on tensors."""
     if operation.scalar:
-        return [np.zeros(count, DTYPES[field.type]) for field in operation.result]
+        return [np.zeros(count, DTYPES[each.type]) for each in operation.result]
     return [objects([None] * count) for _ in operation.result]
 
 

@@ -17,6 +17,7 @@ BITS = (2, 4, 8, 16)
 SIGNS = ("unsigned", "signed")
 ROUNDINGS = tuple(oracle.ROUNDINGS)
 GRANULARITIES = ("tensor", "channel")
+SIZES = ("small", "large")
 LISTS = ("bits", "signs", "rounding", "granularity")
 MOST = 10_000_000  # cases at a time: their answers have to fit in memory; another seed has more
 
@@ -27,7 +28,8 @@ class Selection:
 
     `profile` is one of `Operation.choices`; "" means the first. `rejects` selects inputs that must
     be refused instead of ordinary ones; `edition` selects the kinds of cases that a minor version
-    of the vectors added. InputError names a wrong argument.
+    of the vectors added, and `size` those of them with large tensors. InputError names a wrong
+    argument.
     """
 
     operation: str
@@ -39,6 +41,7 @@ class Selection:
     seed: int = 0
     rejects: bool = False
     edition: int = 0
+    size: str = "small"
 
     def __post_init__(self) -> None:
         for name in LISTS:
@@ -49,6 +52,7 @@ class Selection:
         check_whole("seed", self.seed)
         check_whole("edition", self.edition, 0, MOST)
         check_words("profile", (self.profile,), choices)
+        check_words("size", (self.size,), SIZES)
         check_words("signs", self.signs, SIGNS)
         check_words("rounding", self.rounding, ROUNDINGS)
         check_words("granularity", self.granularity, GRANULARITIES)
@@ -89,6 +93,8 @@ class Selection:
             chosen["rejects"] = "yes"
         if self.edition:
             chosen["edition"] = str(self.edition)
+        if self.size != SIZES[0]:
+            chosen["size"] = self.size
         return chosen
 
     def command_line(self) -> str:

@@ -28,7 +28,11 @@ from aquant_ref.conformance.cases import (
     dequantize,
     dequantize_float32,
     fused_conv2d,
+<<<<<<< HEAD
     layer_peers,
+=======
+    layer_sizes,
+>>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
     layers,
     max_pool2d,
     mul,
@@ -44,6 +48,8 @@ from aquant_ref.conformance.cases import (
 )
 from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import DTYPES, Cases, Columns, Family
+from aquant_ref.conformance.cases.recipe import Recipe
+from aquant_ref.conformance.cases.selection import SIZES
 from aquant_ref.errors import InputError
 from aquant_ref.typing import Array
 
@@ -64,9 +70,9 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "border_round": border_round.FAMILIES,
     "border": border.FAMILIES,
     "threshold": threshold.FAMILIES,
-    "conv2d": layers.CONV2D,
-    "depthwise": layers.DEPTHWISE,
-    "linear": layers.LINEAR,
+    "conv2d": (*layers.CONV2D, *layer_sizes.CONV2D),
+    "depthwise": (*layers.DEPTHWISE, *layer_sizes.DEPTHWISE),
+    "linear": (*layers.LINEAR, *layer_sizes.LINEAR),
     "add_tensors": add_tensors.FAMILIES,
     "avg_pool2d": avg_pool2d.FAMILIES,
     "max_pool2d": max_pool2d.FAMILIES,
@@ -100,11 +106,12 @@ def families_of(operation: str, profile: str) -> tuple[Family, ...]:
 
 def families(selection: Selection) -> tuple[Family, ...]:
     """Return the families that take turns; InputError if there are none."""
-    asked = selection.rejects, selection.edition
+    asked = selection.rejects, selection.edition, selection.size
     of_profile = families_of(selection.operation, selection.profile)
-    chosen = tuple(f for f in of_profile if (f.rejects, f.edition) == asked)
+    chosen = tuple(f for f in of_profile if (f.rejects, f.edition, f.size) == asked)
     if not chosen:
         of = f" of edition {selection.edition}" if selection.edition else ""
+        of += f" and size {selection.size}" * (selection.size != SIZES[0])
         raise InputError(
             f"{selection.operation}: has no input{of}" + " that has to be refused" * asked[0]
         )
@@ -134,7 +141,19 @@ def generate(selection: Selection, index: Sequence[int] | Array) -> Cases:
                 column[kind == k] = members[field.name]
     flags = [(family.flag,) for family in taking_turns]
     ids = list(map(str, places.tolist()))
-    return Cases(operation, selection.profile, ids, flags, kind, columns)
+    recipes = {} if operation.scalar else _computed(columns)
+    return Cases(operation, selection.profile, ids, flags, kind, columns, recipes)
+
+
+def _computed(columns: Columns) -> dict[tuple[str, int], Recipe]:
+    """Replace each recipe in the columns by its tensor; return the recipes."""
+    recipes = {}
+    for name, column in columns.items():
+        for k, value in enumerate(column):
+            if isinstance(value, Recipe):
+                recipes[name, k] = value
+                column[k] = value.array()
+    return recipes
 
 
 def _members(selection: Selection, family: Family, numbers: Array) -> Columns:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.expected import scalar, tables
+from aquant_ref.conformance.expected import scalar, sums, tables
 from aquant_ref.conformance.expected.layers import convolved, int32
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 
@@ -76,7 +76,7 @@ def _in_windows(attributes: Any, arrays: Any, x: Tensor) -> Tensor:
 
 
 def _linear(_attributes: Any, arrays: Any, x: Tensor) -> Tensor:
-    product = int32(oracle.linear(_centred(x, arrays["zero_point"]), arrays["weight"]))
+    product = int32(sums.linear(_centred(x, arrays["zero_point"]), arrays["weight"]))
     return int32([v + b for v, b in zip(product, arrays["bias"], strict=True)])
 
 
