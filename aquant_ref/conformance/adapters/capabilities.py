@@ -45,15 +45,9 @@ class Capabilities:
     `granularity` of the weights' scales, and whether it `rejects` the inputs that the contract
     refuses. Most kernels check nothing; the kit then leaves such inputs out. `variations` names the
     alternatives that it computes, such as "quantize:float32"; an operation without one there is
-<<<<<<< HEAD
-    asked in its own arithmetic, or in the variations of requantization. `by_operation` replaces
-    fields for one operation. Raises InputError for a word that the contract does not know. Spec:
-    AQ-CONF-4.
-=======
-    asked in its own arithmetic. `sizes` are those of tensors: a slow simulator may have "small"
-    alone. `by_operation` replaces fields for one operation. Raises InputError
-    for a word that the contract does not know. Spec: AQ-CONF-4.
->>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
+    asked in its own arithmetic, or in the variations of requantization. `sizes` are those of
+    tensors: a slow simulator may have "small" alone. `by_operation` replaces fields for one
+    operation. Raises InputError for a word that the contract does not know. Spec: AQ-CONF-4.
 
     >>> both = Capabilities(bits=(8, 16), by_operation={"conv2d": {"bits": (8,)}})
     >>> both.of("conv2d").bits, both.of("quantize").bits
@@ -150,13 +144,9 @@ class Capabilities:
             name: getattr(asked, name) for name, tag in TAG_OF.items() if tag in operation.tags
         }
         declared = all(set(need) <= set(getattr(own, name)) for name, need in needs.items())
-<<<<<<< HEAD
         if operation.variations:
             declared &= asked.profile in self.choices(asked.operation)
-        return declared and (own.rejects or not asked.rejects)
-=======
         return declared and (own.rejects or not asked.rejects) and asked.size in own.sizes
->>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
 
     def selections(
         self,

@@ -28,11 +28,8 @@ from aquant_ref.conformance.cases import (
     dequantize,
     dequantize_float32,
     fused_conv2d,
-<<<<<<< HEAD
     layer_peers,
-=======
     layer_sizes,
->>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
     layers,
     max_pool2d,
     mul,

@@ -10,11 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
-<<<<<<< HEAD
-from aquant_ref.conformance.expected import layer_peers, peers, scalar
-=======
-from aquant_ref.conformance.expected import peers, scalar, sums
->>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
+from aquant_ref.conformance.expected import layer_peers, peers, scalar, sums
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 
 if TYPE_CHECKING:
@@ -153,13 +149,8 @@ def linear(
 ) -> tuple[Tensor]:
     """Spec: AQ-INT-3, then AQ-IDEAL-1, AQ-FIXED-2 to AQ-FIXED-7 or an alternative."""
     steps = [centred(row, zero) for row, zero in zip(weight, weight_zero, strict=True)]
-<<<<<<< HEAD
-    acc = oracle.linear(centred(x, x_zero), steps)
-    return (coded(acc, **end),)
-=======
     acc = sums.linear(centred(x, x_zero), steps)
-    return (_requantized(biased(acc, bias, unit), unit, scale, profile, **ends),)
->>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
+    return (coded(acc, **end),)
 
 
 def add_tensors(*, a: Tensor, b: Tensor, profile: str = "", **fields: Any) -> tuple[Tensor]:

@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.family import Cases, Family, plain
-<<<<<<< HEAD
-from aquant_ref.conformance.cases.selection import ROUNDINGS, SIGNS, Selection
-=======
 from aquant_ref.conformance.cases.recipe import digest
-from aquant_ref.conformance.cases.selection import ROUNDINGS, SIZES, Selection
->>>>>>> d9196af (Layers are asked for sizes at and beside those of registers and tiles, and for all pairs of features; large tensors are stored as recipes with their sha256)
+from aquant_ref.conformance.cases.selection import ROUNDINGS, SIGNS, SIZES, Selection
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, families_of
 from aquant_ref.conformance.cases.sequence import generate as cases_of
 from aquant_ref.conformance.expected.results import Expected, expected
