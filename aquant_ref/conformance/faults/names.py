@@ -65,8 +65,6 @@ FAULTS = {
     "tail.columns": "columns after the last whole tile are wrong",
     "tail.rows": "rows after the last whole tile are wrong, or every so many are skipped",
     "tail.groups": "groups from some number on are wrong",
-    "tail.elements": "elements after the last whole register are wrong",
-    "tail.batch": "images of a batch but for the first are wrong, or the last",
     "tail.order": "channels, rows or columns of a tile are in another order",
     "border.strict": "> for >=",
     "border.half": "the border is ignored, or its complement taken",
