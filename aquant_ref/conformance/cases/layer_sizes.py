@@ -248,7 +248,7 @@ OF_AXIS = {
 MANY_PRODUCTS = _of_axis("products", "products", (SMALL, PRODUCTS))
 MANY_CHANNELS = _of_axis("outputs", "channels", (SMALL, CHANNELS), apart=64)
 COLUMNS = _of_axis("columns", "columns", (SMALL, LARGE), rows=2, outputs=2)
-ROWS = _of_axis("rows", "rows", (SMALL[1::2], (128, 257)), columns=2, outputs=2)
+ROWS = _of_axis("rows", "rows", ((7, 8, 9, 16, 17, 32, 33, 65), (128, 257)), columns=2, outputs=2)
 SUMS: list[Kind] = [
     (
         "large_sums",
