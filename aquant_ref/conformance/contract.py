@@ -350,6 +350,17 @@ OPERATIONS = {
             "engine",
         ),
         _operation(
+            "matmul",
+            "a:i32[B,M,K] a_scale:f64 a_zero:i32 b:i32[B,K,N] b_scale:f64 b_zero:i32 "
+            f"scale:f64 {RANGE}",
+            "q:i32[B,M,N]",
+            "AQ-CODES-12",
+            "engine",
+            tags=("bits",),
+            variations=LAYER_VARIATIONS,
+            **LATER,
+        ),
+        _operation(
             "program",
             "image:i32[C,H,W] program:json",
             "logits:i32[O]",

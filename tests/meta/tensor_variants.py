@@ -80,6 +80,16 @@ def pixel_by_pixel(
     return acc
 
 
+def matrices_with_cross_terms(**f: Any) -> Array:
+    """Raw products, then the sums of rows and columns times the zero points."""
+    a, b = f["a"], f["b"]
+    acc = a @ b - f["b_zero"] * a.sum(axis=2, keepdims=True)
+    acc = acc - f["a_zero"] * b.sum(axis=1, keepdims=True) + a.shape[2] * f["a_zero"] * f["b_zero"]
+    unit = np.full(len(acc), f["a_scale"] * f["b_scale"])
+    steps = RIGHT.rescale(acc.reshape(len(acc), -1), unit, f)
+    return RIGHT.clip(steps, f["zero_point"], f["qmin"], f["qmax"]).reshape(acc.shape)
+
+
 def bytes_apart(weight: Array, columns: Array) -> Array:
     """Products of the two bytes of a code, as a narrow multiplier forms them."""
     return ((weight @ (columns >> 8)) << 8) + weight @ (columns & 255)
@@ -277,7 +287,7 @@ TENSOR_VARIANTS: list[Adapter] = [
         assign=channels_last,
         kernel=lambda w: w.transpose(0, 2, 3, 1) if w.ndim == 4 else w,
     ),
-    Layers("cross terms", convolution=cross_terms),
+    Layers("cross terms", convolution=cross_terms, matmul=matrices_with_cross_terms),
     Layers("pixel by pixel", convolution=pixel_by_pixel),
     Layers("bytes apart", product=bytes_apart),
     Layers("one division", rescale=one_division, add_tensors=integer_add),

@@ -60,9 +60,10 @@ OF_LAYERS = [*LAYER_VARIATIONS, *OPERATIONS["conv2d"].alternatives]
 
 @pytest.mark.parametrize("variation", OF_LAYERS)
 def test_steps_are_right_in_every_variation_of_requantization(variation: str) -> None:
-    layers = Layers("steps", variation)
+    layers = ["conv2d", "depthwise", "linear"]
+    asked = [*layers, "matmul"] if variation in LAYER_VARIATIONS else layers
     generated = 0 if variation in LAYER_VARIATIONS else 200
-    report = verify(layers, operations=["conv2d", "depthwise", "linear"], generated=generated)
+    report = verify(Layers("steps", variation), operations=asked, generated=generated)
     assert report.exit_code == EXIT_PASS, report.text()
     assert {profile for _, profile, _, status in report.counts if status == "pass"} == {variation}
 

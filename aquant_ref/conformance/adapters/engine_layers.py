@@ -58,6 +58,22 @@ class EngineLayers(Adapter):
         acc = integer.accumulate(steps, (x - x_zero)[:, None], layer="linear")
         return _requantized(acc, **fields)[:, 0]
 
+    def matmul(
+        self,
+        *,
+        a: Codes,
+        a_scale: float,
+        a_zero: int,
+        b: Codes,
+        b_scale: float,
+        b_zero: int,
+        **end: Any,
+    ) -> Array:
+        """Spec: AQ-CODES-12: as a layer whose channels are the batch, without a bias."""
+        acc = integer.accumulate(a - a_zero, b - b_zero, layer="matmul")
+        scales, nothing = np.full(len(acc), b_scale), np.zeros(len(acc))
+        return _requantized(acc, x_scale=a_scale, weight_scale=scales, bias=nothing, **end)
+
     def add_tensors(
         self,
         *,

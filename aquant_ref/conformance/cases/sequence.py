@@ -31,6 +31,7 @@ from aquant_ref.conformance.cases import (
     layer_peers,
     layer_sizes,
     layers,
+    matmul,
     max_pool2d,
     mul,
     multiplier,
@@ -76,6 +77,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "thresholds": thresholds.FAMILIES,
     "bordered_conv2d": bordered_conv2d.FAMILIES,
     "fused_conv2d": fused_conv2d.FAMILIES,
+    "matmul": matmul.FAMILIES,
     "program": program.FAMILIES,
 }
 

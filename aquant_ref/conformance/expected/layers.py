@@ -161,3 +161,26 @@ def add_tensors(*, a: Tensor, b: Tensor, profile: str = "", **fields: Any) -> tu
         return scalar.add(a=p, b=q, profile=next(profiles), **fields)[0]
 
     return (oracle.apply(code, a, b),)
+
+
+def matmul(
+    *,
+    a: Tensor,
+    a_scale: float,
+    a_zero: int,
+    b: Tensor,
+    b_scale: float,
+    b_zero: int,
+    **end: Any,
+) -> tuple[Tensor]:
+    """Spec: AQ-CODES-12: the products of matrices, batch by batch."""
+    need(len(a) == len(b) and len(a[0][0]) == len(b[0]))
+    pairs = zip(centred(a, a_zero), centred(b, b_zero), strict=True)
+    acc = [_product(rows, matrix) for rows, matrix in pairs]
+    of_batch: dict[str, Any] = {"weight_scale": [b_scale] * len(acc), "bias": [0.0] * len(acc)}
+    return (coded(acc, x_scale=a_scale, **of_batch, **end),)
+
+
+def _product(rows: Tensor, matrix: Tensor) -> Tensor:
+    columns = [*zip(*matrix, strict=True)]
+    return [oracle.linear(row, columns) for row in rows]

@@ -17,6 +17,7 @@ from aquant_ref.conformance.faults import (
     convolutions,
     layer_peers,
     layers,
+    matmul,
     mul,
     multiplier,
     pairs,
@@ -59,6 +60,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *add_tensors_peers.WRONG,
     *pools.WRONG,
     *avg_pool2d_peers.WRONG,
+    *matmul.WRONG,
     *tables.WRONG,
     *program.WRONG,
 )

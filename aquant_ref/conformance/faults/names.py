@@ -55,6 +55,8 @@ FAULTS = {
     "axis.kernel": "the kernel is flipped, or its axes are",
     "axis.columns": "im2col rows in another order than channel, kh, kw",
     "axis.layout": "NCHW and NHWC, or rows and columns, confused",
+    "axis.batch": "the matrices of another batch are used",
+    "size.tail": "wrong after the last full vector register",
     "axis.groups": "groups meet the wrong channels",
     "axis.stride": "strides of the two axes confused, or one taken for both",
     "axis.padding": "paddings of the four sides confused, or one taken for all",

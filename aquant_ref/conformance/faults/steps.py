@@ -138,6 +138,13 @@ class Layers(Adapter):
         x = self.centre(layer["x"], layer["x_zero"])
         return self.finished(self.product(self.kernel(steps), x[:, None])[:, 0], layer)
 
+    def matmul(self, **f: Any) -> Array:
+        pairs = zip(self.centre(f["a"], f["a_zero"]), self.centre(f["b"], f["b_zero"]), strict=True)
+        acc = np.stack([self.product(self.kernel(a), b) for a, b in pairs])
+        rows = self.total(acc.reshape(len(acc), -1), np.zeros(len(acc), np.int64))
+        steps = self.rescale(rows, self.unit(f["a_scale"], np.full(len(acc), f["b_scale"])), f)
+        return self.clip(steps, f["zero_point"], f["qmin"], f["qmax"]).reshape(acc.shape)
+
     def term(self, codes: Array, scale: float, zero: int) -> Array:
         return (codes - zero) * scale
 

@@ -61,8 +61,10 @@ def text(name: str, alternative: str = "") -> str:
     kinds = families_of(name, alternative)
     selections = _selections(operation, alternative, kinds)
     first = sum(not (s.rejects or s.edition) for s in selections)
-    members = 1 if "granularity" in operation.tags else max(FEWEST, operation.members // first)
-    if not operation.scalar:
+    members = max(FEWEST, operation.members // first)
+    if not operation.scalar and operation.variations:
+        members = 1
+    elif not operation.scalar:
         members = min(members, 1 if alternative else MOST_TENSORS)
     groups = [_group(selection, members) for selection in selections]
     head = {
@@ -118,6 +120,9 @@ def _ordinary(operation: Operation, alternative: str) -> Iterator[Selection]:
     if "granularity" in operation.tags:
         yield from _of_alternative(operation, alternative) if alternative else _of_layers(operation)
         return
+    if operation.variations and not operation.scalar:
+        yield from _of_products(operation)
+        return
     choices = (alternative,) if alternative else operation.own
     casts = (CASTS,) * ("casts" in operation.tags)
     least = operation.alternatives[alternative].least if alternative else 0
@@ -158,6 +163,16 @@ def _of_alternative(operation: Operation, alternative: str) -> Iterator[Selectio
     for sign, granularity in zip(codes, GRANULARITY, strict=False):
         selection = Selection(operation.name, alternative, bits=(most,), signs=(sign,))
         yield replace(selection, granularity=(granularity,))
+
+
+def _of_products(operation: Operation) -> Iterator[Selection]:
+    """Yield all codes in the first variation; signed or unsigned ones of 8 bits in the others."""
+    first, *others = operation.own
+    for bits, signs in CODES:
+        yield Selection(operation.name, first, bits=(bits,), signs=signs)
+    for k, profile in enumerate(others):
+        bits, signs = CODES[2 + k % 2]
+        yield Selection(operation.name, profile, bits=(bits,), signs=signs)
 
 
 def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str]]:

@@ -145,6 +145,14 @@ SHA256 = {
     "linear fbgemm": "3792d91e6c6e4213",
     "linear fbgemm_tensor": "7f8759b126f5fa34",
     "linear qnnpack": "0ef9d71bedc410db",
+    "matmul ideal": "5cd31ba33bb2b317",
+    "matmul exact": "3ef5588fa1c52407",
+    "matmul tflite_single": "bc2d11cd6afefa77",
+    "matmul tflite_up": "1277c5e02a26a7e3",
+    "matmul tflite_away": "16a155a6cb1989c0",
+    "matmul float32": "fe2d94e5c9b3d374",
+    "matmul float64": "9c9dbbbc32431289",
+    "matmul float64_onnx": "ce312e5d4c33a390",
 }
 
 

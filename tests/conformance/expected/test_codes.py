@@ -10,7 +10,7 @@ import pytest
 from aquant_ref.conformance import OPERATIONS
 from aquant_ref.conformance.adapters import EngineAdapter, OracleAdapter
 from aquant_ref.conformance.adapters.base import Adapter
-from aquant_ref.conformance.expected import Refused, codes
+from aquant_ref.conformance.expected import Refused, codes, layers
 
 UINT8 = {"qmin": 0, "qmax": 255}
 ADAPTERS = pytest.mark.parametrize("adapter", [OracleAdapter, EngineAdapter])
@@ -187,3 +187,29 @@ def test_every_alternative_has_its_rule() -> None:
         for each in OPERATIONS[name].alternatives.values()
     ]
     assert rules == [f"AQ-CODES-{k}" for k in (2, 3, 4, 5, 7, 8, 9, 10, 11)]
+
+
+MATRICES: dict[str, Any] = {  # ((a - 1)*0.5) @ ((b - 2)*0.25), in steps of 1/2
+    **{"a": [[[1, 2, 3], [0, 1, 5]]], "a_scale": 0.5, "a_zero": 1},
+    **{"b": [[[2, 3], [4, 2], [2, 5]]], "b_scale": 0.25, "b_zero": 2},
+    **{"scale": 0.5, "zero_point": 1, **UINT8},
+}
+
+
+@pytest.mark.parametrize("adapter", [OracleAdapter, EngineAdapter])
+@pytest.mark.parametrize("profile", ["ideal", "exact", "tflite_up", "tflite_away", "float32"])
+def test_matrices_are_multiplied_as_by_hand(adapter: type[Adapter], profile: str) -> None:
+    """Spec: AQ-CODES-12: 2, 6, 0 and 11 units are 1/2, 3/2, 0 and 11/4 steps."""
+    fields = {k: np.array(v) if isinstance(v, list) else v for k, v in MATRICES.items()}
+    got = np.reshape(adapter().matmul(**fields, profile=profile), (2, 2))
+    half = {"float32": 0}.get(profile, 1)  # half even
+    assert got.tolist() == [[1 + half, 3], [1, 4]]
+
+
+def test_matrices_that_do_not_fit_are_refused() -> None:
+    for other in ({"b": MATRICES["b"] * 2}, {"b": [[[2, 3], [4, 2]]]}, {"scale": 0.0}):
+        with pytest.raises(Refused):
+            layers.matmul(**{**MATRICES, **other, "profile": "ideal"})
+    large = {"a": [[[2**15, 2**15]]], "b": [[[2**15], [2**15]]], "a_zero": 0, "b_zero": 0}
+    with pytest.raises(Refused):
+        layers.matmul(**{**MATRICES, **large, "profile": "ideal"})
