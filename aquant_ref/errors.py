@@ -28,6 +28,15 @@ def printable(text: str, most: int | None = None) -> str:
     return short if most is None or len(short) <= most else short[: max(most - 3, 0)] + "..."
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "tensor"), counted(1200, "mismatch", "mismatches")
+    ('1 tensor', '1200 mismatches')
+    """
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
 def nearest(given: object, known: Iterable[str]) -> str:
     """Ask whether the `known` word nearest to `given` was meant; "" where none is near.
 

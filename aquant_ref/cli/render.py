@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from aquant_ref.errors import counted
+
 if TYPE_CHECKING:
     from aquant_ref.certification.certificate import LayerCertificate
     from aquant_ref.certification.counterexample import Search
@@ -88,8 +90,9 @@ def _ideal_lines(result: dict[str, Any]) -> Iterator[str]:
 
 def _exact_line(exact: dict[str, int]) -> str:
     return (
-        f"engine against simulation: {exact['images']} images, {exact['tensors']} tensors, "
-        f"{exact['elements']} elements, {exact['mismatches']} mismatches"
+        f"engine against simulation: {counted(exact['images'], 'image')}, "
+        f"{counted(exact['tensors'], 'tensor')}, {counted(exact['elements'], 'element')}, "
+        f"{counted(exact['mismatches'], 'mismatch', 'mismatches')}"
     )
 
 

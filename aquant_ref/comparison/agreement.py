@@ -24,7 +24,7 @@ from aquant_ref.checks import (
 from aquant_ref.comparison.tensor_diff import difference
 from aquant_ref.engine.fast.run import Engine
 from aquant_ref.engine.program import Program
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.lowering.lowerings import lower, lowered_as
 from aquant_ref.nn.accuracy import Labelled
 from aquant_ref.progress import Progress, quiet
@@ -66,8 +66,10 @@ class Agreement(Tabular):
     def title(self) -> str:
         """Say how many elements were compared, and how many differ."""
         return (
-            f"Agreement on {self.images} images: {sum(self.elements.values())} elements of "
-            f"{len(self.elements)} tensors, {sum(self.mismatches.values())} mismatches"
+            f"Agreement on {counted(self.images, 'image')}: "
+            f"{counted(sum(self.elements.values()), 'element')} of "
+            f"{counted(len(self.elements), 'tensor')}, "
+            f"{counted(sum(self.mismatches.values()), 'mismatch', 'mismatches')}"
         )
 
     @property

@@ -102,6 +102,20 @@ class RunItem(pytest.Item):
         return self.path, None, self.name
 
 
+class RestItem(pytest.Item):
+    """Say what was not declared, and so not asked."""
+
+    report: Report
+
+    def runtest(self) -> None:
+        """Skip with that line."""
+        pytest.skip(self.report.rest)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Return the place of the test, which is not in the user's files."""
+        return self.path, None, self.name
+
+
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -116,10 +130,14 @@ def pytest_collection_modifyitems(
         report = _run(config, make(name), command=f"aquant-ref verify --adapter {name}")
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
-    for key in dict.fromkeys(key[:3] for key in report.counts):
+    for key in report.flags:
         item = ConformanceItem.from_parent(session, name=f"aquant_ref/{'/'.join(key)}")
         item.report, item.key = report, key
         items.append(item)
     run = RunItem.from_parent(session, name="aquant_ref/run")
     run.report = report
     items.append(run)
+    if report.rest:
+        rest = RestItem.from_parent(session, name="aquant_ref/not declared")
+        rest.report = report
+        items.append(rest)

@@ -22,7 +22,7 @@ from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.run import described
 from aquant_ref.conformance.report.verdict import difference, verdicts
 from aquant_ref.conformance.vectors import Group
-from aquant_ref.errors import InputError, printable
+from aquant_ref.errors import InputError, counted, printable
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters import Adapter, Capabilities
@@ -70,11 +70,12 @@ def verify(
     counts = {_count_of(name, generated) for name in names if asked.supports(name)}
     if any(counts):
         most, *fewer = sorted(counts, reverse=True)
-        about += f" and {most} generated cases of each"
+        about += f" and {counted(most, 'generated case')} of each"
         about += "".join(f", {count} of each on tensors" for count in fewer)
     whole = " ".join([command or "verify(adapter)", *(names if operations is not None else ())])
     run = described(whole, seed)
-    report = Report(about, asked.name, asked.capabilities.text(), run)
+    scope = asked.capabilities.text(filter(asked.supports, names))
+    report = Report(about, asked.name, scope, run)
 
     defaults = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
     more = "".join(f", {k}={v}" for k, (v, default) in defaults.items() if v != default)

@@ -164,7 +164,7 @@ def test_a_rerun_says_on_which_images_and_how_exactly() -> None:
         "  quantized on idx:a",
         "  top-1, simulated      50.00 %",
         "  top-1, integers       25.00 %",
-        "engine against simulation: 4 images, 3 tensors, 99 elements, 1 mismatches",
+        "engine against simulation: 4 images, 3 tensors, 99 elements, 1 mismatch",
         "2 s",
     ]
     result["data"] = "idx:a"

@@ -16,7 +16,7 @@ from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Problems
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
@@ -185,7 +185,9 @@ def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array
     returned = method(**fields)
     parts = returned if isinstance(returned, tuple) else (returned,)
     if len(parts) != len(cases.operation.result):
-        raise Inadmissible(f"returned {len(parts)} results, not {len(cases.operation.result)}")
+        raise Inadmissible(
+            f"returned {counted(len(parts), 'result')}, not {len(cases.operation.result)}"
+        )
     arrays = []
     for field, part in zip(cases.operation.result, parts, strict=True):
         array = admit(field, part)

@@ -15,7 +15,7 @@ from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.process import INT32, Call, Library, Unanswered
 from aquant_ref.conformance.proof.steps import admitted, beside, expanded, steps
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.typing import Integers
 
@@ -65,7 +65,7 @@ class Counterexample:
         said = f"{swept.field}={value} gives {self.got}, not {self.expected} ({rules})"
         count = f"{self.wrong} of {self.tried} inputs are wrong; this one is nearest zero"
         if self.ended:
-            count = f"after {self.tried} inputs"
+            count = f"after {counted(self.tried, 'input')}"
         if not self.alone:
             count += ", and is right when it is asked alone"
         return f"refuted: {self.setting.text()} ({self.setting.source})\n{said}\n{count}"
@@ -96,7 +96,7 @@ class Proof:
         chosen = {setting.variation for setting, _ in self.settings} - set(contract.PROFILES)
         what = " ".join([self.operation, *sorted(chosen)])
         text = (
-            f"proved: {what}: {len(self.settings)} settings, "
+            f"proved: {what}: {counted(len(self.settings), 'setting')}, "
             f"{self.inputs:,} inputs, {self.steps:,} steps; library sha256 {self.library.sha256}"
         )
         if self.left_out:

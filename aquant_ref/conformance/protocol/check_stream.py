@@ -16,6 +16,7 @@ from aquant_ref.conformance.report.kept import Kept
 from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.run import described
 from aquant_ref.conformance.report.verdict import verdicts
+from aquant_ref.errors import counted
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
@@ -47,7 +48,7 @@ def check(
     kept = None if keep is None else Kept(keep)
     arguments = selection.command_line()
     run = described(f"aquant-ref check {arguments}", selection.seed)
-    report = Report(f"{len(index)} generated cases", "the kernel", arguments, run)
+    report = Report(counted(len(index), "generated case"), "the kernel", arguments, run)
     header = streams.header(selection, len(index))
     ids = list(map(str, index))
     replies = Replies(ids, contract.get(selection.operation).result, header)

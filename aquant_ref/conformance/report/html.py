@@ -25,6 +25,7 @@ from aquant_ref.conformance.report.verdict import (
     STATUSES,
     UNSUPPORTED,
 )
+from aquant_ref.errors import counted as in_words
 from aquant_ref.formats.text import read_text
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f"<h1>{escape(report.implementation)}</h1>"
     yield f"<p>{escape(report.about)}</p>"
     yield f'<p class="verdict {verdict}"><strong>{escape(report.claim)}</strong></p>'
-    yield f"<p>{added} = {counted['total']} cases</p>"
+    yield f"<p>{added} = {in_words(counted['total'], 'case')}</p>"
     facts = {name: report.run[name] for name in OF_RUN if name in report.run}
     versions = [f"{name} {v}" for name, v in report.run.items() if name not in OF_RUN]
     facts |= {"versions": ", ".join(versions)} if versions else {}

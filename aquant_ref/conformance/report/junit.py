@@ -15,11 +15,11 @@ def xml(report: Report) -> str:
     """Return the XML document.
 
     A test fails if a case of its flag does, and is skipped if none passed or failed. What belongs
-    to no flag (the protocol, stale deviations) is a test of its own.
+    to no flag (the protocol, stale deviations) is a test of its own, as is all that was not
+    declared.
     """
     suite = ET.Element("testsuite", name=f"aquant_ref.conformance: {report.implementation}")
-    flags = list(dict.fromkeys(key[:3] for key in report.counts))
-    for name, profile, flag in flags:
+    for name, profile, flag in report.flags:
         counted = report.total(operation=name, profile=profile, flag=flag)
         case = ET.SubElement(suite, "testcase", classname=f"{name}.{profile}", name=flag)
         failures = [f for f in report.failures if (f.operation, f.profile) == (name, profile)]
@@ -36,6 +36,9 @@ def xml(report: Report) -> str:
         case = ET.SubElement(suite, "testcase", classname="run", name=name)
         if lines:
             ET.SubElement(case, "error", message=f"{len(lines)}").text = "\n".join(lines)
+    if report.rest:
+        case = ET.SubElement(suite, "testcase", classname="run", name="not declared")
+        ET.SubElement(case, "skipped", message=report.rest)
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
     suite.set("tests", str(len(suite)))

@@ -27,7 +27,7 @@ from aquant_ref.conformance.report.verdict import (
     texts,
 )
 from aquant_ref.conformance.report.window import window
-from aquant_ref.errors import printable
+from aquant_ref.errors import counted, printable
 from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Report:
     stale: list[str] = field(default_factory=list)
     smallest: dict[str, dict[str, Any]] = field(default_factory=dict)
     unseen: Counter[str] = field(default_factory=Counter)
-    undeclared: Counter[str] = field(default_factory=Counter)
+    undeclared: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     diagnoses: dict[tuple[str, str], list[Explanation]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -131,12 +131,12 @@ class Report:
         `declared` tells whether the implementation declares that it can do them.
         """
         name = cases.operation.name
-        if not declared:
-            self.undeclared[name] += len(cases)
         for kind, flags in enumerate(cases.flags):
             of_kind = cases.kind == kind
             for each, count in zip(*np.unique(status[of_kind], return_counts=True), strict=True):
                 self.counts[name, cases.profile, "+".join(flags), str(each)] += int(count)
+                if not declared:
+                    self.undeclared[name, cases.profile, "+".join(flags)] += int(count)
         for k in np.flatnonzero(np.isin(status, (FAIL, ERROR))).tolist():
             flags = cases.flags[cases.kind[k]]
             of_operation = [f.flags for f in self.failures if f.operation == name]
@@ -170,6 +170,31 @@ class Report:
                 sums[key[3]] += count
         return {**sums, "total": sum(sums.values())}
 
+    def not_asked(self, *chosen: str) -> int:
+        """Count the cases that were not declared; `chosen` is an operation, profile and flag."""
+        return sum(n for key, n in self.undeclared.items() if key[: len(chosen)] == chosen)
+
+    @property
+    def flags(self) -> list[tuple[str, str, str]]:
+        """List (operation, profile, flag) with a case that was asked, in the order of the run."""
+        totals = Counter[tuple[str, str, str]]()
+        for (name, profile, flag, _), n in self.counts.items():
+            totals[name, profile, flag] += n
+        return [key for key, n in totals.items() if n > self.undeclared[key]]
+
+    @property
+    def rest(self) -> str:
+        """Say in one line what was not declared; "" where all was."""
+        whole: list[str] = []
+        parts: list[str] = []
+        for name in dict.fromkeys(name for name, _, _ in self.undeclared):
+            few = self.not_asked(name) < self.total(operation=name)["total"]
+            (parts if few else whole).append(name)
+        said = [f"nothing of {', '.join(whole)}"] * bool(whole)
+        said += [f"not all of {', '.join(parts)}"] * bool(parts)
+        cases = counted(self.undeclared.total(), "case")
+        return f"not declared: {cases} ({'; '.join(said)})" if said else ""
+
     @property
     def rows(self) -> list[tuple[str, str]]:
         """List (operation, profile) in the order of the run."""
@@ -178,14 +203,14 @@ class Report:
     @property
     def exit_code(self) -> int:
         """Return 0: all pass, 1: mismatch (or nothing passed), 2: protocol, 3: stale deviation."""
-        counted = self.total()
-        if self.problems or counted[MISSING]:
+        sums = self.total()
+        if self.problems or sums[MISSING]:
             return EXIT_PROTOCOL
-        if counted[FAIL] or counted[ERROR]:
+        if sums[FAIL] or sums[ERROR]:
             return EXIT_MISMATCH
         if self.stale:
             return EXIT_STALE
-        return EXIT_PASS if counted[PASS] or counted[DEVIATING] else EXIT_MISMATCH
+        return EXIT_PASS if sums[PASS] or sums[DEVIATING] else EXIT_MISMATCH
 
     @property
     def claim(self) -> str:
@@ -195,12 +220,12 @@ class Report:
         """
         if self.exit_code != EXIT_PASS:
             return "claim: none"
-        counted = self.total()
-        but = [f"{counted[s]} {s}" for s in (DEVIATING, UNSUPPORTED) if counted[s]]
+        sums = self.total()
+        but = [f"{sums[s]} {s}" for s in (DEVIATING, UNSUPPORTED) if sums[s]]
         return (
             f"claim: {self.implementation} conforms to {self.about}, profile "
-            f"{', '.join(self._profiles())}; {self.scope}; "
-            f"{counted[PASS]} of {counted['total']} pass{''.join(f', {each}' for each in but)}"
+            f"{', '.join(self._profiles())}; {self.scope + '; ' * bool(self.scope)}"
+            f"{sums[PASS]} of {sums['total']} pass{''.join(f', {each}' for each in but)}"
         )
 
     def _profiles(self) -> Iterator[str]:
@@ -208,7 +233,7 @@ class Report:
             names = [each.name for each in contract.OPERATIONS.values() if each.profile == profile]
             of = {name: self.total(operation=name) for name in names}
             passed = [name for name in names if of[name][PASS]]
-            asked = {name: of[name]["total"] - self.undeclared[name] for name in names}
+            asked = {name: of[name]["total"] - self.not_asked(name) for name in names}
             if passed and passed == names and all(of[name][PASS] == asked[name] for name in names):
                 yield profile
             elif passed:
@@ -235,6 +260,10 @@ class Report:
                 {"operation": name, "profile": profile, "explanations": [asdict(e) for e in found]}
                 for (name, profile), found in self.diagnoses.items()
             ],
+            "not_declared": [
+                {"operation": name, "profile": profile, "flag": flag, "cases": n}
+                for (name, profile, flag), n in self.undeclared.items()
+            ],
             "smallest_failures": _finite(self.smallest),
             "failures_not_shown": dict(self.unseen),
             "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
@@ -253,10 +282,10 @@ class Report:
             return []
         families = families_of(failure.operation, failure.profile)
         of_row = {"operation": failure.operation, "profile": failure.profile}
-        counted = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
+        sums = {f.flag: self.total(**of_row, flag=f.flag) for f in families}
         score = Counter[str]()
         for family in families:
-            fails = counted[family.flag][FAIL] + counted[family.flag][ERROR] > 0
+            fails = sums[family.flag][FAIL] + sums[family.flag][ERROR] > 0
             score.update(dict.fromkeys(family.catches, 1 if fails else -1))
         caught = dict.fromkeys(d for f in families if f.flag in failure.flags for d in f.catches)
         return sorted(caught, key=lambda defect: -score[defect])[:MOST_LIKELY]
@@ -281,20 +310,25 @@ class Report:
         """Return a text for people: a line for each operation, failures, the sum, the claim."""
         lines = [f"{self.implementation}: {self.about}", ""]
         for name, profile in self.rows:
-            counted = self.total(operation=name, profile=profile)
-            lines.append(
-                f"{name:<15} {profile:<13} {counted['total']:>8} cases: {_summed(counted)}"
-            )
+            sums = self.total(operation=name, profile=profile)
+            for status in ("total", UNSUPPORTED):
+                sums[status] -= self.not_asked(name, profile)
+            if not sums["total"]:
+                continue
+            number, _, what = counted(sums["total"], "case").partition(" ")
+            lines.append(f"{name:<15} {profile:<13} {number:>8} {what}: {_summed(sums)}")
             lines += [f"  {line}" for line in self.diagnosis(name, profile)]
             for failure in self.failures:
                 if (failure.operation, failure.profile) == (name, profile):
                     lines += self.lines(failure)
+        lines += [self.rest] * bool(self.rest)
         lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
         lines += [f"{name}: smallest: {inputs_text(case)}" for name, case in self.smallest.items()]
         lines += [""] * bool(self.problems or self.stale) + self._broken()
-        counted = self.total()
-        added = " + ".join(f"{counted[s]} {s}" for s in STATUSES)
-        return "\n".join([*lines, "", f"{added} = {counted['total']} cases", self.claim])
+        sums = self.total()
+        added = " + ".join(f"{sums[s]} {s}" for s in STATUSES)
+        whole = counted(sums["total"], "case")
+        return "\n".join([*lines, "", f"{added} = {whole}", self.claim])
 
     def _broken(self) -> list[str]:
         counts = self.problems.counts
@@ -302,5 +336,5 @@ class Report:
         return [*lines, *(f"  {text}" for text in self.problems.first), *self.stale]
 
 
-def _summed(counted: dict[str, int]) -> str:
-    return ", ".join(f"{counted[s]} {s}" for s in STATUSES if counted[s])
+def _summed(sums: dict[str, int]) -> str:
+    return ", ".join(f"{sums[s]} {s}" for s in STATUSES if sums[s])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 from aquant_ref.conformance import verify
+from aquant_ref.conformance.report import junit
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, MOST_FAILURES, Report
 from aquant_ref.conformance.report.verdict import STATUSES
 from tests.conformance.report.conftest import HalfEven
@@ -49,3 +52,38 @@ def test_json_has_the_same_numbers(report: Report) -> None:
     assert plain["exit_code"] == EXIT_MISMATCH
     assert plain["claim"] == "claim: none"
     assert "round.rule" in plain["failures"][0]["likely"]
+
+
+def test_what_was_not_declared_is_one_line_and_no_row() -> None:
+    """Past bug: a row of unsupported cases for each operation and variation."""
+    report = verify(HalfEven(), generated=0)
+    lines = report.text().splitlines()
+    (line,) = (line for line in lines if line.startswith("not declared: "))
+    assert "nothing of round, quantize," in line
+    assert line.endswith("; not all of requantize, clip)")
+    rows = [line for line in lines if " cases: " in line]
+    assert [row.split()[:2] for row in rows] == [["requantize", "exact"], ["clip", "core-int"]]
+    assert not any("unsupported" in row for row in rows)
+    total = report.total()
+    asked = total["total"] - report.not_asked()
+    assert asked == total["pass"] + total["fail"]
+    assert line.startswith(f"not declared: {total['total'] - asked} cases (")
+    document = ET.fromstring(junit.xml(report).encode())
+    (skipped,) = document.iter("skipped")
+    assert skipped.get("message") == line
+    assert len(document) < 30
+    assert sum(each["cases"] for each in report.as_json()["not_declared"]) == report.not_asked()
+
+
+def test_a_single_case_is_one_in_words() -> None:
+    report = verify(HalfEven(), operations=["clip"], generated=1, only=["clip/inside/3"])
+    assert "1 case: 1 pass" in report.text()
+    assert "= 1 case\n" in report.text()
+    assert "and 1 generated case of each" in report.about
+
+
+def test_a_claim_names_what_concerns_the_operations_that_were_asked() -> None:
+    """Past bug: rules of rounding, of a kernel that was asked to clip."""
+    report = verify(HalfEven(), operations=["clip"], generated=0)
+    scope = report.claim.partition(" part (clip); ")[2]
+    assert scope == "120 of 144 pass, 24 unsupported"
