@@ -93,8 +93,7 @@ class EightBit(OneByOne):
     What an engine cannot be given raises NotImplementedError, and is reported as unsupported.
     """
 
-    rounding = "half_even"  # of a real number
-    full: Collection[str] = ()  # alternatives of those elements alone that fill vector registers,
+    full: Collection[str] = ()  # choices of those elements alone that fill vector registers,
     rest: Collection[str] = ()  # and of those that are left
 
     def _picked(self, answers: Array, choice: str) -> Any:
@@ -112,7 +111,7 @@ class EightBit(OneByOne):
         return each(partial(self._quantized, profile), **columns)
 
     def _rounding(self, _profile: str) -> str:
-        return self.rounding
+        return "half_even"
 
     def _quantized(
         self, profile: str, *, r: float, scale: float, zero_point: int, qmin: int, qmax: int
@@ -120,7 +119,10 @@ class EightBit(OneByOne):
         with np.errstate(over="ignore", under="ignore"):
             real = everywhere(np.float32(r), np.float32)
         y = Output(scale32(scale), zero_point, storage_of(zero_point, qmin), qmin, qmax)
-        return clipped(self._picked(self._quantize(real, y), f"quantize:{profile}"), qmin, qmax)
+        if not profile and not (float(real[0]) == r and float(y.scale) == scale):
+            raise NotImplementedError("a number is no float32")
+        answers = self._quantize(real, y)
+        return clipped(self._picked(answers, f"quantize:{profile}"), qmin, qmax)
 
     def _quantize(self, _real: Array, _y: Output) -> Array:
         raise NotImplementedError
@@ -146,7 +148,7 @@ class EightBit(OneByOne):
         return self._picked(total, f"add:{profile}")
 
     def add_tensors(self, *, a: Codes, b: Codes, profile: str = "", **fields: Any) -> Array:
-        """Spec: AQ-IDEAL-1: as `add`."""
+        """Spec: AQ-PEER-16 to AQ-PEER-18."""
         del profile  # an engine has one way to compute
         return self._of_two(self._add, a, b, **fields)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from aquant_ref.conformance.adapters.capabilities import Capabilities
-from aquant_ref.conformance.adapters.engines.codes import Storage
+from aquant_ref.conformance.adapters.engines.codes import Storage, storage_of
 from aquant_ref.conformance.adapters.engines.eight_bit import (
     EightBit,
     Output,
@@ -27,6 +27,7 @@ from aquant_ref.typing import Array, Codes
 VALID = 1  # Padding of the schema
 SAME = 0
 CANDIDATES = 1 << 14  # scales that are tried
+CODES = ("a", "b", "a_zero", "b_zero", "zero_point", "qmin")
 HALF = 128  # between a signed code and the unsigned one of the same number
 
 
@@ -256,7 +257,9 @@ class Reference(LiteRt):
 
     name = f"LiteRT {version('ai-edge-litert')} reference kernels"
     resolver = OpResolverType.BUILTIN_REF
-    rounding = "half_away"
+
+    def _rounding(self, _profile: str) -> str:
+        return "half_away"
 
     def capabilities(self) -> Capabilities:
         """Declare two roundings, away from zero, and float64 in fully connected layers."""
@@ -265,11 +268,11 @@ class Reference(LiteRt):
             rounding=("half_away",),
             requantization=("tflite_away",),
             variations=(
-                "quantize:float32",
                 "dequantize:float32",
                 "add:tflite",
                 "add_tensors:tflite",
                 "avg_pool:tflite",
+                "avg_pool2d:tflite",
                 "rescale_codes:tflite",
                 "mul:tflite",
             ),
@@ -283,10 +286,18 @@ class Optimised(LiteRt):
     name = f"LiteRT {version('ai-edge-litert')} optimised kernels"
     resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     full = ("quantize:float32_reciprocal", "rescale_codes:tflite_up")
-    rest = ("quantize:float32", "rescale_codes:tflite")
+    rest = ("quantize:", "add:tflite", "rescale_codes:tflite")
 
     def _rounding(self, profile: str) -> str:
-        return "half_away" if profile == "float32" else self.rounding
+        return "half_even" if profile else "half_away"
+
+    def add_tensors(self, *, profile: str = "", **fields: Any) -> Array:
+        """Spec: AQ-PEER-17, AQ-PEER-18."""
+        answer = super().add_tensors(**fields)
+        kernel = f"litert_{storage_of(*(fields[name] for name in CODES)).dtype.__name__}"
+        if profile != kernel:
+            raise NotImplementedError(f"these codes have {kernel}")
+        return answer
 
     def capabilities(self) -> Capabilities:
         """Declare two roundings, the second up, but away from zero in depthwise layers."""
@@ -296,11 +307,13 @@ class Optimised(LiteRt):
             requantization=("tflite_up",),
             variations=(
                 "quantize:float32_reciprocal",
-                "quantize:float32",
+                "quantize:core-int",
                 "dequantize:float32",
                 "add:tflite",
-                "add_tensors:tflite",
+                "add_tensors:litert_int8",
+                "add_tensors:litert_uint8",
                 "avg_pool:tflite",
+                "avg_pool2d:tflite",
                 "rescale_codes:tflite",
                 "rescale_codes:tflite_up",
                 "mul:tflite",

@@ -40,6 +40,7 @@ class OnnxReference(OnnxEngine):
                 "add:float32",
                 "add_tensors:float32",
                 "avg_pool:onnx",
+                "avg_pool2d:onnx",
                 "rescale_codes:float32",
                 "mul:float32",
             ),

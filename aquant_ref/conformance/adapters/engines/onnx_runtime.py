@@ -56,6 +56,7 @@ class OnnxRuntime(OnnxEngine):
                 "add:onnxruntime",
                 "add_tensors:onnxruntime",
                 "avg_pool:onnxruntime",
+                "avg_pool2d:onnxruntime",
                 "rescale_codes:float32",
                 "mul:onnxruntime",
             ),

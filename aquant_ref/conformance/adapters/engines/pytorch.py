@@ -75,6 +75,7 @@ class Torch(EightBit):
                 "add_tensors:torch",
                 "add:torch_tail",
                 "avg_pool:torch",
+                "avg_pool2d:torch",
                 "mul:torch",
             ),
         )
