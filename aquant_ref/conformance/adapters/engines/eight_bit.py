@@ -28,6 +28,7 @@ ROWS = (
 )
 
 
+LAYERS = ("conv2d", "depthwise", "linear")
 PIXELS, CHANNELS = (3, 11), 9  # that compute one accumulator: vector registers, and what is left
 
 
@@ -78,13 +79,15 @@ class Weights:
     scale: Reals
     zero: Integers
     bias: Integers
+    real_bias: Reals
     groups: int = 1
     depthwise: bool = False
+    apart: bool = False
 
     @property
     def alike(self) -> bool:
-        """Tell whether one scale and zero point do for all channels."""
-        return len({*self.scale.tolist()}) == len({*self.zero.tolist()}) == 1
+        """Tell whether one scale and zero point are given for all channels."""
+        return not self.apart and len({*self.scale.tolist()}) == len({*self.zero.tolist()}) == 1
 
 
 class EightBit(OneByOne):
@@ -95,6 +98,9 @@ class EightBit(OneByOne):
 
     full: Collection[str] = ()  # choices of those elements alone that fill vector registers,
     rest: Collection[str] = ()  # and of those that are left
+
+    apart: Collection[str] = ()  # alternatives of layers that are given a scale for each channel
+    whole_bias = True  # a bias is an integer of accumulator steps
 
     def _picked(self, answers: Array, choice: str) -> Any:
         """Return the answer that the elements of an alternative agree on."""
@@ -307,14 +313,15 @@ class EightBit(OneByOne):
         **windows: Any,
     ) -> Array:
         """Spec: AQ-INT-4."""
-        del profile
         weights = Weights(
             _weights(weight, weight_zero),
             scale32(weight_scale),
             weight_zero,
-            whole_bias(bias, x_scale, weight_scale),
+            whole_bias(bias, x_scale, weight_scale) if self.whole_bias else np.zeros(0, np.int32),
+            bias,
             groups,
             depthwise,
+            profile in self.apart,
         )
         store, held = _stored(x, x_zero, zero_point, qmin)
         codes = Quantized(held, scale32(x_scale), x_zero)
@@ -346,6 +353,7 @@ class EightBit(OneByOne):
             np.full(CHANNELS, scale[1]),
             zero,
             (zero + acc).astype(np.int32),
+            zero.astype(np.float64),
         )
         y = Output(np.float32(1), zero_point, store, qmin, qmax)
         return clipped(unanimous(self._convolved(x, weights, Windows(), y)), qmin, qmax)

@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engines.codes import Storage, storage_of
 from aquant_ref.conformance.adapters.engines.eight_bit import (
+    LAYERS,
     EightBit,
     Output,
     Quantized,
@@ -352,5 +353,6 @@ class Xnnpack(LiteRt):
                 "add_tensors:xnnpack",
                 "rescale_codes:xnnpack",
                 "mul:xnnpack",
+                *(f"{name}:{each}" for name in LAYERS for each in ("float32", "float32_product")),
             ),
         )

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 
 from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.adapters.engines.eight_bit import LAYERS
 from aquant_ref.conformance.adapters.engines.onnx_engine import (
     OnnxEngine,
     ends,
@@ -59,6 +60,7 @@ class OnnxRuntime(OnnxEngine):
                 "avg_pool2d:onnxruntime",
                 "rescale_codes:float32",
                 "mul:onnxruntime",
+                *(f"{name}:{each}" for name in LAYERS for each in ("float32", "float32_product")),
             ),
         )
 

@@ -13,6 +13,7 @@ import torch
 
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engines.eight_bit import (
+    LAYERS,
     EightBit,
     Output,
     Quantized,
@@ -45,6 +46,12 @@ class Torch(EightBit):
     """
 
     engine = "x86"
+    whole_bias = False
+    apart = ("fbgemm",)
+    layers: tuple[str, ...] = (
+        *("conv2d:onednn", "depthwise:onednn"),
+        *("linear:fbgemm", "linear:fbgemm_tensor"),
+    )
     full, rest = ("add:torch",), ("add:torch_tail",)
 
     @property
@@ -67,7 +74,6 @@ class Torch(EightBit):
         return Capabilities(
             bits=(8,),
             rounding=("half_even",),
-            requantization=("float32",),
             variations=(
                 "quantize:float32_zero_first",
                 "dequantize:float32",
@@ -77,6 +83,7 @@ class Torch(EightBit):
                 "avg_pool:torch",
                 "avg_pool2d:torch",
                 "mul:torch",
+                *self.layers,
             ),
         )
 
@@ -164,14 +171,14 @@ class Torch(EightBit):
         with _engine(self.engine):
             operators: Any = torch.ops.quantized
             places = (list(windows.stride), padding, list(windows.dilation), weights.groups)
-            packed = operators.conv2d_prepack(_kernel(weights), _bias(x, weights), *places)
+            packed = operators.conv2d_prepack(_kernel(weights), _bias(weights), *places)
             layer = operators.conv2d_relu if _relu(y) else operators.conv2d
             return _codes(layer(_tensor(codes[None], x), packed, float(y.scale), y.zero))[0]
 
     def _linear(self, x: Quantized, weights: Weights, _windows: Windows, y: Output) -> Array:
         with _engine(self.engine):
             operators: Any = torch.ops.quantized
-            packed = operators.linear_prepack(_kernel(weights), _bias(x, weights))
+            packed = operators.linear_prepack(_kernel(weights), _bias(weights))
             layer = operators.linear_relu if _relu(y) else operators.linear
             return _codes(layer(_tensor(x.codes[None], x), packed, float(y.scale), y.zero))[0]
 
@@ -203,10 +210,9 @@ def _kernel(weights: Weights) -> Any:
     return torch._make_per_channel_quantized_tensor(codes, scales, zeros, 0)
 
 
-def _bias(x: Quantized, weights: Weights) -> Any:
+def _bias(weights: Weights) -> Any:
     """Return the bias as torch takes it, a real number in float32."""
-    real = weights.bias.astype(np.float64) * x.scale * weights.scale
-    return torch.from_numpy(real.astype(np.float32))
+    return torch.from_numpy(weights.real_bias.astype(np.float32))
 
 
 def _padded(codes: Array, padding: tuple[int, int, int, int], value: int) -> Array:
@@ -219,14 +225,23 @@ class Onednn(Torch):
 
     engine = "onednn"
 
+    def _convolved(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
+        if weights.zero.any() or weights.codes.dtype == np.uint8:
+            raise NotImplementedError("weights have the zero point 0")
+        return super()._convolved(x, weights, windows, y)
+
+    layers = tuple(f"{name}:onednn" for name in LAYERS)
+
 
 class Fbgemm(Torch):
     """Compute layers by FBGEMM."""
 
     engine = "fbgemm"
+    layers = tuple(f"{name}:{each}" for name in LAYERS for each in ("fbgemm", "fbgemm_tensor"))
 
 
 class Qnnpack(Torch):
     """Compute layers by QNNPACK."""
 
     engine = "qnnpack"
+    layers = tuple(f"{name}:qnnpack" for name in LAYERS)
