@@ -148,9 +148,3 @@ class _Gzip(gzip.GzipFile):
         if whence == io.SEEK_SET:
             _check_inflated(offset, self._size, self._most)
         return super().seek(offset, whence)
-
-
-def read_gzip(path: PathLike, *, most: int = MOST_BYTES) -> bytes:
-    """Return the content of the gzip file `path`; raise InputError, which names the file."""
-    with open_gzip(path, most=most) as stream:
-        return stream.read()

@@ -18,7 +18,7 @@ from PIL import Image
 from aquant_ref import data
 from aquant_ref.data import folder
 from aquant_ref.errors import InputError
-from tests.data import files, sets
+from tests.data import sets
 from tests.data.files import picture
 
 LITTER = (
@@ -375,9 +375,3 @@ def test_a_damaged_image_is_refused_when_it_is_read(tmp_path: Path) -> None:
     images = data.load(f"folder:{tmp_path}", split="test")
     with pytest.raises(InputError, match=r"x\.jpg"):
         images.batch([0])
-
-
-def test_folders_without_images_are_refused(tmp_path: Path) -> None:
-    files.refused(f"folder:{tmp_path}", "no class folders")
-    (tmp_path / "train").mkdir()
-    files.refused(f"folder:{tmp_path}", "lacks a folder val", split="test")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aquant_ref.errors import InputError
-from aquant_ref.formats.compressed import open_zip, read_entry, read_gzip
+from aquant_ref.formats.compressed import open_gzip, open_zip, read_entry
 from aquant_ref.formats.text import read_json, read_text, read_toml
 from aquant_ref.formats.untrusted import read_file
 
@@ -19,12 +19,17 @@ def unzip(path: Path) -> dict[str, bytes]:
         return {name: read_entry(archive, name) for name in archive.namelist()}
 
 
+def gunzip(path: Path, **most: int) -> bytes:
+    with open_gzip(path, **most) as stream:
+        return stream.read()
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "file": read_file,
     "text": read_text,
     "json": read_json,
     "toml": read_toml,
-    "gzip": read_gzip,
+    "gzip": gunzip,
     "zip": unzip,
 }
 each_reader = pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())

@@ -9,8 +9,8 @@ import pytest
 
 from aquant_ref.errors import InputError
 from aquant_ref.formats import compressed
-from aquant_ref.formats.compressed import open_gzip, read_gzip
-from tests.formats.readers import refusal, unzip
+from aquant_ref.formats.compressed import open_gzip
+from tests.formats.readers import gunzip, refusal, unzip
 
 
 def zipped(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -85,9 +85,9 @@ def test_a_damaged_zip_file_is_read_or_refused(tmp_path: Path) -> None:
 def test_a_gzip_file_is_read_up_to_the_limit_and_no_further(tmp_path: Path) -> None:
     path = tmp_path / "f.gz"
     path.write_bytes(gzip.compress(b"0123456789"))
-    assert read_gzip(path, most=10) == b"0123456789"
+    assert gunzip(path, most=10) == b"0123456789"
     with pytest.raises(InputError, match="f.gz: inflates from 30 to 10 bytes or more"):
-        read_gzip(path, most=9)
+        gunzip(path, most=9)
 
 
 @pytest.mark.usefixtures("small")
@@ -106,7 +106,7 @@ def test_a_gzip_file_that_inflates_a_thousandfold_is_refused_whatever_way_it_is_
         with open_gzip(path) as stream:
             stream.seek(4 << 20)
 
-    for read in (read_gzip, in_parts, beyond):
+    for read in (gunzip, in_parts, beyond):
         assert "inflates from" in refusal(path, read)
 
 
@@ -115,4 +115,4 @@ def test_a_truncated_gzip_file_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(b"0123456789")
     for length in range(1, len(whole)):
         path.write_bytes(whole[:length])
-        assert "damaged" in refusal(path, read_gzip)
+        assert "damaged" in refusal(path, gunzip)

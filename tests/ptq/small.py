@@ -16,25 +16,33 @@ INNER = ("body.conv1", "body.conv2", "inverted.expand", "inverted.depth", "inver
 CONFIG = Config(iterations=5, batch=8)
 
 
-def graph() -> Graph:
-    layer = Builder((2, 5, 6))
+def stem_and_body(layer: Builder) -> str:
     with layer.block("stem"):
         x = layer("conv", "conv2d", INPUT, channels=4, kernel=3, padding=1)
         x = layer("relu", "relu", x)
     with layer.block("body"):
         y = layer("conv1", "conv2d", x, channels=4, kernel=3, padding=1)
         y = layer("conv2", "conv2d", layer("relu1", "relu", y), channels=4, kernel=3, padding=1)
-        x = layer("relu2", "relu", layer("add", "add", y, x))
+        return layer("relu2", "relu", layer("add", "add", y, x))
+
+
+def head(layer: Builder, x: str) -> Graph:
+    with layer.block("head"):
+        x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
+        layer("linear", "linear", x, channels=3)
+    return layer.graph()
+
+
+def graph() -> Graph:
+    layer = Builder((2, 5, 6))
+    x = stem_and_body(layer)
     with layer.block("inverted"):
         y = layer("expand", "conv2d", x, channels=6, kernel=1)
         y = layer("depth", "conv2d", layer("relu6a", "relu6", y), channels=6, kernel=3, groups=6)
         y = layer("project", "conv2d", layer("relu6b", "relu6", y), channels=4, kernel=1)
     with layer.block("tail"):
         x = layer("relu", "relu", layer("conv", "conv2d", y, channels=4, kernel=3, padding=1))
-    with layer.block("head"):
-        x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
-        layer("linear", "linear", x, channels=3)
-    return layer.graph()
+    return head(layer, x)
 
 
 def branching_graph() -> Graph:

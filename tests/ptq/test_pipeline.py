@@ -8,38 +8,12 @@ import numpy as np
 import pytest
 
 from aquant_ref.errors import InputError
-from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.ptq import Config, nearest, observe, quantize_with
 from aquant_ref.ptq.methods import METHODS
 from tests.ptq import small
+from tests.ptq.residual import CONFIG, graph, images, parameters
 
 rng = np.random.default_rng(0)
-
-
-def graph() -> Graph:
-    layer = Builder((2, 6, 6))
-    with layer.block("stem"):
-        x = layer("conv", "conv2d", INPUT, channels=4, kernel=3, padding=1)
-        x = layer("relu", "relu", x)
-    with layer.block("body"):
-        y = layer("conv1", "conv2d", x, channels=4, kernel=3, padding=1)
-        y = layer("conv2", "conv2d", layer("relu1", "relu", y), channels=4, kernel=3, padding=1)
-        x = layer("relu2", "relu", layer("add", "add", y, x))
-    with layer.block("head"):
-        x = layer("flatten", "flatten", layer("pool", "global_avg_pool", x))
-        layer("linear", "linear", x, channels=3)
-    return layer.graph()
-
-
-def parameters() -> dict[str, np.ndarray]:
-    return small.parameters(graph())
-
-
-def images(count: int = 48) -> np.ndarray:
-    return np.random.default_rng(2).integers(0, 256, (count, 2, 6, 6)).astype(np.uint8)
-
-
-CONFIG = Config(iterations=40, batch=16)
 
 
 def test_two_runs_with_one_seed_give_the_same_bytes_and_another_seed_does_not() -> None:

@@ -9,7 +9,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.ptq import Config, observe, quantize_with
 from aquant_ref.ptq.methods import FIRST
 from aquant_ref.ptq.reconstruction import block_error, coin_flips, run_pass
-from tests.ptq.test_pipeline import CONFIG, graph, images, parameters
+from tests.ptq.residual import CONFIG, graph, images, parameters
 
 
 def test_learning_lowers_the_error_of_the_block_and_only_the_border_is_bent() -> None:

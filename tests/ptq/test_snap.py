@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aquant_ref.ptq import nearest, observe
 from aquant_ref.ptq.snap import snap_ratio, to_single
-from tests.ptq.test_pipeline import CONFIG, graph, images, parameters
+from tests.ptq.residual import CONFIG, graph, images, parameters
 
 
 @given(
