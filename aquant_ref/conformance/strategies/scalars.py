@@ -45,6 +45,8 @@ REALS = st.one_of(  # simple fractions, ties among them, or any number
     st.builds(lambda n, k: n / 2**k, st.integers(-(2**20), 2**20), st.integers(0, 8)),
     st.floats(-(2.0**40), 2.0**40),
 )
+# 0, 1/2, -1/2, 1, ...: whichever of them fails first, shrinking tries 0 and 1/2
+SIMPLEST = st.sampled_from([0.0, *(sign * k / 2 for k in range(1, 9) for sign in (1, -1))])
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ def _judged(
     return inputs.map(judged).filter(bool).map(lambda cases: cases[0])
 
 
-def _fields(selection: Selection) -> st.SearchStrategy[dict[str, Any]]:
+def _fields(
+    selection: Selection, reals: st.SearchStrategy[float] = REALS
+) -> st.SearchStrategy[dict[str, Any]]:
     """Draw every field on its own; codes are in the range drawn for them."""
     operation = contract.get(selection.operation)
 
@@ -126,7 +130,7 @@ def _fields(selection: Selection) -> st.SearchStrategy[dict[str, Any]]:
                 "fraction_bits": st.just(4),
                 **dict.fromkeys(("c0", "c1", "c2"), st.integers(-(2**27), 2**27)),
             }
-        usual = {"i32": INT32, "i64": INT64, "f64": REALS}
+        usual = {"i32": INT32, "i64": INT64, "f64": reals}
         return st.fixed_dictionaries(
             {f.name: known[f.name] if f.name in known else usual[f.type] for f in operation.fields}
         )
@@ -152,7 +156,10 @@ def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] |
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),  # to explain, which nobody reads, takes longest
     )
-    for strategy in _both(selection):  # what is drawn shrinks better
+    operation, strategies = contract.get(selection.operation), _both(selection)
+    if operation.scalar and any(field.type == "f64" for field in operation.fields):
+        strategies.insert(0, _judged(selection, _fields(selection, SIMPLEST)))
+    for strategy in strategies:  # the simplest first; what is drawn shrinks better than the rest
         with suppress(NoSuchExample):
             return {k: plain(v) for k, v in find(strategy, wrong, settings=quiet).inputs.items()}
     return None

@@ -93,8 +93,7 @@ def test_the_smallest_failure_of_an_adapter_is_small() -> None:
     found = strategies.smallest_failure(HalfEven(), selection)
     assert found is not None
     assert found["rounding"] == "half_up"
-    # the least that Hypothesis reaches: it starts from constants of whatever modules are loaded
-    assert found["t"] in (0.5, -1.5)
+    assert found["t"] == 0.5  # also where Hypothesis starts from a constant of some loaded module
     assert (
         strategies.smallest_failure(HalfEven(), Selection("round", rounding=("half_even",))) is None
     )
