@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
 from operator import index
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -22,6 +24,10 @@ MOST = 2**31 - 1  # of what is counted: iterations, images of a batch
 
 MOST_LOOKED_UP = 16  # names to look for what they may mean
 MOST_SHOWN = 100  # characters of a value in a message
+
+CALLED = ("progress", "say", "callback", "report", "run")  # arguments that are functions
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _repr = reprlib.Repr()
 _repr.maxlevel = 3
@@ -117,6 +123,25 @@ def function(name: str, value: Any) -> None:
     """Raise InputError unless `value` can be called."""
     if not callable(value):
         raise InputError(f"{name}: needs a function, got {shown(value)}")
+
+
+def takes_functions(door: Callable[P, T]) -> Callable[P, T]:
+    """Make the function check those of its arguments that it will call, before it starts.
+
+    These are the ones called as in CALLED. None is refused unless the annotation says so.
+    """
+    parameters = signature(door).parameters
+    called = {n: "None" in str(each.annotation) for n, each in parameters.items() if n in CALLED}
+
+    @wraps(door)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        given = {**dict(zip(parameters, args, strict=False)), **kwargs}
+        for name in called.keys() & given.keys():
+            if not (called[name] and given[name] is None):
+                function(name, given[name])
+        return door(*args, **kwargs)
+
+    return checked
 
 
 def check_names(kind: str, given: Iterable[Any], needed: Iterable[str]) -> None:

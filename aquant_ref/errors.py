@@ -95,6 +95,13 @@ def check_text(what: str, text: str) -> None:
         raise InputError(f"{what}: {text!r} is not in UTF-8") from error
 
 
+def check_name(what: str, text: str) -> None:
+    """Raise InputError as `check_text` does, and for a name that is empty or blank."""
+    check_text(what, text)
+    if not text.strip():
+        raise InputError(f"{what}: is an empty name")
+
+
 def check_path(value: object) -> None:
     """Raise InputError unless `value` is text or a path; a number would be an open file."""
     if not isinstance(value, str | os.PathLike):

@@ -62,13 +62,13 @@ class ReferenceModel:
         if not os.path.exists(path) and self.convert is not None:
             raise InputError(
                 f"{self.name}: ships no weights; give a {self.checkpoint} (.npz or .safetensors) "
-                "with --weights"
+                "as weights"
             )
         if not os.path.exists(path):
             known = ", ".join(self.trained_on())
             raise InputError(
                 f"{self.name}: has no weights for {data!r}, only for {known}; "
-                "train it and give the file with --weights"
+                "train it and give the file as weights"
             )
         return path
 

@@ -162,7 +162,7 @@ def test_an_argument_of_another_kind_is_one_line_that_names_it(door: str, other:
 
 
 def test_too_few_images_name_the_parameter() -> None:
-    with pytest.raises(aq.InputError, match="^images: 3 calibration images are fewer than a batch"):
+    with pytest.raises(aq.InputError, match="^images: 3 calibration images, fewer than a batch"):
         aq.quantize(*folded(), IMAGES)
 
 

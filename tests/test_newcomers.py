@@ -73,7 +73,7 @@ DOORS: dict[str, tuple[Call, str]] = {
     ),
     "mean without an axis": (
         lambda: aq.fold(network().graph(), weights(), mean=np.array(0.5)),
-        "mean: needs 1 numbers, got float64 of shape ()",
+        "mean: needs 1 number, got float64 of shape ()",
     ),
     "padding of a word": (lambda: conv(padding="same"), f"conv2d_1: {PADDING}'same'"),
     "four paddings": (lambda: conv(padding=(1, 0, 2, 1)), f"conv2d_1: {PADDING}(1, 0, 2, 1)"),
@@ -136,7 +136,7 @@ def test_a_network_shows_what_is_in_it_so_far() -> None:
     net = aq.Network((1, 4, 4))
     assert repr(net) == "<Network 1x4x4 to nothing: 0 nodes, 0 blocks, 0 parameters>"
     net.conv2d(net.input, 2, kernel=3)  # 2*9 weights, 2 biases
-    assert repr(net) == "<Network 1x4x4 to 2x2x2: 1 nodes, 1 blocks, 20 parameters>"
+    assert repr(net) == "<Network 1x4x4 to 2x2x2: 1 node, 1 block, 20 parameters>"
     assert net.summary() == net.graph().summary()
     assert "conv2d_1" in net._repr_html_()
 

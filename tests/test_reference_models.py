@@ -60,5 +60,5 @@ def test_resnet8_is_the_network_of_the_contract() -> None:
 
 
 def test_weights_that_there_are_none_of_are_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"'idx'.*--weights"):
+    with pytest.raises(InputError, match=r"'idx'.*as weights"):
         MODELS["resnet8"].weights_path("idx")

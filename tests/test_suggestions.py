@@ -128,6 +128,25 @@ def test_a_command_line_is_answered_with_the_nearest_word(
     assert f"(did you mean {meant!r}?)" in line
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["quantize", "--methods", "x"], "(did you mean '--method'?)"),
+        (["verify", "--adaptr", "x"], "(did you mean '--adapter'?)"),
+        (["run", "--iters", "4"], "(an option of quantize, "),
+        (["verify", "--outputs", "x"], "--outputs; see aquant-ref verify --help"),
+        (["verify", "--foo"], "--foo; see aquant-ref verify --help"),
+        (["verify", "-x"], "-x; see aquant-ref verify --help"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_one_that_is_near_or_where_it_belongs(
+    command: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Past bug: --foo was answered with --json, which shares the dashes."""
+    assert main.main(command) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_word_of_a_megabyte_is_answered_at_once() -> None:
     assert nearest("a" * 2**20, ["aquant", "rtn"]) == ""
     with pytest.raises(aq.InputError) as caught:

@@ -22,6 +22,7 @@ import numpy as np
 
 from aquant_ref.checks import float_dtype, instance
 from aquant_ref.engine.bounds import held_in, product_types
+from aquant_ref.errors import counted
 from aquant_ref.lowering.thresholds import Accumulator, Decisions, Lowering
 from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.rows import Row, Tabular
@@ -142,7 +143,8 @@ class Certificate(Tabular, tuple[LayerCertificate, ...]):
     def title(self) -> str:
         """Say how many tensors are certified."""
         good = sum(each.certified for each in self)
-        return f"Certificate of {len(self)} tensors: {good} certified, {len(self) - good} fragile"
+        of = counted(len(self), "tensor")
+        return f"Certificate of {of}: {good} certified, {len(self) - good} fragile"
 
 
 def certify(model: QuantizedModel | Lowering, *, dtype: Any = np.float64) -> Certificate:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref import data
+from aquant_ref.checks import takes_functions
 from aquant_ref.claims import pictures, tables
 from aquant_ref.claims.borders import shapes
 from aquant_ref.claims.layer_errors import layer_errors
 from aquant_ref.claims.learned import learned
 from aquant_ref.claims.overhead import FORMS, overhead
-from aquant_ref.errors import InputError, unknown
+from aquant_ref.errors import InputError, counted, unknown
 from aquant_ref.formats.atomic import (
     check_writable_file,
     replacing,
@@ -67,6 +68,7 @@ class Claim:
     picture: bool = True
 
 
+@takes_functions
 def border_shapes(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
     """Reproduce claim 2: B(t) of every border that the method of `config` learns."""
     (network,) = learned(inputs, [config], progress=progress)
@@ -75,6 +77,7 @@ def border_shapes(inputs: Inputs, config: Config, progress: Progress = quiet) ->
     return Evidence(result, tables.of_borders(borders), lambda: pictures.borders(borders))
 
 
+@takes_functions
 def error_bias(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
     """Reproduce claim 3: bias and size of the error of every layer.
 
@@ -102,6 +105,7 @@ def error_bias(inputs: Inputs, config: Config, progress: Progress = quiet) -> Ev
     return Evidence(result, tables.of_errors(errors), lambda: pictures.errors(errors))
 
 
+@takes_functions
 def border_overhead(inputs: Inputs, config: Config, progress: Progress = quiet) -> Evidence:
     """Reproduce claim 5: the cost of each form of the border, or only of the form of `config`."""
     forms = (config.border,) if config.border else FORMS
@@ -140,6 +144,7 @@ def claim(number: int) -> Claim:
     return CLAIMS[number]
 
 
+@takes_functions
 def reproduce(
     number: int,
     experiment: Experiment,
@@ -156,7 +161,7 @@ def reproduce(
     chosen, config = claim(number), experiment.config
     if experiment.images < config.batch:
         raise InputError(
-            f"images: {experiment.images} calibration images are fewer than a batch of "
+            f"images: {counted(experiment.images, 'calibration image')}, fewer than a batch of "
             f"{config.batch}"
         )
     if number == 2 and not any(

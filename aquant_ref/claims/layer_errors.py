@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.claims.switched import PARTS, WHOLE, Switched
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet
@@ -106,6 +107,7 @@ class LayerErrors:
         }
 
 
+@takes_functions
 def layer_errors(
     network: LearnedNetwork, codes: Pixels, *, progress: Progress = quiet, label: str = "errors"
 ) -> list[LayerErrors]:

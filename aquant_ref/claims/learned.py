@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.pipeline import learn, observe
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from aquant_ref.ptq.network import LearnedNetwork
 
 
+@takes_functions
 def learned(
     inputs: Inputs, configs: Sequence[Config], *, progress: Progress = quiet
 ) -> list[LearnedNetwork]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.claims.costs import border_cost, network_cost
 from aquant_ref.claims.costs import result as counted
 from aquant_ref.claims.learned import learned
@@ -30,6 +31,7 @@ NEAREST = "no border"
 IMAGES = 128
 
 
+@takes_functions
 def overhead(
     inputs: Inputs,
     config: Config,

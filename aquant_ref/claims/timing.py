@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet
 
@@ -40,6 +41,7 @@ class Timing:
         }
 
 
+@takes_functions
 def alternately(
     programs: Mapping[str, Callable[[], object]],
     reference: str,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from aquant_ref import __version__
 from aquant_ref.conformance import arguments as kit
@@ -21,7 +21,9 @@ NewCommand = Callable[..., argparse.ArgumentParser]  # of a name, and parsers to
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are InputError, one line as all others."""
+    """A parser whose errors are InputError, one line as all others; `commands` are all parsers."""
+
+    commands: ClassVar[Mapping[str, argparse.ArgumentParser]] = {}
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError; in the place of several lines and an end."""
@@ -33,10 +35,21 @@ class Parser(argparse.ArgumentParser):
         """Parse all that is there; raises InputError, which suggests an option, for any rest."""
         parsed, rest = super().parse_known_args(args, namespace)
         if rest:
-            known = (name for action in self._actions for name in action.option_strings)
-            hint = nearest(rest[0].partition("=")[0], known) if rest[0].startswith("-") else ""
+            hint = self._hint(rest[0].partition("=")[0]) if rest[0].startswith("-") else ""
             self.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
         return parsed, rest
+
+    def _hint(self, option: str) -> str:
+        """Suggest the nearest option, or the commands that have this one.
+
+        Dashes, which all options share, make none of them near.
+        """
+        stem = option.lstrip("-")
+        known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
+        others = [n for n, each in self.commands.items() if option in each._option_string_actions]
+        if others and not any(stem.startswith(name) for name in known):
+            return f" (an option of {', '.join(others)})"
+        return nearest(stem, known).replace("'", "'--", 1)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Raise InputError, which suggests one, for a word that is not among the choices."""
@@ -77,6 +90,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     command("verify", kit.verify_arguments())
     command("prove", proof.prove_arguments())
     command("vectors", kit.vectors_arguments())
+    Parser.commands = commands.choices
     return top
 
 

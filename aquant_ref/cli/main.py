@@ -25,7 +25,7 @@ from aquant_ref.cli.terminal import (
     results_alone,
     say,
 )
-from aquant_ref.errors import InputError, check_text, printable
+from aquant_ref.errors import InputError, check_name, check_text, printable
 from aquant_ref.threads import set_threads, use_one_blas_thread
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name}: needs {most} at most, got {getattr(args, name)}")
     for name in NAMES:
         if getattr(args, name, None) == "":
-            raise InputError(f"{name}: is an empty name")
+            check_name(name, "")
     for name, value in vars(args).items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str):

@@ -203,8 +203,8 @@ def _tensor_line(each: TensorDiff) -> str:
 
 def _divergence_lines(each: Divergence, dtype: str) -> Iterator[str]:
     yield (
-        f"{each.name}: {each.mismatches} elements in {each.images} images differ, by at most "
-        f"{each.maximum:g}"
+        f"{each.name}: {counted(each.mismatches, 'element')} in {counted(each.images, 'image')} "
+        f"differ, by at most {each.maximum:g}"
     )
     for place in each.places:
         yield f"  at {list(place.index)}: {place.a:g} in A, {place.b:g} in B"

@@ -17,9 +17,9 @@ from aquant_ref.checks import (
     check_images,
     check_labels,
     float_dtype,
-    function,
     instance,
     shown,
+    takes_functions,
 )
 from aquant_ref.comparison.tensor_diff import difference
 from aquant_ref.engine.fast.run import Engine
@@ -96,6 +96,7 @@ def simulation_of(
     return FixedPointSimulation(model, options)
 
 
+@takes_functions
 def compare(
     model: QuantizedModel,
     program: Program,
@@ -117,6 +118,7 @@ def compare(
     return _agreement(runs, program, images, model.graph.images_at_once(), progress)
 
 
+@takes_functions
 def compare_with_ideal(
     model: QuantizedModel,
     program: Program,
@@ -141,7 +143,6 @@ def _agreement(
     progress: Progress,
 ) -> Agreement:
     """Run two programs, given by name, on the same images; count in the tensors of the second."""
-    function("progress", progress)
     read, labels = _reader(images, program)
     elements, mismatches = Counter[str](), Counter[str]()
     correct = dict.fromkeys(runs, 0)

@@ -13,6 +13,7 @@ from itertools import product
 
 import numpy as np
 
+from aquant_ref.errors import counted
 from aquant_ref.typing import Array, Integers, Mask
 
 FEW = 8  # up to this many elements are no evidence about a whole tensor
@@ -113,7 +114,7 @@ def _shifted(d: Differing) -> str | None:
         (rows, from_rows), (columns, from_columns) = map(_overlap, (down, right), d.a.shape[2:])
         moved, overlap = d.a[:, :, from_rows, from_columns], d.b[:, :, rows, columns]
         if moved.size > FEW and np.ptp(moved) and np.array_equal(moved, overlap):
-            return f"B is A moved by {down} rows and {right} columns"
+            return f"B is A moved by {counted(down, 'row')} and {counted(right, 'column')}"
     return None
 
 

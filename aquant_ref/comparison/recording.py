@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.checks import integer
+from aquant_ref.checks import integer, takes_functions
 from aquant_ref.engine.instruction import IMAGE
 from aquant_ref.errors import InputError
 from aquant_ref.formats import native
@@ -48,6 +48,7 @@ class Recording:
         return self.path + (", {} of {} on {}, {} images".format(*known) if self.source else "")
 
     @classmethod
+    @takes_functions
     def of(
         cls,
         run: Callable[[Pixels], Mapping[str, Array]],

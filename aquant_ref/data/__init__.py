@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from aquant_ref.checks import shown
+from aquant_ref.checks import shown, takes_functions
 from aquant_ref.data.images import Images
 from aquant_ref.errors import InputError, unknown
 from aquant_ref.progress import Progress, quiet
@@ -152,6 +152,7 @@ def title(spec: str) -> str:
     return ", ".join(filter(None, (name(spec), division(spec))))
 
 
+@takes_functions
 def load(
     spec: str, *, split: str, progress: Progress = quiet, shape: Sequence[int] | None = None
 ) -> Images:

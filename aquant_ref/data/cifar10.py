@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.data.decode import rgb_exact
 from aquant_ref.data.entries import class_folders, is_image, is_litter, listed
 from aquant_ref.data.images import Images
@@ -48,6 +49,7 @@ MOST_IMAGE = 1 << 20  # bytes of an image file: 32x32 pixels have 3072
 MOST_ARCHIVE = 256 << 20  # bytes of the inflated archive: the official one has 184 << 20
 
 
+@takes_functions
 def load(path: Path, split: str, progress: Progress = quiet) -> Images:
     """Load the `split` of CIFAR-10 at `path`: uint8 (N, 3, 32, 32).
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from aquant_ref.data.images import Images
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.formats.compressed import open_gzip
 from aquant_ref.formats.untrusted import open_file
 from aquant_ref.progress import Progress, quiet
@@ -42,7 +42,9 @@ def load(path: Path, split: str, _progress: Progress = quiet, shape: Sequence[in
         raise InputError(f"{where}: holds no labels")
     codes = _read(_find(path, split, "images"), 3)
     if len(codes) != len(labels):
-        raise InputError(f"{where}: holds {len(labels)} labels for {len(codes)} images")
+        raise InputError(
+            f"{where}: holds {counted(len(labels), 'label')} for {counted(len(codes), 'image')}"
+        )
     if codes.shape[1:] == (28, 28) != tuple(shape[1:]):
         codes = np.pad(codes, ((0, 0), (2, 2), (2, 2)))
     count = int(labels.max()) + 1

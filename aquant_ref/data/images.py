@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.checks import integer
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.typing import Integers, Labels, Pixels
 
 
@@ -38,13 +38,19 @@ class Images:
             raise InputError(f"{self.name}: classes need to be a tuple of names, got {classes!r}")
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
             wrong = next(int(each) for each in labels if not 0 <= int(each) < len(classes))
-            raise InputError(f"{self.name}: has the label {wrong}, of {len(classes)} classes")
+            raise InputError(
+                f"{self.name}: has the label {wrong}, of "
+                f"{counted(len(classes), 'class', 'classes')}"
+            )
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
         if callable(self.source):
             return
         self._check("images", self.source, 4)
         if len(self.source) != len(labels):
-            raise InputError(f"{self.name}: has {len(self.source)} images, {len(labels)} labels")
+            raise InputError(
+                f"{self.name}: has {counted(len(self.source), 'image')} and "
+                f"{counted(len(labels), 'label')}"
+            )
 
     def _check(self, what: str, codes: Any, axes: int) -> Pixels:
         """Raise InputError unless `codes` are pixels, uint8 with this number of axes."""
@@ -83,7 +89,7 @@ class Images:
         """Return the first `count` images; raise InputError if there are fewer."""
         count = integer("images", count)
         if count > len(self):
-            raise InputError(f"{self.name}: has {len(self)} images, not {count}")
+            raise InputError(f"{self.name}: has {counted(len(self), 'image')}, not {count}")
         first = self.source[:count] if isinstance(self.source, np.ndarray) else self.source
         return Images(first, self.labels[:count], self.classes, self.name)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.data.images import Images
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.typing import Integers, Labels, Mask, Pixels
@@ -192,6 +193,7 @@ def _speck(images: Integers, numbers: _Numbers, points: Integers) -> None:
         plane[...] = ((4 - cover) * plane + cover * colour) // 4
 
 
+@takes_functions
 def load(split: str, *, progress: Progress = quiet) -> Images:
     """Draw the whole split: "train", 1,000 images of each class, or "test", 200 of each."""
     size = SIZES[split]

@@ -16,7 +16,7 @@ import numpy as np
 from aquant_ref import data
 from aquant_ref.certification.certificate import LayerCertificate, certify
 from aquant_ref.certification.counterexample import Search, Witnesses
-from aquant_ref.checks import integer
+from aquant_ref.checks import integer, takes_functions
 from aquant_ref.comparison.agreement import Agreement, compare, simulation_of
 from aquant_ref.comparison.blame import Judge
 from aquant_ref.comparison.recording import Recording
@@ -86,6 +86,7 @@ class Saved:
             raise InputError(f"{self.directory}: {FILES[1]} is not what {FILES[0]} is lowered to")
         return lowering
 
+    @takes_functions
     def images(self, data_set: str, count: int | None, *, progress: Progress = quiet) -> Images:
         """Load the test split of `data_set`, or its first `count` images.
 
@@ -120,6 +121,7 @@ class Rerun:
     result: dict[str, Any]
 
 
+@takes_functions
 def rerun(
     directory: Path,
     data_set: str | None = None,
@@ -189,6 +191,7 @@ class Certified:
     why_not: str = ""
 
 
+@takes_functions
 def certificates(
     directory: Path, *, dtype: str = "float64", progress: Progress = quiet
 ) -> tuple[Certified, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.nn.accuracy import float_logits, top1
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.methods import A_ROUNDING, Config
@@ -25,6 +26,7 @@ SEARCHED_IMAGES = 2000  # a search for the best codes is slow
 SNAP_IMAGES = 512  # the first ones, on which the snap is measured
 
 
+@takes_functions
 def float_accuracy(inputs: Inputs, *, progress: Progress = quiet) -> float:
     """Top-1 of the float network, a fraction."""
     return top1(
@@ -35,6 +37,7 @@ def float_accuracy(inputs: Inputs, *, progress: Progress = quiet) -> float:
     )
 
 
+@takes_functions
 def evaluate(
     inputs: Inputs,
     config: Config,
@@ -60,6 +63,7 @@ def tested(inputs: Inputs, config: Config) -> Images:
     return inputs.test.chosen(np.linspace(0, len(inputs.test) - 1, count).astype(np.int64))
 
 
+@takes_functions
 def effect_of_snap(
     inputs: Inputs, network: LearnedNetwork, model: QuantizedModel, *, progress: Progress = quiet
 ) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.comparison.agreement import compare
 from aquant_ref.errors import InputError, unknown
 from aquant_ref.experiments.resumable import Cell, Workshop, complete
@@ -55,6 +56,7 @@ NEEDED: dict[str, Any] = {
 }
 
 
+@takes_functions
 def exactness_table(
     experiments: Sequence[Experiment],
     lowerings: Sequence[str],

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aquant_ref.checks import instance, settle
-from aquant_ref.errors import InputError, check_text
+from aquant_ref.checks import instance, settle, takes_functions
+from aquant_ref.errors import InputError, check_name
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.experiments.origin import Origin
 from aquant_ref.progress import Progress, Say, quiet, silent
@@ -34,13 +34,13 @@ class Experiment:
     weights: str | None = None
 
     def __post_init__(self) -> None:
-        check_text("model", self.model)
-        check_text("data", self.data)
+        check_name("model", self.model)
+        check_name("data", self.data)
         instance("config", self.config, Config)
         if self.lowering is not None:
             instance("lowering", self.lowering, FixedPoint)
         if self.weights is not None:
-            check_text("weights", str(self.weights))
+            check_name("weights", str(self.weights))
         settle(self, images=self.config.check_images(self.images))
 
     @property
@@ -52,6 +52,7 @@ class Experiment:
         """Return what its row is computed from; raises InputError as `Origin.find` does."""
         return Origin.find(self.model, self.data, self.weights)
 
+    @takes_functions
     def inputs(self, *, progress: Progress = quiet, say: Say = silent) -> Inputs:
         """Load network and images; raises InputError as `Inputs.load` does."""
         return Inputs.load(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.comparison.agreement import compare_with_ideal
 from aquant_ref.errors import InputError
 from aquant_ref.experiments.resumable import Cell, Workshop, complete
@@ -51,6 +52,7 @@ NEEDED_UNLESS_REFUSED: dict[str, Any] = {
 }
 
 
+@takes_functions
 def agreement(
     inputs: Inputs, model: QuantizedModel, option: FixedPoint, *, progress: Progress = quiet
 ) -> Row:
@@ -76,6 +78,7 @@ def agreement(
     }
 
 
+@takes_functions
 def fraction_bits_table(
     experiments: Sequence[Experiment],
     out: Path | None = None,

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.errors import InputError
 from aquant_ref.experiments import table as rows_of
 from aquant_ref.experiments.experiment import Experiment, one_origin
@@ -37,6 +38,7 @@ def parse(method: str, bits: str, **rest: Any) -> Config:
     return Config.of(bits, name, border=form, **rest)
 
 
+@takes_functions
 def accuracy_table(
     experiments: Sequence[Experiment],
     out: Path,

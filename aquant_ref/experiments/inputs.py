@@ -11,7 +11,8 @@ import numpy as np
 
 import reference_models
 from aquant_ref import data
-from aquant_ref.errors import InputError, check_text
+from aquant_ref.checks import takes_functions
+from aquant_ref.errors import InputError, check_name, counted
 from aquant_ref.nn.accuracy import float_logits
 from aquant_ref.nn.fold import fold_batch_norm
 from aquant_ref.nn.graph import INPUT, Graph
@@ -41,6 +42,7 @@ class Inputs:
     model_file_sha256: str = ""
 
     @classmethod
+    @takes_functions
     def load(
         cls,
         model: str,
@@ -58,8 +60,8 @@ class Inputs:
         for an unknown model or set, damaged files, images that do not fit the network or are too
         few.
         """
-        check_text("data", data_set)
-        check_text("weights", str(weights))
+        check_name("data", data_set)
+        check_name("weights", str(weights))
         definition = reference_models.get(model)
         data.check(data_set)  # first, or the weights are blamed for what is not there
         name = data.name(data_set)
@@ -82,8 +84,8 @@ class Inputs:
         known = graph.shapes[graph.output][0]
         if not classes and len(training.classes) < known:
             say(
-                f"{data_set}: has {len(training.classes)} classes, the model {known} without "
-                "names; top-1 means nothing unless they are its first ones"
+                f"{data_set}: has {counted(len(training.classes), 'class', 'classes')}, the model "
+                f"{known} without names; top-1 means nothing unless they are its first ones"
             )
         if images > len(training):
             raise InputError(
@@ -132,7 +134,9 @@ def check_classes(
     """
     logits = graph.shapes[graph.output][0]
     if len(images.classes) > logits:
-        raise InputError(f"{data_set}: has {len(images.classes)} classes, {model} {logits}")
+        raise InputError(
+            f"{data_set}: has {counted(len(images.classes), 'class', 'classes')}, {model} {logits}"
+        )
     for own, other in zip(images.classes, classes, strict=False):
         if own != other:
             raise InputError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import reference_models
 from aquant_ref import data
+from aquant_ref.checks import takes_functions
 from aquant_ref.errors import InputError
 from aquant_ref.experiments.inputs import Inputs
 from aquant_ref.formats.untrusted import open_file
@@ -65,6 +66,7 @@ class Origin:
             definition.file_sha256,
         )
 
+    @takes_functions
     def load(
         self, *, images: int, seed: int, progress: Progress = quiet, say: Say = silent
     ) -> Inputs:

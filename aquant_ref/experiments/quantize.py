@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import reference_models
 from aquant_ref import data
 from aquant_ref.certification.certificate import LayerCertificate, certify
-from aquant_ref.checks import integer
+from aquant_ref.checks import integer, takes_functions
 from aquant_ref.comparison.agreement import Agreement, compare, compare_with_ideal
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import InputError
@@ -82,6 +82,7 @@ class Outcome:
         return self.lowered is None or self.lowered.agreement.exact
 
 
+@takes_functions
 def run_experiment(
     experiment: Experiment,
     *,
@@ -225,6 +226,7 @@ def _write(directory: Path, outcome: Outcome) -> None:
         write_json_atomic(folder / FILES[2], outcome.result)
 
 
+@takes_functions
 def train_model(
     model: str,
     data_set: str,
@@ -244,9 +246,9 @@ def train_model(
     data.check(data_set)
     name = data.name(data_set)
     if not definition.recipes:
-        raise InputError(f"{model}: is not trained here; it takes a checkpoint with --weights")
+        raise InputError(f"{model}: is not trained here; give a checkpoint as weights")
     if name not in definition.recipes and epochs is None:
-        raise InputError(f"{model}: has no recipe for {name!r}; give the number of --epochs")
+        raise InputError(f"{model}: has no recipe for {name!r}; give the number of epochs")
     recipe = definition.recipes.get(name, next(iter(definition.recipes.values())))
     seed = integer("seed", seed, 0, 2**64 - 1)
     if epochs is not None:

@@ -34,14 +34,14 @@ def set_to_run(result: Path, given: str | None = None) -> tuple[str, dict[str, A
         recorded = _read(result)
     except InputError as error:
         if given is None:
-            raise InputError(f"{error}; --data names one") from error
+            raise InputError(f"{error}; give one as data") from error
         return given, {"quantized_on": None, "same_images": None}
     spec = recorded["at"] if given is None else given
     try:
         same = data.identity(spec, ["test"]) == recorded["test"]
     except InputError as error:
         where = f"{result}: the network was quantized on {spec}"
-        raise InputError(f"{where}, but {error}; --data names another set") from error
+        raise InputError(f"{where}, but {error}; give another set as data") from error
     return spec, {"quantized_on": recorded["at"], "same_images": same}
 
 

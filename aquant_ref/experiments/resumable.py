@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.errors import InputError
 from aquant_ref.experiments.experiment import one_origin
 from aquant_ref.formats import measured
@@ -114,6 +115,7 @@ class Cell:
     options: Mapping[str, Any]
 
 
+@takes_functions
 def complete(
     stored: measured.Table,
     cells: Sequence[Cell],

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.checks import instance, shown
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.formats import native
 from aquant_ref.formats.stored import Stored
 from aquant_ref.model.quantizers import (
@@ -102,8 +102,8 @@ class QuantizedModel(Stored, Tabular):
         shapes = self.graph.shapes
         sizes = ("x".join(map(str, shapes[name])) for name in (INPUT, self.graph.output))
         return (
-            f"QuantizedModel {' to '.join(sizes)}: {len(self.layers)} layers, "
-            f"{len(self.tensors)} quantized tensors{self._made_by()}"
+            f"QuantizedModel {' to '.join(sizes)}: {counted(len(self.layers), 'layer')}, "
+            f"{counted(len(self.tensors), 'quantized tensor')}{self._made_by()}"
         )
 
     def _made_by(self) -> str:

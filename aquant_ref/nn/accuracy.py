@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from aquant_ref.checks import check_labels, integer
+from aquant_ref.checks import check_labels, integer, takes_functions
 from aquant_ref.errors import InputError
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.typing import Array, Labels, Pixels, Reals
@@ -37,6 +37,7 @@ def float_logits(graph: Graph, parameters: Mapping[str, Reals], images: Pixels) 
     return graph.run(parameters, graph.to_float(images))
 
 
+@takes_functions
 def top1(
     run: Callable[[Pixels], Array],
     images: Labelled,

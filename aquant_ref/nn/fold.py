@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aquant_ref.checks import instance, number, shown
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.integer.geometry import sides
 from aquant_ref.nn.graph import INPUT, Graph, Parameters
 from aquant_ref.typing import Reals
@@ -200,7 +200,15 @@ def fold_normalisation(
     channels = graph.shapes[INPUT][0]
     for name, values in (("mean", mean), ("std", std)):
         if not isinstance(values, Sequence | np.ndarray) or np.shape(values) != (channels,):
-            raise InputError(f"{name}: needs {channels} numbers, got {shown(values)}")
+            raise InputError(f"{name}: needs {counted(channels, 'number')}, got {shown(values)}")
+    if (
+        all(isinstance(value, int | float | np.number) for value in mean)
+        and 1 < max(mean) <= PIXELS
+    ):
+        raise InputError(
+            f"mean: needs numbers of pixel/255, 0 to 1, got {shown(max(mean))}; divide it and std "
+            "by 255"
+        )
     shift = np.array([number("mean", value, 0, 1) for value in mean], np.float64)
     scale = np.array([number("std", value, above=True) for value in std], np.float64)
     zero: list[int] = np.rint(PIXELS * shift).astype(int).tolist()

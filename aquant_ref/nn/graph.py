@@ -27,7 +27,7 @@ from aquant_ref.checks import (
     is_array,
     shown,
 )
-from aquant_ref.errors import InputError, nearest
+from aquant_ref.errors import InputError, counted, nearest
 from aquant_ref.formats.native import check_name
 from aquant_ref.integer.geometry import LARGEST_CHANNELS, LARGEST_TENSOR
 from aquant_ref.nn.norm import batch_norm_train, batch_statistics
@@ -101,7 +101,7 @@ class Graph(Tabular):
             raise InputError(f"{node.name}: block {node.block!r}: its nodes are not consecutive")
         operation = OPERATIONS[node.op]
         if operation.reads not in (None, len(node.inputs)):
-            raise InputError(f"{node.name}: reads {len(node.inputs)} tensors")
+            raise InputError(f"{node.name}: reads {counted(len(node.inputs), 'tensor')}")
         shapes = [self.shapes[name] for name in node.inputs]
         for shape in shapes:
             if operation.axes not in (None, len(shape)):
@@ -263,8 +263,8 @@ class Graph(Tabular):
         made = _by(self.shapes[self.nodes[-1].name]) if self.nodes else "nothing"
         count = sum(map(math.prod, self.parameter_shapes.values()))
         return (
-            f"Graph {_by(self.shapes[INPUT])} to {made}: {len(self.nodes)} nodes, "
-            f"{len(self.blocks())} blocks, {count} parameters"
+            f"Graph {_by(self.shapes[INPUT])} to {made}: {counted(len(self.nodes), 'node')}, "
+            f"{counted(len(self.blocks()), 'block')}, {counted(count, 'parameter')}"
         )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aquant_ref.checks import check_calibration
+from aquant_ref.checks import check_calibration, takes_functions
 from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow, Quantizers
@@ -39,6 +39,7 @@ SAMPLES = 1 << 16  # per channel; fewer than twice as many are taken
 LEAST_SAMPLES = 32  # inside the code range; with fewer, the border of a channel stays 1/2
 
 
+@takes_functions
 def closed_form(
     network: LearnedNetwork, images: Reals, form: BorderSpec, *, progress: Progress = quiet
 ) -> None:

@@ -40,7 +40,7 @@ from aquant_ref.checks import (
     shown,
     word,
 )
-from aquant_ref.errors import InputError, unknown
+from aquant_ref.errors import InputError, counted, unknown
 from aquant_ref.nn.training.train import LARGEST_SEED
 from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, BorderSpec
 from aquant_ref.ptq.observers import SEARCHES
@@ -210,7 +210,7 @@ class Config:
             isinstance(stage, ReconstructionPass) for stage in self.stages()
         ):
             raise InputError(
-                f"images: {count} calibration images are fewer than a batch of {self.batch}"
+                f"images: {counted(count, 'calibration image')}, fewer than a batch of {self.batch}"
             )
         return count
 

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.checks import (
-    check_calibration,
-    check_images,
-    function,
-    instance,
-)
+from aquant_ref.checks import check_calibration, check_images, instance, takes_functions
 from aquant_ref.errors import InputError
 from aquant_ref.model.quantized_model import QuantizedModel, stored_as
 from aquant_ref.nn.graph import INPUT, PIXEL_SCALE, Graph
@@ -146,6 +141,7 @@ def feed_back(network: LearnedNetwork, rank: int) -> None:
         network.windows[node.name] = replace(window, feedback=rank)
 
 
+@takes_functions
 def learn(
     network: LearnedNetwork,
     images: Reals,
@@ -175,6 +171,7 @@ def learn(
     return errors
 
 
+@takes_functions
 def learned(
     graph: Graph,
     parameters: Mapping[str, Reals],
@@ -193,9 +190,6 @@ def learned(
     """
     instance("graph", graph, Graph)
     instance("config", config, Config)
-    function("progress", progress)
-    if callback is not None:
-        function("callback", callback)
     check_images(pixels, graph.shapes[INPUT])
     config.check_images(len(pixels))
     images = graph.to_float(pixels)
@@ -204,6 +198,7 @@ def learned(
     return network, {"config": asdict(config), "block_errors": errors}
 
 
+@takes_functions
 def quantize_with(
     graph: Graph,
     parameters: Mapping[str, Reals],
@@ -220,6 +215,7 @@ def quantize_with(
     return snap(*learned(graph, parameters, pixels, config, progress=progress, callback=callback))
 
 
+@takes_functions
 def quantize(
     graph: Graph,
     weights: Mapping[str, Reals],

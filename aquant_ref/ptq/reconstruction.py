@@ -21,8 +21,8 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import value_and_grad
 
-from aquant_ref.checks import check_calibration
-from aquant_ref.errors import InputError
+from aquant_ref.checks import check_calibration, takes_functions
+from aquant_ref.errors import InputError, counted
 from aquant_ref.nn.branchless_where import branchless_where
 from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.progress import Progress, quiet
@@ -49,6 +49,7 @@ class Cache:
     quantized: Arrays
 
 
+@takes_functions
 def run_pass(
     network: LearnedNetwork,
     images: Reals,
@@ -69,7 +70,7 @@ def run_pass(
     check_calibration(images, network.graph.shapes[INPUT])
     if len(images) < settings.batch:
         raise InputError(
-            f"calibration: {len(images)} images are fewer than a batch of {settings.batch}"
+            f"calibration: {counted(len(images), 'image')}, fewer than a batch of {settings.batch}"
         )
     if settings.iterations == 0:
         return []
@@ -100,6 +101,7 @@ def run_pass(
     return errors
 
 
+@takes_functions
 def learn(
     learner: Learner,
     cache: Cache,

@@ -15,7 +15,10 @@ from aquant_ref.quant.fixed_point import FixedPoint
     ("field", "value"),
     [
         ("model", 3),
+        ("model", ""),
         ("data", None),
+        ("data", " "),
+        ("weights", ""),
         ("config", "aquant"),
         ("lowering", 8),
         ("images", 0),

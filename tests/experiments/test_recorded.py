@@ -117,7 +117,7 @@ def test_a_recorded_set_that_is_gone_is_one_line_that_says_what_to_do(digits: Pa
     message = str(caught.value)
     assert message.startswith(f"{digits}/out/result.json: ")
     assert f"{digits}/digits: no such file or folder" in message
-    assert "--data" in message
+    assert "give another set as data" in message
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_result_that_names_no_set_is_refused_by_file_unless_one_is_given(
     path = tmp_path / "result.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match=f"^{path}: .*--data"):
+    with pytest.raises(InputError, match=f"^{path}: .*; give (one|another set) as data"):
         recorded.set_to_run(path)
     if content is None or "idx" not in content and "mnist" not in content:
         given = recorded.set_to_run(path, f"idx:{made}/digits")

@@ -153,7 +153,13 @@ def test_pixels_stand_for_what_the_network_was_trained_on(padding: int) -> None:
     [
         ((0.5,), STD, "^mean: needs 4 numbers, got"),
         ("half", STD, "^mean: needs 4 numbers, got 'half'"),
-        ((0.5, 0.5, 0.5, 127.0), STD, "^mean: needs a finite number 0 or more, at most 1, got 127"),
+        (
+            (0.5, 0.5, 0.5, 127.0),
+            STD,
+            "^mean: needs numbers of pixel/255, 0 to 1, got 127.0; ",
+        ),
+        ((123.7, 116.3, 103.5, 1), STD, "^mean: needs numbers of pixel/255, 0 to 1, got 123.7; "),
+        ((0.5, 0.5, 0.5, 300.0), STD, "^mean: needs a finite number 0 or more, at most 1, got 300"),
         (MEAN, (1.0, 1.0, 1.0, 0.0), "^std: needs a finite number above 0, got 0.0"),
         (MEAN, (1.0, 1.0, 1.0, float("nan")), "^std: needs a finite number above 0, got nan"),
         (MEAN, (1.0, 1.0, 1.0, None), "^std: needs a finite number above 0, got None"),

@@ -83,7 +83,7 @@ def test_a_hook_replaces_tensors_where_they_are_made() -> None:
         (("c", "gelu", (INPUT,), "b"), "c: unknown operation 'gelu'"),
         (("c", "relu", ("z",), "b"), "c: reads 'z'"),
         (("c", "add", (INPUT, "p"), "b"), "c: shapes"),
-        (("c", "add", (INPUT,), "b"), "c: reads 1 tensors"),
+        (("c", "add", (INPUT,), "b"), "c: reads 1 tensor"),
         (("c", "concat", (INPUT, "p"), "b"), "c: shapes"),
         (("c", "concat", (INPUT,), "b"), "c: needs two or more"),
         (("c", "avg_pool", ("a",), "b", {"kernel": 2, "padding": ((0, 2), (0, 0))}), "c: a w"),

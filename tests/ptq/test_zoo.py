@@ -89,5 +89,5 @@ def test_one_image_and_equal_images_are_enough_where_nothing_is_learned(count: i
 def test_fewer_images_than_a_batch_are_refused_before_they_are_looked_at() -> None:
     graph = zoo.graph(zoo.WORKS["no_block"])
     broken = {**zoo.parameters(graph), ".one.weight": None}
-    with pytest.raises(InputError, match="1 calibration images are fewer than a batch of 2"):
+    with pytest.raises(InputError, match="images: 1 calibration image, fewer than a batch of 2"):
         quantize_with(graph, broken, zoo.images(1), Config("qdrop", batch=2))

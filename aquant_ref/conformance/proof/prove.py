@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref import __version__
+from aquant_ref.checks import takes_functions
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.adapters.library import abi
@@ -147,6 +148,7 @@ class Chosen:
     beside: int | None = None
 
 
+@takes_functions
 def prove(
     library: Library,
     settings: Sequence[Setting],

@@ -16,8 +16,16 @@ from typing import Any
 import numpy as np
 from autograd import value_and_grad
 
-from aquant_ref.checks import check_images, check_labels, flag, integer, number, settle
-from aquant_ref.errors import InputError
+from aquant_ref.checks import (
+    check_images,
+    check_labels,
+    flag,
+    integer,
+    number,
+    settle,
+    takes_functions,
+)
+from aquant_ref.errors import InputError, counted
 from aquant_ref.formats import native
 from aquant_ref.nn.accuracy import Labelled, float_logits, top1
 from aquant_ref.nn.elementwise import softmax_cross_entropy
@@ -103,6 +111,7 @@ class State:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # each epoch checks loss and parameters
+@takes_functions
 def train(
     graph: Graph,
     images: Labelled,
@@ -125,7 +134,9 @@ def train(
     """
     integer("seed", seed, 0, LARGEST_SEED)
     if len(images) < recipe.batch:
-        raise InputError(f"training: {len(images)} images are fewer than a batch of {recipe.batch}")
+        raise InputError(
+            f"training: {counted(len(images), 'image')}, fewer than a batch of {recipe.batch}"
+        )
     for data_set in (images, test):
         if data_set is not None:
             _check(data_set, graph)
