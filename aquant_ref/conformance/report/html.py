@@ -80,7 +80,7 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _filter(report: Report) -> str:
-    names = dict.fromkeys(name for name, _ in report.rows)
+    names = dict.fromkeys(name for name, _, _ in report.flags)
     found = [status for status in STATUSES if report.total()[status]]
     return (
         '<form hidden aria-label="Filter"><label>Operation<select name="operation">'
@@ -98,12 +98,14 @@ def _options(words: Iterator[str] | list[str] | dict[str, None]) -> str:
 def _operations(report: Report) -> Iterator[str]:
     yield '<h2 id="operations">Operations</h2>'
     yield f'<p class="quiet">{LEGEND}. Open an operation for its kinds of cases.</p>'
-    for name in dict.fromkeys(name for name, _ in report.rows):
+    for name in dict.fromkeys(name for name, _, _ in report.flags):
         yield from _operation(report, name)
+    yield f'<p class="quiet">{escape(report.rest)}</p>' if report.rest else ""
 
 
 def _operation(report: Report, name: str) -> Iterator[str]:
     counted = report.total(operation=name)
+    counted[UNSUPPORTED] -= report.not_asked(name)
     statuses = [status for status in STATUSES if counted[status]]
     wrong = any(counted[status] for status in WRONG)
     summed = ", ".join(f"{counted[status]} {status}" for status in statuses)
@@ -113,16 +115,13 @@ def _operation(report: Report, name: str) -> Iterator[str]:
         f"<span{' class=wrong' * wrong}>{summed}</span></summary>"
     )
     profiles = [profile for operation, profile in report.rows if operation == name]
-    totals = {profile: report.total(operation=name, profile=profile) for profile in profiles}
-    asked = [each for each in profiles if totals[each]["total"] > totals[each][UNSUPPORTED]]
-    flags = dict.fromkeys(flag for operation, _, flag, _ in report.counts if operation == name)
-    if asked:
-        yield from _matrix(report, name, asked, list(flags))
+    keys = [(profile, flag) for operation, profile, flag in report.flags if operation == name]
+    asked, flags = (list(dict.fromkeys(each)) for each in zip(*keys, strict=True))
+    yield from _matrix(report, name, asked, flags)
     if len(asked) < len(profiles):
         others = ", ".join(each for each in profiles if each not in asked)
-        yield f'<p class="quiet">not declared, or not supported: {escape(others)}</p>'
-    if asked:
-        yield from _kinds(name, asked, list(flags))
+        yield f'<p class="quiet">not declared: {escape(others)}</p>'
+    yield from _kinds(name, asked, flags)
     yield "</details>"
 
 
@@ -135,8 +134,7 @@ def _matrix(report: Report, name: str, profiles: list[str], flags: list[str]) ->
         f'<thead><tr><th scope="col">kind</th>{head}</tr></thead><tbody>'
     )
     for flag in flags:
-        counts = [report.total(operation=name, profile=each, flag=flag) for each in profiles]
-        cells = "".join(map(_cell, counts))
+        cells = "".join(_cell(report, name, each, flag) for each in profiles)
         yield f'<tr><th scope="row">{kind_link(name, flag)}</th>{cells}</tr>'
     cited = (rules.linked(contract.rules(contract.get(name), each)) for each in profiles)
     cells = "".join(f'<td class="words">{each}</td>' for each in cited)
@@ -154,7 +152,10 @@ def _kinds(name: str, profiles: list[str], flags: list[str]) -> Iterator[str]:
     yield "</dl>"
 
 
-def _cell(counted: dict[str, int]) -> str:
+def _cell(report: Report, name: str, profile: str, flag: str) -> str:
+    counted = report.total(operation=name, profile=profile, flag=flag)
+    for status in ("total", UNSUPPORTED):
+        counted[status] -= report.not_asked(name, profile, flag)
     if not counted["total"]:
         return '<td class="none"></td>'
     worst = next(status for status in WORST_FIRST if counted[status])
