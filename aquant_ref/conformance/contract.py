@@ -14,7 +14,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aquant_ref.conformance.expected import codes, layers, pools, programs, scalar, tables
+from aquant_ref.conformance.expected import (
+    accumulators,
+    codes,
+    layers,
+    pools,
+    programs,
+    scalar,
+    tables,
+)
 from aquant_ref.errors import InputError, unknown
 
 PROFILES = ("core-int", "border", "engine", "reconstruction")
@@ -141,7 +149,7 @@ def _later(rule: str) -> Alternative:
     return Alternative(rule, bits=8, since=3, least=8)
 
 
-EXPECTED = (scalar, codes, layers, pools, tables, programs)
+EXPECTED = (scalar, codes, layers, accumulators, pools, tables, programs)
 RANGE = "zero_point:i32 qmin:i32 qmax:i32"
 IMAGE = "x:i32[C,H,W]"
 WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
@@ -161,6 +169,7 @@ LAYER: dict[str, Any] = {
     },
 }
 LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3
+SUMS: dict[str, Any] = {"profile": "engine", "tags": ("bits", "granularity"), "since": 3}
 LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"
 ADDITIONS = {
     "tflite": Alternative("AQ-PEER-6", bits=8),
@@ -297,6 +306,20 @@ OPERATIONS = {
             "q:i32[O]",
             LAYER_RULES,
             **LAYER,
+        ),
+        _operation(
+            "conv_integer",
+            f"{IMAGE} x_zero:i32 {KERNEL} weight_zero:i32[O] {WINDOWS} groups:i32",
+            "acc:i32[O,OH,OW]",
+            "AQ-ACC-1",
+            **SUMS,
+        ),
+        _operation(
+            "matmul_integer",
+            "a:i32[M,K] a_zero:i32[M] b:i32[K,N] b_zero:i32[N]",
+            "acc:i32[M,N]",
+            "AQ-ACC-2",
+            **SUMS,
         ),
         _operation(
             "add_tensors",

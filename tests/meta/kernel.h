@@ -106,6 +106,16 @@ AQUANT_EXPORT int32_t aquant_linear(const char *variation, const int32_t *x, con
     const int64_t *weight_zero_shape, const double *bias, const int64_t *bias_shape, double scale,
     int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
 
+AQUANT_EXPORT int32_t aquant_conv_integer(const char *variation, const int32_t *x, const int64_t
+    *x_shape, int32_t x_zero, const int32_t *weight, const int64_t *weight_shape, const int32_t
+    *weight_zero, const int64_t *weight_zero_shape, const int32_t *stride, const int32_t *padding,
+    const int32_t *dilation, int32_t groups, int32_t *acc, int64_t *acc_shape);
+
+AQUANT_EXPORT int32_t aquant_matmul_integer(const char *variation, const int32_t *a, const int64_t
+    *a_shape, const int32_t *a_zero, const int64_t *a_zero_shape, const int32_t *b, const int64_t
+    *b_shape, const int32_t *b_zero, const int64_t *b_zero_shape, int32_t *acc, int64_t
+    *acc_shape);
+
 AQUANT_EXPORT int32_t aquant_add_tensors(const char *variation, const int32_t *a, const int64_t
     *a_shape, double a_scale, int32_t a_zero, const int32_t *b, const int64_t *b_shape, double
     b_scale, int32_t b_zero, double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters import engine_accumulators as accumulators
 from aquant_ref.conformance.adapters import engine_layer_peers as layer_peers
 from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.base import Adapter
@@ -73,6 +74,27 @@ class EngineLayers(Adapter):
         acc = integer.accumulate(a - a_zero, b - b_zero, layer="matmul")
         scales, nothing = np.full(len(acc), b_scale), np.zeros(len(acc))
         return _requantized(acc, x_scale=a_scale, weight_scale=scales, bias=nothing, **end)
+
+    def conv_integer(
+        self,
+        *,
+        x: Codes,
+        x_zero: int,
+        weight: Codes,
+        weight_zero: Integers,
+        padding: Sides,
+        groups: int,
+        **fields: Any,
+    ) -> Array:
+        """Spec: AQ-ACC-1."""
+        windows = Windows(weight.shape[2:], padding=(padding[:2], padding[2:]), **fields)
+        return accumulators.conv_integer(
+            x, x_zero, weight, weight_zero, groups=groups, windows=windows
+        )
+
+    def matmul_integer(self, *, a: Codes, a_zero: Integers, b: Codes, b_zero: Integers) -> Array:
+        """Spec: AQ-ACC-2."""
+        return accumulators.matmul_integer(a, a_zero, b, b_zero)
 
     def add_tensors(
         self,

@@ -77,6 +77,20 @@ class SimulationLayers(Adapter):
         y = linear((x - x_zero)[None] * x_scale, steps, bias)[0]
         return _codes(y, scale, zero_point, qmin, qmax)
 
+    def conv_integer(
+        self, *, x: Codes, x_zero: int, weight: Codes, weight_zero: Integers, **windows: Any
+    ) -> Array:
+        """Spec: AQ-ACC-1: exact in float64, then int32, which wraps."""
+        steps = (weight - weight_zero.reshape(-1, 1, 1, 1)).astype(np.float64)
+        groups = windows.pop("groups")
+        acc = conv2d((x - x_zero)[None] * 1.0, steps, groups=groups, **_geometry(windows))
+        return acc[0].astype(np.int64).astype(np.int32)
+
+    def matmul_integer(self, *, a: Codes, a_zero: Integers, b: Codes, b_zero: Integers) -> Array:
+        """Spec: AQ-ACC-2."""
+        acc = ((a - a_zero[:, None]) * 1.0) @ (b - b_zero)
+        return acc.astype(np.int64).astype(np.int32)
+
     def add_tensors(
         self,
         *,

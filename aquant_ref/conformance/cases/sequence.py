@@ -13,6 +13,7 @@ import numpy as np
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases import (
+    accumulators,
     add,
     add_peers,
     add_tensors,
@@ -71,6 +72,8 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "conv2d": (*layers.CONV2D, *layer_sizes.CONV2D),
     "depthwise": (*layers.DEPTHWISE, *layer_sizes.DEPTHWISE),
     "linear": (*layers.LINEAR, *layer_sizes.LINEAR),
+    "conv_integer": accumulators.CONV_INTEGER,
+    "matmul_integer": accumulators.MATMUL_INTEGER,
     "add_tensors": add_tensors.FAMILIES,
     "avg_pool2d": avg_pool2d.FAMILIES,
     "max_pool2d": max_pool2d.FAMILIES,

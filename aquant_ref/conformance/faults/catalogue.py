@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aquant_ref.conformance.faults import (
+    accumulators,
     add,
     add_peers,
     add_tensors,
@@ -53,6 +54,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *threshold.WRONG,
     *convolutions.WRONG,
     *layers.WRONG,
+    *accumulators.WRONG,
     *layer_peers.WRONG,
     *sizes.WRONG,
     *pairs.WRONG,

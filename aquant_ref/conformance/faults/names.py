@@ -24,6 +24,7 @@ FAULTS = {
     "clamp.levels": "2^bits where 2^bits - 1 is meant",
     "clamp.wrap": "wraps instead of saturating",
     "accumulator.wrap": "an intermediate wraps in int32",
+    "accumulator.saturated": "a sum saturates where it wraps",
     "accumulator.narrow": "an intermediate is narrower than its bound",
     "accumulator.pairs": "pairs of products saturate in int16",
     "accumulator.float32": "products are summed in float32 or narrower",

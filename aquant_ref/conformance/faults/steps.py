@@ -145,6 +145,23 @@ class Layers(Adapter):
         steps = self.rescale(rows, self.unit(f["a_scale"], np.full(len(acc), f["b_scale"])), f)
         return self.clip(steps, f["zero_point"], f["qmin"], f["qmax"]).reshape(acc.shape)
 
+    def narrowed(self, acc: Array) -> Array:
+        """To int32, which wraps."""
+        return acc.astype(np.int32)
+
+    def conv_integer(self, *, weight: Array, weight_zero: Array, **f: Any) -> Array:
+        steps = self.centre_weight(weight, weight_zero)
+        acc = self.convolution(f.pop("x"), f.pop("x_zero"), steps, **f)
+        return self.narrowed(acc)
+
+    def zeros_of_rows(self, a_zero: Array, b_zero: Array) -> Array:
+        return a_zero
+
+    def matmul_integer(self, *, a: Array, a_zero: Array, b: Array, b_zero: Array) -> Array:
+        rows = self.centre(a, self.zeros_of_rows(a_zero, b_zero)[:, None])
+        columns = self.centre_weight(self.kernel(b).T, b_zero).T
+        return self.narrowed(self.product(rows, columns))
+
     def term(self, codes: Array, scale: float, zero: int) -> Array:
         return (codes - zero) * scale
 

@@ -112,6 +112,22 @@ def linear(draw: Drawing, selection: Selection) -> Fields:
     return {"x": x, **_layer(draw, selection, ends, weight)}
 
 
+def conv_integer(draw: Drawing, selection: Selection) -> Fields:
+    """Draw codes and weights of a convolution with zero points of the channels."""
+    row = conv2d(draw, selection)
+    zeros = draw(tensors((len(row["weight"]),), st.integers(-128, 127)))
+    names = ("x", "x_zero", "weight", "stride", "padding", "dilation", "groups")
+    return {**{name: row[name] for name in names}, "weight_zero": zeros}
+
+
+def matmul_integer(draw: Drawing, selection: Selection) -> Fields:
+    """Draw matrices of up to 3 x 6 and 6 x 3 codes."""
+    ends, (m, n), k = _range(draw, selection), draw(STRIDES), draw(st.integers(1, 6))
+    codes = st.integers(*ends)
+    shapes = {"a": (m, k), "a_zero": (m,), "b": (k, n), "b_zero": (n,)}
+    return {name: draw(tensors(shape, codes)) for name, shape in shapes.items()}
+
+
 def add_tensors(draw: Drawing, selection: Selection) -> Fields:
     """Draw two tensors of one shape."""
     ends = _range(draw, selection)
@@ -159,7 +175,17 @@ def thresholds(draw: Drawing, _selection: Selection) -> Fields:
 
 DRAWN: dict[str, Callable[[Drawing, Selection], Fields]] = {
     each.__name__: each
-    for each in (conv2d, depthwise, linear, add_tensors, avg_pool2d, max_pool2d, thresholds)
+    for each in (
+        conv2d,
+        depthwise,
+        linear,
+        conv_integer,
+        matmul_integer,
+        add_tensors,
+        avg_pool2d,
+        max_pool2d,
+        thresholds,
+    )
 }
 
 

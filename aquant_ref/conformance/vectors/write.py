@@ -98,7 +98,8 @@ def _selections(
     ordinary = [*_ordinary(operation, alternative)]
     refused = Selection(name, alternative, rejects=True)
     if "granularity" in operation.tags:
-        refused = Selection(name, alternative or "exact", bits=(8,), rejects=True)
+        own = "exact" if operation.variations else ""
+        refused = Selection(name, alternative or own, bits=(8,), rejects=True)
     return [
         replace(selection, edition=edition, size=size)
         for edition, size in product(sorted({family.edition for family in kinds}), SIZES)
@@ -144,8 +145,9 @@ def _ordinary(operation: Operation, alternative: str) -> Iterator[Selection]:
 
 def _of_layers(operation: Operation) -> Iterator[Selection]:
     """Yield signed and unsigned 8-bit codes of each variation, and one more width in turn."""
+    widths = (CODES[0], CODES[1], CODES[4]) if operation.variations else (CODES[4],)
     for k, profile in enumerate(operation.own):
-        codes = (CODES[3], CODES[2], (CODES[0], CODES[1], CODES[4])[k % 3])
+        codes = (CODES[3], CODES[2], widths[k % len(widths)])
         for (bits, signs), granularity in zip(codes, GRANULARITY, strict=True):
             yield Selection(
                 operation.name,
