@@ -66,7 +66,8 @@ class Alternative:
 
     A code has `narrowest` to `bits` bits, and one of `signs`. With `one_scale`, the weights of all
     channels have the same scale. `since` is the minor version of the vectors that added its file;
-    its stored codes have at least `least` bits.
+    its stored codes have at least `least` bits. Where there are rules of `rounding`, it is asked
+    with these alone.
     """
 
     rule: str
@@ -75,6 +76,7 @@ class Alternative:
     signs: tuple[str, ...] = ("unsigned", "signed")
     one_scale: bool = False
     since: int = 2
+    rounding: tuple[str, ...] = ()
     least: int = 2
 
 
@@ -124,6 +126,11 @@ class Operation:
         named = self.variations or profile in self.alternatives
         return {"profile": profile} if named else {}
 
+    def rules_of(self, profile: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the chosen rules of rounding that `profile` is asked with."""
+        only = self.alternatives[profile].rounding if profile in self.alternatives else ()
+        return tuple(rule for rule in chosen if not only or rule in only)
+
     def has_codes(self, profile: str, bits: int, sign: str) -> bool:
         """Tell whether codes of these bits and this sign exist in `profile`."""
         chosen = self.alternatives.get(profile)
@@ -171,6 +178,7 @@ LAYER: dict[str, Any] = {
 LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3
 SUMS: dict[str, Any] = {"profile": "engine", "tags": ("bits", "granularity"), "since": 3}
 LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"
+HALF = Alternative("AQ-PEER-21", bits=8, since=3, rounding=("half_even",))
 ADDITIONS = {
     "tflite": Alternative("AQ-PEER-6", bits=8),
     "xnnpack": Alternative("AQ-PEER-7", bits=8),
@@ -182,8 +190,8 @@ ADDITIONS = {
 TENSOR_ADDITIONS = {
     **{name: replace(each, since=3) for name, each in ADDITIONS.items()},
     "torch": Alternative("AQ-PEER-16", bits=8, since=3),
-    "litert_int8": Alternative("AQ-PEER-17", bits=8, since=3),
-    "litert_uint8": Alternative("AQ-PEER-18", bits=8, since=3),
+    "litert_int8": Alternative("AQ-PEER-17", bits=8, since=3, signs=("signed",)),
+    "litert_uint8": Alternative("AQ-PEER-18", bits=8, since=3, signs=("unsigned",)),
 }
 MEANS = {
     "tflite": Alternative("AQ-PEER-12", bits=8),
@@ -207,6 +215,9 @@ OPERATIONS = {
                 "float32": Alternative("AQ-PEER-2"),
                 "float32_reciprocal": Alternative("AQ-PEER-3"),
                 "float32_zero_first": Alternative("AQ-PEER-4"),
+                "float16": HALF,
+                "bfloat16": HALF,
+                "float16_to_float32": replace(HALF, rule="AQ-PEER-22"),
             },
         ),
         _operation(
@@ -215,7 +226,11 @@ OPERATIONS = {
             "r:f64",
             "AQ-AFFINE-3",
             tags=("bits",),
-            alternatives={"float32": Alternative("AQ-PEER-5")},
+            alternatives={
+                "float32": Alternative("AQ-PEER-5"),
+                "float16": Alternative("AQ-PEER-23", bits=8, since=3),
+                "bfloat16": Alternative("AQ-PEER-23", bits=8, since=3),
+            },
         ),
         _operation("multiplier", "m:f64", "multiplier:i32 shift:i32", "AQ-FIXED-1"),
         _operation(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.conformance.faults import half
 from aquant_ref.conformance.faults.add_peers import ADDED, added
 from aquant_ref.conformance.faults.arithmetic import RULES, clip, once, packed
 from aquant_ref.conformance.faults.avg_pool_peers import POOLED, pooled
@@ -60,6 +61,8 @@ def in_single(total: int, n: int, x: Fraction, xz: int, s: Fraction, z: int) -> 
 
 
 RIGHT: list[tuple[str, str, str, Callable[..., Any]]] = [
+    *(("quantize", p, "through bytes", code) for p, code in half.QUANTIZED.items()),
+    *(("dequantize", p, "through bytes", real) for p, real in half.DEQUANTIZED.items()),
     *(("avg_pool", p, "by division", pooled(code)) for p, code in POOLED.items()),
     ("avg_pool", "onnx", "in float32", pooled(in_single)),
     *(("add", p, "through bytes and fractions", added(steps)) for p, steps in ADDED.items()),

@@ -9,6 +9,7 @@ import numpy as np
 
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters import engine_codes as codes
+from aquant_ref.conformance.adapters import engine_half as half
 from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
@@ -56,7 +57,8 @@ class EngineAdapter(EngineLayers):
         """Spec: AQ-AFFINE-3. A range that is no width's, such as a ReLU's, is a second clip."""
         if profile:
             ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
-            return peers.quantize(rounding=rounding, r=r, scale=scale, profile=profile, **ends)
+            of = peers if profile in peers.STEPS else half
+            return of.quantize(rounding=rounding, r=r, scale=scale, profile=profile, **ends)
         codes = [
             int(quant.quantize(r[k], _qparams(scale[k], zero_point[k], qmin[k]), rounding=rounding))
             for k in range(len(r))
@@ -67,6 +69,8 @@ class EngineAdapter(EngineLayers):
         self, *, q: Codes, scale: Reals, zero_point: Integers, profile: str = ""
     ) -> Array:
         """Spec: AQ-AFFINE-3."""
+        if profile in half.FORMATS:
+            return half.dequantize(q=q, scale=scale, zero_point=zero_point, profile=profile)
         if profile:
             return peers.dequantize(q=q, scale=scale, zero_point=zero_point)
         low = np.minimum(q, zero_point)

@@ -18,6 +18,7 @@ from aquant_ref.typing import Array, Codes, Integers, Reals
 
 Singles = NDArray[np.float32]
 
+STEPS = ("float32", "float32_reciprocal", "float32_zero_first")  # by which quantize rounds
 # how many elements of a tensor some engines add at once, and how they add the rest
 RUNS = {"torch": (64, "torch_tail"), "litert_int8": (16, "tflite"), "litert_uint8": (8, "tflite")}
 

@@ -33,7 +33,7 @@ def columns_of(
 ) -> Columns:
     """Complete the columns of a case."""
     return {
-        "rounding": draw.pick(selection.rounding),
+        "rounding": draw.pick(selection.rules),
         "r": np.asarray(r, np.float64),
         "scale": scale,
         "zero_point": zero,

@@ -58,6 +58,8 @@ class Selection:
         check_words("granularity", self.granularity, GRANULARITIES)
         for bits in self.bits:
             check_bits("bits", bits)
+        if not self.rules:
+            raise InputError(f"rounding: {self.operation} in {self.profile} has no such rule")
         if not self.bits:
             raise InputError("bits: needs at least one")
         if not self.ranges:
@@ -77,6 +79,11 @@ class Selection:
         """Return the granularities of the weights' scales that the variation has."""
         chosen = contract.get(self.operation).alternatives.get(self.profile)
         return ("tensor",) if chosen and chosen.one_scale else self.granularity
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Return the rules of rounding that the variation is asked with."""
+        return contract.get(self.operation).rules_of(self.profile, self.rounding)
 
     def arguments(self) -> dict[str, str]:
         """Return the arguments that its cases depend on besides the profile, as text, by name."""

@@ -29,6 +29,7 @@ from aquant_ref.conformance.cases import (
     dequantize,
     dequantize_float32,
     fused_conv2d,
+    half,
     layer_peers,
     layer_sizes,
     layers,
@@ -87,8 +88,8 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 
 # The families of alternatives, by operation and variation.
 OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
-    "quantize": quantize_float32.FAMILIES,
-    "dequantize": dequantize_float32.FAMILIES,
+    "quantize": quantize_float32.FAMILIES | half.QUANTIZE,
+    "dequantize": dequantize_float32.FAMILIES | half.DEQUANTIZE,
     "add": add_peers.FAMILIES,
     "add_tensors": add_tensors_peers.FAMILIES,
     "avg_pool": avg_pool_peers.FAMILIES,

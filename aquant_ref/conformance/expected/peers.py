@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NORMAL = Fraction(2) ** -126  # the smallest float32 that has 24 bits
 LIMIT = Fraction(2) ** 128  # beyond the largest
+STEPS = ("float32", "float32_reciprocal", "float32_zero_first")  # by which quantize rounds
 # how many elements of a tensor some engines add at once, and how they add the rest
 RUNS = {"torch": (64, "torch_tail"), "litert_int8": (16, "tflite"), "litert_uint8": (8, "tflite")}
 

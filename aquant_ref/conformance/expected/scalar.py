@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
-from aquant_ref.conformance.expected import peers
+from aquant_ref.conformance.expected import half, peers
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ def quantize(
     qmax: int,
     profile: str = "",
 ) -> tuple[int]:
-    """Spec: AQ-AFFINE-3, AQ-PEER-2 to AQ-PEER-4. Infinity saturates, NaN is refused."""
+    """Spec: AQ-AFFINE-3, AQ-PEER-2 to AQ-PEER-4, AQ-PEER-21. Infinity saturates."""
     if profile:
         ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
-        return peers.quantize(rounding=rounding, r=r, scale=scale, profile=profile, **ends)
+        of = peers if profile in peers.STEPS else half
+        return of.quantize(rounding=rounding, r=r, scale=scale, profile=profile, **ends)
     need(not math.isnan(r) and 0 < scale < math.inf)
     if math.isinf(r):
         return (qmax if r > 0 else qmin,)
@@ -73,7 +74,9 @@ def quantize(
 
 
 def dequantize(*, q: int, scale: float, zero_point: int, profile: str = "") -> tuple[float]:
-    """Spec: AQ-AFFINE-3: one float64 product; or AQ-PEER-5."""
+    """Spec: AQ-AFFINE-3: one float64 product; or AQ-PEER-5, AQ-PEER-23."""
+    if profile in half.FORMATS:
+        return half.dequantize(q=q, scale=scale, zero_point=zero_point, profile=profile)
     if profile:
         return peers.dequantize(q=q, scale=scale, zero_point=zero_point)
     need(0 < scale < math.inf)

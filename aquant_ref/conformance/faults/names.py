@@ -8,6 +8,8 @@ FAULTS = {
     "round.constant": "the rounding constant is missing, or treated as unsigned",
     "round.twice": "rounded twice instead of once, or once instead of twice",
     "round.float32": "computed in float32",
+    "round.half": "rounded to float16 or bfloat16 where it is not, or not where it is",
+    "round.subnormal": "subnormal numbers are taken for zero",
     "round.float64": "computed in float64 where float32 is meant",
     "round.float_half": "1/2 added in floating point, where the sum is rounded itself",
     "round.reciprocal": "multiplied by the reciprocal of the scale instead of divided",

@@ -61,6 +61,8 @@ def text(name: str, alternative: str = "") -> str:
     kinds = families_of(name, alternative)
     selections = _selections(operation, alternative, kinds)
     first = sum(not (s.rejects or s.edition) for s in selections)
+    if "rounding" in operation.tags:  # as many as if every rule had a group
+        first *= len(ROUNDINGS) // len(operation.rules_of(alternative, ROUNDINGS))
     members = max(FEWEST, operation.members // first)
     if not operation.scalar and operation.variations:
         members = 1
@@ -133,7 +135,8 @@ def _ordinary(operation: Operation, alternative: str) -> Iterator[Selection]:
         if least <= bits and all(operation.has_codes(alternative, bits, sign) for sign in signs)
     ]
     codes = fitting if "bits" in operation.tags else (None,)
-    rules = ROUNDINGS if "rounding" in operation.tags else (None,)
+    every = operation.rules_of(alternative, ROUNDINGS)
+    rules = every if "rounding" in operation.tags else (None,)
     for profile, code, rule in product(choices, codes, rules):
         chosen: dict[str, Any] = {}
         if code is not None:

@@ -108,8 +108,6 @@ SHA256 = {
     "mul float32": "1809afb041f8ad45",
     "mul onnxruntime": "6649445f0d74acad",
     "mul torch": "5d98323623bfd957",
-    "add_tensors litert_int8": "22c8073eef2c0445",
-    "add_tensors litert_uint8": "52fec19096d63f6a",
     "avg_pool2d tflite": "5e39a794fb480d7e",
     "avg_pool2d torch": "693b46fa1bad22d5",
     "avg_pool2d onnx": "80c9bc678c875a1b",
@@ -153,6 +151,11 @@ SHA256 = {
     "matmul float32": "fe2d94e5c9b3d374",
     "matmul float64": "9c9dbbbc32431289",
     "matmul float64_onnx": "ce312e5d4c33a390",
+    "quantize float16": "ad885e12164eda04",
+    "quantize bfloat16": "11103c3c897ae48c",
+    "quantize float16_to_float32": "e1f44c6b5c8325a5",
+    "dequantize float16": "4235c65c3c90158c",
+    "dequantize bfloat16": "bfa25b5a629c7e1d",
 }
 
 
