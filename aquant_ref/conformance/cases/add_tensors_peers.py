@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
 
 SMALL: tuple[Shape, ...] = ((1, 3, 4), (2, 1, 5), (3, 2, 2))
-WIDE: tuple[Shape, ...] = ((1, 4, 4), (2, 3, 5), (1, 2, 13))  # 16, 30, 26
+WIDE: tuple[Shape, ...] = ((2, 3, 5), (1, 5, 6))  # a run of 8 or 16 codes and a rest
 RUNS: tuple[Shape, ...] = ((1, 8, 8), (2, 5, 7), (1, 7, 15), (1, 3, 33))  # 64, 70, 105, 99
 
 

@@ -112,7 +112,6 @@ SHA256 = {
     "avg_pool2d torch": "693b46fa1bad22d5",
     "avg_pool2d onnx": "80c9bc678c875a1b",
     "avg_pool2d onnxruntime": "06f14ab109cafc85",
-    "add_tensors tflite": "aaf46d295406a37d",
     "conv2d ideal edition 2 large": "ea065ee394cca612",
     "conv2d ideal edition 2": "fc9ba842894589b5",
     "conv2d exact edition 2 large": "4bdadf2253dc9106",
@@ -156,6 +155,9 @@ SHA256 = {
     "quantize float16_to_float32": "e1f44c6b5c8325a5",
     "dequantize float16": "4235c65c3c90158c",
     "dequantize bfloat16": "bfa25b5a629c7e1d",
+    "add_tensors tflite": "88f3bc24a5b2c2bf",
+    "add_tensors litert_int8": "cbbc616ede27a366",
+    "add_tensors litert_uint8": "fb951ac74d09cc38",
 }
 
 
