@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 WRONG = (FAIL, ERROR, MISSING)
 WORST_FIRST = (*WRONG, DEVIATING, PASS, UNSUPPORTED)
 SIGNS = {PASS: "\u2713", DEVIATING: "~", UNSUPPORTED: "\u2013"}  # of others, how many
+SAID = {  # by exit code
+    0: "All that was asked is right.",
+    1: "Not all answers are right.",
+    2: "The protocol is broken.",
+    3: "A known deviation is stale.",
+}
 OF_RUN = ("date", "command", "seed", "machine")  # the rest are versions
 LEGEND = (
     f"{SIGNS[PASS]} all pass; a fraction: so many are wrong; {SIGNS[DEVIATING]} known deviations; "
@@ -60,11 +66,12 @@ def document(report: Report) -> str:
 def _head(report: Report) -> Iterator[str]:
     counted = report.total()
     added = " + ".join(f"{counted[s]} {s}" for s in STATUSES)
-    verdict = "pass" if report.exit_code == 0 else "fail"
+    verdict = "fail" if report.exit_code else "pass"
     yield f"<h1>{escape(report.implementation)}</h1>"
     yield f"<p>{escape(report.about)}</p>"
-    yield f'<p class="verdict {verdict}"><strong>{escape(report.claim)}</strong></p>'
+    yield f'<div class="verdict {verdict}"><p><strong>{SAID[report.exit_code]}</strong></p>'
     yield f"<p>{added} = {in_words(counted['total'], 'case')}</p>"
+    yield f"<p>{escape(report.claim)}</p></div>"
     facts = {name: report.run[name] for name in OF_RUN if name in report.run}
     versions = [f"{name} {v}" for name, v in report.run.items() if name not in OF_RUN]
     facts |= {"versions": ", ".join(versions)} if versions else {}

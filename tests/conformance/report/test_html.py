@@ -4,12 +4,23 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from aquant_ref.conformance import Adapter, verify
 from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.report import html
 from aquant_ref.conformance.report.report import Failure, Report
+
+
+class Right(Adapter):
+    """Clips."""
+
+    def clip(self, *, v: Any, low: Any, high: Any) -> Any:
+        return np.clip(v, low, high)
+
 
 STYLE = Path(html.__file__).with_name("page.css").read_text(encoding="utf-8")
 Attributes = dict[str, str | None]
@@ -92,6 +103,13 @@ def test_the_cells_have_the_counts(text: str, report: Report) -> None:
     cells = re.findall(r'<td class="fail" title="[^"]*">(\d+)/\d+</td>', text)
     assert sum(map(int, cells)) == report.total()["fail"] > 0
     assert report.failures[0].case in text
+
+
+def test_the_page_says_first_what_the_run_found(text: str, report: Report) -> None:
+    assert 'class="verdict fail"><p><strong>Not all answers are right.</strong>' in text
+    assert f"{report.claim}</p></div>" in text
+    right = verify(Right(), operations=["clip"], generated=0)
+    assert '"verdict pass"><p><strong>All that was asked is right.<' in html.document(right)
 
 
 def test_the_page_says_when_and_how_it_was_made(text: str, report: Report) -> None:
