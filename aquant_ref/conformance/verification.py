@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
 from aquant_ref.conformance.adapters.asking import Asked
@@ -102,7 +104,7 @@ def verify(
             status = known.apply(cases, verdicts(right, answers), off)
             report.add(cases, right, answers, status, again, declared=declared)
             if kept is not None:
-                kept.add(cases, right, answers, status)
+                kept.add(chosen.selection, cases, right, answers, status)
     if left:
         raise InputError(f"case: unknown id {min(left)!r}")
     report.problems = asked.problems()
@@ -153,20 +155,25 @@ def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) ->
             ordinary = not rejects and not edition
             each = MOST_OTHER if contract.get(name).scalar else MOST_TENSORS[size]
             most = generated if ordinary else each * len(families(selection))
-            yield _generated(selection, min(generated, most))
+            yield from _generated(selection, min(generated, most))
 
 
 def _count_of(name: str, generated: int) -> int:
     return generated if contract.get(name).scalar else -(-generated // FEWER_TENSORS)
 
 
-def _generated(selection: Selection, count: int) -> Group:
-    cases = generate(selection, range(count))
-    ids = [
-        f"{selection.operation}/{cases.flags[kind][0]}/{selection.profile}-seed{selection.seed}-{k}"
-        for k, kind in enumerate(cases.kind.tolist())
-    ]
-    return Group(selection, replace(cases, ids=ids), expected(cases))
+def _generated(selection: Selection, count: int) -> Iterator[Group]:
+    """Yield so many cases, in groups of one width and sign, which a method may ask for."""
+    alike = selection.of_one_type()
+    for each, places in zip(alike, np.array_split(np.arange(count), len(alike)), strict=True):
+        if not len(places):
+            continue
+        cases = generate(each, places)
+        ids = [
+            f"{each.operation}/{cases.flags[kind][0]}/{each.profile}-seed{each.seed}-{k}"
+            for k, kind in zip(places.tolist(), cases.kind.tolist(), strict=True)
+        ]
+        yield Group(each, replace(cases, ids=ids), expected(cases))
 
 
 def _only(group: Group, ids: Sequence[str]) -> Group | None:

@@ -379,7 +379,7 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["gen", "clip", "--bits", "8"], ["bits: the cases of clip"]),
         (["check", "clip", "--rounding", "floor"], ["rounding: the cases of clip"]),
         (["verify", "--pipe", "./k", "--variations", "add:fast"], ["variations", "'add:fast'"]),
-        (["gen", "add", "--profile", "tflite", "--bits", "16"], ["bits", "has at most 8"]),
+        (["gen", "add", "--profile", "tflite", "--bits", "16"], ["bits", "has 2 to 8 bits"]),
         *(
             ([*words, "--keep", __file__], [__file__, "not a directory"])
             for words in (

@@ -40,7 +40,7 @@ def main(directory: Path) -> int:
     )
     if operation is None:
         return UNSUPPORTED
-    about = ("format", "op", "id", "profile", "results")
+    about = ("format", "op", "id", "profile", "bits", "signed", "bias_int", "results")
     fields = {key: value for key, value in case.items() if key not in about}
     for key, value in fields.items():
         if isinstance(value, str):

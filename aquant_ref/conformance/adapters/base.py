@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.adapters.offered import BIAS, OF_CODES, Offered, named
 from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import Answers
@@ -34,6 +35,9 @@ class Adapter:
     integers, float64 for reals, and one string for `rounding` and `profile`. For an operation on
     tensors it takes one case: arrays with the axes of the table, Python numbers, and tuples for
     pairs such as a stride. It returns one array for each result: integers, for an f64 also floats.
+    A method gets the fields that it names, or all by `**`. It may also name `bits` and `signed`, of
+    the codes of a case (None where several are possible), and, beside a `bias`, `bias_int`: int64
+    in units of x_scale*weight_scale, or None if the bias is not a whole number of these.
     A missing method is *unsupported*, and so is a case for which it raises NotImplementedError.
     Raise any other Exception to refuse an input, except MemoryError and RecursionError.
 
@@ -64,7 +68,7 @@ class Adapter:
     def start(self) -> None:
         """Prepare for questions; raise InputError if nothing can be asked."""
 
-    def answer(self, _selection: Selection, cases: Cases) -> Answers:
+    def answer(self, selection: Selection, cases: Cases) -> Answers:
         """Ask for all cases; override it if the implementation is another process.
 
         A method gets all cases with the same strings at once, those on tensors one at a time.
@@ -72,8 +76,8 @@ class Adapter:
         single cases at fault. Where it raises NotImplementedError, some cases of each family are
         asked alone first: if it does so for all of these, the others are not asked.
         """
-        questions = _Questions(getattr(self, cases.operation.name), cases)
-        for chosen in _alike(cases):
+        questions = _Questions(getattr(self, cases.operation.name), selection, cases)
+        for chosen in questions.alike():
             questions.ask(chosen)
         return Answers(questions.columns, questions.other)
 
@@ -81,10 +85,23 @@ class Adapter:
 class _Questions:
     """Ask a method for cases, and collect what it returns or raises."""
 
-    def __init__(self, method: Callable[..., Any], cases: Cases) -> None:
+    def __init__(self, method: Callable[..., Any], selection: Selection, cases: Cases) -> None:
         self._method, self._cases = method, cases
+        self._names, self._rest = named(method)
+        self._offered = Offered(selection, cases)
         self.columns = blank_results(cases.operation, len(cases))
         self.other: dict[int, tuple[str, str]] = {}
+
+    def alike(self) -> list[Array]:
+        """Return the positions of the cases with the same strings and, if named, code types."""
+        texts = [f.name for f in self._cases.operation.fields if f.type == "str"]
+        columns = [self._cases.columns[name] for name in texts]
+        if self._cases.operation.scalar and self._names & {*OF_CODES}:
+            columns.append(self._offered.types)
+        groups = [np.arange(len(self._cases))]
+        for column in columns:
+            groups = [p[column[p] == value] for p in groups for value in np.unique(column[p])]
+        return [group for group in groups if len(group)]
 
     def ask(self, chosen: Array) -> None:
         """Ask for these cases, together if they are columns."""
@@ -108,7 +125,7 @@ class _Questions:
     def _call(self, chosen: Array) -> tuple[str, str]:
         """Ask for these cases at once; return what it raised, and words, as `Answers.other`."""
         try:
-            parts = _call(self._method, self._cases, chosen)
+            parts = _call(self._method, self._cases, chosen, self._keywords(chosen))
         except BaseException as error:
             what = _what(theirs(error))
             reason = _words_of(error) if what in ("skip", "invalid") else said(error)
@@ -119,6 +136,24 @@ class _Questions:
             column[chosen if self._cases.operation.scalar else chosen[0]] = part
         return "", ""
 
+    def _keywords(self, chosen: Array) -> dict[str, Any]:
+        """Return what the method gets: the fields that it takes, and what else it names."""
+        operation, columns = self._cases.operation, self._cases.columns
+        taken = [f for f in operation.fields if self._rest or f.name in self._names]
+        fields = {f.name: _given(f, columns[f.name][chosen], operation.scalar) for f in taken}
+        settings = operation.settings(self._cases.profile)
+        fields |= {k: v for k, v in settings.items() if self._rest or k in self._names}
+        if self._names & {*OF_CODES, BIAS}:
+            offered = self._offered.of(int(chosen[0]))
+            fields |= {k: v for k, v in offered.items() if k in self._names}
+        return fields
+
+
+def _given(field: Field, column: Array, scalar: bool) -> Any:
+    if not scalar:
+        return given(field, column[0])
+    return column[0].item() if field.type == "str" else column
+
 
 def _spread(kind: Array, chosen: Array) -> Array:
     """Return some of these positions, spread over the cases of each kind."""
@@ -127,16 +162,6 @@ def _spread(kind: Array, chosen: Array) -> Array:
     of_kinds = [chosen[kind[chosen] == each] for each in kinds]
     picked = [k[np.unique(np.linspace(0, len(k) - 1, most).astype(int))] for k in of_kinds]
     return np.concatenate(picked)
-
-
-def _alike(cases: Cases) -> list[Array]:
-    """Return the positions of the cases with the same strings."""
-    texts = [cases.columns[f.name] for f in cases.operation.fields if f.type == "str"]
-    everywhere = np.arange(len(cases))
-    if not texts:
-        return [everywhere] if len(cases) else []
-    (column,) = texts
-    return [everywhere[column == value] for value in np.unique(column)]
 
 
 def _what(error: BaseException) -> str:
@@ -173,15 +198,11 @@ def _words_of(error: BaseException) -> str:
         return ""
 
 
-def _call(method: Callable[..., Any], cases: Cases, chosen: Array) -> list[Array]:
+def _call(
+    method: Callable[..., Any], cases: Cases, chosen: Array, fields: dict[str, Any]
+) -> list[Array]:
     """Return the results for these cases, one array each; Inadmissible says what is wrong."""
     scalar = cases.operation.scalar
-    fields = {
-        f.name: (column[0].item() if f.type == "str" else column) if scalar else given(f, column[0])
-        for f in cases.operation.fields
-        for column in [cases.columns[f.name][chosen]]
-    }
-    fields |= cases.operation.settings(cases.profile)
     returned = method(**fields)
     parts = returned if isinstance(returned, tuple) else (returned,)
     if len(parts) != len(cases.operation.result):

@@ -13,6 +13,7 @@ import numpy as np
 from aquant_ref.conformance.adapters.directory import (
     Folders,
     NoAnswer,
+    head_of,
     read_result,
     renew,
     write_case,
@@ -80,7 +81,7 @@ class CommandAdapter(ProcessAdapter):
                 f"smoke: {self.name}: out_y.npy is not in_x.npy; nothing else is asked"
             )
 
-    def answer(self, _selection: Selection, cases: Cases) -> Answers:
+    def answer(self, selection: Selection, cases: Cases) -> Answers:
         """Run the command for each case.
 
         Raises InputError if the command cannot be started or a directory cannot be written.
@@ -92,7 +93,7 @@ class CommandAdapter(ProcessAdapter):
         other: dict[int, tuple[str, str]] = {}
         try:
             for k, name in enumerate(cases.ids):
-                head = {"op": operation.name, "id": name, **operation.settings(cases.profile)}
+                head = head_of(selection, cases, k)
                 inputs = {f.name: cases.columns[f.name][k] for f in operation.fields}
                 try:
                     results = self._ask(head, operation.fields, operation.result, inputs)
@@ -113,7 +114,7 @@ class CommandAdapter(ProcessAdapter):
 
     def _ask(
         self,
-        head: Mapping[str, str],
+        head: Mapping[str, Any],
         fields: tuple[Field, ...],
         results: tuple[Field, ...],
         inputs: Mapping[str, Any],

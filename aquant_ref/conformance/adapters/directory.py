@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.conformance.adapters.offered import BIAS, Offered
 from aquant_ref.conformance.cases.family import DTYPES, plain
+from aquant_ref.conformance.contract import Field
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.errors import InputError, printable
 from aquant_ref.formats.atomic import make_directory
@@ -30,12 +32,14 @@ from aquant_ref.formats.untrusted import read_file
 from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
-    from aquant_ref.conformance.contract import Field
+    from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.cases.selection import Selection
 
 FORMAT = "aquant-ref case 1"
 STORED = {"i32": "<i4", "i64": "<i8", "f64": "<f8"}
 SAID = "stderr.txt"
 VERDICT = "verdict.json"
+BIAS_FIELD = Field(BIAS, "i64", ("O",))
 OURS = re.compile(rf"desc\.json|{re.escape(SAID)}|{re.escape(VERDICT)}|(in|out|expected)_.*\.npy")
 MOST_NAME = 200  # characters of the name of a directory
 MOST_OUTPUT = 64 << 20  # bytes of a result; those of the contract's cases are below a thousandth
@@ -47,6 +51,17 @@ class NoAnswer(Exception):
     def __init__(self, what: str, reason: str, problem: str = "") -> None:
         super().__init__(reason)
         self.what, self.reason, self.problem = what, printable(reason), problem
+
+
+def head_of(selection: Selection, cases: Cases, k: int) -> dict[str, Any]:
+    """Return what `desc.json` says of the k-th case besides its fields; `bias_int` is an array."""
+    operation, offered = cases.operation, Offered(selection, cases.take([k])).of(0)
+    return {
+        "op": operation.name,
+        "id": cases.ids[k],
+        **operation.settings(cases.profile),
+        **{name: value for name, value in offered.items() if value is not None},
+    }
 
 
 class Folders:
@@ -88,8 +103,11 @@ def write_case(
     inputs: Mapping[str, Any],
 ) -> None:
     """Write `desc.json` and the tensors of one case; none of these files may exist."""
+    described = {"format": FORMAT, **head}
+    if BIAS in head:
+        described[BIAS] = stored(directory, "in", BIAS_FIELD, head[BIAS])
     description = {
-        **{"format": FORMAT, **head},
+        **described,
         **{field.name: stored(directory, "in", field, inputs[field.name]) for field in fields},
         "results": [field.name for field in results],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -68,11 +68,25 @@ class Selection:
             raise InputError(f"bits: {self.operation} in {self.profile} has {widths}")
 
     @property
-    def ranges(self) -> list[tuple[int, int]]:
-        """Return (qmin, qmax) of every width and sign that the variation has."""
+    def code_types(self) -> list[tuple[int, bool]]:
+        """Return every width that the variation has, with each sign (True: signed)."""
         has_codes = contract.get(self.operation).has_codes
         pairs = [(b, s) for b in self.bits for s in self.signs if has_codes(self.profile, b, s)]
-        return [code_range(bits, signed=sign == "signed") for bits, sign in pairs]
+        return [(bits, sign == "signed") for bits, sign in pairs]
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return (qmin, qmax) of every width and sign that the variation has."""
+        return [code_range(bits, signed=signed) for bits, signed in self.code_types]
+
+    def of_one_type(self) -> list[Selection]:
+        """Return a selection for each width and sign, if the cases depend on these."""
+        if "bits" not in contract.get(self.operation).tags:
+            return [self]
+        return [
+            replace(self, bits=(bits,), signs=("signed" if signed else "unsigned",))
+            for bits, signed in self.code_types
+        ]
 
     @property
     def scales(self) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def check(
         status = verdicts(right, answers)
         report.add(cases, right, answers, status, again)
         if kept is not None:
-            kept.add(cases, right, answers, status)
+            kept.add(selection, cases, right, answers, status)
     return report
 
 

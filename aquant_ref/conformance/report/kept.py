@@ -18,6 +18,7 @@ from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters.directory import (
     VERDICT,
     Folders,
+    head_of,
     renew,
     stored,
     write_case,
@@ -30,6 +31,7 @@ from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.cases.selection import Selection
     from aquant_ref.conformance.expected.results import Expected
     from aquant_ref.conformance.protocol.answers import Answers
 
@@ -49,7 +51,14 @@ class Kept:
         self._count = Counter[str]()
         check_writable_directory(self._folders.root)
 
-    def add(self, cases: Cases, expected: Expected, answers: Answers, status: Array) -> None:
+    def add(
+        self,
+        selection: Selection,
+        cases: Cases,
+        expected: Expected,
+        answers: Answers,
+        status: Array,
+    ) -> None:
         """Keep those of these cases that failed, had no valid answer, or none at all."""
         name = cases.operation.name
         for k in np.flatnonzero(np.isin(status, (FAIL, ERROR, MISSING))).tolist():
@@ -60,38 +69,39 @@ class Kept:
             self._count[name] += 1
             directory = self._folders.of(cases.ids[k])
             try:
-                self._keep(directory, cases, expected, answers, k, str(status[k]))
+                if not self._written:
+                    _write(directory, selection, cases, k)
+                told = self._verdict(directory, cases, expected, answers, k)
+                verdict = {"status": str(status[k]), **told}
+                verdict["rules"] = contract.rules(cases.operation, cases.profile)
+                (directory / VERDICT).unlink(missing_ok=True)
+                write_lines(directory / VERDICT, verdict)
             except OSError as error:
                 reason = error.strerror or error
                 raise InputError(f"{directory}: cannot be written to ({reason})") from error
 
-    def _keep(
-        self,
-        directory: Path,
-        cases: Cases,
-        expected: Expected,
-        answers: Answers,
-        k: int,
-        status: str,
-    ) -> None:
-        operation = cases.operation
-        if not self._written:
-            renew(directory)
-            head = {"op": operation.name, "id": cases.ids[k]}
-            head |= operation.settings(cases.profile)
-            inputs = {f.name: cases.columns[f.name][k] for f in operation.fields}
-            write_case(directory, head, operation.fields, operation.result, inputs)
+    def _verdict(
+        self, directory: Path, cases: Cases, expected: Expected, answers: Answers, k: int
+    ) -> dict[str, Any]:
         what, said = answers.other.get(k, ("", ""))
-        verdict: dict[str, Any] = {"status": status, "said": ": ".join(filter(None, (what, said)))}
+        verdict: dict[str, Any] = {"said": ": ".join(filter(None, (what, said)))}
         if not what:
             kind = "" if self._written else "out"
-            verdict["got"] = _values(directory, kind, operation, answers.values, k)
+            verdict["got"] = _values(directory, kind, cases.operation, answers.values, k)
         verdict["expected"] = "a refusal"
         if not expected.refused[k]:
-            verdict["expected"] = _values(directory, "expected", operation, expected.low, k)
-        verdict["rules"] = contract.rules(operation, cases.profile)
-        (directory / VERDICT).unlink(missing_ok=True)
-        write_lines(directory / VERDICT, verdict)
+            right = _values(directory, "expected", cases.operation, expected.low, k)
+            verdict["expected"] = right
+        return verdict
+
+
+def _write(directory: Path, selection: Selection, cases: Cases, k: int) -> None:
+    """Write the case as a command would get it."""
+    operation = cases.operation
+    renew(directory)
+    inputs = {f.name: cases.columns[f.name][k] for f in operation.fields}
+    head = head_of(selection, cases, k)
+    write_case(directory, head, operation.fields, operation.result, inputs)
 
 
 def _values(

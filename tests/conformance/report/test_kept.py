@@ -146,7 +146,7 @@ def test_what_json_does_not_have_is_text_and_no_more_than_a_few_are_kept(tmp_pat
     right = expected(cases)
     answers = Answers([np.zeros(len(cases), np.int64)], {1: ("missing", "not asked, as it hung")})
     kept = Kept(tmp_path)
-    kept.add(cases, right, answers, verdicts(right, answers))
+    kept.add(selection, cases, right, answers, verdicts(right, answers))
     made = sorted(tmp_path.iterdir())
     assert len(made) == MOST_KEPT
     assert not (tmp_path / "1").exists()
