@@ -86,8 +86,9 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     _of_tables(command)
     _of_runs(command)
     command("gen", kit.case_arguments())
-    command("check", kit.case_arguments(), kit.check_arguments())
-    command("verify", kit.verify_arguments())
+    check = command("check", kit.case_arguments(), kit.check_arguments())
+    verify = command("verify", kit.verify_arguments())
+    check.epilog = verify.epilog = kit.EXIT_CODES
     command("prove", proof.prove_arguments())
     command("vectors", kit.vectors_arguments())
     Parser.commands = commands.choices

@@ -8,12 +8,24 @@ from aquant_ref.given import integer, number
 
 COUNT = 10_000  # cases of `gen`
 TIMEOUT = 60.0  # seconds
+EXIT_CODES = (
+    "Exit codes: 0 all that was asked is right; 1 a wrong answer; 2 a broken protocol (a crash, a "
+    "hang, a missing or garbled answer), or bad input; 3 a stale deviation. Guide: "
+    "aquant_ref/conformance/README.md"
+)
 
 
 def case_arguments() -> argparse.ArgumentParser:
     """Return the arguments that select cases; `gen` and `check` must get the same ones."""
-    parent = _choices()
+    parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("operation", metavar="OP", help="round, quantize, requantize, ...")
+    parent.add_argument(
+        "--profile", metavar="P", help="variation, exact (default), tflite_up, ... of requantize"
+    )
+    _add_lists(parent)
+    parent.add_argument(
+        "--rejects", action="store_true", help="ask for inputs that must be refused, and no others"
+    )
     parent.add_argument("--n", type=integer, default=COUNT, metavar="N", help=f"default {COUNT}")
     parent.add_argument("--seed", type=integer, default=0, metavar="S", help="default 0")
     parent.add_argument("--only", metavar="IDS", help="these cases alone, such as 3,17")
@@ -22,22 +34,54 @@ def case_arguments() -> argparse.ArgumentParser:
         type=integer,
         default=0,
         metavar="E",
-        help="kinds of cases that came later: 1 of multiplier and requantize",
+        help="kinds of cases that a later edition added, such as 1 of requantize",
     )
     return parent
 
 
 def check_arguments() -> argparse.ArgumentParser:
     """Return the arguments of `check` alone."""
-    parent = _outputs()
+    parent = argparse.ArgumentParser(add_help=False)
+    _add_outputs(parent)
     parent.add_argument("--oracle", action="store_true", help="no fast judge: fractions alone")
     return parent
 
 
 def verify_arguments() -> argparse.ArgumentParser:
     """Return the arguments of `verify`."""
-    parent = argparse.ArgumentParser(add_help=False, parents=[_choices(), _outputs()])
+    parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("operations", nargs="*", metavar="OP", default=None, help="default: all")
+    _add_ways(parent.add_argument_group("the implementation, one of"))
+    _add_capabilities(parent.add_argument_group("what it can do; linear:WORD is for linear alone"))
+    cases = parent.add_argument_group("cases")
+    cases.add_argument(
+        "--n",
+        type=integer,
+        metavar="N",
+        help="generated cases besides the vectors, default 1000; of tensors a tenth",
+    )
+    cases.add_argument("--seed", type=integer, metavar="S", help="of generated cases, default 1")
+    cases.add_argument(
+        "--case", action="append", default=[], metavar="ID", help="this case alone; may be repeated"
+    )
+    report = parent.add_argument_group("report")
+    _add_outputs(report)
+    report.add_argument("--deviations", metavar="FILE", help="known differences, a TOML file")
+    report.add_argument(
+        "--shrink", action="store_true", help="look for the simplest failing inputs (Hypothesis)"
+    )
+    return parent
+
+
+def vectors_arguments() -> argparse.ArgumentParser:
+    """Return the arguments of `vectors`."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("action", choices=["generate", "lint"])
+    parent.add_argument("--dir", metavar="DIR", help="default: those of this package")
+    return parent
+
+
+def _add_ways(parent: argparse._ActionsContainer) -> None:
     parent.add_argument(
         "--adapter",
         metavar="MOD:CLASS",
@@ -52,63 +96,44 @@ def verify_arguments() -> argparse.ArgumentParser:
     )
     parent.add_argument("--pipe", metavar="CMD", help="a kernel that reads streams, './kernel'")
     parent.add_argument(
-        "--exec", metavar="CMD", help="a kernel that is given a directory a case, './kernel {case}'"
+        "--exec",
+        metavar="CMD",
+        help="a kernel that gets a directory for each case, './kernel {case}'",
     )
     parent.add_argument(
         "--library", metavar="FILE", help="a shared library with C functions, ./libkernel.so"
     )
-    parent.add_argument("--sizes", metavar="LIST", help="of tensors, default small,large")
-    parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
+
+
+def _add_capabilities(parent: argparse._ActionsContainer) -> None:
+    parent.add_argument(
+        "--profile",
+        metavar="LIST",
+        help="of requantization: exact (default), tflite_up, float32, ...",
+    )
     parent.add_argument(
         "--variations",
         metavar="LIST",
-        help="how other operations compute, such as quantize:float32 (default: as the contract)",
+        help="of other operations, such as quantize:float32 (default: as the contract)",
     )
+    _add_lists(parent)
+    parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
+    parent.add_argument("--sizes", metavar="LIST", help="of tensors, default small,large")
     parent.add_argument(
-        "--n",
-        type=integer,
-        metavar="N",
-        help="generated cases besides the vectors, default 1000; of tensors a tenth",
+        "--rejects", action="store_true", help="it refuses what it must; ask for such inputs, too"
     )
-    parent.add_argument("--seed", type=integer, metavar="S", help="of generated cases, default 1")
-    parent.add_argument("--deviations", metavar="FILE", help="deviations.toml: what you know of")
-    parent.add_argument(
-        "--shrink", action="store_true", help="look for the simplest failing inputs (Hypothesis)"
-    )
-    parent.add_argument("--case", action="append", default=[], metavar="ID", help="only this one")
-    return parent
 
 
-def vectors_arguments() -> argparse.ArgumentParser:
-    """Return the arguments of `vectors`."""
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("action", choices=["generate", "lint"])
-    parent.add_argument("--dir", metavar="DIR", help="default: those of this package")
-    return parent
-
-
-def _choices() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument(
-        "--profile",
-        metavar="P",
-        help="variation, of requantization exact (default), tflite_up, ...; verify takes a list, "
-        "and in this and the next three OP:WORD is for one operation, linear:float64",
-    )
+def _add_lists(parent: argparse._ActionsContainer) -> None:
     parent.add_argument("--bits", metavar="LIST", help="of codes, default 2,4,8,16")
-    parent.add_argument("--signs", metavar="LIST", help="default unsigned,signed")
-    parent.add_argument("--rounding", metavar="LIST", help="default: all rules")
-    parent.add_argument(
-        "--rejects", action="store_true", help="inputs that have to be refused (verify: too)"
-    )
-    return parent
+    parent.add_argument("--signs", metavar="LIST", help="of codes, default unsigned,signed")
+    parent.add_argument("--rounding", metavar="LIST", help="of reals to codes, default: all rules")
 
 
-def _outputs() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("--json", action="store_true", help="print JSON, not the table")
-    parent.add_argument("--junit", metavar="FILE", help="write JUnit XML there")
-    parent.add_argument("--html", metavar="FILE", help="write a page there")
+def _add_outputs(parent: argparse._ActionsContainer) -> None:
+    parent.add_argument("--json", action="store_true", help="print the report as JSON")
+    parent.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
+    parent.add_argument("--html", metavar="FILE", help="write the report as an HTML page, too")
     parent.add_argument(
         "--keep", metavar="DIR", help="keep wrong cases there, a directory each; of --exec all"
     )
@@ -118,4 +143,3 @@ def _outputs() -> argparse.ArgumentParser:
         metavar="S",
         help=f"seconds without an answer of a kernel that count as hanging, default {TIMEOUT:g}",
     )
-    return parent
