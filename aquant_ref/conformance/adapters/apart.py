@@ -15,8 +15,9 @@ import numpy as np
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.cases.family import Cases, blank_results
-from aquant_ref.conformance.protocol.answers import Answers
+from aquant_ref.conformance.protocol.answers import NOT_ASKED, Answers
 from aquant_ref.conformance.protocol.streams import check_timeout
+from aquant_ref.errors import counted
 from aquant_ref.typing import Integers
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST = {"crash": 20, "hang": 3}  # of an operation; the rest of its cases is not asked then
 TRIES = 2  # so often the cases of a call are asked together; then what is left of them alone
-NOT_ASKED = "not asked, as the operation had {} {}es before"
+GIVEN_UP = NOT_ASKED + ", as the operation had {} before"
 
 
 class ApartAdapter(Adapter):
@@ -72,7 +73,8 @@ class ApartAdapter(Adapter):
         name, tries = cases.operation.name, TRIES if cases.operation.scalar else 0
         while len(waiting):
             if stopped := [kind for kind, most in MOST.items() if self._ends[name, kind] >= most]:
-                reason = NOT_ASKED.format(MOST[stopped[0]], stopped[0])
+                several = {"crash": "crashes", "hang": "hangs"}[stopped[0]]
+                reason = GIVEN_UP.format(counted(MOST[stopped[0]], stopped[0], several))
                 answers.without(waiting, "missing", reason)
                 return
             these = cases if len(waiting) == len(cases) else cases.take(waiting)

@@ -19,7 +19,7 @@ from aquant_ref.conformance.adapters.directory import (
     write_case,
     write_said,
 )
-from aquant_ref.conformance.adapters.process import NOT_ASKED, Kernel, ProcessAdapter, sweep
+from aquant_ref.conformance.adapters.process import HUNG_BEFORE, Kernel, ProcessAdapter, sweep
 from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.contract import Field, Operation
 from aquant_ref.conformance.protocol.answers import Answers
@@ -101,7 +101,7 @@ class CommandAdapter(ProcessAdapter):
                     other[k] = (error.what, error.reason)
                     if error.problem == "hang":
                         self.hangs(cases, f"{name}: {error.reason}")
-                        other |= dict.fromkeys(range(k + 1, len(cases)), NOT_ASKED)
+                        other |= dict.fromkeys(range(k + 1, len(cases)), HUNG_BEFORE)
                         break
                     if error.problem:
                         self.problems.add(error.problem, f"{name}: {error.reason}")

@@ -9,7 +9,7 @@ from threading import Timer
 from typing import Any, TypeVar
 from weakref import finalize
 
-from aquant_ref.conformance.adapters.process import Kernel
+from aquant_ref.conformance.adapters.process import Kernel, sweep
 
 T = TypeVar("T")
 
@@ -126,6 +126,7 @@ def _end(running: list[Kernel]) -> None:
         kernel = running.pop()
         with kernel:
             pass
+        sweep(kernel.mark)
         for stream in (kernel.popen.stdin, kernel.popen.stdout):
             if stream is not None:
                 stream.close()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from aquant_ref.conformance.adapters.base import Adapter, words
 from aquant_ref.conformance.adapters.capabilities import Capabilities
-from aquant_ref.conformance.protocol.answers import MOST_REASON, Answers, without
+from aquant_ref.conformance.protocol.answers import MOST_REASON, NOT_ASKED, Answers, without
 from aquant_ref.conformance.protocol.streams import check_timeout
 from aquant_ref.errors import InputError, printable
 
@@ -29,7 +29,7 @@ MARK = "AQUANT_REF_KERNEL"  # in the environment of a kernel, and of what it sta
 KEPT = 1 << 14  # bytes of standard error, the last ones
 STDERR = 2
 GRACE = 0.5  # seconds for what was killed to be gone; it may be in the middle of a system call
-NOT_ASKED = ("missing", "not asked, as the operation hung before")
+HUNG_BEFORE = ("missing", f"{NOT_ASKED}, as the operation hung before")
 SWEEPS = 10  # a process may start another while it is looked for
 
 
@@ -49,7 +49,7 @@ class Kernel:
         stdout: int = subprocess.DEVNULL,
         aloud: bool = False,
     ) -> None:
-        self._mark, self._aloud = mark, aloud
+        self.mark, self._aloud = mark, aloud
         try:
             self.popen = subprocess.Popen(
                 command,
@@ -89,7 +89,7 @@ class Kernel:
             self.popen.wait(GRACE)
         self._listener.join(GRACE / 5)
         if self._listener.is_alive():  # something has left the session and holds the pipe
-            sweep(self._mark)
+            sweep(self.mark)
             self._listener.join(GRACE)
 
     def ended(self, code: int, when: str = "") -> str:
@@ -168,4 +168,4 @@ class ProcessAdapter(Adapter):
         """Return the answers to an operation that hung before; None if it did not."""
         if cases.operation.name not in self._hung:
             return None
-        return without(cases, *NOT_ASKED)
+        return without(cases, *HUNG_BEFORE)

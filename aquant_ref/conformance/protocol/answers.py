@@ -10,6 +10,7 @@ from aquant_ref.errors import printable
 from aquant_ref.typing import Array
 
 WITHOUT_VALUE = ("skip", "missing", "error", "invalid", "crash")
+NOT_ASKED = "not asked"  # how the reason for a missing answer begins if nobody asked
 MOST_REASON = 200  # characters of what an implementation says
 
 
@@ -25,6 +26,10 @@ class Answers:
 
     values: Sequence[Array]
     other: Mapping[int, tuple[str, str]]
+
+    def asked(self, k: int) -> bool:
+        """Tell whether the k-th case was asked; an operation may be given up before."""
+        return not self.other.get(k, ("", ""))[1].startswith(NOT_ASKED)
 
     def __post_init__(self) -> None:
         reasons = {k: (what, printable(why, MOST_REASON)) for k, (what, why) in self.other.items()}

@@ -64,7 +64,7 @@ class Kept:
         for k in np.flatnonzero(np.isin(status, (FAIL, ERROR, MISSING))).tolist():
             if self._count[name] >= MOST_KEPT:
                 return
-            if answers.other.get(k, ("", ""))[1].startswith("not asked"):
+            if not answers.asked(k):
                 continue
             self._count[name] += 1
             directory = self._folders.of(cases.ids[k])

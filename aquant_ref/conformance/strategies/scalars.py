@@ -142,12 +142,19 @@ def _fields(
 
 
 def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] | None:
-    """Return the simplest input found that the adapter gets wrong; None if there is none."""
+    """Return the simplest input found that the adapter gets wrong; None if there is none.
+
+    An adapter that crashes again and again is not asked any further; the last input is returned.
+    """
 
     asked = Asked(adapter)
+    found: list[dict[str, Any]] = []
 
     def wrong(case: Case) -> bool:
-        return not _agrees(asked, selection, case)
+        if _agrees(asked, selection, case):
+            return False
+        found[:] = [case.inputs]
+        return True
 
     quiet = settings(
         max_examples=500,
@@ -160,9 +167,15 @@ def smallest_failure(adapter: Adapter, selection: Selection) -> dict[str, Any] |
     if operation.scalar and any(field.type == "f64" for field in operation.fields):
         strategies.insert(0, _judged(selection, _fields(selection, SIMPLEST)))
     for strategy in strategies:  # the simplest first; what is drawn shrinks better than the rest
-        with suppress(NoSuchExample):
-            return {k: plain(v) for k, v in find(strategy, wrong, settings=quiet).inputs.items()}
+        with suppress(NoSuchExample, GivenUp):
+            find(strategy, wrong, settings=quiet)
+        if found:
+            return {k: plain(v) for k, v in found[0].items()}
     return None
+
+
+class GivenUp(Exception):
+    """Say that the operation is not asked any further."""
 
 
 def _agrees(adapter: Asked, selection: Selection, case: Case) -> bool:
@@ -172,7 +185,10 @@ def _agrees(adapter: Asked, selection: Selection, case: Case) -> bool:
     answer = case.expected if isinstance(case.expected, tuple) else (case.expected,)
     pairs = zip(answer, operation.result, strict=True)
     right = [_column(operation, f.type, value) for value, f in pairs]
-    status = verdicts(Expected(right, right, np.zeros(1, bool)), adapter.answer(selection, one))
+    answers = adapter.answer(selection, one)
+    if not answers.asked(0):
+        raise GivenUp
+    status = verdicts(Expected(right, right, np.zeros(1, bool)), answers)
     return str(status[0]) not in (FAIL, ERROR)
 
 

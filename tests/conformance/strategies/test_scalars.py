@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from aquant_ref.conformance import OPERATIONS, Adapter, strategies
 from aquant_ref.conformance.adapters import EngineAdapter
+from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.conformance.protocol.answers import NOT_ASKED, Answers, without
 from aquant_ref.errors import InputError
 from aquant_ref.integer import requantize
 
@@ -97,3 +99,20 @@ def test_the_smallest_failure_of_an_adapter_is_small() -> None:
     assert (
         strategies.smallest_failure(HalfEven(), Selection("round", rounding=("half_even",))) is None
     )
+
+
+def test_an_adapter_that_is_given_up_is_told_by_the_last_input_it_got_wrong() -> None:
+    """Past bug: Hypothesis found it flaky, which was a traceback."""
+
+    class Tires(Adapter):
+        asked = 0
+
+        def answer(self, selection: Selection, cases: Cases) -> Answers:
+            self.asked += 1
+            if self.asked > 12:
+                return without(cases, "missing", f"{NOT_ASKED}, as it crashed before")
+            return without(cases, "crash", "signal SIGSEGV")
+
+    smallest = strategies.smallest_failure(Tires(), Selection("clip"))
+    assert smallest is not None
+    assert smallest.keys() == {"v", "low", "high"}

@@ -25,7 +25,7 @@ START = (
     "from aquant_ref.conformance.adapters.python.host import main; "
     "main(sys.argv[1], int(sys.argv[2]))"
 )
-SECONDS_TO_START = 600.0  # to import what the adapter needs, and to prepare it
+SECONDS_TO_START = 60.0  # at least, to import what the adapter needs, and to prepare it
 
 
 class PythonAdapter(ApartAdapter):
@@ -44,6 +44,7 @@ class PythonAdapter(ApartAdapter):
         most = _of_the_machine() if memory is None else memory
         command = [sys.executable, "-c", START, json.dumps(sys.path), name, str(most)]
         self._talk = Conversation(command, timeout, aloud=True)
+        self._patience = max(timeout, SECONDS_TO_START)
         self._started = False
 
     def capabilities(self) -> Capabilities:
@@ -61,7 +62,7 @@ class PythonAdapter(ApartAdapter):
     def start(self) -> None:
         """Start the adapter; raises InputError where that fails."""
         super().start()
-        self._asked("start")
+        self._asked("start", self._patience)
         self._started = True
 
     def together(self, selection: Selection, cases: Cases) -> Answers | None:
@@ -95,12 +96,14 @@ class PythonAdapter(ApartAdapter):
         other = {int(k): (what, reason) for k, (what, reason) in told["other"].items()}
         return Answers(told["values"], other)
 
-    def _asked(self, do: str, **more: Any) -> Any:
+    def _asked(self, do: str, seconds: float | None = None, **more: Any) -> Any:
         self._open()
         try:
-            return self._told(message({"do": do, **more}), SECONDS_TO_START)
+            return self._told(message({"do": do, **more}), seconds or self.timeout)
         except Ended as error:
-            raise InputError(f"adapter: {self.adapter}: {do} ends it ({error.reason})") from error
+            how = "hangs" if error.hangs else "ends"
+            reason = f"{how} in {do}() ({error.reason})"
+            raise InputError(f"adapter: {self.adapter!r} {reason}") from error
 
     def _open(self) -> None:
         """Start the process, unless it runs."""
@@ -108,12 +111,12 @@ class PythonAdapter(ApartAdapter):
             return
         self._talk.open()
         try:
-            self.name = self._told([], SECONDS_TO_START)
+            self.name = self._told([], self._patience)
         except Ended as error:
             reason = f"cannot be created ({error.reason})"
             raise InputError(f"adapter: {self.adapter!r} {reason}") from error
         if self._started:
-            self._asked("start")
+            self._asked("start", self._patience)
 
     def _told(self, question: list[Any], seconds: float) -> Any:
         """Send a question, and return its answer; raises Ended, or InputError as the adapter."""

@@ -16,10 +16,12 @@ import numpy as np
 from aquant_ref.conformance.cases.family import Cases, objects, plain
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.contract import get
+from aquant_ref.errors import InputError
 from aquant_ref.formats.text import parse_json
 from aquant_ref.typing import Array
 
 KINDS = {"integers": "<i8", "reals": "<f8"}
+MOST_ELEMENTS = 1 << 26  # of an array; those of the contract's cases are below a hundredth
 Read = Callable[[int], bytearray]
 
 
@@ -60,6 +62,8 @@ def _unpacked(value: Any, read: Read) -> Any:
     for kind, dtype in KINDS.items():
         if f"<{kind}>" in value:
             shape = value[f"<{kind}>"]
+            if min(shape, default=0) < 0 or prod(shape) > MOST_ELEMENTS:
+                raise InputError(f"message: an array of shape {shape} is too large")
             return np.frombuffer(read(prod(shape) * 8), dtype).reshape(shape)
     if "<objects>" in value:
         return objects(_unpacked(value["<objects>"], read))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from aquant_ref.conformance.contract import get
 from aquant_ref.errors import InputError
 
 FATES = """
-import ctypes, os, signal, sys, time
+import ctypes, os, signal, subprocess, sys, time
 import numpy as np
 from aquant_ref.conformance import Adapter, Capabilities
 
@@ -64,6 +65,15 @@ class Deadly(Adapter):
 class Mute(Adapter):
     def capabilities(self):
         os._exit(8)
+
+class Waits(Adapter):
+    def capabilities(self):
+        wait()
+
+class Leaves(Adapter):
+    def clip(self, *, v, low, high):
+        subprocess.Popen(["sleep", "98.7654"], start_new_session=True)
+        return v
 
 class Talks(Adapter):
     def clip(self, **fields):
@@ -151,7 +161,8 @@ def test_it_answers_as_it_does_in_this_process() -> None:
     ("name", "line"),
     [
         ("Deadly", "adapter: 'fated:Deadly' cannot be created (exit code 7)"),
-        ("Mute", "adapter: fated:Mute: capabilities ends it (exit code 8)"),
+        ("Mute", "adapter: 'fated:Mute' ends in capabilities() (exit code 8)"),
+        ("Waits", "adapter: 'fated:Waits' hangs in capabilities() (no answer after 3 s)"),
         ("Nobody", "adapter: 'fated:Nobody' cannot be created (AttributeError"),
     ],
 )
@@ -159,7 +170,7 @@ def test_an_adapter_that_ends_before_it_is_asked_is_one_line(
     name: str, line: str, fated: Path
 ) -> None:
     with pytest.raises(InputError) as raised:
-        verify(PythonAdapter(f"fated:{name}"), operations=["clip"], generated=0)
+        verify(PythonAdapter(f"fated:{name}", timeout=3), operations=["clip"], generated=0)
     assert str(raised.value).startswith(line)
 
 
@@ -168,3 +179,14 @@ def test_what_writes_into_the_answers_has_crashed(fated: Path) -> None:
     adapter.start()
     answers = adapter.answer(Selection("clip"), clip_cases(5))
     assert answers.other == {0: ("crash", "what it sent is no answer")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_what_it_has_started_ends_with_it(fated: Path) -> None:
+    adapter = PythonAdapter("fated:Leaves")
+    adapter.start()
+    assert not adapter.answer(Selection("clip"), clip_cases(5)).other
+    del adapter
+    gc.collect()
+    left = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(b"98.7654" in each for each in left)

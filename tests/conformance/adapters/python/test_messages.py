@@ -64,7 +64,17 @@ def test_cases_of_every_operation_come_back_as_they_were(name: str) -> None:
                 np.testing.assert_equal(plain(got), plain(given))
 
 
-@pytest.mark.parametrize("line", [b"\x80\x04N.", b"", b"[1", b'{"a": NaN}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\x80\x04N.",
+        b"",
+        b"[1",
+        b'{"a": NaN}',
+        b'{"<reals>": [-1]}',
+        b'{"<reals>": [999999999999]}',
+    ],
+)
 def test_what_is_no_message_is_refused_and_never_unpickled(line: bytes) -> None:
     with pytest.raises(InputError):
         received(line, lambda count: bytearray(count))
