@@ -31,6 +31,7 @@ from aquant_ref.conformance.faults import (
     rescale_codes,
     round,
     sizes,
+    table_sizes,
     tables,
     threshold,
 )
@@ -66,5 +67,6 @@ CATALOGUE: tuple[Fault, ...] = (
     *avg_pool2d_peers.WRONG,
     *matmul.WRONG,
     *tables.WRONG,
+    *table_sizes.WRONG,
     *program.WRONG,
 )

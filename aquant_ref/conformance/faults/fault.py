@@ -139,9 +139,10 @@ def of_tensors(operation: str, rows: Iterable[tuple[str, str, Function, str, str
 
 
 def stepwise(
-    operation: str, rows: Iterable[tuple[str, str, str, dict[str, Function]]]
+    operation: str, rows: Iterable[tuple[str, str, str, dict[str, Function]]], profile: str = ""
 ) -> list[Fault]:
     """Return the faults of rows (name, defect, flag, steps)."""
     return [
-        StepFault(operation, name, defect, flag, steps=steps) for name, defect, flag, steps in rows
+        StepFault(operation, name, defect, flag, profile, steps=steps)
+        for name, defect, flag, steps in rows
     ]

@@ -159,6 +159,6 @@ FEATURES: list[Row] = [
 ]
 
 WRONG = [
-    *stepwise("conv2d", [*CROSS_TERMS, *OF_GROUPS, *FEATURES]),
-    *stepwise("depthwise", [*CROSS_TERMS, *FEATURES]),
+    *stepwise("conv2d", [*CROSS_TERMS, *OF_GROUPS, *FEATURES], "exact"),
+    *stepwise("depthwise", [*CROSS_TERMS, *FEATURES], "exact"),
 ]

@@ -12,7 +12,10 @@ import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.conformance.adapters.engine import EngineAdapter
+from aquant_ref.conformance.expected.programs import OPERATIONS
 from aquant_ref.conformance.faults.fault import Fault
+from aquant_ref.conformance.faults.layers import wrapped
+from aquant_ref.conformance.faults.sizes import saturated, whole_blocks
 from aquant_ref.typing import Array
 
 Change = Callable[[list[dict[str, Any]]], None]
@@ -141,7 +144,75 @@ class ProgramFault(Fault):
         return Programs(str(self), self.change)
 
 
+class Replaced(Adapter):
+    """Run a program with another instruction in the place of its own."""
+
+    def __init__(self, name: str, op: str, run: Callable[..., Any]) -> None:
+        self.name, self._operations = name, {**OPERATIONS, op: run}
+
+    def program(self, *, image: Array, program: list[dict[str, Any]]) -> Array:
+        made = {"image": image.tolist()}
+        for each in program:
+            terms = [made[name] for name in each["inputs"]]
+            run = self._operations[each["op"]]
+            made[each["name"]] = run(each["attributes"], each["arrays"], *terms)
+        return np.array(made[program[-1]["name"]])
+
+
+@dataclass(frozen=True)
+class InstructionFault(Fault):
+    """Compute one instruction of a program in a wrong way."""
+
+    op: str = ""
+    run: Callable[..., Any] = field(default=lambda: None, hash=False)
+
+    def adapter(self, profile: str = "") -> Adapter:
+        """Return it as an implementation."""
+        return Replaced(str(self), self.op, self.run)
+
+
+def added_in(how: Callable[[Array, int], Array], bits: int) -> Callable[..., Any]:
+    """A sum of branches in so many bits."""
+    return lambda *given: how(np.array(OPERATIONS["add"](*given)), bits).tolist()
+
+
+def product_without(size: int) -> Callable[..., Any]:
+    """A linear layer without the products after the last whole register."""
+
+    def linear(_attributes: Any, arrays: Any, x: Any) -> Any:
+        centred = np.array(x) - arrays["zero_point"]
+        places = whole_blocks(size)(len(centred))
+        return (np.array(arrays["weight"])[:, places] @ centred[places] + arrays["bias"]).tolist()
+
+    return linear
+
+
+SIZES: list[tuple[str, str, str, str, Callable[..., Any]]] = [
+    ("a sum of branches in int16", "add.wide", "wide_sums", "add", added_in(wrapped, 16)),
+    ("a sum of branches in int32", "add.wide", "wide_sums", "add", added_in(wrapped, 32)),
+    (
+        "a sum of branches saturates in int32",
+        "add.wide",
+        "wide_sums",
+        "add",
+        added_in(saturated, 32),
+    ),
+    (
+        "inputs of the last layer after the last 32 left out",
+        "tail.products",
+        "many_channels",
+        "linear",
+        product_without(32),
+    ),
+]
+
 WRONG = [
-    ProgramFault("program", name, defect, flag, change=change)
-    for name, defect, flag, change in PROGRAMS
+    *(
+        ProgramFault("program", name, defect, flag, change=change)
+        for name, defect, flag, change in PROGRAMS
+    ),
+    *(
+        InstructionFault("program", name, defect, flag, op=op, run=run)
+        for name, defect, flag, op, run in SIZES
+    ),
 ]

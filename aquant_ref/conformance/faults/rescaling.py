@@ -16,8 +16,8 @@ Rescaling = Callable[[int], int]
 
 def mantissa(m: F) -> tuple[int, int]:
     """Return multiplier and shift; raise OverflowError for a shift that is refused."""
-    shift = 0
-    while m * 2**shift >= 2**31:
+    shift = 30 + m.denominator.bit_length() - m.numerator.bit_length()  # or one more
+    while m * F(2) ** shift >= 2**31:
         shift -= 1
     while m * F(2) ** shift < 2**30:
         shift += 1

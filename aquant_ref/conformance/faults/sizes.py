@@ -355,7 +355,7 @@ GROUPS: list[Row] = [
 ]
 
 WRONG = [
-    *stepwise("conv2d", [*PRODUCTS, *CHANNELS, *POSITIONS, *GROUPS]),
-    *stepwise("depthwise", [*CHANNELS, *POSITIONS]),
-    *stepwise("linear", [*PRODUCTS, *CHANNELS]),
+    *stepwise("conv2d", [*PRODUCTS, *CHANNELS, *POSITIONS, *GROUPS], "exact"),
+    *stepwise("depthwise", [*CHANNELS, *POSITIONS], "exact"),
+    *stepwise("linear", [*PRODUCTS, *CHANNELS], "exact"),
 ]

@@ -35,7 +35,8 @@ CODES = tuple(
     )
 )
 CASTS = (8, ("unsigned", "signed"))
-SIZED = ("ideal", "exact")
+# variations of layers with sizes and pairs, and in how many widths; the first has all sizes
+SIZED = {"exact": 3, "ideal": 3, "tflite_away": 1, "float32": 1}
 GRANULARITY = ("channel", "tensor", "channel")
 
 
@@ -114,7 +115,7 @@ def _later(ordinary: list[Selection]) -> list[Selection]:
     """Return those of later editions: of a layer 8 and 16 bits, in few of its variations."""
     if "granularity" not in contract.get(ordinary[0].operation).tags:
         return ordinary
-    kept = [s for s in ordinary if s.profile in SIZED]
+    kept = [s for name in SIZED for s in [s for s in ordinary if s.profile == name][: SIZED[name]]]
     return [s if s.bits == (8,) else replace(s, bits=(16,), signs=("signed",)) for s in kept]
 
 
@@ -182,8 +183,9 @@ def _of_products(operation: Operation) -> Iterator[Selection]:
 
 def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str]]:
     operation, taking_turns = contract.get(selection.operation), families(selection)
-    whole = "bits" not in operation.tags or selection.ranges == [(-128, 127)]
-    counts = [(family.stored if whole else 0) or members for family in taking_turns]
+    first = selection.profile in ("exact", operation.profile)
+    whole = first and ("bits" not in operation.tags or selection.ranges == [(-128, 127)])
+    counts = [(f.stored if whole else 1) if f.stored else members for f in taking_turns]
     places = range(max(counts) * len(counts))
     cases = cases_of(selection, [k for k in places if k // len(counts) < counts[k % len(counts)]])
     right = expected(cases, oracle=True)
