@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections import defaultdict
-from functools import cache
 from itertools import combinations, product
 from typing import Any
 
@@ -18,24 +16,10 @@ from aquant_ref.conformance.cases.layer_sizes import (
     SMALL,
     design,
 )
-from aquant_ref.conformance.vectors import load
+from tests.conformance.cases.stored import stored
 
 LAYERS = {"conv2d": conv, "depthwise": depthwise, "linear": linear}
 INT32 = -(2**31), 2**31 - 1
-
-
-@cache
-def stored(operation: str, profile: str) -> dict[str, list[dict[str, Any]]]:
-    """The stored cases of 8 and 16 bits that came with sizes, by flag."""
-    found = defaultdict(list)
-    for group in load(operation):
-        if group.selection.profile == profile and group.selection.edition == 2:
-            cases = group.cases
-            for k, (right,) in enumerate(zip(*group.expected.low, strict=True)):
-                case = {name: column[k] for name, column in cases.columns.items()}
-                flags = cases.flags[cases.kind[k]]
-                found[flags[0]].append({**case, "q": right, "bits": group.selection.bits})
-    return found
 
 
 def sums(case: dict[str, Any]) -> Any:
@@ -50,16 +34,16 @@ def test_the_stored_sizes_are_at_and_beside_powers_of_two(operation: str) -> Non
     def of(flag: str, size: Any) -> set[int]:
         return {size(case) for case in cases[flag]}
 
-    assert of("channels", lambda c: len(c["q"])) == {*SMALL}
-    assert of("many_channels", lambda c: len(c["q"])) == {*CHANNELS}
+    assert of("channels", lambda c: len(c["right"])) == {*SMALL}
+    assert of("many_channels", lambda c: len(c["right"])) == {*CHANNELS}
     if operation != "depthwise":
         assert of("products", lambda c: c["weight"][0].size) == {*SMALL}
         assert of("many_products", lambda c: c["weight"][0].size) == {*PRODUCTS}
     if operation != "linear":
-        assert of("columns", lambda c: c["q"].shape[2]) == {*SMALL}
-        assert of("many_columns", lambda c: c["q"].shape[2]) == {*LARGE}
-        assert of("rows", lambda c: c["q"].shape[1]) == {7, 8, 9, 16, 17, 32, 33, 65}
-        assert of("many_rows", lambda c: c["q"].shape[1]) == {128, 257}
+        assert of("columns", lambda c: c["right"].shape[2]) == {*SMALL}
+        assert of("many_columns", lambda c: c["right"].shape[2]) == {*LARGE}
+        assert of("rows", lambda c: c["right"].shape[1]) == {7, 8, 9, 16, 17, 32, 33, 65}
+        assert of("many_rows", lambda c: c["right"].shape[1]) == {128, 257}
         windows = {
             key: {n for case in cases["windows"] for n in case[key]}
             for key in ("stride", "dilation", "padding")

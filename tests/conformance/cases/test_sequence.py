@@ -158,6 +158,21 @@ SHA256 = {
     "add_tensors tflite": "88f3bc24a5b2c2bf",
     "add_tensors litert_int8": "cbbc616ede27a366",
     "add_tensors litert_uint8": "fb951ac74d09cc38",
+    "conv_integer engine": "460e5951b9d4bd46",
+    "matmul_integer engine": "296274896a1e1bc0",
+    "add_tensors engine edition 2 large": "a0b9255cfcfe4124",
+    "add_tensors engine edition 2": "eec17d1886991a31",
+    "avg_pool2d engine edition 2 large": "bcb3fb02c9ff64e7",
+    "avg_pool2d engine edition 2": "df3e3699f9d9f921",
+    "max_pool2d engine edition 2 large": "bb700d0701225558",
+    "max_pool2d engine edition 2": "f8c2cfd0f4f33b84",
+    "thresholds engine edition 2 large": "741151b2a85f206c",
+    "thresholds engine edition 2": "830af63822873043",
+    "bordered_conv2d engine edition 2 large": "f578f3a6fa92f98a",
+    "bordered_conv2d engine edition 2": "8f68737dc0339380",
+    "fused_conv2d engine edition 2 large": "7ffaa317252ce8b0",
+    "fused_conv2d engine edition 2": "8d3dd89209793f92",
+    "program engine edition 2": "9c2161948b2b20a2",
 }
 
 
