@@ -14,6 +14,9 @@ from aquant_ref.conformance.adapters import (
     SimulationAdapter,
     load,
 )
+from aquant_ref.conformance.cases.family import Cases
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS
 from aquant_ref.errors import InputError
 
@@ -242,6 +245,22 @@ def test_what_cannot_be_asked_in_a_way_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="clip: is scalar"):
         verify(CommandAdapter("./kernel {case}"), operations=["clip"])
     assert not OPERATIONS["conv2d"].scalar
+
+
+def test_generated_cases_are_of_one_width_and_sign_at_a_time() -> None:
+    """So that the first line of a stream, or a method, can say which (AQ-CONF-11)."""
+    seen = []
+
+    class Watches(EngineAdapter):
+        def answer(self, selection: Selection, cases: Cases) -> Answers:
+            seen.append((selection.code_types, len(cases)))
+            return super().answer(selection, cases)
+
+    declared = Capabilities(bits=(4, 8), sizes=("small",))
+    verify(Watches(), operations=["add"], generated=50, capabilities=declared)
+    assert all(len(types) == 1 for types, _ in seen)
+    assert sum(count for _, count in seen[-4:]) == 50
+    assert {types[0] for types, _ in seen} == {(b, s) for b in (4, 8) for s in (True, False)}
 
 
 def test_each_operation_is_asked_what_it_declares() -> None:

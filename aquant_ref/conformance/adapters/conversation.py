@@ -79,6 +79,9 @@ class Conversation:
             return answer()
         except (OSError, EOFError) as error:
             raise self._ended(kernel, seconds if late else None) from error
+        except KeyboardInterrupt:  # after it nothing may be left to end the process
+            self.close()
+            raise
         finally:
             timer.cancel()
 

@@ -51,6 +51,17 @@ def test_a_process_that_closes_its_output_has_ended() -> None:
     assert not talk.runs
 
 
+def test_an_interrupt_ends_the_process() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    talk = Conversation([sys.executable, "-S", "-c", ECHO], 30)
+    talk.open()
+    with pytest.raises(KeyboardInterrupt):
+        talk.ask([b"hang\n"], interrupted)
+    assert not talk.runs
+
+
 def test_what_cannot_be_started_is_one_line() -> None:
     with pytest.raises(InputError, match="/no/such: cannot be started"):
         Conversation(["/no/such"], 1).open()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aquant_ref.cli import main
 from aquant_ref.conformance import Capabilities, verify
 from aquant_ref.conformance.adapters import LibraryAdapter
 from aquant_ref.conformance.adapters.apart import MOST
@@ -45,6 +46,18 @@ def test_the_kernel_in_c_passes_every_scalar_operation_and_variation(library: Co
     assert report.exit_code == EXIT_PASS, report.text()
     assert all(report.total(operation=name)["pass"] for name in scalar)
     assert all(report.total(operation="requantize", profile=p)["pass"] > 100 for p in VARIATIONS)
+
+
+def test_a_library_is_asked_in_the_variations_that_options_name(
+    library: Compiled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example has the contract's own alone, and says so."""
+    words = ["verify", "dequantize", "--library", str(library("kernel_library.c")), "--n", "0"]
+    assert main.main([*words, "--variations", "dequantize:float32", "--bits", "8"]) == 1
+    out = capsys.readouterr().out
+    assert "dequantize      float32" in out
+    assert "0 pass" in out
+    assert " 0 fail" in out
 
 
 def test_an_operation_on_tensors_passes(hostile: Compiled) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,6 +67,11 @@ class Deadly(Adapter):
 class Mute(Adapter):
     def capabilities(self):
         os._exit(8)
+
+class Stuck(Adapter):
+    def clip(self, **fields):
+        print("stuck", os.getpid(), file=sys.stderr, flush=True)
+        wait()
 
 class Waits(Adapter):
     def capabilities(self):
@@ -190,3 +197,17 @@ def test_what_it_has_started_ends_with_it(fated: Path) -> None:
     gc.collect()
     left = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not any(b"98.7654" in each for each in left)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_what_ends_the_command_ends_the_adapter(fated: Path) -> None:
+    words = ["verify", "clip", "--adapter", "fated:Stuck", "--n", "0"]
+    command = [sys.executable, "-m", "aquant_ref", *words]
+    with subprocess.Popen(command, cwd=fated, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        word, process = run.stderr.readline().split()
+        assert word == "stuck"
+        assert os.path.exists(f"/proc/{process}")
+        run.terminate()
+        assert "interrupted" in run.stderr.read()
+    assert not os.path.exists(f"/proc/{process}")
