@@ -16,6 +16,7 @@ from typing import Any
 
 from aquant_ref.conformance.expected import (
     accumulators,
+    activations,
     codes,
     layers,
     pools,
@@ -156,7 +157,7 @@ def _later(rule: str) -> Alternative:
     return Alternative(rule, bits=8, since=3, least=8)
 
 
-EXPECTED = (scalar, codes, layers, accumulators, pools, tables, programs)
+EXPECTED = (scalar, activations, codes, layers, accumulators, pools, tables, programs)
 RANGE = "zero_point:i32 qmin:i32 qmax:i32"
 IMAGE = "x:i32[C,H,W]"
 WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
@@ -283,6 +284,19 @@ OPERATIONS = {
                 "float32": _later("AQ-CODES-9"),
                 "onnxruntime": _later("AQ-CODES-10"),
                 "torch": _later("AQ-CODES-11"),
+            },
+            **LATER,
+        ),
+        _operation(
+            "activation_range",
+            f"activation:str scale:f64 {RANGE}",
+            "low:i32 high:i32",
+            "AQ-ACT-1",
+            tags=("bits",),
+            alternatives={
+                "tflite": Alternative("AQ-ACT-2", bits=8, since=3, least=8),
+                "xnnpack": Alternative("AQ-ACT-3", bits=8, since=3, least=8),
+                "torch": Alternative("AQ-ACT-4", bits=8, since=3, least=8),
             },
             **LATER,
         ),

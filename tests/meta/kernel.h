@@ -72,6 +72,10 @@ AQUANT_EXPORT int32_t aquant_mul(int64_t cases, const char *variation, const int
     *b_zero, const double *scale, const int32_t *zero_point, const int32_t *qmin, const int32_t
     *qmax, int32_t *q);
 
+AQUANT_EXPORT int32_t aquant_activation_range(int64_t cases, const char *variation, const char
+    *activation, const double *scale, const int32_t *zero_point, const int32_t *qmin, const
+    int32_t *qmax, int32_t *low, int32_t *high);
+
 AQUANT_EXPORT int32_t aquant_clip(int64_t cases, const char *variation, const int64_t *v, const
     int32_t *low, const int32_t *high, int32_t *q);
 

@@ -12,9 +12,14 @@ from aquant_ref.conformance.faults.catalogue import CATALOGUE
 from aquant_ref.conformance.faults.fault import Fault
 from aquant_ref.conformance.faults.written import ScalarAdapter, Written
 from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
-from tests.meta import code_variants, peer_variants, variants
+from tests.meta import activation_variants, code_variants, peer_variants, variants
 
-VARIANTS = [*variants.VARIANTS, *peer_variants.VARIANTS, *code_variants.VARIANTS]
+VARIANTS = [
+    *activation_variants.VARIANTS,
+    *variants.VARIANTS,
+    *peer_variants.VARIANTS,
+    *code_variants.VARIANTS,
+]
 SCALAR = {name for name, operation in OPERATIONS.items() if operation.scalar}
 MUTANTS = [fault for fault in CATALOGUE if fault.operation in SCALAR]
 

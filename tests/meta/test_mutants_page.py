@@ -9,14 +9,19 @@ import pytest
 
 from aquant_ref.conformance import OPERATIONS
 from aquant_ref.conformance.faults.catalogue import CATALOGUE
-from tests.meta import code_variants, peer_variants, variants
+from tests.meta import activation_variants, code_variants, peer_variants, variants
 from tests.meta.tensor_variants import TENSOR_VARIANTS
 from tests.pages import CLONE, cells, text
 
 PAGE = text(CLONE / "aquant_ref" / "conformance" / "README.md")
 (TABLE,) = re.findall(r"<!-- mutants -->\n\n((?:\|.*\n)+)", PAGE)
 *ROWS, ALL = [cells(line) for line in TABLE.splitlines()[2:]]
-VARIANTS = [*variants.VARIANTS, *peer_variants.VARIANTS, *code_variants.VARIANTS]
+VARIANTS = [
+    *activation_variants.VARIANTS,
+    *variants.VARIANTS,
+    *peer_variants.VARIANTS,
+    *code_variants.VARIANTS,
+]
 RIGHT = Counter(variant.operation for variant in VARIANTS)
 
 

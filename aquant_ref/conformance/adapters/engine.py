@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref import integer, quant
+from aquant_ref.conformance.adapters import engine_activations as activations
 from aquant_ref.conformance.adapters import engine_codes as codes
 from aquant_ref.conformance.adapters import engine_half as half
 from aquant_ref.conformance.adapters import engine_peers as peers
@@ -143,6 +144,12 @@ class EngineAdapter(EngineLayers):
         each = Instruction("mul", "mul", ("a", "b"), {}, zeros)  # each case is a channel of its own
         acc = interpreter.apply(each, [a[None], b[None]])[0]
         return _each(_mul, acc=acc, scale=scale, **rest)
+
+    def activation_range(
+        self, *, activation: str, profile: str = "", **columns: Array
+    ) -> tuple[Array, Array]:
+        """Spec: AQ-ACT-1 to AQ-ACT-4."""
+        return activations.activation_range(profile, activation=activation, **columns)
 
     def clip(self, *, v: Integers, low: Integers, high: Integers) -> Array:
         """Spec: AQ-INT-1."""

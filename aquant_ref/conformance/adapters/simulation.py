@@ -69,6 +69,14 @@ class SimulationAdapter(SimulationLayers):
         """Spec: AQ-IDEAL-1."""
         return _code(half_up((total - count * x_zero) * x_scale / (count * scale)), **ends)
 
+    def activation_range(
+        self, *, activation: str, scale: Reals, zero_point: Integers, qmin: Codes, qmax: Codes
+    ) -> tuple[Array, Array]:
+        """Spec: AQ-ACT-1."""
+        ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
+        low, high = (_code(half_up(real / scale), **ends) for real in (0.0, 6.0))
+        return qmin if activation == "none" else low, high if activation == "relu6" else qmax
+
 
 def _code(steps: Reals, *, zero_point: Integers, qmin: Integers, qmax: Integers) -> Array:
     return np.clip(steps + zero_point, qmin, qmax).astype(np.int64)

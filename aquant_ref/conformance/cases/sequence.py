@@ -14,6 +14,7 @@ import numpy as np
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases import (
     accumulators,
+    activation_range,
     add,
     add_peers,
     add_tensors,
@@ -69,6 +70,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "avg_pool": avg_pool.FAMILIES,
     "rescale_codes": rescale_codes.FAMILIES,
     "mul": mul.FAMILIES,
+    "activation_range": activation_range.FAMILIES,
     "clip": clip.FAMILIES,
     "border_round": border_round.FAMILIES,
     "border": border.FAMILIES,
@@ -98,6 +100,7 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "avg_pool": avg_pool_peers.FAMILIES,
     "rescale_codes": rescale_codes.OF_PEERS,
     "mul": mul.OF_PEERS,
+    "activation_range": activation_range.OF_PEERS,
     "avg_pool2d": avg_pool2d_peers.FAMILIES,
     "conv2d": layer_peers.CONV2D,
     "depthwise": layer_peers.DEPTHWISE,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aquant_ref.conformance.faults import (
     accumulators,
+    activation_range,
     add,
     add_peers,
     add_tensors,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 CATALOGUE: tuple[Fault, ...] = (
     *round.WRONG,
+    *activation_range.WRONG,
     *quantize.WRONG,
     *quantize_peers.WRONG,
     *half.WRONG,

@@ -35,9 +35,10 @@ class ScalarAdapter(Adapter):
         self._operation = OPERATIONS[written.operation]
         fields = [field.name for field in OPERATIONS[written.operation].fields]
 
-        def method(profile: str = "", rounding: str = "", **columns: Any) -> Any:
-            texts = [rounding] if "rounding" in fields else []
-            rows = zip(*(columns[f].tolist() for f in fields if f != "rounding"), strict=True)
+        def method(profile: str = "", **given: Any) -> Any:
+            texts = [given[f] for f in fields if isinstance(given[f], str)]
+            columns = (given[f].tolist() for f in fields if not isinstance(given[f], str))
+            rows = zip(*columns, strict=True)
             answers = [written.function(*texts, *row) for row in rows]
             if isinstance(answers[0], tuple):
                 return tuple(np.array(column) for column in zip(*answers, strict=True))

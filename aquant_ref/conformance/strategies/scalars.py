@@ -27,6 +27,7 @@ from aquant_ref.conformance.cases.family import DTYPES, Cases, objects, plain
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.expected import Refused
+from aquant_ref.conformance.expected.activations import ACTIVATIONS
 from aquant_ref.conformance.expected.results import Expected
 from aquant_ref.conformance.report.verdict import ERROR, FAIL, verdicts
 from aquant_ref.conformance.strategies import tensors
@@ -112,6 +113,7 @@ def _fields(
         codes = st.integers(*ends)
         known: dict[str, st.SearchStrategy[Any]] = {
             "rounding": st.sampled_from(selection.rounding),
+            "activation": st.sampled_from(ACTIVATIONS),
             "qmin": st.just(ends[0]),
             "qmax": st.just(ends[1]),
             "multiplier": st.integers(2**30, 2**31 - 1),
