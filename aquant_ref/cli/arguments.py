@@ -89,7 +89,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     check = command("check", kit.case_arguments(), kit.check_arguments())
     verify = command("verify", kit.verify_arguments())
     check.epilog = verify.epilog = kit.EXIT_CODES
-    command("prove", proof.prove_arguments())
+    command("prove", proof.prove_arguments()).epilog = proof.EXIT_CODES
     command("vectors", kit.vectors_arguments())
     Parser.commands = commands.choices
     return top

@@ -22,6 +22,10 @@ TIMEOUT = 60.0
 MOST_BESIDE = 1 << 32
 BETWEEN = ".."  # of the ends of a range
 EVERYTHING = "all"
+EXIT_CODES = (
+    "Exit codes: 0 proved; 1 refuted, by the counterexample shown; 2 the library crashes or hangs, "
+    "or bad input. Guide: aquant_ref/conformance/LIBRARY.md"
+)
 
 
 def prove(args: argparse.Namespace, show: Callable[[str], None], progress: Progress = quiet) -> int:
@@ -102,16 +106,20 @@ def prove_arguments() -> argparse.ArgumentParser:
     """Return a parser to inherit from: what is proved, of which library."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("operation", metavar="OP", help="requantize, threshold, quantize, ...")
-    parent.add_argument("--library", required=True, metavar="FILE", help="./libkernel.so")
     parent.add_argument(
-        "--program", metavar="DIR", help="parameters and inputs of its channels (quantize --out)"
+        "--library", required=True, metavar="FILE", help="a shared library, ./libkernel.so"
+    )
+    parent.add_argument(
+        "--program",
+        metavar="DIR",
+        help="take the parameters and inputs of its channels (from quantize --out)",
     )
     parent.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE,...",
-        help="these parameters; default: those of the stored vectors, up to 8 bits",
+        help="take these parameters; default: those of the stored vectors, up to 8 bits",
     )
     parent.add_argument(
         "--profile",
@@ -123,10 +131,13 @@ def prove_arguments() -> argparse.ArgumentParser:
         "--beside",
         type=integer,
         metavar="N",
-        help="only the N inputs on both sides of each step and at the ends",
+        help="not every input: only N on both sides of each step, and at the ends",
     )
-    parent.add_argument("--out", metavar="FILE", help="write the certificate there, JSON")
+    parent.add_argument("--out", metavar="FILE", help="write the certificate there, as JSON")
     parent.add_argument(
-        "--timeout", type=number, metavar="S", help=f"seconds of a call, default {TIMEOUT:g}"
+        "--timeout",
+        type=number,
+        metavar="S",
+        help=f"seconds that a call may take, default {TIMEOUT:g}",
     )
     return parent
