@@ -63,6 +63,12 @@ def test_every_file_of_deviations_in_a_page_can_be_read(block: str, tmp_path: Pa
     assert deviations.load(tmp_path / "deviations.toml").entries
 
 
+def test_the_page_of_the_kit_names_every_operation() -> None:
+    assert contract.OPERATIONS.keys() <= set(
+        re.findall(r"`(\w+)`", text(GUIDE.parent / "README.md"))
+    )
+
+
 def test_it_names_every_engine() -> None:
     engines = text(GUIDE).partition("## Engines")[2]
     assert set(re.findall(r"`([a-z][a-z-]*)`", engines)) == ENGINES.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -78,4 +79,6 @@ def test_the_claim_is_that_of_the_kernel(kernel: Kernel) -> None:
     declared = Capabilities(requantization=("exact", "tflite_up"))
     report = verify(PipeAdapter(str(kernel(RIGHT)), capabilities=declared))
     (claim,) = shown("claim: ./kernel")
-    assert report.claim.partition(" conforms ")[2] == claim.strip().partition(" conforms ")[2]
+    said = claim.strip().partition(" conforms ")[2]
+    pattern = ".*".join(map(re.escape, said.split("...")))  # what the page leaves out
+    assert re.fullmatch(pattern, report.claim.partition(" conforms ")[2])
