@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,8 @@ from aquant_ref.conformance.adapters.asking import Asked
 from aquant_ref.conformance.adapters.command import CommandAdapter
 from aquant_ref.conformance.cases.selection import MOST, Selection, check_whole, several
 from aquant_ref.conformance.cases.sequence import FAMILIES, families, families_of, generate
+from aquant_ref.conformance.diagnosis.diagnose import diagnoses
+from aquant_ref.conformance.diagnosis.evidence import Collected
 from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol.answers import without
 from aquant_ref.conformance.report.deviations import Deviations
@@ -88,6 +91,7 @@ def verify(
     left = set(only)
     for name in names:
         supported = asked.supports(name)
+        found: dict[str, Collected] = defaultdict(Collected)
         for group in _groups(asked.capabilities, name, generated if supported else 0, seed):
             chosen = _only(group, only)
             if chosen is None:
@@ -105,6 +109,8 @@ def verify(
             report.add(cases, right, answers, status, again, declared=declared)
             if kept is not None:
                 kept.add(chosen.selection, cases, right, answers, status)
+            found[cases.profile].add(cases, right, answers, status)
+        report.diagnoses |= diagnoses(name, found)
     if left:
         raise InputError(f"case: unknown id {min(left)!r}")
     report.problems = asked.problems()

@@ -90,8 +90,8 @@ def _check_inputs(
 ) -> None:
     check_name(each.name, "instruction")
     need(each.name, each.name not in shapes, "is made twice")
-    known = isinstance(each.op, str) and each.op in OPERATIONS
-    need(each.name, known, unknown("operation", each.op, OPERATIONS))
+    if not isinstance(each.op, str) or each.op not in OPERATIONS:
+        need(each.name, False, unknown("operation", each.op, OPERATIONS))
     operation = OPERATIONS[each.op]
     needed = operation.inputs
     fits = isinstance(each.inputs, tuple) and (

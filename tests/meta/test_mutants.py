@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from aquant_ref.conformance import OPERATIONS, verify
+from aquant_ref.conformance import OPERATIONS, verification, verify
 from aquant_ref.conformance.cases.sequence import FAMILIES, families_of
 from aquant_ref.conformance.faults.catalogue import CATALOGUE
 from aquant_ref.conformance.faults.fault import Fault
@@ -27,7 +27,9 @@ MUTANTS = [fault for fault in CATALOGUE if fault.operation in SCALAR]
 @cache
 def report_on(fault: Fault) -> Report:
     """By the stored vectors alone."""
-    return verify(fault.adapter(), operations=[fault.operation], generated=0)
+    with pytest.MonkeyPatch.context() as patch:  # test_diagnose.py has what they show
+        patch.setattr(verification, "diagnoses", lambda *_: {})
+        return verify(fault.adapter(), operations=[fault.operation], generated=0)
 
 
 def failing_flags(report: Report) -> set[str]:

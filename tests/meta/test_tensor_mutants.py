@@ -14,18 +14,12 @@ from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.faults.catalogue import CATALOGUE
 from aquant_ref.conformance.faults.fault import Fault
 from aquant_ref.conformance.faults.steps import Layers
-from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, Report
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS
 from tests.meta.tensor_variants import TENSOR_VARIANTS
-from tests.meta.test_mutants import failing_flags
+from tests.meta.test_mutants import failing_flags, report_on
 
 TENSORS = {name for name, operation in OPERATIONS.items() if not operation.scalar}
 TENSOR_MUTANTS = [fault for fault in CATALOGUE if fault.operation in TENSORS]
-
-
-@cache
-def report_on(mutant: Fault) -> Report:
-    """By the stored vectors alone."""
-    return verify(mutant.adapter(), operations=[mutant.operation], generated=0)
 
 
 @pytest.mark.parametrize("mutant", TENSOR_MUTANTS, ids=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,8 @@ class Fault:
     """Describe a wrong implementation of one operation.
 
     `name` is a short plain phrase, which users read. `defect` is its kind, a key of `FAULTS`.
-    `flag` is the kind of case that has to find it in the variation `profile`; "" is the first.
+    `flag` is the kind of case that has to find it in the variation `profile`; without a flag it is
+    known to the diagnosis alone. Without a profile it is a fault of the first variation.
     """
 
     operation: str
@@ -146,3 +147,18 @@ def stepwise(
         StepFault(operation, name, defect, flag, profile, steps=steps)
         for name, defect, flag, steps in rows
     ]
+
+
+def of_values(
+    name: str,
+    defect: str,
+    flags: Mapping[int, str],
+    values: Iterable[int],
+    make: Callable[[int], dict[str, Function]],
+) -> list[tuple[str, str, str, dict[str, Function]]]:
+    """Return rows for `stepwise`, one for each value, which `name` has in place of {}.
+
+    The stored vectors have to find those that have a flag; the diagnosis knows all.
+    """
+    each = sorted({*values, *flags})
+    return [(name.format(v), defect, flags.get(v, ""), make(v)) for v in each]

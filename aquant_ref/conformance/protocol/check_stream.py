@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.sequence import families
+from aquant_ref.conformance.diagnosis.evidence import Collected
 from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.protocol import streams
 from aquant_ref.conformance.protocol.replies import Replies
@@ -55,7 +56,7 @@ def check(
     report.problems = replies.problems
     replies.receive(stream, timeout)
     replies.finish()
-    again = _replay(selection)
+    again, collected = _replay(selection), Collected()
     for start, cases in zip(
         range(0, len(index), BLOCK), streams.blocks(selection, index), strict=True
     ):
@@ -64,6 +65,11 @@ def check(
         report.add(cases, right, answers, status, again)
         if kept is not None:
             kept.add(selection, cases, right, answers, status)
+        collected.add(cases, right, answers, status)
+    if report.exit_code:
+        from aquant_ref.conformance.diagnosis.diagnose import diagnoses  # loads the catalogue
+
+        report.diagnoses = diagnoses(selection.operation, {selection.profile: collected})
     return report
 
 

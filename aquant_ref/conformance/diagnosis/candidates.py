@@ -1,0 +1,114 @@
+"""List what may explain wrong answers: other variations, faults, and one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aquant_ref.conformance import contract
+from aquant_ref.conformance.adapters.oracle import OracleAdapter
+from aquant_ref.conformance.cases.selection import Selection
+from aquant_ref.conformance.diagnosis.explanation import Explanation
+from aquant_ref.conformance.faults.catalogue import EVERY
+from aquant_ref.conformance.faults.fault import StepFault
+from aquant_ref.conformance.faults.layer_engines import ENGINES
+from aquant_ref.conformance.faults.rescaling import RESCALED
+from aquant_ref.conformance.faults.steps import Layers
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters.base import Adapter
+    from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.faults.fault import Fault
+    from aquant_ref.conformance.protocol.answers import Answers
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Compute an operation in the variation `profile`, with a fault if there is one.
+
+    `other` tells whether the variation is not the one that was asked.
+    """
+
+    operation: str
+    profile: str
+    fault: Fault | None = None
+    other: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return what users read."""
+        words = [self.profile] * self.other + ([self.fault.name] if self.fault else [])
+        return ", and ".join(words)
+
+    @cached_property
+    def _adapter(self) -> Adapter:
+        if self.fault:
+            return self.fault.adapter(self.profile)
+        return right(self.operation, self.profile)
+
+    def answer(self, cases: Cases) -> Answers:
+        """Answer cases, whichever variation they name."""
+        named = replace(cases, profile=self.profile)
+        with np.errstate(all="ignore"):
+            return self._adapter.answer(Selection(self.operation, self.profile), named)
+
+    def explanation(self, explained: int, asked: int, passing: int, kind: str = "") -> Explanation:
+        """Return it as an explanation with these counts."""
+        fault, rules = self.fault, contract.rules(contract.get(self.operation), self.profile)
+        return Explanation(
+            kind or ("fault" if fault else "variation"),
+            self.name,
+            fault.sentence if fault else f"computed in the variation {self.profile}",
+            tuple(rules.split(", ")),
+            explained,
+            asked,
+            passing,
+            self.profile if self.other else "",
+            fault.defect if fault else "",
+        )
+
+
+def right(operation: str, profile: str) -> Adapter:
+    """Return an implementation that is right: of layers one that is faster than the oracle."""
+    layered = operation in ("conv2d", "depthwise", "linear") and profile in {**RESCALED, **ENGINES}
+    return Layers("", profile) if layered else OracleAdapter()
+
+
+def variations(operation: str, asked: str) -> list[Candidate]:
+    """Return the variations besides the one asked; of those with the same rule only the first."""
+    known = contract.get(operation)
+    seen, found = {contract.rules(known, asked)}, []
+    for each in known.choices:
+        rule = contract.rules(known, each)
+        if rule not in seen:
+            seen.add(rule)
+            found.append(Candidate(operation, each, other=True))
+    return found
+
+
+def faults(operation: str, profile: str, asked: str) -> list[Candidate]:
+    """Return the faults of a variation, which may be another than the one asked."""
+    known = contract.get(operation)
+    other = contract.rules(known, profile) != contract.rules(known, asked)
+    return [
+        Candidate(operation, profile, each, other)
+        for each in EVERY
+        if each.operation == operation and profile in each.variations
+    ]
+
+
+def in_pairs(candidates: list[Candidate]) -> Iterator[Candidate]:
+    """Return two faults at once, where they replace different steps."""
+    stepwise = [c for c in candidates if isinstance(c.fault, StepFault)]
+    for first, second in combinations(stepwise, 2):
+        a, b = first.fault, second.fault
+        assert isinstance(a, StepFault)
+        assert isinstance(b, StepFault)
+        if not a.steps.keys() & b.steps.keys():
+            both = replace(a, name=f"{a.name}, and {b.name}", steps={**a.steps, **b.steps})
+            yield replace(first, fault=both)

@@ -1,0 +1,194 @@
+"""What is wrong is named by what reproduces every answer, and nothing else is named."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from aquant_ref.conformance import OPERATIONS, Adapter, vectors
+from aquant_ref.conformance.diagnosis import candidates
+from aquant_ref.conformance.diagnosis import diagnose as module
+from aquant_ref.conformance.diagnosis.candidates import Candidate, right
+from aquant_ref.conformance.diagnosis.diagnose import diagnose
+from aquant_ref.conformance.diagnosis.evidence import Collected, Evidence
+from aquant_ref.conformance.diagnosis.explanation import Explanation
+from aquant_ref.conformance.expected.results import Expected
+from aquant_ref.conformance.faults.arithmetic import even
+from aquant_ref.conformance.faults.catalogue import CATALOGUE
+from aquant_ref.conformance.faults.fault import Fault, ScalarFault, StepFault
+from aquant_ref.conformance.faults.round import instead
+from aquant_ref.conformance.faults.steps import Layers
+from aquant_ref.conformance.report.verdict import verdicts
+
+
+def evidence_of(
+    adapter: Adapter, operation: str, asked: str, own: str = "", flag: str = ""
+) -> Evidence | None:
+    """Its answers to the stored vectors of a variation, computed in `own`.
+
+    With a flag, only to those of that flag and of the others to every fifth, to be quick.
+    """
+    found = Collected()
+    for group in vectors.load(operation):
+        if group.selection.profile == asked and not group.selection.rejects:
+            chosen = [
+                k
+                for k, kind in enumerate(group.cases.kind.tolist())
+                if not flag or flag in group.cases.flags[kind] or k % 5 == 0
+            ]
+            asked_cases, expected = group.cases.take(chosen), taken(group.expected, chosen)
+            with np.errstate(all="ignore"):
+                answers = adapter.answer(
+                    group.selection, replace(asked_cases, profile=own or asked)
+                )
+            found.add(asked_cases, expected, answers, verdicts(expected, answers))
+    return found.evidence()
+
+
+def taken(expected: Expected, chosen: list[int]) -> Expected:
+    low, high = ([column[chosen] for column in each] for each in (expected.low, expected.high))
+    return Expected(low, high, expected.refused[chosen])
+
+
+def explained(
+    adapter: Adapter, operation: str, asked: str, own: str = "", flag: str = ""
+) -> list[Explanation]:
+    evidence = evidence_of(adapter, operation, asked, own, flag)
+    assert evidence is not None
+    found = diagnose(evidence, seconds=60)
+    assert found is not None
+    return found
+
+
+@cache
+def names_of(fault: Fault) -> list[tuple[str, str]]:
+    flag = "" if OPERATIONS[fault.operation].scalar else fault.flag
+    found = explained(fault.adapter(), fault.operation, fault.profile, flag=flag)
+    return [(each.kind, each.name) for each in found]
+
+
+@pytest.mark.parametrize("fault", CATALOGUE, ids=str)
+def test_every_fault_is_named(fault: Fault) -> None:
+    """Spec: AQ-CONF-8."""
+    assert ("fault", fault.name) in names_of(fault)
+
+
+def test_it_is_the_first_fault_that_is_named_nearly_always() -> None:
+    """A fault that is another variation is named after that."""
+    faults = {
+        fault: [name for kind, name in names_of(fault) if kind == "fault"] for fault in CATALOGUE
+    }
+    later = [str(fault) for fault, names in faults.items() if names[0] != fault.name]
+    assert len(later) <= len(CATALOGUE) // 20, later
+    alone = [fault for fault in CATALOGUE if names_of(fault) == [("fault", fault.name)]]
+    assert len(alone) >= len(CATALOGUE) * 3 // 4
+
+
+PAIRS = [
+    (name, asked, own)
+    for name, operation in OPERATIONS.items()
+    for asked in operation.choices
+    for own in operation.choices
+    # convolutions scale as linear layers do, and tflite_single is exact under another name
+    if asked != own and name not in ("conv2d", "depthwise") and "tflite_single" not in (asked, own)
+]
+
+
+@pytest.mark.parametrize(("operation", "asked", "own"), PAIRS)
+def test_a_variation_that_is_taken_for_another_is_named(
+    operation: str, asked: str, own: str
+) -> None:
+    evidence = evidence_of(right(operation, own), operation, asked, own)
+    if evidence is None:  # no answer is wrong, where it gives one
+        assert {asked, own} == {"ideal", "exact"} or operation.startswith("avg_pool")
+        return
+    found = diagnose(evidence, seconds=60)
+    assert found
+    assert found[0].kind == "variation"
+    assert own in {each.name for each in found}
+
+
+@pytest.mark.parametrize("variation", ["tflite_up", "tflite_away", "float32", "float64_onnx"])
+def test_a_fault_in_another_variation_is_named_with_it(variation: str) -> None:
+    """Past wish: an engine of one variation, asked in another, that pads with code 0."""
+    padded = step_fault("conv2d: padded with 0")
+    found = explained(padded.adapter(variation), "conv2d", "exact", variation)
+    assert found[0].name == f"{variation}, and padded with 0"
+    assert found[0].variation == variation
+    assert found[0].explained == found[0].asked
+
+
+def step_fault(name: str) -> StepFault:
+    (found,) = (f for f in CATALOGUE if str(f) == name)
+    assert isinstance(found, StepFault)
+    return found
+
+
+def test_two_faults_at_once_are_named_both() -> None:
+    first, second = step_fault("conv2d: padded with 0"), step_fault("conv2d: dilation ignored")
+    both = Layers("both", **first.steps, **second.steps)
+    found = explained(both, "conv2d", "ideal")
+    named = ", ".join(each.name for each in found)
+    assert first.name in named
+    assert second.name in named
+    assert len(found) <= 2
+
+
+def test_faults_of_one_step_that_are_wrong_together_explain_nothing() -> None:
+    """No pair of the catalogue does both; a name would be wrong."""
+
+    def clip(steps: np.ndarray, zero: int, low: int, high: int) -> np.ndarray:
+        return np.clip(np.clip(steps, low, high) + 2 * zero, low, high + 1)
+
+    assert explained(Layers("both", clip=clip), "conv2d", "ideal") == []
+
+
+def test_what_is_in_no_catalogue_has_no_explanation() -> None:
+    def function(v: int, low: int, high: int) -> int:
+        return min(max(v, low), high) ^ (v & 1)
+
+    unknown = ScalarFault("clip", "unknown", "clamp.wrap", "random", function=function)
+    assert explained(unknown.adapter(), "clip", "core-int") == []
+
+
+def test_each_flag_may_have_a_fault_of_its_own() -> None:
+    """Two bugs that no case shows at once."""
+    both = ScalarFault(
+        *("round", "both", "round.rule", "tie"),
+        function=instead(half_up=even, ceil=lambda t: math.floor(t) + 1),
+    )
+    found = explained(both.adapter(), "round", "core-int")
+    assert {each.kind for each in found} == {"part"}
+    assert {each.name for each in found} == {"half_even for half_up", "floor + 1 for ceil"}
+    assert sum(each.explained for each in found) == found[0].asked
+
+
+def test_answers_that_two_faults_share_by_chance_are_not_explained_by_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half down goes wrong at every tie, half_even and another rule at every second one."""
+    half_down = next(f for f in CATALOGUE if str(f) == "requantize: half down")
+    without = tuple(f for f in candidates.EVERY if f is not half_down)
+    monkeypatch.setattr(candidates, "EVERY", without)
+    assert explained(half_down.adapter(), "requantize", "exact") == []
+
+
+def test_a_right_implementation_has_no_diagnosis() -> None:
+    for name, operation in OPERATIONS.items():
+        assert (
+            evidence_of(Candidate(name, operation.choices[0])._adapter, name, operation.choices[0])
+            is None
+        )
+
+
+def test_without_time_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = evidence_of(step_fault("conv2d: padded with 0").adapter(), "conv2d", "ideal")
+    assert evidence is not None
+    assert diagnose(evidence, seconds=-1) is None
+    collected = Collected([evidence])
+    monkeypatch.setattr(module, "SECONDS", -1.0)
+    assert module.diagnoses("conv2d", {"ideal": collected}) == {}
