@@ -345,7 +345,7 @@ def test_a_method_may_set_how_numpy_errs() -> None:
 
 def test_a_method_may_return_its_inputs_or_one_buffer_for_all_cases() -> None:
     class Same(EngineAdapter):
-        buffer = np.zeros((64, 64, 64), np.int64)
+        buffer = np.zeros((300, 80, 300), np.int64)
 
         def max_pool2d(self, **fields: Any) -> Any:
             answer = super().max_pool2d(**fields)
@@ -353,8 +353,9 @@ def test_a_method_may_return_its_inputs_or_one_buffer_for_all_cases() -> None:
             view[...] = answer
             return view
 
-    report = verify(Same(), operations=["max_pool2d"], generated=100)
-    assert report.total()["pass"] == report.total()["total"]
+    small = Capabilities(sizes=("small",))
+    report = verify(Same(), operations=["max_pool2d"], generated=100, capabilities=small)
+    assert report.total()["pass"] == report.total()["total"] - report.not_asked()
 
 
 # What reaches XML, HTML, JSON and a terminal
