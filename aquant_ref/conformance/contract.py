@@ -19,6 +19,7 @@ from aquant_ref.conformance.expected import (
     activations,
     codes,
     layers,
+    lookups,
     pools,
     programs,
     scalar,
@@ -66,9 +67,9 @@ class Alternative:
     """Describe how other engines compute an operation.
 
     A code has `narrowest` to `bits` bits, and one of `signs`. With `one_scale`, the weights of all
-    channels have the same scale. `since` is the minor version of the vectors that added its file;
-    its stored codes have at least `least` bits. Where there are rules of `rounding`, it is asked
-    with these alone.
+    channels have the same scale; where it is `bounded`, several answers may be right. `since` is
+    the minor version of the vectors that added its file; its stored codes have at least `least`
+    bits. Where there are rules of `rounding`, it is asked with these alone.
     """
 
     rule: str
@@ -76,6 +77,7 @@ class Alternative:
     narrowest: int = 2
     signs: tuple[str, ...] = ("unsigned", "signed")
     one_scale: bool = False
+    bounded: bool = False
     since: int = 2
     rounding: tuple[str, ...] = ()
     least: int = 2
@@ -91,8 +93,8 @@ class Operation:
     "granularity"; "casts" is for those whose input may have another sign than their result.
     `variations` maps the name of each variation to its rule. `alternatives` are the variations of
     an operation that has an arithmetic of its own, called `profile`, too. `since` is the minor
-    version of the vectors that added its file, 1 at least; `members` is how many cases of a family
-    are stored.
+    version of the vectors that added its file, 1 at least; `members`, if any, is how many cases of
+    a family are stored, of codes with at least `least` bits. A code has `bits` bits at most.
     """
 
     name: str
@@ -105,7 +107,9 @@ class Operation:
     variations: Mapping[str, str] = field(default_factory=dict)
     alternatives: Mapping[str, Alternative] = field(default_factory=dict)
     since: int = 1
-    members: int = 24
+    members: int = 0
+    bits: int = 16
+    least: int = 2
 
     @property
     def scalar(self) -> bool:
@@ -135,7 +139,9 @@ class Operation:
     def has_codes(self, profile: str, bits: int, sign: str) -> bool:
         """Tell whether codes of these bits and this sign exist in `profile`."""
         chosen = self.alternatives.get(profile)
-        return chosen is None or (chosen.narrowest <= bits <= chosen.bits and sign in chosen.signs)
+        if chosen is None:
+            return bits <= self.bits
+        return chosen.narrowest <= bits <= chosen.bits and sign in chosen.signs
 
 
 def _fields(text: str) -> tuple[Field, ...]:
@@ -157,7 +163,7 @@ def _later(rule: str) -> Alternative:
     return Alternative(rule, bits=8, since=3, least=8)
 
 
-EXPECTED = (scalar, activations, codes, layers, accumulators, pools, tables, programs)
+EXPECTED = (scalar, activations, codes, lookups, layers, accumulators, pools, tables, programs)
 RANGE = "zero_point:i32 qmin:i32 qmax:i32"
 IMAGE = "x:i32[C,H,W]"
 WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
@@ -411,6 +417,29 @@ OPERATIONS = {
             tags=("bits",),
             variations=LAYER_VARIATIONS,
             **LATER,
+        ),
+        _operation(
+            "lookup",
+            "x:i32[C,H,W] table:i32[T] least:i32",
+            "q:i32[C,H,W]",
+            "AQ-CODES-13",
+            "engine",
+            tags=("bits",),
+            bits=8,
+            **LATER | {"members": 12},
+        ),
+        _operation(
+            "activation",
+            f"function:str x:i32[N] x_scale:f64 x_zero:i32 alpha:f64 scale:f64 {RANGE}",
+            "q:i32[N]",
+            "AQ-CODES-14",
+            "engine",
+            tags=("bits",),
+            alternatives={
+                "float32": Alternative("AQ-CODES-15", bits=8, since=3, least=8, bounded=True)
+            },
+            bits=8,
+            **LATER | {"members": 18, "least": 8},
         ),
         _operation(
             "program",

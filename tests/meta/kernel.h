@@ -156,6 +156,14 @@ AQUANT_EXPORT int32_t aquant_matmul(const char *variation, const int32_t *a, con
     b_scale, int32_t b_zero, double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t
     *q, int64_t *q_shape);
 
+AQUANT_EXPORT int32_t aquant_lookup(const char *variation, const int32_t *x, const int64_t
+    *x_shape, const int32_t *table, const int64_t *table_shape, int32_t least, int32_t *q, int64_t
+    *q_shape);
+
+AQUANT_EXPORT int32_t aquant_activation(const char *variation, const char *function, const int32_t
+    *x, const int64_t *x_shape, double x_scale, int32_t x_zero, double alpha, double scale,
+    int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -88,6 +89,87 @@ def matrices_with_cross_terms(**f: Any) -> Array:
     unit = np.full(len(acc), f["a_scale"] * f["b_scale"])
     steps = RIGHT.rescale(acc.reshape(len(acc), -1), unit, f)
     return RIGHT.clip(steps, f["zero_point"], f["qmin"], f["qmax"]).reshape(acc.shape)
+
+
+def entry_by_entry(*, x: Array, table: Array, least: int) -> Array:
+    """From a dictionary."""
+    entries = dict(enumerate(table.tolist(), least))
+    return np.array([entries[q] for q in x.ravel().tolist()]).reshape(x.shape)
+
+
+def by_taking(*, x: Array, table: Array, least: int) -> Array:
+    """As bytes: a signed code is the index of a table whose halves are exchanged."""
+    if least < 0 and len(table) == 256:
+        return np.roll(table, -128)[x.astype(np.int8).view(np.uint8)]
+    return np.take(table, x - least)
+
+
+def in_decimals(**f: Any) -> Array:
+    """With 50 digits of the module decimal."""
+    with localcontext() as context:
+        context.prec = 50
+        step, scale = Decimal(f["x_scale"]), Decimal(f["scale"])
+        real = [
+            of_decimal(f["function"], (q - f["x_zero"]) * step, Decimal(f["alpha"])) / scale
+            for q in f["x"].tolist()
+        ]
+        steps = [int((v + Decimal("0.5")).to_integral_value(ROUND_FLOOR)) for v in real]
+    return np.clip([min(v, 2**40) + f["zero_point"] for v in steps], f["qmin"], f["qmax"])
+
+
+def of_decimal(name: str, t: Decimal, alpha: Decimal) -> Decimal:
+    one, six = Decimal(1), Decimal(6)
+    if name in ("hard_sigmoid", "hard_swish"):
+        gate = min(max(t + 3, Decimal(0)), six)
+        return (t if name == "hard_swish" else one) * gate / six
+    if name == "gelu":
+        return t * (1 + error_function(t)) / 2
+    if name == "exp":
+        return t.exp()
+    if name == "elu":
+        return t if t >= 0 else alpha * (t.exp() - 1)
+    if name == "leaky_relu":
+        return t if t >= 0 else alpha * t
+    gate = one / (1 + (-t if name != "tanh" else -2 * t).exp())
+    return {"sigmoid": gate, "silu": t * gate, "tanh": 2 * gate - 1}[name]
+
+
+def error_function(t: Decimal) -> Decimal:
+    """erf(t/sqrt(2)) by its series of positive terms: exp(-t^2/2) times t^(2n + 1)/(2n + 1)!!."""
+    if abs(t) > 16:
+        return Decimal(1).copy_sign(t)
+    term = total = t
+    n = 1
+    while abs(term) > Decimal("1e-48"):
+        term = term * t * t / (2 * n + 1)
+        total, n = total + term, n + 1
+    return (2 / PI).sqrt() * (-t * t / 2).exp() * total
+
+
+PI = Decimal("3.14159265358979323846264338327950288419716939937511")
+
+
+def in_floats(**f: Any) -> Array:
+    """In float64, as a simulation has it."""
+    real = [
+        FLOATS[f["function"]]((q - f["x_zero"]) * f["x_scale"], f["alpha"]) / f["scale"]
+        for q in f["x"].tolist()
+    ]
+    steps = np.floor(np.minimum(real, 2.0**40) + 0.5).astype(np.int64)
+    return np.clip(steps + f["zero_point"], f["qmin"], f["qmax"])
+
+
+FLOATS: dict[str, Any] = {
+    "sigmoid": lambda t, _: (1 + math.tanh(t / 2)) / 2,
+    "tanh": lambda t, _: math.sinh(t) / math.cosh(t) if abs(t) < 300 else math.copysign(1, t),
+    "silu": lambda t, _: t * (1 + math.tanh(t / 2)) / 2,
+    "gelu": lambda t, _: t * (1 + math.erf(t * math.sqrt(0.5))) / 2,
+    "elu": lambda t, alpha: max(t, 0.0) + alpha * math.expm1(min(t, 0.0)),
+    "exp": lambda t, _: math.e**t if t < 700 else math.inf,
+    "hard_sigmoid": lambda t, _: sorted((0.0, t / 6 + 0.5, 1.0))[1],
+    "hard_swish": lambda t, _: t * sorted((0.0, t + 3, 6.0))[1] / 6,
+    "leaky_relu": lambda t, alpha: max(t, 0.0) + alpha * min(t, 0.0),
+}
 
 
 def bytes_apart(weight: Array, columns: Array) -> Array:
@@ -266,7 +348,16 @@ class Programs(Adapter):
         return whole + a["zero_point"] + (arrays["lift"][rest] >= p + c0)
 
 
+OF_TABLES = [
+    ("lookup", "", entry_by_entry),
+    ("lookup", "", by_taking),
+    ("activation", "", in_decimals),
+    ("activation", "", in_floats),
+    ("activation", "float32", in_decimals),
+    ("activation", "float32", in_floats),
+]
 OF_ALTERNATIVES = [
+    *OF_TABLES,
     *(
         ("add_tensors", profile, elementwise(added(steps)))
         for profile, steps in ADDED.items()
@@ -298,7 +389,7 @@ TENSOR_VARIANTS: list[Adapter] = [
     Layers("windows one by one", fused_conv2d=window_by_window),
     Programs(),
     *(
-        TensorAdapter(Written(name, f"{profile}, one by one", function, profile))
+        TensorAdapter(Written(name, f"{profile} {function.__name__}", function, profile))
         for name, profile, function in OF_ALTERNATIVES
     ),
 ]

@@ -171,4 +171,9 @@ class Capabilities:
         own = self.of(operation)
         chosen: dict[str, Any] = {name: getattr(own, name) for name in LISTS}
         chosen |= {"seed": seed, "rejects": rejects, "edition": edition, "size": size}
-        return [Selection(operation, profile, **chosen) for profile in self.choices(operation)]
+        has_codes = contract.get(operation).has_codes
+        return [
+            Selection(operation, profile, **chosen)
+            for profile in self.choices(operation)
+            if any(has_codes(profile, bits, sign) for bits in own.bits for sign in own.signs)
+        ]

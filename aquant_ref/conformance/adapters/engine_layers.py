@@ -12,6 +12,7 @@ import numpy as np
 
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters import engine_accumulators as accumulators
+from aquant_ref.conformance.adapters import engine_functions as functions
 from aquant_ref.conformance.adapters import engine_layer_peers as layer_peers
 from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.base import Adapter
@@ -95,6 +96,21 @@ class EngineLayers(Adapter):
     def matmul_integer(self, *, a: Codes, a_zero: Integers, b: Codes, b_zero: Integers) -> Array:
         """Spec: AQ-ACC-2."""
         return accumulators.matmul_integer(a, a_zero, b, b_zero)
+
+    def lookup(self, *, x: Codes, table: Integers, least: int) -> Array:
+        """Spec: AQ-CODES-13: the instruction, which has tables of unsigned codes."""
+        index, lowest = x - least, int(table.min())
+        if index.min() < 0 or index.max() >= len(table):
+            raise InputError("lookup: the table has no entry for a code")
+        each = Instruction("codes", "lookup", ("x",), {}, {"table": table - lowest})
+        return _run(each, index).astype(np.int64) + lowest
+
+    def activation(self, *, function: str, x: Codes, **fields: Any) -> Array:
+        """Spec: AQ-CODES-14, AQ-CODES-15: a table of all codes, then its entries."""
+        fields.pop("profile", None)  # what is right is right in float32, too
+        least, largest = int(x.min()), int(x.max())
+        entries = functions.table(function, np.arange(least, largest + 1), **fields)
+        return self.lookup(x=x[:, None, None], table=entries, least=least)[:, 0, 0]
 
     def add_tensors(
         self,

@@ -12,6 +12,7 @@ from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.cases.family import plain
 from aquant_ref.conformance.contract import EVERY_CHOICE, LAYER_VARIATIONS, OPERATIONS, Operation
+from aquant_ref.conformance.expected.functions import Bounds
 
 
 class OracleAdapter(Adapter):
@@ -43,4 +44,4 @@ def _column_by_column(operation: Operation, **fields: Any) -> tuple[Any, ...]:
 
 def _tensors(operation: Operation, **fields: Any) -> tuple[Any, ...]:
     answer = operation.expected(**{name: plain(value) for name, value in fields.items()})
-    return tuple(map(np.array, answer))
+    return tuple(np.array(each.low if isinstance(each, Bounds) else each) for each in answer)

@@ -14,6 +14,7 @@ import numpy as np
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases import (
     accumulators,
+    activation,
     activation_range,
     add,
     add_peers,
@@ -34,6 +35,7 @@ from aquant_ref.conformance.cases import (
     layer_peers,
     layer_sizes,
     layers,
+    lookup,
     matmul,
     max_pool2d,
     mul,
@@ -87,6 +89,8 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "bordered_conv2d": (*bordered_conv2d.FAMILIES, *table_sizes.BORDERED_CONV2D),
     "fused_conv2d": (*fused_conv2d.FAMILIES, *table_sizes.FUSED_CONV2D),
     "matmul": matmul.FAMILIES,
+    "lookup": lookup.FAMILIES,
+    "activation": activation.FAMILIES,
     "program": (*program.FAMILIES, *program_sizes.FAMILIES),
 }
 
@@ -100,6 +104,7 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "avg_pool": avg_pool_peers.FAMILIES,
     "rescale_codes": rescale_codes.OF_PEERS,
     "mul": mul.OF_PEERS,
+    "activation": {"float32": activation.BOUNDED},
     "activation_range": activation_range.OF_PEERS,
     "avg_pool2d": avg_pool2d_peers.FAMILIES,
     "conv2d": layer_peers.CONV2D,

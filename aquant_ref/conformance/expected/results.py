@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aquant_ref.conformance.cases.family import DTYPES, Cases, blank_results
 from aquant_ref.conformance.expected import requantize_int64, sums
+from aquant_ref.conformance.expected.functions import Bounds
 from aquant_ref.conformance.expected.refusal import Refused
 from aquant_ref.typing import Array, Mask
+
+if TYPE_CHECKING:
+    from aquant_ref.conformance.contract import Operation
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,21 @@ def _by_case(cases: Cases) -> Expected:
     settings = operation.settings(cases.profile)
     refused = np.zeros(len(cases), bool)
     results = blank_results(operation, len(cases))
+    most = blank_results(operation, len(cases)) if bounded(operation, cases.profile) else results
     for k in range(len(cases)):
         try:
             answer = operation.expected(**cases.inputs(k), **settings)
         except Refused:
             refused[k] = True
             continue
-        for field, column, value in zip(operation.result, results, answer, strict=True):
-            column[k] = np.array(value, DTYPES[field.type]) if field.axes else value
-    return Expected(results, results, refused)
+        for field, low, high, value in zip(operation.result, results, most, answer, strict=True):
+            ends = value if isinstance(value, Bounds) else (value, value)
+            for column, end in zip((low, high), ends, strict=True):
+                column[k] = np.array(end, DTYPES[field.type]) if field.axes else end
+    return Expected(results, most, refused)
+
+
+def bounded(operation: Operation, profile: str) -> bool:
+    """Tell whether several answers may be right."""
+    chosen = operation.alternatives.get(profile)
+    return chosen is not None and chosen.bounded

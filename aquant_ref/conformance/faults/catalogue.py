@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aquant_ref.conformance.faults import (
     accumulators,
+    activation,
     activation_range,
     add,
     add_peers,
@@ -20,6 +21,7 @@ from aquant_ref.conformance.faults import (
     half,
     layer_peers,
     layers,
+    lookup,
     matmul,
     mul,
     multiplier,
@@ -68,6 +70,8 @@ EVERY: tuple[Fault, ...] = (
     *pools.WRONG,
     *avg_pool2d_peers.WRONG,
     *matmul.WRONG,
+    *lookup.WRONG,
+    *activation.WRONG,
     *tables.WRONG,
     *table_sizes.WRONG,
     *program.WRONG,

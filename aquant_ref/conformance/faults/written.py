@@ -59,8 +59,10 @@ class TensorAdapter(Adapter):
 
     def __init__(self, written: Written) -> None:
         self.name = str(written)
-        self._variation = f"{written.operation}:{written.profile}"
+        operation = OPERATIONS[written.operation]
+        named = f"{written.operation}:{written.profile or operation.choices[0]}"
+        self._variations = (named,) * bool(operation.alternatives)
         setattr(self, written.operation, lambda profile="", **f: written.function(**f))
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(variations=(self._variation,))
+        return Capabilities(variations=self._variations)

@@ -173,6 +173,9 @@ SHA256 = {
     "fused_conv2d engine edition 2 large": "7ffaa317252ce8b0",
     "fused_conv2d engine edition 2": "8d3dd89209793f92",
     "program engine edition 2": "9c2161948b2b20a2",
+    "lookup engine": "6c3f0ec17119dbfb",
+    "activation engine": "9d837661e1afa60c",
+    "activation float32": "23b7fc47e526db00",
 }
 
 
