@@ -92,11 +92,11 @@ class Mutant:
         return f"{function}: {' => '.join(lines)}{again}"
 
 
-def mutants() -> list[Mutant]:
+def mutants(parts: tuple[tuple[str, str, str | None], ...] = PARTS) -> list[Mutant]:
     """Return all mutants, in the order of the source."""
     found: list[Mutant] = []
     names: dict[str, set[str]] = {}  # the sources of the mutants with a name
-    for file, first, last in PARTS:
+    for file, first, last in parts:
         content = (HERE / file).read_text()
         start = content.index(first)
         end = len(content) if last is None else content.index(last)
@@ -185,11 +185,11 @@ def _noticed(mutant: Mutant, adapter: LibraryAdapter) -> Iterator[str]:
                 yield name
 
 
-def known() -> dict[str, tuple[str, str]]:
+def known(survivors: Path = SURVIVORS) -> dict[str, tuple[str, str]]:
     """Return kind ("equal" or "gap") and reason for each mutant that survives, by its name."""
     return {
         name: (each["kind"], each["reason"])
-        for each in read_toml(SURVIVORS)["survivor"]
+        for each in read_toml(survivors)["survivor"]
         for name in each["names"]
     }
 
@@ -205,9 +205,10 @@ def killers(chosen: list[Mutant], processes: int = 2) -> dict[str, str]:
         return dict(zip([each.name for each in chosen], pool.map(of, chosen), strict=True))
 
 
-def page(found: dict[str, str], kinds: dict[str, str]) -> str:
+def page(
+    found: dict[str, str], kinds: dict[str, str], reasons: dict[str, tuple[str, str]], head: str
+) -> str:
     """Return the outcome of all mutants as Markdown."""
-    reasons = known()
     outcomes = {name: _outcome(by, reasons.get(name)) for name, by in found.items()}
     counts = {
         kind: Counter(outcomes[n] for n in found if kinds[n] == kind) for kind in kinds.values()
@@ -227,12 +228,7 @@ def page(found: dict[str, str], kinds: dict[str, str]) -> str:
     ]
     table = "\n".join(rows)
     return f"""\
-# Mechanical mutation of the C kernel
-
-`python -m tests.meta.mutation` makes this page: every mutant of
-[kernel_library.c](kernel_library.c) and of what it calls in [kernel.c](kernel.c), and whether the
-stored vectors kill it. *Equal* is no other than the kernel for all that the contract admits; a
-*gap* is one of the vectors.
+{head}
 
 | changed | {" | ".join(OUTCOMES)} |
 |---|{"--:|" * len(OUTCOMES)}
@@ -253,9 +249,17 @@ def main() -> None:
     """Try all mutants and write the page; the exit code is 1 if one survives without a reason."""
     chosen = mutants()
     found = killers(chosen, int(os.environ.get("PROCESSES", "2")))
-    PAGE.write_text(page(found, {each.name: each.kind for each in chosen}))
+    PAGE.write_text(page(found, {each.name: each.kind for each in chosen}, known(), HEAD))
     sys.exit(any(not by and name not in known() for name, by in found.items()))
 
+
+HEAD = """\
+# Mechanical mutation of the C kernel
+
+`python -m tests.meta.mutation` makes this page: every mutant of
+[kernel_library.c](kernel_library.c) and of what it calls in [kernel.c](kernel.c), and whether the
+stored vectors kill it. *Equal* is no other than the kernel for all that the contract admits; a
+*gap* is one of the vectors."""
 
 if __name__ == "__main__":
     main()

@@ -113,6 +113,19 @@ def random(draw: Draw, selection: Selection) -> Columns:
     )
 
 
+def _close_ties(draw: Draw, selection: Selection) -> Columns:
+    """Draw sums of N/2 steps, N odd, and 2^-24 steps more or less; one more step of a makes it."""
+    unit = np.ldexp(1.0, draw.integers(-12, -4))
+    columns = columns_of(draw, selection, unit * (1 + 2.0**-23), unit, 2 * unit)
+    qmin, qmax = columns["qmin"], columns["qmax"]
+    a, b = columns["a_zero"], columns["b_zero"]
+    rest = between(draw, qmin - b, qmax - b)
+    even = np.where(rest % 2 == 0, rest, np.where(rest > 0, rest - 1, rest + 1))
+    even = np.where(even == 0, np.where(qmax - b >= 2, 2, -2), even)
+    one = np.where(a == qmin, 1, np.where(a == qmax, -1, draw.pick((-1, 1))))
+    return {**columns, "a": a + one, "b": b + even}
+
+
 FAMILIES = (
     Family(
         "tie",
@@ -155,5 +168,12 @@ FAMILIES = (
         random,
         "three unequal scales of 24 bits, odd zero points",
         ("add.one_scale", "zero_point.missing", "add.branch_rounded", "zero_point.offset"),
+    ),
+    Family(
+        "close_tie",
+        _close_ties,
+        "closer to a tie than float32 tells, where codes have room for more than half a step",
+        ("round.float32",),
+        edition=2,
     ),
 )

@@ -94,6 +94,45 @@ def empty(draw: Draw, selection: Selection) -> Columns:
     return columns_of(draw, selection, draw.pick((0,)), unit, unit)
 
 
+def _close_ties(draw: Draw, selection: Selection) -> Columns:
+    """Choose a scale so that the mean is less than 2^-26 of itself above or below a tie."""
+    count, unit = draw.pick(COUNTS), draw.scales(-10, -4)
+    columns = columns_of(draw, selection, count, unit, unit)
+    qmin, qmax = columns["qmin"], columns["qmax"]
+    low = between(draw, qmin, qmax - 1) - columns["zero_point"]
+    up = low >= 0
+    columns["x_zero"] = np.where(up, qmin, qmax)
+    steps = np.where(up, 1, -1) * between(draw, count, count * (qmax - qmin))
+    tie, scale = low + 0.5, unit
+    for _ in range(16):
+        x = draw.scales(-10, -4)
+        other = (steps * x / (count * tie)).astype(np.float32).astype(np.float64)
+        away = abs(steps * x / (count * other) / tie - 1)
+        better = (away > 2.0**-40) & (away < 2.0**-26)
+        unit, scale = np.where(better, x, unit), np.where(better, other, scale)
+    columns |= {"x_scale": unit, "scale": scale}
+    return {**columns, "total": steps + count * columns["x_zero"]}
+
+
+def _large_sums(draw: Draw, selection: Selection) -> Columns:
+    """Draw so many pixels that their sum, half a step beside a tie, is no float32."""
+    qmin, qmax = code_ranges(draw, selection)
+    count = (2**26 // (qmax - qmin + 1) + draw.integers(0, 2**10)) | 1
+    unit = draw.scales(-10, -4)
+    low = between(draw, (qmax - qmin) // 2, qmax - qmin - 1)
+    half = (count * (2 * low + 1) + draw.pick((-1, 1))) // 2
+    return {
+        "total": half + count * qmin,
+        "count": count,
+        "x_scale": unit,
+        "x_zero": qmin,
+        "scale": unit,
+        "zero_point": qmin,
+        "qmin": qmin,
+        "qmax": qmax,
+    }
+
+
 FAMILIES = (
     Family(
         "tie",
@@ -127,4 +166,18 @@ FAMILIES = (
         ("zero_point.missing", "add.one_scale", "pool.count", "zero_point.offset"),
     ),
     Family("empty", empty, "a mean of nothing", ("input.accepted",), rejects=True),
+    Family(
+        "close_tie",
+        _close_ties,
+        "closer to a tie than float32 tells, where such scales are near",
+        ("round.float32",),
+        edition=2,
+    ),
+    Family(
+        "large_sum",
+        _large_sums,
+        "sums beyond 2^24, beside ties",
+        ("round.float32",),
+        edition=2,
+    ),
 )

@@ -84,6 +84,15 @@ def _whole(draw: Draw, selection: Selection) -> Columns:
     return _finished({**columns, "t": columns["t"] >> f << f}, _polynomial(columns))
 
 
+def _whole_with_lift(draw: Draw, selection: Selection) -> Columns:
+    """Draw a whole T beside which the table has a lift all the same."""
+    columns = _whole(draw, selection)
+    return {
+        **columns,
+        "lift": np.clip(_polynomial(columns) + draw.integers(0, 1), None, LIFT_LIMIT),
+    }
+
+
 def _outside(draw: Draw, selection: Selection) -> Columns:
     """Draw T beyond the ends of a ReLU, or of a ReLU6 that ends within a step."""
     columns = _inside(draw, selection, 17)
@@ -156,5 +165,12 @@ FAMILIES = (
         "coefficients whose sum is beyond 2^29",
         ("input.accepted",),
         rejects=True,
+    ),
+    Family(
+        "whole_with_lift",
+        _whole_with_lift,
+        "T without a fraction stays, even where lift is P or more",
+        ("round.integer",),
+        edition=2,
     ),
 )

@@ -56,6 +56,15 @@ def _random(draw: Draw, _selection: Selection) -> Columns:
     return _columns(draw.sized(12) + draw.unit(), 1 - draw.unit())
 
 
+def _large(draw: Draw, _selection: Selection) -> Columns:
+    """Draw numbers whose whole part is no float32, or no int32."""
+    border = draw.integers(1, 2**7) * 2.0**-7
+    size = np.ldexp(1.0, draw.integers(25, 44))
+    whole = np.floor(size * (1 + draw.unit())) // 2 * 2 + 1
+    below = draw.integers(0, 1) * 2.0**-8
+    return _columns(draw.pick((-1, 1)) * whole + border - below, border)
+
+
 def _refused(draw: Draw, _selection: Selection) -> Columns:
     t, border = draw.cross((0.0, 1.25, -2.5), (0.0, -0.5, np.nextafter(1.0, 2.0), np.nan))
     return _columns(t, border)
@@ -118,4 +127,11 @@ FAMILIES = (
         rejects=True,
     ),
     Family("nan", _not_finite, "NaN is no number", ("input.accepted",), rejects=True),
+    Family(
+        "large",
+        _large,
+        "odd numbers beyond 2^24, most of them beyond int32",
+        ("round.float32", "accumulator.wrap"),
+        edition=2,
+    ),
 )

@@ -104,6 +104,17 @@ def _reaching(
     return _columns(selection, _quotient(draw, 2 * y, m, shift), m, shift, zero, ends)
 
 
+def _first_ties(draw: Draw, selection: Selection) -> Columns:
+    """Draw negative ties of the first of two roundings, on which the code depends."""
+    zero, (qmin, qmax) = _range(draw, selection)
+    zero = np.maximum(zero, qmin + 1)
+    size = zero - between(draw, qmin, zero - 1)
+    rest = between(draw, np.ones(len(draw), np.int64), 29 - bit_length(size))
+    high = -(2 * size - 1) * (1 << rest >> 1) + (selection.profile == "tflite_away")
+    half = np.full(len(draw), MULTIPLIER_MIN)
+    return _columns(selection, 2 * high - 1, half, 31 + rest, zero, [qmin, qmax])
+
+
 def _range_ends(draw: Draw, selection: Selection) -> Columns:
     zero, (qmin, qmax) = _range(draw, selection)
     y = beside_ends(draw, qmin, qmax) - zero
@@ -256,5 +267,12 @@ FAMILIES = (
         "shifts of 0 to 2: at 0 there is no half to add",
         ("multiplier.no_shift", "multiplier.above_one"),
         edition=1,
+    ),
+    Family(
+        "first_tie",
+        _first_ties,
+        "the first of two roundings is of a negative tie",
+        ("round.rule", "round.twice"),
+        edition=2,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from aquant_ref.conformance.faults.arithmetic import F, away, clip, even, up
+from aquant_ref.conformance.faults.arithmetic import F, away, clip, even, single, up
 from aquant_ref.conformance.faults.fault import scalar
 
 
@@ -102,6 +102,12 @@ ADD = [
         summed(lambda u, v, z, low, high: clip(up(u + v) + z, 0 if low == z else low, high)),
         "clamp.relu",
         "relu",
+    ),
+    (
+        "the quotient in float32",
+        summed(lambda u, v, z, low, high: clip(up(single(float(u + v))) + z, low, high)),
+        "round.float32",
+        "close_tie",
     ),
 ]
 

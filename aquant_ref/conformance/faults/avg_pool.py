@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from aquant_ref.conformance.faults.arithmetic import F, away, clip, even, up, wrap
+from aquant_ref.conformance.faults.arithmetic import F, away, clip, even, single, up, wrap
 from aquant_ref.conformance.faults.fault import scalar
 
 
@@ -114,6 +114,18 @@ AVG_POOL = [
         averaged(lambda y, z, low, high: clip(up(y) + z, 0 if low == z else low, high)),
         "clamp.relu",
         "relu",
+    ),
+    (
+        "the quotient in float32",
+        averaged(lambda y, z, low, high: clip(up(single(float(y))) + z, low, high)),
+        "round.float32",
+        "close_tie",
+    ),
+    (
+        "the sum in float32",
+        of_parts(lambda t, n, zx: F(single(t - n * zx)) / n),
+        "round.float32",
+        "large_sum",
     ),
 ]
 

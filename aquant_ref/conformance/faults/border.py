@@ -85,6 +85,12 @@ BORDER = [
         "round.integer",
         "whole",
     ),
+    (
+        "whole T goes up where its lift says so",
+        fixed(up=lambda rest, lift, p: lift >= p),
+        "round.integer",
+        "whole_with_lift",
+    ),
 ]
 
 WRONG = scalar("border", BORDER)

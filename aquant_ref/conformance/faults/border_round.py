@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from aquant_ref.conformance.faults.arithmetic import F, single
+from aquant_ref.conformance.faults.arithmetic import F, single, wrap
 from aquant_ref.conformance.faults.fault import scalar
 
 
@@ -14,6 +14,10 @@ def border(
 ) -> Callable[[float, float], int]:
     """Up where `above` says so, with the exact fraction."""
     return lambda t, b: math.floor(t) + above(float(F(t) - math.floor(t)), b, t)
+
+
+def rounded(t: float, b: float) -> int:
+    return math.floor(t) + (F(t) - math.floor(t) >= F(b))
 
 
 BORDER_ROUND = [
@@ -56,6 +60,8 @@ BORDER_ROUND = [
         "border.coefficients",
         "below_border",
     ),
+    ("the result in int32", lambda t, b: wrap(rounded(t, b), 32), "accumulator.wrap", "large"),
+    ("the result in float32", lambda t, b: int(single(rounded(t, b))), "round.float32", "large"),
 ]
 
 WRONG = scalar("border_round", BORDER_ROUND)

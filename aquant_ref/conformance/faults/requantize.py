@@ -35,9 +35,11 @@ def finished(wrong: Callable[[int, int, int, int], int]) -> Callable[..., int]:
     return function
 
 
-def twice(second: Callable[[F], int]) -> Callable[[int, int, int], int]:
+def twice(
+    second: Callable[[F], int], first: Callable[[F], int] = up
+) -> Callable[[int, int, int], int]:
     def rounded(acc: int, m: int, n: int) -> int:
-        high = up(F(acc * 2 ** max(31 - n, 0) * m, 2**31))
+        high = first(F(acc * 2 ** max(31 - n, 0) * m, 2**31))
         return second(F(high, 2 ** max(n - 31, 0)))
 
     return rounded
@@ -197,6 +199,8 @@ OTHER_PROFILES = [
     ),
     ("tflite_away", "tflite_up", scaled(twice(up)), "round.rule", "negative_tie"),
     ("tflite_up", "tflite_away", scaled(twice(away)), "round.rule", "negative_tie"),
+    ("tflite_up", "half_away first", scaled(twice(up, away)), "round.rule", "first_tie"),
+    ("tflite_away", "half_away first", scaled(twice(away, away)), "round.rule", "first_tie"),
 ]
 
 WRONG = [*scalar("requantize", REQUANTIZE), *of_alternatives("requantize", OTHER_PROFILES)]

@@ -6,6 +6,8 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from tests.conformance.cases.rows import HALF, is_tie, rows
 
 
@@ -48,3 +50,11 @@ def test_a_relu_begins_at_the_zero_point() -> None:
     assert all(case["qmin"] == case["zero_point"] for case in rows("relu", "add"))
     ends = rows("range_end", "add")
     assert all({case["a"], case["b"]} <= {case["qmin"], case["qmax"]} for case in ends)
+
+
+def test_close_ties_are_ties_in_float32_where_there_is_room() -> None:
+    cases = [sum(branches(case), Fraction()) for case in rows("close_tie", "add", edition=2)]
+    assert not any(map(is_tie, cases))
+    closer = [is_tie(Fraction(float(np.float32(float(steps))))) for steps in cases]
+    assert all(closer[k] or abs(steps) < 1 for k, steps in enumerate(cases))
+    assert sum(closer) > 45  # of 60

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from tests.conformance.cases.rows import HALF, is_tie, rows
 
 
@@ -43,3 +45,20 @@ def test_an_odd_count_has_no_tie_but_half_a_code_beside_it() -> None:
 
 def test_an_empty_window_has_no_code() -> None:
     assert {case["count"] for case in rows("empty", "avg_pool", rejects=True)} == {0}
+
+
+def test_close_ties_are_mostly_ties_in_float32() -> None:
+    means = [steps(case) for case in rows("close_tie", "avg_pool", edition=2)]
+    closer = [is_tie(Fraction(float(np.float32(float(mean))))) for mean in means]
+    assert sum(closer) > 50  # of 60
+    assert sum(map(is_tie, means)) < 10
+
+
+def test_large_sums_are_no_float32_and_beside_ties() -> None:
+    rounded = 0
+    for case in rows("large_sum", "avg_pool", edition=2):
+        total = case["total"] - case["count"] * case["x_zero"]
+        assert total > 2**24
+        assert abs(steps(case) % 1 - HALF) == Fraction(1, 2 * case["count"])
+        rounded += int(np.float32(total)) != total
+    assert rounded > 20  # of 60

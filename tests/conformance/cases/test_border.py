@@ -49,3 +49,12 @@ def test_what_is_outside_is_beyond_both_ends_by_turns() -> None:
 def test_coefficients_to_be_refused_are_beyond_2_to_the_29() -> None:
     for case in rows("no_border", "border", rejects=True):
         assert sum(abs(case[k]) for k in ("c0", "c1", "c2")) > 2**29
+
+
+def test_a_whole_number_stays_where_its_lift_is_the_polynomial() -> None:
+    for case in rows("whole_with_lift", "border", edition=2):
+        assert not fraction(case)
+        assert not went_up(case)
+        if case["fraction_bits"]:
+            above = {**case, "t": case["t"] + 1, "high": case["high"] + 1}
+            assert went_up({**above, "c0": 0, "c1": 0, "c2": 0, "lift": 0})

@@ -35,3 +35,13 @@ def test_special_borders_are_those(flag: str, border: float) -> None:
 def test_borders_to_be_refused_are_outside_their_range() -> None:
     cases = rows("no_border", "border_round", rejects=True)
     assert not any(0 < case["border"] <= 1 for case in cases)
+
+
+def test_large_numbers_are_odd_below_or_at_their_border_and_no_float32() -> None:
+    sides = set()
+    for case in rows("large", "border_round", edition=2):
+        t, border = Fraction(case["t"]), Fraction(case["border"])
+        assert abs(t) > 2**24
+        assert math.floor(t - border + Fraction(1, 2)) % 2 == 1
+        sides.add(t % 1 == border)
+    assert sides == {True, False}

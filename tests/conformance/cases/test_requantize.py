@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from tests.conformance.cases.rows import rows
+from aquant_ref import oracle
+from tests.conformance.cases.rows import HALF, rows
 
 
 def requantized(flag: str) -> list[dict[str, Any]]:
@@ -59,3 +61,16 @@ def test_an_accumulator_stays_inside_int32_when_it_is_shifted_left(profile: str)
 
 def test_at_most_two_bits_are_shifted_in_the_family_without_a_shift() -> None:
     assert {case["shift"] for case in rows("no_shift", "requantize", edition=1)} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("profile", ["tflite_up", "tflite_away"])
+def test_the_first_of_two_roundings_is_of_a_negative_tie_that_decides(profile: str) -> None:
+    for case in rows("first_tie", "requantize", profile, edition=2):
+        first = Fraction(case["acc"] * case["multiplier"], 2**31)
+        assert first < 0
+        assert first % 1 == HALF
+        rest = 2 ** (case["shift"] - 31)
+        nearest = oracle.half_up if profile == "tflite_up" else oracle.half_away
+        up, away = (nearest(Fraction(high(first), rest)) for high in (math.ceil, math.floor))
+        assert up == away + 1
+        assert case["qmin"] <= away + case["zero_point"] < case["qmax"]

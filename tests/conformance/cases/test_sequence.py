@@ -176,6 +176,11 @@ SHA256 = {
     "lookup engine": "6c3f0ec17119dbfb",
     "activation engine": "9d837661e1afa60c",
     "activation float32": "23b7fc47e526db00",
+    "requantize exact edition 2": "a18dd56387558b19",
+    "avg_pool core-int edition 2": "c4b1651787813b3b",
+    "border_round border edition 2": "f746836419f1e10b",
+    "border border edition 2": "11f8f78a6b257538",
+    "add core-int edition 2": "d9c68cd224d09a8e",
 }
 
 
