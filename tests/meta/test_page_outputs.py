@@ -30,24 +30,35 @@ def shown(word: str) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
-    """Compile kernel.c with its rounding written as `comparison`; skip without a compiler."""
+def fits(line: str, said: str) -> bool:
+    """Whether some line is this one, but for what it leaves out as "..."."""
+    pattern = ".*".join(map(re.escape, line.split("...")))
+    return any(re.fullmatch(pattern, each) for each in said.splitlines())
+
+
+def compiled(source: str, program: Path) -> Path:
+    """Compile a source in C; skip without a compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("there is no C compiler")
+    path = program.with_suffix(".c")
+    path.write_text(source, encoding="utf-8")
+    subprocess.run([compiler, "-O2", "-o", str(program), str(path), "-lm"], check=True)
+    return program
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
+    """kernel.c with its rounding written as `comparison`."""
     folder = tmp_path_factory.mktemp("kernel")
 
-    def compiled(comparison: str) -> Path:
+    def written(comparison: str) -> Path:
         source = (HERE / "kernel.c").read_text(encoding="utf-8")
         assert source.count(RIGHT) == 1
-        (folder / "kernel.c").write_text(source.replace(RIGHT, comparison))
-        program = folder / ("right" if comparison == RIGHT else "wrong")
-        made = [compiler, "-O2", "-o", str(program), str(folder / "kernel.c"), "-lm"]
-        subprocess.run(made, check=True)
-        return program
+        name = "right" if comparison == RIGHT else "wrong"
+        return compiled(source.replace(RIGHT, comparison), folder / name)
 
-    return compiled
+    return written
 
 
 def checked(program: Path, stream: str) -> str:
@@ -72,13 +83,36 @@ def test_the_verdicts_on_a_right_and_a_wrong_kernel_are_those_of_check(
     assert all(block in right for block in shown("10000 pass"))
     for block in shown("0 [tie]"):
         for line in block.splitlines():
-            assert line.removesuffix("...") in wrong, line
+            assert fits(line, wrong), line
 
 
 def test_the_claim_is_that_of_the_kernel(kernel: Kernel) -> None:
     declared = Capabilities(requantization=("exact", "tflite_up"))
     report = verify(PipeAdapter(str(kernel(RIGHT)), capabilities=declared))
     (claim,) = shown("claim: ./kernel")
-    said = claim.strip().partition(" conforms ")[2]
-    pattern = ".*".join(map(re.escape, said.split("...")))  # what the page leaves out
-    assert re.fullmatch(pattern, report.claim.partition(" conforms ")[2])
+    assert fits(claim.strip().partition(" conforms ")[2], report.claim.partition(" conforms ")[2])
+
+
+@pytest.mark.parametrize(
+    ("padding", "operations"),
+    [
+        ("continue;", ["conv2d", "depthwise", "linear", "add_tensors"]),
+        ("{ acc -= (int64_t)(weight[at] - weight_zero[o]) * x_zero; continue; }", ["conv2d"]),
+    ],
+)
+def test_layers_are_reported_as_the_page_shows(
+    padding: str,
+    operations: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = (HERE / "tensor_kernel.c").read_text(encoding="utf-8")
+    assert source.count("continue; /* the real zero */") == 1
+    compiled(source.replace("continue; /* the real zero */", padding), tmp_path / "tensor_kernel")
+    monkeypatch.chdir(tmp_path)
+    main(["verify", *operations, "--exec", "./tensor_kernel {case}", "--n", "0"])
+    said = capsys.readouterr().out
+    blocks = [each for each in shown("conv2d  ") if ("fail" in each) == (len(operations) == 1)]
+    (block,) = blocks
+    assert [line for line in block.splitlines() if not fits(line, said)] == []
