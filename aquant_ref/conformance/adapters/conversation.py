@@ -12,6 +12,7 @@ from weakref import finalize
 from aquant_ref.conformance.adapters.process import Kernel, sweep
 
 T = TypeVar("T")
+AHEAD = 1 << 16  # bytes read at a time
 
 
 class Ended(Exception):
@@ -37,6 +38,7 @@ class Conversation:
         self._command, self.timeout, self._aloud = command, timeout, aloud
         self._mark = secrets.token_hex(8)
         self._running: list[Kernel] = []
+        self._ahead = bytearray()  # read, and not yet asked for
         finalize(self, _end, self._running)
 
     @property
@@ -47,6 +49,7 @@ class Conversation:
     def open(self) -> None:
         """Start the process anew; InputError if that fails."""
         self.close()
+        self._ahead.clear()
         pipe = subprocess.PIPE
         kernel = Kernel(self._command, self._mark, stdin=pipe, stdout=pipe, aloud=self._aloud)
         self._running.append(kernel)
@@ -106,8 +109,11 @@ class Conversation:
     def read(self, count: int) -> bytearray:
         """Return the next bytes, so many; EOFError, for `ask`, where they do not come."""
         stdout = self._running[0].popen.stdout
-        data = bytearray(count)
-        view = memoryview(data)
+        data = self._ahead[:count]
+        del self._ahead[:count]
+        there = len(data)
+        data.extend(bytes(count - there))
+        view = memoryview(data)[there:]
         while view:
             got = stdout.readinto(view)  # type: ignore[union-attr]
             if not got:
@@ -117,10 +123,16 @@ class Conversation:
 
     def line(self) -> bytes:
         """Return the next line; EOFError, for `ask`, where it does not come."""
-        line = bytearray()
-        while not line.endswith(b"\n"):
-            line += self.read(1)
-        return bytes(line)
+        stdout = self._running[0].popen.stdout
+        assert stdout is not None
+        searched = 0
+        while (end := self._ahead.find(b"\n", searched)) < 0:
+            searched = len(self._ahead)
+            piece = stdout.read(AHEAD)  # what is there; it does not wait for so much
+            if not piece:
+                raise EOFError
+            self._ahead += piece
+        return bytes(self.read(end + 1))
 
 
 def _end(running: list[Kernel]) -> None:
