@@ -67,9 +67,10 @@ class Alternative:
     """Describe how other engines compute an operation.
 
     A code has `narrowest` to `bits` bits, and one of `signs`. With `one_scale`, the weights of all
-    channels have the same scale; where it is `bounded`, several answers may be right. `since` is
-    the minor version of the vectors that added its file; its stored codes have at least `least`
-    bits. Where there are rules of `rounding`, it is asked with these alone.
+    channels have the same scale; where it is `symmetric`, all zero points are 0; where it is
+    `bounded`, several answers may be right. `since` is the minor version of the vectors that added
+    its file; its stored codes have at least `least` bits. Where there are rules of `rounding`, it
+    is asked with these alone.
     """
 
     rule: str
@@ -78,6 +79,7 @@ class Alternative:
     signs: tuple[str, ...] = ("unsigned", "signed")
     one_scale: bool = False
     bounded: bool = False
+    symmetric: bool = False
     since: int = 2
     rounding: tuple[str, ...] = ()
     least: int = 2
@@ -180,6 +182,10 @@ LAYER: dict[str, Any] = {
         "fbgemm": Alternative("AQ-LAYER-4", bits=8, since=3),
         "fbgemm_tensor": Alternative("AQ-LAYER-5", bits=8, since=3, one_scale=True),
         "qnnpack": Alternative("AQ-LAYER-6", bits=8, since=3),
+        "tflite_16x8": Alternative(
+            "AQ-LAYER-7", narrowest=16, signs=("signed",), since=3, symmetric=True
+        ),
+        "power_of_two": Alternative("AQ-LAYER-8", bits=8, since=3),
     },
 }
 LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3

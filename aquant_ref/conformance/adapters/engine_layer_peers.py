@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from aquant_ref.conformance.adapters.engine_peers import Singles, fused, scale32
 from aquant_ref.errors import InputError
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
+from aquant_ref.quant import multiplier
 from aquant_ref.typing import Array, Codes, Integers, Reals
 
 ONE = np.float32(1)
@@ -31,13 +33,18 @@ class Layer(NamedTuple):
         return _normal(self.x * self.w)
 
     @property
-    def total(self) -> Integers:
-        """Add the bias, which is a whole number of units. Spec: AQ-INT-3."""
+    def whole(self) -> Integers:
+        """Add the bias, which is a whole number of units."""
         unit = np.float64(self.x) * self.w
         whole = np.rint(self.bias / unit)
         if (whole * unit != self.bias).any():
             raise InputError("bias: is not a whole number of units")
-        total = self.acc + whole.astype(np.int64)
+        return self.acc + whole.astype(np.int64)
+
+    @property
+    def total(self) -> Integers:
+        """Add the bias in int32. Spec: AQ-INT-3."""
+        total = self.whole
         if total.min() < INT32_MIN or total.max() > INT32_MAX:
             raise InputError("accumulator: overflows int32")
         return total
@@ -66,6 +73,12 @@ def requantized(
     first = profile in ("float32_zero_first", "onednn")
     codes = steps + (0 if first else zero_point)
     return np.clip(codes, qmin, qmax).astype(np.int64).reshape(acc.shape)
+
+
+def check_zeros(profile: str, x_zero: int, weight_zero: Integers) -> None:
+    """Raise InputError for zero points where there are none. Spec: AQ-LAYER-7."""
+    if profile == "tflite_16x8" and (x_zero or weight_zero.any()):
+        raise InputError("tflite_16x8: needs zero points 0")
 
 
 def _normal(value: Array) -> Singles:
@@ -132,6 +145,30 @@ def _qnnpack(layer: Layer) -> Array:
     return _single(total) * _normal(layer.unit * (ONE / layer.y))
 
 
+def _tflite_16x8(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-7."""
+    total = layer.whole
+    if layer.zero_point or (abs(total) >= 2**47).any():
+        raise InputError("tflite_16x8: needs zero points 0 and accumulators of 48 bits")
+    ratios = [Fraction(float(layer.x)) * Fraction(w) for w in layer.w[:, 0].tolist()]
+    pairs = [multiplier(ratio / Fraction(float(layer.y))) for ratio in ratios]
+    if any(not 24 <= shift <= 62 for _, shift in pairs):
+        raise InputError("scale: needs a shift of 24 to 62")
+    factors = np.array([[min((m + 2**15) >> 16, 2**15 - 1)] for m, _ in pairs])
+    shifts = np.array([[shift - 16] for _, shift in pairs])
+    return (total * factors + (1 << (shifts - 1))) >> shifts
+
+
+def _power_of_two(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-8."""
+    mantissas, exponents = np.frexp(np.float64(layer.x) * layer.w / np.float64(layer.y))
+    if (mantissas != 0.5).any():
+        raise InputError("scale: needs a multiplier that is a power of two")
+    right = 1 - exponents.astype(np.int64)
+    shifted = layer.total << np.maximum(-right, 0)
+    return (shifted + (1 << np.maximum(right, 0) >> 1)) >> np.maximum(right, 0)
+
+
 STEPS: dict[str, Callable[[Layer], Any]] = {
     "float32_product": _float32_product,
     "float32_zero_first": _float32_zero_first,
@@ -139,4 +176,6 @@ STEPS: dict[str, Callable[[Layer], Any]] = {
     "fbgemm": _fbgemm,
     "fbgemm_tensor": _fbgemm_tensor,
     "qnnpack": _qnnpack,
+    "tflite_16x8": _tflite_16x8,
+    "power_of_two": _power_of_two,
 }

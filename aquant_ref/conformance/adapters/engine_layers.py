@@ -37,6 +37,7 @@ class EngineLayers(Adapter):
     def conv2d(self, *, x: Codes, padding: Sides, groups: int, **fields: Any) -> Array:
         """Spec: AQ-INT-4, then AQ-LOWER-1 or AQ-FIXED-1 and a profile."""
         windows = {key: fields.pop(key) for key in ("stride", "dilation")}
+        layer_peers.check_zeros(fields["profile"], fields["x_zero"], fields["weight_zero"])
         acc = integer.accumulate_conv2d(
             x[None],
             _steps(fields.pop("weight"), fields.pop("weight_zero")),
@@ -56,6 +57,7 @@ class EngineLayers(Adapter):
         self, *, x: Codes, x_zero: int, weight: Codes, weight_zero: Integers, **fields: Any
     ) -> Array:
         """Spec: AQ-INT-3, then AQ-LOWER-1 or AQ-FIXED-1 and a profile."""
+        layer_peers.check_zeros(fields["profile"], x_zero, weight_zero)
         steps = _steps(weight, weight_zero)
         acc = integer.accumulate(steps, (x - x_zero)[:, None], layer="linear")
         return _requantized(acc, **fields)[:, 0]

@@ -9,8 +9,13 @@ import numpy as np
 
 from aquant_ref import oracle
 from aquant_ref.conformance.cases.layer_parts import accumulators
-from aquant_ref.conformance.cases.layer_scales import all_alike, finished, scaled, spread_of
-from aquant_ref.conformance.cases.tensors import Row, odd
+from aquant_ref.conformance.cases.layer_scales import (
+    all_alike,
+    finished,
+    scaled,
+    spread_of,
+    zero_point,
+)
 from aquant_ref.conformance.expected.layer_peers import code_of
 from aquant_ref.conformance.expected.refusal import Refused
 from aquant_ref.typing import Array
@@ -18,6 +23,7 @@ from aquant_ref.typing import Array
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.draw import CaseRandom
     from aquant_ref.conformance.cases.selection import Selection
+    from aquant_ref.conformance.cases.tensors import Row
 
 FLOAT_BIAS = ("onednn", "fbgemm", "fbgemm_tensor", "qnnpack")  # any bias, not only whole units
 # what each is told from beside a tie; more than once where that is rare
@@ -28,6 +34,7 @@ NEIGHBOURS = {
     "fbgemm": ("fbgemm_tensor", "fbgemm_tensor", "qnnpack", "onednn"),
     "fbgemm_tensor": ("fbgemm", "fbgemm", "qnnpack", "onednn"),
     "qnnpack": ("fbgemm", "fbgemm_tensor", "onednn"),
+    "tflite_16x8": ("float64",),
 }
 TRIES = 16
 
@@ -100,7 +107,8 @@ def _near(
     scales: Row = {"x_scale": x_scale, "weight_scale": weight_scale, "scale": 1.0}
     size = 1 << draw.integer(8, 15)
     bias = draw.integers(-size, size, (len(acc),))
-    made = finished(row, scales, bias, odd(draw, ends[0] + 1, ends[1] - 1), ends)
+    inside = ends[0] + 1, ends[1] - 1
+    made = finished(row, scales, bias, zero_point(draw, selection, inside), ends)
     if selection.profile in FLOAT_BIAS:
         left = abs(acc) // 2 ** draw.integer(2, 5)
         parts = draw.integers(-left, left, (len(acc),)) + draw.integer(-400, 400) / 1024
@@ -136,6 +144,16 @@ def _code(profile: str, acc: int, fields: dict[str, Any]) -> int | None:
         return code_of(profile, acc, **fields)
     except Refused:
         return None
+
+
+def powers(row: Row) -> Row:
+    """Choose the next lower powers of two for all scales, with the same bias in units."""
+    units = np.rint(row["bias"] / (row["x_scale"] * row["weight_scale"]))
+    lower = {name: 2.0 ** np.floor(np.log2(row[name])) for name in ("x_scale", "scale")}
+    weight_scale = 2.0 ** np.floor(np.log2(row["weight_scale"]))
+    made = {name: float(value) for name, value in lower.items()}
+    bias = units * (made["x_scale"] * weight_scale)
+    return {**row, **made, "weight_scale": weight_scale, "bias": bias}
 
 
 def fraction_bias(row: Row, draw: CaseRandom, selection: Selection, ends: tuple[int, int]) -> Row:

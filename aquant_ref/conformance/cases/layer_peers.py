@@ -17,6 +17,7 @@ from aquant_ref.conformance.cases.layer_float import (
     FLOAT_BIAS,
     beside_tie,
     fraction_bias,
+    powers,
     settled,
     wrapping,
 )
@@ -40,17 +41,24 @@ def _layer(
     **geometry: Any,
 ) -> Row:
     ends = code_range(draw, selection)
-    return finish(parts(draw, ends, **geometry), draw, selection, ends)
+    row = parts(draw, ends, **geometry)
+    if selection.profile in SYMMETRIC:
+        row["x_zero"] = 0
+    return finish(row, draw, selection, ends)
 
 
 def _scaled(*given: Any, **more: Any) -> Row:
     """Draw scales of 12 bits, as the engine of the variation takes them."""
     row = scaled(*given, **more)
+    if given[2].profile == "power_of_two":
+        return powers(row)
     return settled(row, given[1]) if given[2].profile == "onednn" else row
 
 
 def _tied(*given: Any, **more: Any) -> Row:
-    return tied(*given, plain=given[2].profile == "onednn", **more)
+    power = given[2].profile == "power_of_two"
+    plain = given[2].profile == "onednn" or power
+    return tied(*given, plain=plain, powers=power, **more)
 
 
 def _weight_zero(draw: CaseRandom, selection: Selection, *, parts: Make, finish: Make) -> Row:
@@ -96,6 +104,23 @@ def _no_scale(draw: CaseRandom, selection: Selection, *, parts: Make, finish: Ma
     return {**row, name: row[name] * 0 + bad}
 
 
+def _zero_points(draw: CaseRandom, selection: Selection, *, parts: Make, finish: Make) -> Row:
+    row = _layer(draw, selection, parts=parts, finish=finish)
+    return {**row, draw.pick(("x_zero", "zero_point")): odd(draw, -9, 9)}
+
+
+def _no_power(draw: CaseRandom, selection: Selection, *, parts: Make, finish: Make) -> Row:
+    row = _layer(draw, selection, parts=parts, finish=finish)
+    return {**row, "scale": row["scale"] * draw.pick((1.5, 1.25, 3.0))}
+
+
+BESIDE_TIE = (
+    "round.float64",
+    "multiplier.float32",
+    "zero_point.order",
+    "round.twice",
+    "round.rule",
+)
 # (flag, how, what it is, what it catches); `how` gets the parts of the layer
 COMMON: list[tuple[str, Make, str, tuple[str, ...]]] = [
     (
@@ -108,7 +133,7 @@ COMMON: list[tuple[str, Make, str, tuple[str, ...]]] = [
         "beside_tie",
         partial(_layer, finish=beside_tie),
         "the scale brings an element within the last bits of a tie",
-        ("round.float64", "multiplier.float32", "zero_point.order", "round.twice", "round.rule"),
+        BESIDE_TIE,
     ),
     (
         "channel_scales",
@@ -147,6 +172,18 @@ WRAPPING = (
     "accumulators that wrap where the bias is added, and those beside them",
     ("bias.overflow",),
 )
+WIDE = (
+    "wide_tie",
+    partial(_layer, finish=partial(_tied, spread=1 << 35)),
+    "a tie of an accumulator of up to 38 bits",
+    ("accumulator.wrap", "bias.overflow", "accumulator.narrow"),
+)
+NEAR = (
+    "near_tie",
+    partial(_layer, finish=partial(_tied, beside=1)),
+    "an accumulator beside a tie",
+    ("round.twice", "round.cast"),
+)
 RANDOM = (
     "random",
     partial(_layer, finish=_scaled),
@@ -166,22 +203,34 @@ def _windows_row(grouped: bool) -> tuple[str, Make, str, tuple[str, ...]]:
 
 def families(profile: str, parts: Make, windows: bool = False, grouped: bool = False) -> Any:
     """Return the families of one layer in a variation."""
-    kinds = [*COMMON, _windows_row(grouped) if windows else RANDOM]
+    left_out = LEFT_OUT.get(profile, ())
+    kinds = [row for row in COMMON if row[0] not in left_out]
+    kinds += [_windows_row(grouped) if windows else RANDOM] + [WIDE] * (profile in SYMMETRIC)
+    kinds += [NEAR] * (profile == "power_of_two")
     kinds += [FRACTION] * (profile in FLOAT_BIAS) + [WRAPPING] * (profile == "qnnpack")
+    reduced = ("multiplier.reduced", *BESIDE_TIE) if profile in SYMMETRIC else BESIDE_TIE
+    of_flag = {"beside_tie": reduced}
     ordinary = [
-        Family(flag, by_case(partial(how, parts=parts)), description, catches)
-        for flag, how, description, catches in kinds
+        Family(flag, by_case(partial(how, parts=parts)), text, of_flag.get(flag, catches))
+        for flag, how, text, catches in kinds
     ]
-    no_scale = Family(
-        "no_scale",
-        by_case(partial(_no_scale, parts=parts, finish=_scaled)),
-        "scales that no normal float32 is, or whose reciprocal is none",
-        ("input.accepted",),
-        rejects=True,
-    )
-    return (*ordinary, no_scale)
+    flag, how, description = REFUSED.get(profile, NO_SCALE)
+    make = by_case(partial(how, parts=parts, finish=_scaled))
+    refused = Family(flag, make, description, ("input.accepted",), rejects=True)
+    return (*ordinary, refused)
 
 
+SYMMETRIC = ("tflite_16x8",)
+LEFT_OUT = {"tflite_16x8": ("weight_zero",), "power_of_two": ("beside_tie",)}
+NO_SCALE = (
+    "no_scale",
+    _no_scale,
+    "scales that no normal float32 is, or whose reciprocal is none",
+)
+REFUSED = {
+    "tflite_16x8": ("zero_points", _zero_points, "a zero point that is not 0"),
+    "power_of_two": ("no_power", _no_power, "a multiplier that is no power of two"),
+}
 PROFILES = (
     "float32_product",
     "float32_zero_first",
@@ -189,6 +238,8 @@ PROFILES = (
     "fbgemm",
     "fbgemm_tensor",
     "qnnpack",
+    "tflite_16x8",
+    "power_of_two",
 )
 DEPTHWISE_PARTS = partial(conv_parts, depthwise=True)
 CONV2D = {p: families(p, conv_parts, windows=True, grouped=True) for p in PROFILES}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.layer_parts import accumulators
 from aquant_ref.conformance.cases.tensors import Row, odd, scale, snapped
 from aquant_ref.typing import Array
@@ -34,12 +35,13 @@ def exact_units(
     *,
     alike: bool = False,
     plain: bool = False,
+    powers: bool = False,
 ) -> tuple[Row, Array, Array]:
     """Draw scales with M = factor / 2^shift exactly; return them, the factors and the shifts.
 
-    With `plain`, all scales are powers of two but for the factors.
+    With `plain`, all scales are powers of two but for the factors; with `powers`, these are 1.
     """
-    factors = draw.integers(0, 1 if steps >= 15 else 0, (outputs,)) * 2 + 1
+    factors = draw.integers(0, 1 if steps >= 15 and not powers else 0, (outputs,)) * 2 + 1
     base = max(1, (2 * spread // steps).bit_length())
     shifts = base + draw.integers(0, 2, (outputs,))
     if alike:
@@ -53,6 +55,12 @@ def exact_units(
     scales["scale"] = float(scales["x_scale"] * scales["weight_scale"][0] / factors[0])
     scales["scale"] = float(np.ldexp(scales["scale"], int(shifts[0])))
     return scales, factors, shifts
+
+
+def zero_point(draw: CaseRandom, selection: Selection, ends: tuple[int, int]) -> int:
+    """Draw an odd zero point, or return 0 where the variation has no other."""
+    chosen = contract.get(selection.operation).alternatives.get(selection.profile)
+    return 0 if chosen and chosen.symmetric else odd(draw, *ends)
 
 
 def all_alike(draw: CaseRandom, selection: Selection) -> bool:
@@ -69,18 +77,18 @@ def tied(
     beside: int = 0,
     spread: int = 1,
     plain: bool = False,
+    powers: bool = False,
 ) -> Row:
     """Bring one element of each channel to k + 1/2 steps, or `beside` accumulator steps beside it.
 
     The ties are below and above zero in turn where the zero point allows both. Accumulators are as
     large as `spread`.
     """
-    acc, zero = accumulators(row), odd(draw, *ends)
+    acc, zero = accumulators(row), zero_point(draw, selection, ends)
     alike = all_alike(draw, selection)
     steps, outputs = ends[1] - ends[0], len(acc)
-    scales, factors, shifts = exact_units(
-        draw, max(spread, spread_of(acc)), steps, outputs, alike=alike, plain=plain
-    )
+    kind = {"alike": alike, "plain": plain, "powers": powers}
+    scales, factors, shifts = exact_units(draw, max(spread, spread_of(acc)), steps, outputs, **kind)
     bias: list[int] = []
     for values, factor, shift in zip(acc, factors.tolist(), shifts.tolist(), strict=True):
         low, high = 2 * (ends[0] - zero) + 1, 2 * (ends[1] - zero) - 1  # of 2k + 1, inside
@@ -119,7 +127,7 @@ def scaled(
     reach: float = 1.0,
 ) -> Row:
     """Draw scales of 12 bits, up to 2^unlike apart; elements cover `reach` times the range."""
-    acc, zero = accumulators(row), odd(draw, *ends)
+    acc, zero = accumulators(row), zero_point(draw, selection, ends)
     outputs, spread = len(acc), spread_of(acc)
     weight_scale = np.array([scale(draw, -8 - unlike, -8) for _ in range(outputs)])
     if all_alike(draw, selection):

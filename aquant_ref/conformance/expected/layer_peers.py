@@ -40,6 +40,11 @@ def requantized(
     return codes
 
 
+def zeros(profile: str, x_zero: int, weight_zero: Sequence[int]) -> None:
+    """Refuse zero points where the alternative has none. Spec: AQ-LAYER-7."""
+    need(profile != "tflite_16x8" or not any((x_zero, *weight_zero)))
+
+
 def normal(value: Fraction) -> Fraction:
     """Require that a product of scales is a normal float32, and so is its reciprocal."""
     need(NORMAL <= value <= 1 / NORMAL)
@@ -127,6 +132,27 @@ def _qnnpack(x: Fraction, w: Fraction, y: Fraction, bias: Fraction, **ends: int)
     return code
 
 
+def _tflite_16x8(x: Fraction, w: Fraction, y: Fraction, bias: Fraction, **ends: int) -> Code:
+    """Spec: AQ-LAYER-7: the multiplier is reduced to 15 bits."""
+    multiplier, shift = oracle.multiplier(x * w / y)
+    need(24 <= shift <= 62 and ends["zero_point"] == 0)
+    reduced, b = min(oracle.half_up(Fraction(multiplier, 2**16)), 2**15 - 1), whole(bias, x * w)
+
+    def code(acc: int) -> int:
+        need(abs(acc + b) < 2**47)
+        steps = oracle.half_up(Fraction((acc + b) * reduced, 2 ** (shift - 16)))
+        return oracle.clip(int32(steps), ends["qmin"], ends["qmax"])
+
+    return code
+
+
+def _power_of_two(x: Fraction, w: Fraction, y: Fraction, bias: Fraction, **ends: int) -> Code:
+    """Spec: AQ-LAYER-8: a shift."""
+    m, b = x * w / y, whole(bias, x * w)
+    need(m.numerator & (m.numerator - 1) == 0 == m.denominator & (m.denominator - 1))
+    return lambda acc: oracle.requantize(oracle.half_up(int32(int32(acc) + b) * m), **ends)
+
+
 CHANNELS: dict[str, Callable[..., Code]] = {
     "float32_product": _float32_product,
     "float32_zero_first": _float32_zero_first,
@@ -134,6 +160,8 @@ CHANNELS: dict[str, Callable[..., Code]] = {
     "fbgemm": _fbgemm,
     "fbgemm_tensor": _fbgemm_tensor,
     "qnnpack": _qnnpack,
+    "tflite_16x8": _tflite_16x8,
+    "power_of_two": _power_of_two,
 }
 
 

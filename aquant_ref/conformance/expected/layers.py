@@ -127,6 +127,7 @@ def conv2d(
     **end: Any,
 ) -> tuple[Tensor]:
     """Spec: AQ-INT-4, then AQ-IDEAL-1, AQ-FIXED-2 to AQ-FIXED-7 or an alternative."""
+    layer_peers.zeros(end["profile"], x_zero, weight_zero)
     steps = [centred(w, zero) for w, zero in zip(weight, weight_zero, strict=True)]
     acc = convolved(
         centred(x, x_zero), steps, groups, stride=stride, padding=padding, dilation=dilation

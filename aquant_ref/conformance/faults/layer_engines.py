@@ -6,6 +6,7 @@ from the oracle. Spec: AQ-LAYER-1 to AQ-LAYER-6.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from aquant_ref.conformance.faults.arithmetic import F, once, rounded, wrap
 from aquant_ref.conformance.faults.arithmetic import packed as f32
+from aquant_ref.conformance.faults.rescaling import mantissa
 from aquant_ref.typing import Array
 
 # X, W, Y, the bias and the zero point; then from an accumulator to steps without the zero point
@@ -66,6 +68,18 @@ def qnnpack(x: float, w: float, y: float, bias: float, _zero: int) -> Callable[[
     return lambda acc: even(f32(f32(wrap(acc + b, 32)) * m))
 
 
+def reduced(x: float, w: float, y: float, bias: float, _zero: int) -> Callable[[int], int]:
+    """The multiplier has 15 bits, the accumulator 64."""
+    (m, shift), b = mantissa(F(x) * F(w) / F(y)), whole(bias, x, w)
+    factor, n = min((m + 2**15) // 2**16, 2**15 - 1), shift - 16
+    return lambda acc: ((acc + b) * factor + (1 << (n - 1))) >> n
+
+
+def shifted(x: float, w: float, y: float, bias: float, _zero: int) -> Callable[[int], int]:
+    n, b = math.frexp(y / (x * w))[1] - 1, whole(bias, x, w)
+    return lambda acc: (2 * (acc + b) + (1 << n)) >> (n + 1) if n >= 0 else (acc + b) << -n
+
+
 def by_engine(engine: Engine, acc: Array, f: dict[str, Any]) -> Array:
     """Return the steps of accumulators (O, P)."""
     channels = zip(acc.tolist(), f["weight_scale"].tolist(), f["bias"].tolist(), strict=True)
@@ -81,4 +95,6 @@ ENGINES: dict[str, Engine] = {
     "fbgemm": fbgemm,
     "fbgemm_tensor": fbgemm_tensor,
     "qnnpack": qnnpack,
+    "tflite_16x8": reduced,
+    "power_of_two": shifted,
 }

@@ -67,6 +67,30 @@ def wrapped_bias(x: float, w: float, y: float, bias: float, zero: int) -> Callab
     return lambda acc: even(f32(f32(wrap(acc + wrap(b, 32), 32)) * m))
 
 
+def even_of(t: F) -> int:
+    return round(t)
+
+
+def in_fixed_point(rule: Callable[[Any], int]) -> Engine:
+    """The exact multiplier."""
+
+    def engine(x: float, w: float, y: float, bias: float, zero: int) -> Callable[[int], int]:
+        m, b = F(x) * F(w) / F(y), whole(bias, x, w)
+        return lambda acc: rule((acc + b) * m)
+
+    return engine
+
+
+def narrow(bits: int) -> Callable[..., Array]:
+    """The accumulator of 16x8 wraps."""
+
+    def engine(x: float, w: float, y: float, bias: float, zero: int) -> Callable[[int], int]:
+        total, b = ENGINES["tflite_16x8"](x, w, y, 0.0, zero), whole(bias, x, w)
+        return lambda acc: total(wrap(acc + b, bits))
+
+    return instead(engine)
+
+
 ROUNDED = (  # in each alternative
     ("ties up, in float64", "round.rule", "tie", up),
     ("ties away from zero, in float64", "round.rule", "tie", away),
@@ -82,6 +106,7 @@ ROWS: list[tuple[str, str, str, str, Callable[..., Array]]] = [
             instead(in_float64(rule, alternative in ("float32_zero_first", "onednn"))),
         )
         for alternative in ENGINES
+        if alternative not in ("tflite_16x8", "power_of_two")
         for name, defect, flag, rule in ROUNDED
     ),
     (
@@ -133,6 +158,27 @@ ROWS: list[tuple[str, str, str, str, Callable[..., Array]]] = [
         "fraction_bias",
         whole_bias("fbgemm_tensor", even),
     ),
+    (
+        "tflite_16x8",
+        "the whole multiplier",
+        "multiplier.reduced",
+        "beside_tie",
+        instead(in_fixed_point(up)),
+    ),
+    ("tflite_16x8", "ties away from zero", "round.rule", "tie", instead(in_fixed_point(away))),
+    ("tflite_16x8", "accumulator of 32 bits", "accumulator.wrap", "wide_tie", narrow(32)),
+    ("tflite_16x8", "accumulator of 34 bits", "accumulator.narrow", "wide_tie", narrow(34)),
+    ("power_of_two", "floored", "round.truncation", "tie", instead(in_fixed_point(math.floor))),
+    ("power_of_two", "ties to even", "round.rule", "tie", instead(in_fixed_point(even_of))),
+    ("power_of_two", "ties away from zero", "round.rule", "tie", instead(in_fixed_point(away))),
+    (
+        "power_of_two",
+        "cast without rounding",
+        "round.cast",
+        "near_tie",
+        instead(in_fixed_point(int)),
+    ),
+    ("power_of_two", "bias after rescaling", "bias.order", "tie", added_later("power_of_two")),
     ("qnnpack", "the sum saturates", "bias.overflow", "wrapping", instead(saturating)),
     ("qnnpack", "the bias wraps itself", "bias.overflow", "wrapping", instead(wrapped_bias)),
     ("qnnpack", "bias not rounded", "bias.floor", "fraction_bias", neighbour("fbgemm")),

@@ -37,6 +37,7 @@ FAULTS = {
     "bias.tile": "the bias is added in the first tile only, or once a block",
     "bias.overflow": "the accumulator with its bias is cut to int32 or narrower too early",
     "multiplier.range": "the mantissa is not normalised",
+    "multiplier.reduced": "the multiplier has another number of bits than the one it is reduced to",
     "multiplier.carry": "a mantissa that rounds to 2^31 is not renormalised",
     "multiplier.float32": "derived in float32",
     "multiplier.shift": "the shift is off by one",

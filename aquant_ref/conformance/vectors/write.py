@@ -103,7 +103,8 @@ def _selections(
     refused = Selection(name, alternative, rejects=True)
     if "granularity" in operation.tags:
         own = "exact" if operation.variations else ""
-        refused = Selection(name, alternative or own, bits=(8,), rejects=True)
+        bits = operation.alternatives[alternative].bits if alternative else 8
+        refused = Selection(name, alternative or own, bits=(bits,), rejects=True)
     return [
         replace(selection, edition=edition, size=size)
         for edition, size in product(sorted({family.edition for family in kinds}), SIZES)

@@ -13,7 +13,7 @@ from aquant_ref.conformance.cases.layer_peers import CONV2D
 from tests.conformance.cases.rows import arrays
 
 LAYERS = ("conv2d", "depthwise", "linear")
-PROFILES = sorted(CONV2D)
+PROFILES = sorted(set(CONV2D) - {"tflite_16x8", "power_of_two"})  # in float32
 HALF = Fraction(1, 2)
 
 
@@ -69,3 +69,27 @@ def test_a_wrapping_layer_has_sums_on_both_sides_of_an_end() -> None:
 def test_one_scale_is_one() -> None:
     for row in arrays("channel_scales", "conv2d", "fbgemm_tensor", n=6):
         assert len(set(row["weight_scale"])) == 1
+
+
+@pytest.mark.parametrize("flag", ["tie", "wide_tie", "windows"])
+def test_codes_of_16_bits_have_no_zero_points(flag: str) -> None:
+    for row in arrays(flag, "conv2d", "tflite_16x8", n=6):
+        assert (row["qmin"], row["qmax"]) == (-(2**15), 2**15 - 1)
+        assert row["x_zero"] == row["zero_point"] == 0
+        assert not row["weight_zero"].any()
+
+
+def test_a_wide_tie_needs_more_than_32_bits() -> None:
+    wide = []
+    for row in arrays("wide_tie", "linear", "tflite_16x8", n=12):
+        units = row["bias"] / (row["x_scale"] * row["weight_scale"])
+        assert (units == np.rint(units)).all()
+        wide.append(abs(accumulators(row)[:, 0] + units).max() > 2**34)
+    assert sum(wide) > 6
+
+
+@pytest.mark.parametrize("flag", ["tie", "channel_scales", "random"])
+def test_each_multiplier_is_a_power_of_two(flag: str) -> None:
+    for row in arrays(flag, "linear", "power_of_two", n=6):
+        ratios = row["x_scale"] * row["weight_scale"] / row["scale"]
+        assert (np.frexp(ratios)[0] == 0.5).all()

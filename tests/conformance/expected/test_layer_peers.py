@@ -131,6 +131,50 @@ def test_the_sum_of_qnnpack_wraps(acc: int, code: int) -> None:
     assert code_of("qnnpack", acc, bias=2.0**15, **fields, **UINT8) == code
 
 
+INT16 = {"zero_point": 0, "qmin": -(2**15), "qmax": 2**15 - 1}
+
+
+@pytest.mark.parametrize(
+    ("acc", "scale", "code"),
+    [
+        (3, 0.5, 2),  # 1.5 goes up
+        (-3, 0.5, -1),
+        (2**16, 2.5, 6554),  # 2^16/10 is 6553.6
+        (10**5, 0.75, 33333),  # beyond int16, which clips
+        (3 * 2**30, 3 * 2.0**17, 2048),  # r is 21845, so 2047.97 and not 2048
+    ],
+)
+def test_the_multiplier_of_16x8_has_15_bits(acc: int, scale: float, code: int) -> None:
+    """Spec: AQ-LAYER-7."""
+    scales = {"x_scale": 0.5, "weight_scale": 0.5, "scale": scale, "bias": 0.0}
+    clipped = min(code, 2**15 - 1)
+    assert code_of("tflite_16x8", acc, **scales, **INT16) == clipped
+
+
+@pytest.mark.parametrize(("acc", "bias"), [(2**47, 0.0), (2**46, 2.0**44)])
+def test_a_sum_of_48_bits_is_refused(acc: int, bias: float) -> None:
+    """Spec: AQ-LAYER-7."""
+    scales = {"x_scale": 0.5, "weight_scale": 0.5, "scale": 2.0**31}
+    with pytest.raises(Refused):
+        code_of("tflite_16x8", acc, bias=bias, **scales, **INT16)
+
+
+@pytest.mark.parametrize(
+    ("acc", "scale", "code"), [(3, 0.5, 12), (-3, 0.5, 9), (3, 2.0**-4, 22), (-1, 0.5, 10)]
+)
+def test_a_power_of_two_is_a_shift(acc: int, scale: float, code: int) -> None:
+    """Spec: AQ-LAYER-8: 1.5 and -1.5 go up; 2^2 shifts to the left."""
+    scales = {"x_scale": 0.5, "weight_scale": 0.5, "scale": scale, "bias": 0.0}
+    assert code_of("power_of_two", acc, zero_point=10, **scales, **UINT8) == code
+
+
+def test_other_multipliers_are_refused_where_all_is_shifted() -> None:
+    """Spec: AQ-LAYER-8."""
+    scales = {"x_scale": 0.5, "weight_scale": 0.5, "scale": 0.75, "bias": 0.0}
+    with pytest.raises(Refused):
+        code_of("power_of_two", 3, zero_point=0, **scales, **UINT8)
+
+
 def test_several_scales_are_refused_where_there_is_one() -> None:
     """Spec: AQ-LAYER-5."""
     linear = OPERATIONS["linear"].expected
@@ -142,7 +186,10 @@ def test_several_scales_are_refused_where_there_is_one() -> None:
 
 
 # a real bias that is a whole number of units nearly always makes the same sum
-ALMOST = {"float32_product": {"fbgemm", "fbgemm_tensor"}}
+ALMOST = {
+    "float32_product": {"fbgemm", "fbgemm_tensor"},
+    "power_of_two": {"ideal", "exact", "tflite_single"},  # the same, for such scales
+}
 
 
 @pytest.mark.parametrize("operation", LAYERS)
