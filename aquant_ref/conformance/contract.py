@@ -448,6 +448,16 @@ OPERATIONS = {
             **LATER | {"members": 18, "least": 8},
         ),
         _operation(
+            "concat",
+            f"x:i32[C,H,W] channels:i32[N] x_scale:f64[N] x_zero:i32[N] scale:f64 {RANGE}",
+            "q:i32[C,H,W]",
+            "AQ-CODES-16",
+            "engine",
+            tags=("bits",),
+            alternatives={"float32": _later("AQ-CODES-17"), "tflite": _later("AQ-CODES-18")},
+            **LATER | {"members": 4, "least": 8},
+        ),
+        _operation(
             "program",
             "image:i32[C,H,W] program:json",
             "logits:i32[O]",

@@ -164,6 +164,11 @@ AQUANT_EXPORT int32_t aquant_activation(const char *variation, const char *funct
     *x, const int64_t *x_shape, double x_scale, int32_t x_zero, double alpha, double scale,
     int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
 
+AQUANT_EXPORT int32_t aquant_concat(const char *variation, const int32_t *x, const int64_t
+    *x_shape, const int32_t *channels, const int64_t *channels_shape, const double *x_scale, const
+    int64_t *x_scale_shape, const int32_t *x_zero, const int64_t *x_zero_shape, double scale,
+    int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
+
 #ifdef __cplusplus
 }
 #endif

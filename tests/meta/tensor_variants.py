@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import Adapter
+from aquant_ref.conformance.faults import concat
 from aquant_ref.conformance.faults.add_peers import ADDED, added
 from aquant_ref.conformance.faults.add_tensors_peers import RUNS, elementwise
 from aquant_ref.conformance.faults.arithmetic import F
@@ -348,7 +349,38 @@ class Programs(Adapter):
         return whole + a["zero_point"] + (arrays["lift"][rest] >= p + c0)
 
 
+def in_one_denominator(**f: Any) -> Array:
+    """All tensors at once, in Python's integers."""
+    owner = np.repeat(np.arange(len(f["channels"])), f["channels"]).tolist()
+    p, q = f["scale"].as_integer_ratio()
+    out = []
+    for k, plane in zip(owner, f["x"].tolist(), strict=True):
+        n, d = f["x_scale"].tolist()[k].as_integer_ratio()
+        top, bottom = n * q, 2 * d * p
+        out.append(
+            [
+                [(2 * (v - int(f["x_zero"][k])) * top + d * p) // bottom for v in row]
+                for row in plane
+            ]
+        )
+    return np.clip(np.array(out) + f["zero_point"], f["qmin"], f["qmax"])
+
+
+def table_by_table(**f: Any) -> Array:
+    """In numpy's float32, a tensor at a time."""
+    parts = np.split(f["x"], np.cumsum(f["channels"])[:-1])
+    single = np.float32
+    steps = [
+        np.rint((part - zero).astype(single) * single(scale) / single(f["scale"]))
+        for part, scale, zero in zip(parts, f["x_scale"], f["x_zero"], strict=True)
+    ]
+    return np.clip(np.concatenate(steps) + f["zero_point"], f["qmin"], f["qmax"]).astype(int)
+
+
 OF_TABLES = [
+    ("concat", "", in_one_denominator),
+    ("concat", "float32", table_by_table),
+    ("concat", "tflite", concat.joined(concat.of_tflite)),
     ("lookup", "", entry_by_entry),
     ("lookup", "", by_taking),
     ("activation", "", in_decimals),

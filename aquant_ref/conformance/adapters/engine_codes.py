@@ -133,3 +133,33 @@ PRODUCTS = {
     "onnxruntime": _product_onnxruntime,
     "torch": _product_torch,
 }
+
+
+def concat(
+    profile: str, *, x: Codes, channels: Integers, x_scale: Reals, x_zero: Integers, **end: float
+) -> Codes:
+    """Spec: AQ-CODES-17, AQ-CODES-18, for all elements of one case."""
+    owner = np.repeat(np.arange(len(channels)), channels * x[0].size)
+    columns = {name: np.full(x.size, value) for name, value in end.items()}
+    fields = {"x": x.ravel(), "x_scale": x_scale[owner], "x_zero": x_zero[owner], **columns}
+    made = _joined_tflite(**fields) if profile == "tflite" else rescale_codes(profile, **fields)
+    return made.reshape(x.shape)
+
+
+def _joined_tflite(
+    *,
+    x: Codes,
+    x_scale: Reals,
+    x_zero: Integers,
+    scale: Reals,
+    zero_point: Integers,
+    qmin: Integers,
+    qmax: Integers,
+) -> Codes:
+    """Spec: AQ-CODES-18."""
+    step, size = scale32(x_scale), scale32(scale)
+    ratio = step * (np.float32(1) / size)
+    real = x.astype(np.float32) * ratio + (-x_zero).astype(np.float32) * ratio
+    away = np.sign(real) * np.floor(abs(real.astype(np.float64)) + 0.5)
+    code = np.where((step == size) & (x_zero == zero_point), x, away.astype(np.int64) + zero_point)
+    return np.clip(code, qmin, qmax).astype(np.int64)

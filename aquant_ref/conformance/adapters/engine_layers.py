@@ -12,6 +12,7 @@ import numpy as np
 
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters import engine_accumulators as accumulators
+from aquant_ref.conformance.adapters import engine_codes as codes
 from aquant_ref.conformance.adapters import engine_functions as functions
 from aquant_ref.conformance.adapters import engine_layer_peers as layer_peers
 from aquant_ref.conformance.adapters import engine_peers as peers
@@ -106,6 +107,32 @@ class EngineLayers(Adapter):
             raise InputError("lookup: the table has no entry for a code")
         each = Instruction("codes", "lookup", ("x",), {}, {"table": table - lowest})
         return _run(each, index).astype(np.int64) + lowest
+
+    def concat(
+        self,
+        *,
+        x: Codes,
+        channels: Integers,
+        x_scale: Reals,
+        x_zero: Integers,
+        profile: str = "",
+        **end: Any,
+    ) -> Array:
+        """Spec: AQ-CODES-16, by thresholds for the codes of each tensor (AQ-LOWER-1)."""
+        if channels.min() < 1 or channels.sum() != len(x):
+            raise InputError("channels: needs at least one for each tensor, and all of x")
+        codes.positive(x_scale, np.array(end["scale"]))
+        if profile:
+            given: dict[str, Any] = {"channels": channels, "x_scale": x_scale, "x_zero": x_zero}
+            return codes.concat(profile, x=x, **given, **end)
+        parts = np.split(x, np.cumsum(channels)[:-1])
+        units = [Fraction(s) for s in x_scale.tolist()]
+        rows = zip(parts, units, x_zero.tolist(), strict=True)
+        made = [
+            _codes(part.astype(np.int64), unit, -unit * zero, **end) for part, unit, zero in rows
+        ]
+        each = Instruction("joined", "concat", tuple(map(str, range(len(made)))))
+        return _run(each, *made)
 
     def activation(self, *, function: str, x: Codes, **fields: Any) -> Array:
         """Spec: AQ-CODES-14, AQ-CODES-15: a table of all codes, then its entries."""

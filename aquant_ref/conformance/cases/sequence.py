@@ -28,6 +28,7 @@ from aquant_ref.conformance.cases import (
     border_round,
     bordered_conv2d,
     clip,
+    concat,
     dequantize,
     dequantize_float32,
     fused_conv2d,
@@ -91,6 +92,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "matmul": matmul.FAMILIES,
     "lookup": lookup.FAMILIES,
     "activation": activation.FAMILIES,
+    "concat": concat.FAMILIES,
     "program": (*program.FAMILIES, *program_sizes.FAMILIES),
 }
 
@@ -104,6 +106,7 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "avg_pool": avg_pool_peers.FAMILIES,
     "rescale_codes": rescale_codes.OF_PEERS,
     "mul": mul.OF_PEERS,
+    "concat": concat.OF_PEERS,
     "activation": {"float32": activation.BOUNDED},
     "activation_range": activation_range.OF_PEERS,
     "avg_pool2d": avg_pool2d_peers.FAMILIES,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected.peers import scale32, single
@@ -11,7 +12,7 @@ from aquant_ref.conformance.expected.refusal import need
 from aquant_ref.conformance.expected.scalar import nearest
 
 if TYPE_CHECKING:
-    from aquant_ref.oracle import Real
+    from aquant_ref.oracle import Real, Tensor
 
 
 def rescale_codes(
@@ -139,3 +140,41 @@ PRODUCTS = {
     "onnxruntime": _product_onnxruntime,
     "torch": _product_torch,
 }
+
+
+def concat(
+    *,
+    x: Tensor,
+    channels: Sequence[int],
+    x_scale: Sequence[float],
+    x_zero: Sequence[int],
+    scale: float,
+    zero_point: int,
+    qmin: int,
+    qmax: int,
+    profile: str = "",
+) -> tuple[Tensor]:
+    """Spec: AQ-CODES-16: each tensor by `rescale_codes`; or AQ-CODES-17, AQ-CODES-18."""
+    need(min(channels) >= 1 and sum(channels) == len(x))
+    need(len(channels) == len(x_scale) == len(x_zero))
+    end: dict[str, Any] = {"scale": scale, "zero_point": zero_point, "qmin": qmin, "qmax": qmax}
+
+    def code(q: int, s: float, z: int) -> int:
+        if profile == "tflite":
+            need(s > 0 and scale > 0)
+            return oracle.clip(
+                _joined_tflite(q, scale32(s), z, scale32(scale), zero_point), qmin, qmax
+            )
+        return rescale_codes(x=q, x_scale=s, x_zero=z, **end, profile=profile)[0]
+
+    owner = [k for k, count in enumerate(channels) for _ in range(count)]
+    rows = zip(x, owner, strict=True)
+    return ([oracle.apply(lambda q, k=k: code(q, x_scale[k], x_zero[k]), row) for row, k in rows],)
+
+
+def _joined_tflite(q: int, step: Fraction, zero: int, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-CODES-18."""
+    if (step, zero) == (scale, zero_point):
+        return q
+    ratio = single(step * single(1 / scale))
+    return oracle.half_away(single(single(q * ratio) + single(-zero * ratio))) + zero_point

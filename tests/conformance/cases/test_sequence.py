@@ -181,6 +181,9 @@ SHA256 = {
     "border_round border edition 2": "f746836419f1e10b",
     "border border edition 2": "11f8f78a6b257538",
     "add core-int edition 2": "d9c68cd224d09a8e",
+    "concat engine": "f94afc9b7992bd5b",
+    "concat float32": "20e5ea8db283bd16",
+    "concat tflite": "14a15324b9a8620c",
 }
 
 

@@ -213,3 +213,44 @@ def test_matrices_that_do_not_fit_are_refused() -> None:
     large = {"a": [[[2**15, 2**15]]], "b": [[[2**15], [2**15]]], "a_zero": 0, "b_zero": 0}
     with pytest.raises(Refused):
         layers.matmul(**{**MATRICES, **large, "profile": "ideal"})
+
+
+JOINED: dict[str, Any] = {  # two channels of steps 1/2 from 1, one of steps 1/4 from 3
+    **{"x": [[[3]], [[0]], [[6]]], "channels": [2, 1]},
+    **{"x_scale": [0.5, 0.25], "x_zero": [1, 3], "scale": 0.5, "zero_point": 2, **UINT8},
+}
+
+
+@ADAPTERS
+@pytest.mark.parametrize(("profile", "last"), [("", 4), ("float32", 4), ("tflite", 4)])
+def test_tensors_are_joined_in_one_scale(adapter: type[Adapter], profile: str, last: int) -> None:
+    """Spec: AQ-CODES-16 to AQ-CODES-18: 2, -1 and 3/2 steps from 2; 3/2 is 2 in every rule."""
+    fields = {k: np.array(v) if isinstance(v, list) else v for k, v in JOINED.items()}
+    more = {"profile": profile} if profile else {}
+    method: Any = adapter()
+    got = np.ravel(method.concat(**fields, **more))
+    assert got.tolist() == [4, 1, last]
+
+
+@ADAPTERS
+@pytest.mark.parametrize(
+    ("profile", "code"),
+    [("", 2), ("float32", 2), ("tflite", 1)],  # half up and to even, and half away
+)
+def test_half_a_step_below_zero_parts_the_engines(
+    adapter: type[Adapter], profile: str, code: int
+) -> None:
+    """Spec: AQ-CODES-17, AQ-CODES-18: -1/2 step; LiteRT 2.3 and onnxruntime 1.32 answer so."""
+    fields = {k: np.array(v) if isinstance(v, list) else v for k, v in JOINED.items()}
+    fields["x"] = np.array([[[1]], [[1]], [[2]]])
+    more = {"profile": profile} if profile else {}
+    method: Any = adapter()
+    assert np.ravel(method.concat(**fields, **more)).tolist() == [2, 2, code]
+
+
+def test_channels_that_do_not_add_up_are_refused() -> None:
+    for channels in ([2, 2], [3, 0], [3]):
+        with pytest.raises(Refused):
+            codes.concat(**{**JOINED, "channels": channels})
+    with pytest.raises(Refused):
+        codes.concat(**{**JOINED, "x_scale": [0.5, 0.0]})
