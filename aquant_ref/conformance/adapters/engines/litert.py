@@ -29,6 +29,8 @@ VALID = 1  # Padding of the schema
 SAME = 0
 CANDIDATES = 1 << 14  # scales that are tried
 CODES = ("a", "b", "a_zero", "b_zero", "zero_point", "qmin")
+BOTH = ("tflite_up", "tflite_away")
+DEPTHWISE_REGISTER = 8  # channels
 HALF = 128  # between a signed code and the unsigned one of the same number
 
 
@@ -269,6 +271,7 @@ class Reference(LiteRt):
             rounding=("half_away",),
             requantization=("tflite_away",),
             variations=(
+                "quantize:float32",
                 "dequantize:float32",
                 "add:tflite",
                 "add_tensors:tflite",
@@ -300,6 +303,17 @@ class Optimised(LiteRt):
             raise NotImplementedError(f"these codes have {kernel}")
         return answer
 
+    def conv2d(self, *, weight: Codes, profile: str = "", **fields: Any) -> Array:
+        """Compute one group by gemmlowp, or the channels of depthwise layers in registers."""
+        channels = len(weight)
+        up = fields["groups"] == 1
+        if fields.get("depthwise"):
+            up = channels >= DEPTHWISE_REGISTER
+        right = "tflite_up" if up else "tflite_away"
+        if profile in BOTH and profile != right:
+            raise NotImplementedError(f"computes this as {right}")
+        return super().conv2d(weight=weight, profile=profile, **fields)
+
     def capabilities(self) -> Capabilities:
         """Declare two roundings, the second up, but away from zero in depthwise layers."""
         return Capabilities(
@@ -319,7 +333,10 @@ class Optimised(LiteRt):
                 "rescale_codes:tflite_up",
                 "mul:tflite",
             ),
-            by_operation={"depthwise": {"requantization": ("tflite_away",)}},
+            by_operation={
+                "conv2d": {"requantization": BOTH},
+                "depthwise": {"requantization": BOTH},
+            },
         )
 
 
@@ -339,6 +356,9 @@ class Xnnpack(LiteRt):
             if each["op_name"] == "DELEGATE" and everything:
                 return interpreter
         raise NotImplementedError(f"XNNPACK leaves {operators[0]['op_name']} to other kernels")
+
+    def _scales(self, multiplier: int, shift: int) -> Array:
+        return EightBit._scales(self, multiplier, shift)
 
     def capabilities(self) -> Capabilities:
         """Declare float32, rounded half even."""

@@ -50,7 +50,8 @@ class OnnxReference(OnnxEngine):
         """Evaluate the model in numpy."""
         model = graph.model(result, dtype, [None] * axes)
         with np.errstate(all="ignore"):
-            return ReferenceEvaluator(model).run(None, graph.feeds)[0]
+            outputs: Any = ReferenceEvaluator(model).run(None, graph.feeds)
+            return outputs[0]
 
     def _add(self, a: Quantized, b: Quantized, y: Output) -> Array:
         return self._of_terms("Add", a, b, y)
