@@ -303,16 +303,22 @@ class Optimised(LiteRt):
             raise NotImplementedError(f"these codes have {kernel}")
         return answer
 
-    def conv2d(self, *, weight: Codes, profile: str = "", **fields: Any) -> Array:
-        """Compute one group by gemmlowp, or the channels of depthwise layers in registers."""
-        channels = len(weight)
+    def conv2d(self, *, profile: str = "", **fields: Any) -> Array:
+        """Compute one group rounding up, several away from zero; a depthwise layer see below."""
         up = fields["groups"] == 1
         if fields.get("depthwise"):
-            up = channels >= DEPTHWISE_REGISTER
+            up = self._fills_registers(**fields)
         right = "tflite_up" if up else "tflite_away"
         if profile in BOTH and profile != right:
             raise NotImplementedError(f"computes this as {right}")
-        return super().conv2d(weight=weight, profile=profile, **fields)
+        return super().conv2d(profile=profile, **fields)
+
+    def _fills_registers(self, *, weight: Codes, **fields: Any) -> bool:
+        """Tell whether signed channels fill a register: these round up, all others away."""
+        scales, zeros = fields["weight_scale"].tolist(), fields["weight_zero"].tolist()
+        codes = (fields[name] for name in ("x", "x_zero", "zero_point", "qmin"))
+        signed = storage_of(*codes).signed or len({*scales}) > 1 or len({*zeros}) > 1
+        return signed and len(weight) >= DEPTHWISE_REGISTER
 
     def capabilities(self) -> Capabilities:
         """Declare two roundings, the second up, but away from zero in depthwise layers."""
