@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from aquant_ref.conformance.adapters import Adapter, Capabilities
     from aquant_ref.conformance.cases.selection import Selection
+    from aquant_ref.conformance.report.deviations import Deviations
     from aquant_ref.conformance.report.report import Report
 
 WAYS = ("adapter", "pipe", "exec", "library")
@@ -63,7 +64,7 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     if args.n is not None:
         check_whole("n", args.n, 0, MOST)
     try:
-        known = deviations.load(args.deviations) if args.deviations else None
+        known = _known(args)
     except deviations.StaleDeviation as error:
         show(str(error))
         return EXIT_STALE
@@ -85,6 +86,16 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     if args.shrink:
         _shrink(report, adapter, capabilities)
     return _tell(report, args, show)
+
+
+def _known(args: argparse.Namespace) -> Deviations | None:
+    """Load the given deviations, or those that come with the adapter of an engine."""
+    from aquant_ref.conformance.adapters.engines import names
+    from aquant_ref.conformance.report import deviations
+
+    if args.deviations:
+        return deviations.load(args.deviations)
+    return names.known(args.adapter) if args.adapter in names.ENGINES else None
 
 
 def _again(args: argparse.Namespace) -> str:

@@ -114,6 +114,7 @@ def verify(
     if left:
         raise InputError(f"case: unknown id {min(left)!r}")
     report.problems = asked.problems()
+    report.known = list(map(printable, known.applied()))
     if not only:
         report.stale = list(map(printable, known.stale()))
     return report

@@ -82,6 +82,7 @@ def _head(report: Report) -> Iterator[str]:
         '<a href="#failures">Failures</a><a href="#rules">Rules</a></nav>'
     )
     yield from _list("What broke the protocol", report.problems.first)
+    yield from _list("Known deviations", report.known)
     yield from _list("Stale deviations", report.stale)
     yield _filter(report)
 

@@ -107,6 +107,7 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
     stale: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
     smallest: dict[str, dict[str, Any]] = field(default_factory=dict)
     unseen: Counter[str] = field(default_factory=Counter)
     undeclared: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -267,6 +268,7 @@ class Report:
             "smallest_failures": _finite(self.smallest),
             "failures_not_shown": dict(self.unseen),
             "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
+            "known_deviations": self.known,
             "stale_deviations": self.stale,
             "exit_code": self.exit_code,
             "claim": self.claim,
@@ -324,6 +326,7 @@ class Report:
         lines += [self.rest] * bool(self.rest)
         lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
         lines += [f"{name}: smallest: {inputs_text(case)}" for name, case in self.smallest.items()]
+        lines += self.known
         lines += [""] * bool(self.problems or self.stale) + self._broken()
         sums = self.total()
         added = " + ".join(f"{sums[s]} {s}" for s in STATUSES)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from aquant_ref.errors import InputError
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters.base import Adapter
+    from aquant_ref.conformance.report.deviations import Deviations
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,19 @@ ENGINES = {
     "torch-fbgemm": Engine("pytorch", "Fbgemm", *_TORCH),
     "torch-qnnpack": Engine("pytorch", "Qnnpack", *_TORCH),
 }
+
+
+def known(name: str) -> Deviations:
+    """Return the known deviations of an engine, on this CPU."""
+    from aquant_ref.conformance.report import deviations
+
+    path = Path(__file__).with_name("deviations") / f"{name}.toml"
+    entries = deviations.load(path).entries if path in path.parent.iterdir() else []
+    return deviations.Deviations([e for e in entries if e.cpu in ("", _cpu())], shipped=True)
+
+
+def _cpu() -> str:
+    """Say whether the CPU adds products of 8 bits in int32 or, two and two, in int16."""
+    found: Any = np.show_config(mode="dicts")
+    features = found.get("SIMD Extensions", {}).get("found", ())
+    return "x86 without VNNI" if "AVX2" in features and "AVX512_ICL" not in features else ""

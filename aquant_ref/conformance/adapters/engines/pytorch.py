@@ -127,6 +127,8 @@ class Torch(EightBit):
                 raise NotImplementedError("avg_pool2d pads both sides alike")
             codes, padding = _padded(codes, windows.padding, x.zero), (0, 0)
         with _engine(self.engine):
+            if self.engine == "qnnpack" and kernel == (1, 1) and x.codes.dtype == np.uint8:
+                raise NotImplementedError("QNNPACK has no pool of one element")
             pooled = torch.nn.functional.avg_pool2d(
                 _tensor(codes[None], x),
                 kernel,
