@@ -202,7 +202,8 @@ ADDITIONS = {
 }
 TENSOR_ADDITIONS = {
     **{name: replace(each, since=3) for name, each in ADDITIONS.items()},
-    "torch": Alternative("AQ-PEER-16", bits=8, since=3),
+    "torch": Alternative("AQ-PEER-16", bits=8, since=3, least=8),
+    "torch_tail": Alternative("AQ-PEER-11", bits=8, since=3, least=8),
     "litert_int8": Alternative("AQ-PEER-17", bits=8, since=3, signs=("signed",)),
     "litert_uint8": Alternative("AQ-PEER-18", bits=8, since=3, signs=("unsigned",)),
 }
