@@ -89,6 +89,8 @@ def test_transposed_tensors_have_the_axes_that_it_says() -> None:
 
 
 def test_the_page_of_variations_has_each_one_that_there_is() -> None:
+    head = "| operation | alternative |"
+    assert [page for page in PAGES if head in text(page)] == [VARIATIONS]
     named = set(re.findall(r"`([\w:]+)`", text(VARIATIONS)))
     assert contract.LAYER_VARIATIONS.keys() <= named
     for name, operation in contract.OPERATIONS.items():
