@@ -201,11 +201,11 @@ ADDITIONS = {
     "torch_tail": Alternative("AQ-PEER-11", bits=8),
 }
 TENSOR_ADDITIONS = {
-    **{name: replace(each, since=3) for name, each in ADDITIONS.items()},
+    **{name: replace(each, since=3, least=4) for name, each in ADDITIONS.items()},
     "torch": Alternative("AQ-PEER-16", bits=8, since=3, least=8),
     "torch_tail": Alternative("AQ-PEER-11", bits=8, since=3, least=8),
-    "litert_int8": Alternative("AQ-PEER-17", bits=8, since=3, signs=("signed",)),
-    "litert_uint8": Alternative("AQ-PEER-18", bits=8, since=3, signs=("unsigned",)),
+    "litert_int8": Alternative("AQ-PEER-17", bits=8, since=3, signs=("signed",), least=4),
+    "litert_uint8": Alternative("AQ-PEER-18", bits=8, since=3, signs=("unsigned",), least=4),
 }
 MEANS = {
     "tflite": Alternative("AQ-PEER-12", bits=8),
@@ -213,7 +213,7 @@ MEANS = {
     "onnx": Alternative("AQ-PEER-14", bits=8),
     "onnxruntime": Alternative("AQ-PEER-15", bits=8),
 }
-TENSOR_MEANS = {name: Alternative("AQ-PEER-19", bits=8, since=3) for name in MEANS}
+TENSOR_MEANS = {name: Alternative("AQ-PEER-19", bits=8, since=3, least=4) for name in MEANS}
 
 OPERATIONS = {
     each.name: each
