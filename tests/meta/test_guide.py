@@ -30,7 +30,7 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def counts_aside(report: str) -> str:
-    return re.sub(r" +\d+ ", " N ", report)
+    return re.sub(r"\b\d+\b", "N", re.sub(" +", " ", report))
 
 
 def test_the_example_is_short_and_its_report_is_what_is_shown(
@@ -43,6 +43,17 @@ def test_the_example_is_short_and_its_report_is_what_is_shown(
     assert counts_aside(SHOWN) in counts_aside(said)  # every new family adds to the counts
     assert re.search(r"def (\w+)\(self, \*", EXAMPLE)
     assert re.findall(r"def (\w+)\(self, \*", EXAMPLE) == names
+
+
+def test_the_report_of_another_variation_names_it(
+    adapter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = adapter.with_name("declares_another.py")
+    other.write_text(EXAMPLE.replace("tflite_up", "tflite_away"), encoding="utf-8")
+    assert main(["verify", "requantize", "--adapter", f"{other.stem}:Mine"]) == 1
+    said = capsys.readouterr().out
+    (shown,) = blocks(VARIATIONS, "text")
+    assert counts_aside(shown) in counts_aside(said)
 
 
 @pytest.mark.parametrize("given", [True, False])

@@ -44,7 +44,7 @@ def lines(found: Sequence[Explanation]) -> list[str]:
         return [f"{len(found)} faults: " + "; ".join(each.share for each in found)]
     first, *others = found
     said = "your answers are those of" if first.kind == "variation" else "explained by:"
-    same = [each.name for each in others[: MOST_NAMED - 1]]
-    more = ["..."] * (len(found) > MOST_NAMED)
+    names = dict.fromkeys(each.name for each in others if each.name != first.name)
+    same, more = [*names][: MOST_NAMED - 1], ["..."] * (len(names) >= MOST_NAMED)
     same_too = f"; the same answers: {', '.join([*same, *more])}" if same else ""
     return [f"{said} {first.share}{same_too}"]

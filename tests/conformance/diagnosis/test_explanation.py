@@ -26,6 +26,11 @@ def test_what_the_evidence_cannot_tell_apart_is_named_up_to_five() -> None:
     assert lines([PADDED, *others])[0].endswith("fault 0, fault 1, fault 2, fault 3, ...")
 
 
+def test_a_variation_and_a_fault_of_one_name_are_named_once() -> None:
+    found = [Explanation(kind, "tflite_up", "s", (), 9, 9) for kind in ("variation", "fault")]
+    assert lines(found) == ["your answers are those of tflite_up (9 of 9)"]
+
+
 def test_parts_are_counted_and_nothing_is_said_to_be_nothing() -> None:
     parts = [replace(PADDED, kind="part", explained=12), replace(AWAY, kind="part", asked=18)]
     (line,) = lines(parts)
