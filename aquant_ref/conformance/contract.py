@@ -189,7 +189,7 @@ LAYER: dict[str, Any] = {
     },
 }
 LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3
-SUMS: dict[str, Any] = {"profile": "engine", "tags": ("bits", "granularity"), "since": 3}
+SUMS: dict[str, Any] = {"profile": "engine", "tags": ("bits", "granularity"), **LATER, "members": 1}
 LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"
 HALF = Alternative("AQ-PEER-21", bits=8, since=3, rounding=("half_even",))
 ADDITIONS = {
