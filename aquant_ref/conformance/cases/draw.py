@@ -42,6 +42,10 @@ class Draw:
         for index in self._index.tolist():
             yield CaseRandom(f"{self._key} {index}", self._key % SCATTER + index)
 
+    def again(self, attempt: int) -> Draw:
+        """Return a source of other numbers for the same cases."""
+        return Draw(f"{self._key} again {attempt}", self._index)
+
     def bits(self) -> Array:
         """Draw 64 bits per case, uint64."""
         self._drawn += 1

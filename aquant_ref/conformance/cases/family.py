@@ -35,7 +35,8 @@ class Family:
     `rejects` marks inputs that must be refused. Families added to published vectors have another
     `edition`; those of one edition and size take turns among themselves, so that adding another
     never changes a sequence. `size` is "large" where a slow simulator should be spared. `stored`
-    members are in the vectors, or a few if it is 0.
+    members are in the vectors, or a few if it is 0. `lacks` names features that none of its cases
+    has, such as "tie" (see `features`); `vectors lint` checks it.
     """
 
     flag: str
@@ -46,6 +47,7 @@ class Family:
     edition: int = 0
     size: str = "small"
     stored: int = 0
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

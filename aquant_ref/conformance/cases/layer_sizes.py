@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.features import isolated
 from aquant_ref.conformance.cases.layer_large import (
     Ends,
     Parts,
@@ -314,12 +315,13 @@ def _families(kinds: list[Kind], parts: Parts) -> tuple[Family, ...]:
     return tuple(
         Family(
             flag,
-            by_case(partial(how, parts=parts)),
+            by_case(isolated(partial(how, parts=parts))),
             description,
             catches,
             edition=EDITION,
             size=size,
             stored=stored,
+            lacks=("tie",),
         )
         for flag, how, description, size, stored, catches in (*kinds, pairs)
     )

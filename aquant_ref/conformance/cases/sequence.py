@@ -55,6 +55,7 @@ from aquant_ref.conformance.cases import (
 )
 from aquant_ref.conformance.cases.draw import Draw
 from aquant_ref.conformance.cases.family import DTYPES, Cases, Columns, Family
+from aquant_ref.conformance.cases.features import without_ties
 from aquant_ref.conformance.cases.recipe import Recipe
 from aquant_ref.conformance.cases.selection import SIZES
 from aquant_ref.errors import InputError
@@ -96,6 +97,22 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "program": (*program.FAMILIES, *program_sizes.FAMILIES),
 }
 
+
+# Families of the first vectors that are not about ties, and have some: each has a twin without.
+WITH_TIES = {
+    "round": ("large", "beyond_int32"),
+    "add": ("halves", "relu"),
+    "avg_pool": ("near_tie", "relu"),
+    "conv2d": ("wide_near_tie", "relu", "strides", "groups"),
+    "depthwise": ("near_tie", "wide_near_tie", "accumulator_end", "random", "strides"),
+    "linear": ("accumulator_end", "weight_zero"),
+    "add_tensors": ("near_tie", "halves"),
+    "avg_pool2d": ("near_tie", "padding_counts", "padding_does_not_count"),
+}
+FAMILIES |= {
+    name: (*FAMILIES[name], *without_ties(name, FAMILIES[name], *flags))
+    for name, flags in WITH_TIES.items()
+}
 
 # The families of alternatives, by operation and variation.
 OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {

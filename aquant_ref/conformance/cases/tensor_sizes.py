@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.features import isolated
 from aquant_ref.conformance.cases.layer_large import inner, seeded
 from aquant_ref.conformance.cases.layer_sizes import EDITION, LARGE, SMALL
 from aquant_ref.conformance.cases.recipe import Recipe
@@ -150,7 +151,8 @@ def family(
     flag: str, make: Make, what: str, catches: tuple[str, ...], stored: int, size: str = "small"
 ) -> Family:
     """Return a family of this edition."""
-    return Family(flag, by_case(make), what, catches, edition=EDITION, size=size, stored=stored)
+    later: dict[str, Any] = {"edition": EDITION, "size": size, "stored": stored}
+    return Family(flag, by_case(isolated(make)), what, catches, **later, lacks=("tie",))
 
 
 def sized(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.cases.sequence import FAMILIES
+from aquant_ref.conformance.cases import features
+from aquant_ref.conformance.cases.sequence import FAMILIES, families_of
 from aquant_ref.conformance.expected.results import expected
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.answers import Answers
@@ -45,6 +46,7 @@ def lint(directory: Path = VECTORS, operations: Iterable[str] = tuple(FAMILIES))
             wrong += [f"{path.name}: {what}" for what in _of_file(name, alternative, read(path))]
             groups = load_file(name, alternative, directory)
             wrong += [f"{path.name}: {what}" for what in _of_answers(groups)]
+            wrong += [f"{path.name}: {what}" for what in _of_features(groups)]
         except InputError as error:
             wrong.append(str(error))
     size = sum(path.lstat().st_size for path in directory.glob("*"))
@@ -114,3 +116,16 @@ def _of_answers(groups: list[Group]) -> Iterator[str]:
         for k in np.flatnonzero(verdicts(group.expected, judged) != PASS).tolist():
             oracle, stored = texts(group.expected, judged, k)
             yield f"{group.cases.ids[k]}: says {stored}, the oracle {oracle}"
+
+
+def _of_features(groups: list[Group]) -> Iterator[str]:
+    """Find the cases that have what their family lacks."""
+    for group in groups:
+        cases, selection = group.cases, group.selection
+        if cases.operation.name not in features.STEPS:
+            continue
+        kinds = {f.flag: f for f in families_of(cases.operation.name, selection.profile)}
+        for k, case in enumerate(cases.ids):
+            flag = cases.flags[cases.kind[k]][0]
+            if flag in kinds and "tie" in kinds[flag].lacks and features.ties_of(cases, k)[0]:
+                yield f"{case}: has a tie, which {flag} has not"

@@ -37,7 +37,7 @@ CODES = tuple(
 )
 CASTS = (8, ("unsigned", "signed"))
 # variations of layers with sizes and pairs, and in how many widths; the first has all sizes
-SIZED = {"exact": 3, "ideal": 3, "tflite_away": 1, "float32": 1}
+SIZED = {"exact": 3, "ideal": 1, "tflite_away": 1, "float32": 1}
 GRANULARITY = ("channel", "tensor", "channel")
 
 
