@@ -108,13 +108,13 @@ def _families(make: Make, catches: tuple[str, ...]) -> list[Family]:
             flag if size == "small" else f"many_{flag}",
             partial(make, axis=axis, pool=pool, **rest),
             f"{pool[0]} to {pool[-1]} {flag}, at and beside powers of two",
-            (f"tail.{flag}", *catches),
+            (f"tail.{'channels' if axis == 'outputs' else flag}", *catches),
             len(pool),
             size,
         )
         for flag, axis, pools, rest in (
             ("products", "products", (SMALL, PRODUCTS), {"outputs": 2}),
-            ("channels", "outputs", (SMALL, CHANNELS[:-1]), {"products": 4, "columns": 2}),
+            ("outputs", "outputs", (SMALL, CHANNELS[:-1]), {"products": 4, "columns": 2}),
             ("columns", "columns", (SMALL, LARGE), {"outputs": 2, "products": 4}),
         )
         for size, pool in zip(("small", "large"), pools, strict=True)

@@ -226,7 +226,7 @@ BORDERED: list[Row] = [
     (
         "channels from 32 on with crossings in reverse order",
         "border.channel",
-        "channels",
+        "outputs",
         {"reached": of_channel(swapped_from(32))},
     ),
 ]

@@ -14,7 +14,7 @@ def test_the_stored_sizes_are_at_and_beside_powers_of_two(operation: str) -> Non
     cases = stored(operation)
     for flag, pool in (("products", SMALL), ("many_products", PRODUCTS)):
         assert {case["weight"][0].size for case in cases[flag]} == {*pool}
-    for flag, pool in (("channels", SMALL), ("many_channels", CHANNELS[:-1])):
+    for flag, pool in (("outputs", SMALL), ("many_outputs", CHANNELS[:-1])):
         assert {len(case["right"]) for case in cases[flag]} == {*pool}
     for flag, pool in (("columns", SMALL), ("many_columns", LARGE)):
         assert {case["right"].shape[2] for case in cases[flag]} == {*pool}
