@@ -179,7 +179,6 @@ SHA256 = {
     "requantize exact edition 2": "a18dd56387558b19",
     "border_round border edition 2": "f746836419f1e10b",
     "border border edition 2": "11f8f78a6b257538",
-    "add core-int edition 2": "d9c68cd224d09a8e",
     "concat engine": "f94afc9b7992bd5b",
     "concat float32": "20e5ea8db283bd16",
     "concat tflite": "14a15324b9a8620c",
@@ -190,6 +189,12 @@ SHA256 = {
     "activation_range tflite": "8246783afa2a6c87",
     "activation_range xnnpack": "306df95d5873653e",
     "activation_range torch": "c6106d3b8064bbb2",
+    "conv2d tflite_16x8": "d12bc627354ba5fb",
+    "conv2d power_of_two": "a6f44eaa0a383a9b",
+    "depthwise tflite_16x8": "8ca7bb85a25c1f59",
+    "depthwise power_of_two": "05797e52cab6b488",
+    "linear tflite_16x8": "dfadbd76c8a0d516",
+    "linear power_of_two": "9051d3cb6f5c1773",
 }
 
 
