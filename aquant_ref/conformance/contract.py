@@ -298,7 +298,7 @@ OPERATIONS = {
                 "onnxruntime": _later("AQ-CODES-10"),
                 "torch": _later("AQ-CODES-11"),
             },
-            **LATER,
+            **LATER | {"members": 4},
         ),
         _operation(
             "activation_range",

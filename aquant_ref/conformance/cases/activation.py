@@ -81,7 +81,7 @@ def _row(
 
 def _spread(draw: CaseRandom, low: int, high: int, zero: int) -> Array:
     """Draw codes over the whole range, the ends and those beside the zero point among them."""
-    inner = draw.integers(low, high, (11,))
+    inner = draw.integers(low, high, (7,))
     beside = np.clip([zero - 1, zero, zero + 1], low, high)
     return np.concatenate([[low, high], beside, inner])
 

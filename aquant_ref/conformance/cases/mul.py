@@ -194,9 +194,11 @@ def range_ends(draw: Draw, selection: Selection, *, times: int = 0) -> Columns:
 
 
 def relu(draw: Draw, selection: Selection) -> Columns:
-    """Draw a result whose qmin is the zero point."""
+    """Draw negative products and a result whose qmin is the zero point."""
     columns = _ordinary(draw, selection)
-    return {**columns, "qmin": columns["zero_point"]}
+    above, code, zero = _product(columns) > 0, columns["b"], columns["b_zero"]
+    mirrored = {"b": np.where(above, zero, code), "b_zero": np.where(above, code, zero)}
+    return {**columns, **mirrored, "qmin": columns["zero_point"]}
 
 
 def _no_scale(draw: Draw, selection: Selection, *, bad: tuple[float, ...]) -> Columns:
@@ -250,7 +252,12 @@ ORDINARY = (
         "products three times the range",
         ("clamp.wrap", "clamp.levels", "zero_point.clip"),
     ),
-    Family("relu", relu, "qmin is the zero point", ("clamp.relu", "clamp.dropped")),
+    Family(
+        "relu",
+        relu,
+        "qmin is the zero point, and above the product",
+        ("clamp.relu", "clamp.dropped"),
+    ),
     Family(
         "random",
         _ordinary,
