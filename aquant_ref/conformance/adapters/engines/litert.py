@@ -363,6 +363,10 @@ class Xnnpack(LiteRt):
                 return interpreter
         raise NotImplementedError(f"XNNPACK leaves {operators[0]['op_name']} to other kernels")
 
+    def supports(self, operation: str) -> bool:
+        """Tell that XNNPACK has no average pool of codes: LiteRT computes it itself."""
+        return operation not in ("avg_pool", "avg_pool2d") and super().supports(operation)
+
     def _scales(self, multiplier: int, shift: int) -> Array:
         return EightBit._scales(self, multiplier, shift)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from aquant_ref.conformance.adapters.engines.codes import storage_of
 from aquant_ref.conformance.adapters.engines.eight_bit import (
     EightBit,
     Output,
@@ -58,6 +59,49 @@ class OnnxEngine(EightBit):
             **geometry(windows),
         )
         return self.run(graph, within(graph, result, y), y.storage.dtype, 4)[0]
+
+    def conv_integer(
+        self,
+        *,
+        x: Array,
+        x_zero: int,
+        weight: Array,
+        weight_zero: Array,
+        groups: int,
+        stride: tuple[int, int],
+        padding: tuple[int, int, int, int],
+        dilation: tuple[int, int],
+    ) -> Array:
+        """Spec: AQ-ACC-1."""
+        if len(set(weight_zero.tolist())) > 1:
+            raise NotImplementedError("one zero point is for all weights")
+        graph = Graph()
+        image, kernel = storage_of(x, x_zero), storage_of(weight, weight_zero)
+        result = graph.node(
+            "ConvInteger",
+            graph.given(image.hold(x[None])),
+            graph.constant(kernel.hold(weight)),
+            graph.given(image.dtype(x_zero)),
+            graph.given(kernel.dtype(weight_zero[0])),
+            group=groups,
+            **geometry(Windows(stride, padding, dilation)),
+        )
+        return self.run(graph, result, np.int32, 4)[0]
+
+    def matmul_integer(self, *, a: Array, a_zero: Array, b: Array, b_zero: Array) -> Array:
+        """Spec: AQ-ACC-2."""
+        if len(set(a_zero.tolist())) > 1:
+            raise NotImplementedError("one zero point is for all rows")
+        graph = Graph()
+        first, second = storage_of(a, a_zero), storage_of(b, b_zero)
+        result = graph.node(
+            "MatMulInteger",
+            graph.given(first.hold(a)),
+            graph.constant(second.hold(b)),
+            graph.given(first.dtype(a_zero[0])),
+            graph.constant(second.hold(b_zero)),
+        )
+        return self.run(graph, result, np.int32, 2)
 
     def clip(self, *, v: Array, low: Array, high: Array) -> Array:
         """Spec: AQ-INT-1."""
