@@ -171,7 +171,6 @@ SHA256 = {
     "requantize exact edition 2": "a18dd56387558b19",
     "border_round border edition 2": "f746836419f1e10b",
     "border border edition 2": "11f8f78a6b257538",
-    "add core-int edition 2": "d9c68cd224d09a8e",
     "mul core-int": "26134b0dbb5d73e7",
     "mul tflite": "4e4bf526f0709d59",
     "mul xnnpack": "d151f887f105d166",
