@@ -27,7 +27,7 @@ from aquant_ref.errors import InputError, printable
 
 HEAD = {"format", "op", "profile", "fields", "result", "spec", "source", "notes", "groups"}
 RESULTS = {"exact", "bounded", "must_reject"}
-MOST_BYTES = 5 << 20
+MOST_BYTES = 5_000_000
 
 
 def lint(directory: Path = VECTORS, operations: Iterable[str] = tuple(FAMILIES)) -> list[str]:

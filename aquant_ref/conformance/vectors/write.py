@@ -90,7 +90,7 @@ def text(name: str, alternative: str = "") -> str:
         },
     }
     body = ",\n".join(
-        f'{{"params": {json.dumps(params)}, "tests": [\n' + ",\n".join(tests) + "\n]}"
+        f'{{"params":{_line(params)},"tests":[\n' + ",\n".join(tests) + "\n]}"
         for params, tests in groups
     )
     return json.dumps(head, indent=1)[:-2] + f',\n "groups": [\n{body}\n]}}\n'
@@ -209,8 +209,11 @@ def _group(selection: Selection, members: int) -> tuple[dict[str, Any], list[str
         if params[key] == defaults[key]:
             del params[key]
     slug = "-".join(_slug(selection, params))
-    spaces = (",", ":") if selection.edition > 1 else None  # a tenth of the room
-    return params, [json.dumps(test, separators=spaces) for test in _tests(slug, cases, right)]
+    return params, [_line(test) for test in _tests(slug, cases, right)]
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))  # spaces take a tenth of the room
 
 
 def _slug(selection: Selection, params: Mapping[str, Any]) -> Iterator[str]:

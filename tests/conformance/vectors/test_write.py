@@ -21,4 +21,4 @@ def test_the_vectors_are_what_the_generator_writes(tmp_path: Path) -> None:
 
 
 def test_the_vectors_stay_small() -> None:
-    assert sum(path.stat().st_size for path in VECTORS.iterdir()) < 5 << 20
+    assert sum(path.stat().st_size for path in VECTORS.iterdir()) < 5_000_000
