@@ -17,7 +17,7 @@ from aquant_ref.conformance import check_proof
 from aquant_ref.conformance.contract import VARIATIONS
 from aquant_ref.conformance.proof.inputs import FLOATS
 from aquant_ref.conformance.proof.prove import Chosen, Proof
-from aquant_ref.conformance.proof.settings import of_words, provable
+from aquant_ref.conformance.proof.settings import choices, of_words, provable
 from aquant_ref.conformance.proof.steps import admitted
 from tests.conformance.proof.test_prove import FIXED, KERNEL, attempt, settings_of
 from tests.meta.libraries import Compiled
@@ -151,7 +151,7 @@ def test_the_rules_of_the_checker_are_those_of_the_oracle(
     st.floats(width=32, allow_nan=False),
     st.floats(1e-30, 1e30),
     st.integers(-8, 7),
-    st.sampled_from(provable("quantize").choices),
+    st.sampled_from(choices(provable("quantize"))),
     st.sampled_from(list(oracle.ROUNDINGS)),
 )
 def test_the_quantizers_of_the_checker_are_those_of_the_oracle(

@@ -261,9 +261,11 @@ def test_generated_cases_are_of_one_width_and_sign_at_a_time() -> None:
             return super().answer(selection, cases)
 
     declared = Capabilities(bits=(4, 8), sizes=("small",))
+    verify(Watches(), operations=["add"], generated=0, capabilities=declared)
+    stored = len(seen)
     verify(Watches(), operations=["add"], generated=50, capabilities=declared)
     assert all(len(types) == 1 for types, _ in seen)
-    assert sum(count for _, count in seen[-4:]) == 50
+    assert sum(count for _, count in seen[2 * stored : 2 * stored + 4]) == 50
     assert {types[0] for types, _ in seen} == {(b, s) for b in (4, 8) for s in (True, False)}
 
 

@@ -43,6 +43,16 @@ static int64_t truncated(int64_t a, int64_t m, int n) { return (a * m) >> n; }
 static int64_t twice_up(int64_t a, int64_t m, int n) { return twice(a, m, n, half_up); }
 static int64_t twice_away(int64_t a, int64_t m, int n) { return twice(a, m, n, half_away); }
 
+/* The first rounding away from zero, too. */
+static int64_t away_first(int64_t acc, int64_t m, int n, int64_t (*second)(int64_t, int))
+{
+    int64_t high = half_away((n < 31 ? acc * ((int64_t)1 << (31 - n)) : acc) * m, 31);
+    return n <= 31 ? high : second(high, n - 31);
+}
+
+static int64_t away_then_up(int64_t a, int64_t m, int n) { return away_first(a, m, n, half_up); }
+static int64_t away_then_away(int64_t a, int64_t m, int n) { return away_first(a, m, n, half_away); }
+
 static int64_t divided(int64_t a, int64_t m, int n)
 {
     return a * m < 0 ? ceil_shift(a * m, n) : floor_shift(a * m, n);
@@ -202,6 +212,8 @@ static const fault FAULTS[] = {
     {"rounded once", once, added, scaled_wrongly},
     {"tflite_up", twice_up, added, scaled_wrongly},
     {"tflite_away", twice_away, added, scaled_wrongly},
+    {"half_away first", away_then_up, added, scaled_wrongly},
+    {"half_away both times", away_then_away, added, scaled_wrongly},
 };
 
 /* NULL for no name, or none of these. */

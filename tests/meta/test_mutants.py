@@ -56,7 +56,11 @@ def test_a_right_implementation_is_never_accused(variant: Written) -> None:
 
 def test_each_kind_of_case_that_came_later_finds_what_none_before_it_did() -> None:
     scalar = (family for name in SCALAR for family in FAMILIES[name])
-    later = {family.flag for family in scalar if family.edition and not family.rejects}
+    later = {
+        family.flag
+        for family in scalar
+        if family.edition and not family.rejects and not family.flag.endswith("_without_ties")
+    }
     found = [failing_flags(report_on(mutant)) for mutant in MUTANTS]
     alone = set().union(*(flags for flags in found if len(flags) == 1))
     assert len(later) == 7

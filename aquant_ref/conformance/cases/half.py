@@ -81,7 +81,13 @@ def _quotients(draw: Draw, selection: Selection) -> Columns:
 
 
 def _products(draw: Draw, selection: Selection) -> Columns:
-    """Pick a number whose product with the reciprocal is a tie, and the quotient is none."""
+    """Pick a number whose product with the reciprocal is a tie, and the quotient is none.
+
+    In float32 it is the other way round: a quotient of two numbers of 11 bits that is rounded to a
+    tie is one.
+    """
+    if selection.profile.endswith("_to_float32"):
+        return _products_in_float32(draw, selection)
     kind, (tie, zero, ends) = _kind(selection), _tie(draw, selection)
     chosen = scale = _scales(draw, kind)
     found = np.zeros(len(draw), bool)
@@ -93,6 +99,19 @@ def _products(draw: Draw, selection: Selection) -> Columns:
             apart = ~found & (_near(r / other, kind) != tie) & (product == tie)
             chosen, scale = np.where(apart, r, chosen), np.where(apart, other, scale)
             found |= apart
+    return columns_of(draw, selection, chosen, scale, zero, ends)
+
+
+def _products_in_float32(draw: Draw, selection: Selection) -> Columns:
+    tie, zero, ends = _tie(draw, selection)
+    chosen, scale = tie, np.ones(len(draw))
+    found = abs(tie) > 2**6  # the product with a scale of 5 bits needs more than 11
+    for _ in range(16):
+        other = draw.integers(1, 15) * 2.0 + 1
+        product = np.float32(tie * other) * (np.float32(1) / other.astype(np.float32))
+        apart = ~found & (np.rint(product) != np.rint(tie))
+        chosen, scale = np.where(apart, tie * other, chosen), np.where(apart, other, scale)
+        found |= apart
     return columns_of(draw, selection, chosen, scale, zero, ends)
 
 
@@ -147,7 +166,7 @@ QUANTIZED = (
     Family(
         "product_tie",
         _products,
-        "the product with the reciprocal is a tie, the quotient is not, where one is near",
+        "of the quotient and the product with the reciprocal one is a tie, where such are near",
         ("round.reciprocal",),
     ),
     *(

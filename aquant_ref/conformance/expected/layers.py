@@ -149,6 +149,7 @@ def linear(
     **end: Any,
 ) -> tuple[Tensor]:
     """Spec: AQ-INT-3, then AQ-IDEAL-1, AQ-FIXED-2 to AQ-FIXED-7 or an alternative."""
+    layer_peers.zeros(end["profile"], x_zero, weight_zero)
     steps = [centred(row, zero) for row, zero in zip(weight, weight_zero, strict=True)]
     acc = sums.linear(centred(x, x_zero), steps)
     return (coded(acc, **end),)

@@ -200,7 +200,7 @@ OTHER_PROFILES = [
     ("tflite_away", "tflite_up", scaled(twice(up)), "round.rule", "negative_tie"),
     ("tflite_up", "tflite_away", scaled(twice(away)), "round.rule", "negative_tie"),
     ("tflite_up", "half_away first", scaled(twice(up, away)), "round.rule", "first_tie"),
-    ("tflite_away", "half_away first", scaled(twice(away, away)), "round.rule", "first_tie"),
+    ("tflite_away", "half_away both times", scaled(twice(away, away)), "round.rule", "first_tie"),
 ]
 
 WRONG = [*scalar("requantize", REQUANTIZE), *of_alternatives("requantize", OTHER_PROFILES)]

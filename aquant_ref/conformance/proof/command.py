@@ -62,7 +62,7 @@ def _settings(args: argparse.Namespace, operation: Operation) -> list[Setting]:
     from aquant_ref.conformance.cases.selection import check_words
     from aquant_ref.conformance.proof import settings
 
-    choices = list(operation.choices)
+    choices = settings.choices(operation)
     default = "" if args.program is not None and operation.variations else choices[0]
     variations = choices if args.profile == EVERYTHING else [args.profile or default]
     if args.profile not in (EVERYTHING, None):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.conformance import contract, vectors
+from aquant_ref.conformance import check_proof, contract, vectors
 from aquant_ref.conformance.proof.inputs import FLOATS, INTEGERS, Inputs
 from aquant_ref.engine.instruction import THRESHOLD_UNREACHED
 from aquant_ref.engine.program import Program
@@ -124,6 +124,12 @@ def provable(name: str) -> Operation:
         contract.get(name)
         raise InputError(f"{name}: cannot be proved by steps; {', '.join(SWEPT)} can")
     return contract.get(name)
+
+
+def choices(operation: Operation) -> list[str]:
+    """Return the variations that the checker of certificates knows."""
+    named = check_proof.VARIATIONS.get(operation.name)
+    return list(operation.own) if named is None else named.split()
 
 
 def of_vectors(operation: Operation, variation: str) -> Iterator[Setting]:

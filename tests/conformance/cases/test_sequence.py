@@ -146,7 +146,7 @@ SHA256 = {
     "matmul float64_onnx": "ce312e5d4c33a390",
     "quantize float16": "ad885e12164eda04",
     "quantize bfloat16": "11103c3c897ae48c",
-    "quantize float16_to_float32": "e1f44c6b5c8325a5",
+    "quantize float16_to_float32": "312cf2e0bd15ff18",
     "dequantize float16": "4235c65c3c90158c",
     "dequantize bfloat16": "bfa25b5a629c7e1d",
     "add_tensors tflite": "88f3bc24a5b2c2bf",

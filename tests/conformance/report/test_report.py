@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -95,6 +96,6 @@ def test_faults_are_named_by_vote_only_where_nothing_explains_all_answers(report
     assert report.likely(failure) == []
     unexplained = replace(report, diagnoses={(failure.operation, failure.profile): []})
     assert "round.rule" in unexplained.likely(failure)
-    assert "likely: half_even, half_up and half_away confused" in "".join(
-        unexplained.lines(failure)
+    assert re.search(
+        "likely: .*half_even, half_up and half_away confused", "".join(unexplained.lines(failure))
     )

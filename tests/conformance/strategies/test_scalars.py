@@ -45,7 +45,10 @@ def test_every_alternative_has_a_strategy_that_the_engine_follows(
     case = data.draw(strategies.cases(operation, alternative))
     if not OPERATIONS[operation].scalar:
         got = getattr(EngineAdapter(), operation)(**case.inputs, profile=alternative)
-        assert np.array_equal(got, case.expected)
+        bounded = OPERATIONS[operation].alternatives[alternative].bounded
+        low, high = case.expected if bounded else (case.expected, case.expected)
+        assert np.shape(got) == np.shape(low)
+        assert ((low <= got) & (got <= high)).all()
         return
     columns = {
         name: value if isinstance(value, str) else np.array([value])
