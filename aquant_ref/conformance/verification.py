@@ -13,6 +13,7 @@ import numpy as np
 
 from aquant_ref import __version__
 from aquant_ref.conformance import contract, vectors
+from aquant_ref.conformance.adapters import placing
 from aquant_ref.conformance.adapters.asking import Asked
 from aquant_ref.conformance.adapters.command import CommandAdapter
 from aquant_ref.conformance.cases.selection import MOST, Selection, check_whole, several
@@ -71,12 +72,7 @@ def verify(
     names = _names(asked, operations)
     kept = _kept(adapter, keep)
     asked.start()
-    about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
-    counts = {_count_of(name, generated) for name in names if asked.supports(name)}
-    if any(counts):
-        most, *fewer = sorted(counts, reverse=True)
-        about += f" and {counted(most, 'generated case')} of each"
-        about += "".join(f", {count} of each on tensors" for count in fewer)
+    about = _about({_count_of(name, generated) for name in names if asked.supports(name)})
     whole = " ".join([command or "verify(adapter)", *(names if operations is not None else ())])
     run = described(whole, seed)
     scope = asked.capabilities.text(filter(asked.supports, names))
@@ -92,24 +88,23 @@ def verify(
     for name in names:
         supported = asked.supports(name)
         found: dict[str, Collected] = defaultdict(Collected)
-        for group in _groups(asked.capabilities, name, generated if supported else 0, seed):
+        groups = _groups(asked.capabilities, name, generated if supported else 0, seed)
+        for turn, (group, stored) in enumerate(groups):
             chosen = _only(group, only)
             if chosen is None:
                 continue
             cases, right = chosen.cases, chosen.expected
             left -= set(cases.ids)
             declared = supported and asked.capabilities.cover(chosen.selection)
-            answers = (
-                asked.answer(chosen.selection, cases)
-                if declared
-                else without(cases, "skip", "not declared")
-            )
+            answers, placed = without(cases, "skip", "not declared"), None
+            if declared:
+                answers, placed = placing.ask(asked, chosen, turn, stored=stored)
             off = partial(difference, right, answers)
             status = known.apply(cases, verdicts(right, answers), off)
             report.add(cases, right, answers, status, again, declared=declared)
             if kept is not None:
                 kept.add(chosen.selection, cases, right, answers, status)
-            found[cases.profile].add(cases, right, answers, status)
+            found[cases.profile].add(cases, right, answers, status, placed)
         report.diagnoses |= diagnoses(name, found)
     if left:
         raise InputError(f"case: unknown id {min(left)!r}")
@@ -118,6 +113,16 @@ def verify(
     if not only:
         report.stale = list(map(printable, known.stale()))
     return report
+
+
+def _about(counts: set[int]) -> str:
+    """Say what is asked, with so many generated cases of an operation."""
+    about = f"aquant_ref {__version__} vectors {vectors.VERSION}"
+    if any(counts):
+        most, *fewer = sorted(counts, reverse=True)
+        about += f" and {counted(most, 'generated case')} of each"
+        about += "".join(f", {count} of each on tensors" for count in fewer)
+    return about
 
 
 def _kept(adapter: Adapter, keep: str | Path | None) -> Kept | None:
@@ -139,13 +144,16 @@ def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
     return list(dict.fromkeys(each.name for each in chosen))
 
 
-def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) -> Iterator[Group]:
+def _groups(
+    capabilities: Capabilities, name: str, generated: int, seed: int
+) -> Iterator[tuple[Group, bool]]:
+    """Yield the groups to ask, and whether they are stored."""
     of_name, choices = contract.get(name), capabilities.choices(name)
     # one way to compute an operation is enough: the other alternatives are not missing
     variations = () if set(choices) & set(of_name.alternatives) else of_name.variations
     for group in vectors.load(name):
         if group.selection.profile in (*choices, *variations):
-            yield group
+            yield group, True
     if not generated:
         return
     generated = _count_of(name, generated)
@@ -162,7 +170,8 @@ def _groups(capabilities: Capabilities, name: str, generated: int, seed: int) ->
             ordinary = not rejects and not edition
             each = MOST_OTHER if contract.get(name).scalar else MOST_TENSORS[size]
             most = generated if ordinary else each * len(families(selection))
-            yield from _generated(selection, min(generated, most))
+            for group in _generated(selection, min(generated, most)):
+                yield group, False
 
 
 def _count_of(name: str, generated: int) -> int:
@@ -189,8 +198,4 @@ def _only(group: Group, ids: Sequence[str]) -> Group | None:
     chosen = [k for k, name in enumerate(group.cases.ids) if name in ids]
     if not chosen:
         return None
-    right = group.expected
-    part = type(right)(
-        [a[chosen] for a in right.low], [a[chosen] for a in right.high], right.refused[chosen]
-    )
-    return Group(group.selection, group.cases.take(chosen), part)
+    return Group(group.selection, group.cases.take(chosen), group.expected.take(chosen))

@@ -79,6 +79,12 @@ class Asked:
             raise InputError(f"adapter: capabilities() returns {got}, not Capabilities")
         return capabilities
 
+    @property
+    def one_array(self) -> bool:
+        """Tell whether every array that is asked costs a process."""
+        with one_line("one_array"):
+            return bool(self._adapter.one_array)
+
     def start(self) -> None:
         """Start it; InputError says why nothing can be asked."""
         with one_line("start()"):

@@ -47,6 +47,7 @@ class Adapter:
     """
 
     name = ""
+    one_array = False  # whether every array that is asked costs a process
 
     @cached_property
     def problems(self) -> Problems:

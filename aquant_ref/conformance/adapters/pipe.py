@@ -28,6 +28,8 @@ class PipeAdapter(ProcessAdapter):
     gives no answer for `timeout` seconds counts as hanging. Spec: AQ-CONF-2.
     """
 
+    one_array = True
+
     def __init__(
         self,
         command: str,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aquant_ref.conformance.diagnosis.candidates import Candidate, faults, in_pairs, variations
+from aquant_ref.conformance.diagnosis.places import of_places
 from aquant_ref.typing import Array, Mask
 
 if TYPE_CHECKING:
@@ -43,9 +44,15 @@ class Limit:
 def diagnoses(
     operation: str, collected: Mapping[str, Collected]
 ) -> dict[tuple[str, str], list[Explanation]]:
-    """Return what explains the wrong answers of an operation, by variation, for a report."""
+    """Return what explains the wrong answers of an operation, by variation, for a report.
+
+    If the same cases are right at other places of an array, their places explain them.
+    """
     found = {}
     for profile, each in collected.items():
+        if of_place := of_places(operation, profile, each.placed):
+            found[operation, profile] = of_place
+            continue
         evidence = each.evidence()
         explained = None if evidence is None else diagnose(evidence, SECONDS)
         if explained is not None:

@@ -13,6 +13,7 @@ from aquant_ref.conformance.report.verdict import FAIL, PASS
 from aquant_ref.typing import Array, Mask
 
 if TYPE_CHECKING:
+    from aquant_ref.conformance.adapters.placing import Placed
     from aquant_ref.conformance.cases.family import Cases
     from aquant_ref.conformance.expected.results import Expected
     from aquant_ref.conformance.protocol.answers import Answers
@@ -76,12 +77,21 @@ class Collected:
 
     parts: list[Evidence] = field(default_factory=list)
     counted: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    placed: list[Placed] = field(default_factory=list)
 
-    def add(self, cases: Cases, expected: Expected, answers: Answers, status: Array) -> None:
+    def add(
+        self,
+        cases: Cases,
+        expected: Expected,
+        answers: Answers,
+        status: Array,
+        placed: Placed | None = None,
+    ) -> None:
         """Keep some of these answers: of every flag the first wrong ones and the first right ones.
 
         A refusal and a crash are no evidence of values.
         """
+        self.placed += [placed] if placed else []
         valued = ~expected.refused
         valued[list(answers.other)] = False
         chosen = []

@@ -31,6 +31,11 @@ class Expected:
     high: Sequence[Array]
     refused: Mask
 
+    def take(self, chosen: Sequence[int] | Array) -> Expected:
+        """Select what is expected of the cases at these positions."""
+        low, high = ([column[chosen] for column in each] for each in (self.low, self.high))
+        return Expected(low, high, self.refused[chosen])
+
 
 def expected(cases: Cases, *, oracle: bool = False) -> Expected:
     """Return what the contract expects. Spec: AQ-CONF-3.

@@ -66,6 +66,7 @@ FAULTS = {
     "function.overflow": "an intermediate overflows far from zero",
     "function.alpha": "the slope alpha is ignored, or applied on the wrong side",
     "axis.batch": "the matrices of another batch are used",
+    "size.lane": "one lane of a vector register is wrong",
     "size.tail": "wrong after the last full vector register",
     "axis.groups": "groups meet the wrong channels",
     "axis.stride": "strides of the two axes confused, or one taken for both",

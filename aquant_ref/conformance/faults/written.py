@@ -38,8 +38,9 @@ class ScalarAdapter(Adapter):
         def method(profile: str = "", **given: Any) -> Any:
             texts = [given[f] for f in fields if isinstance(given[f], str)]
             columns = (given[f].tolist() for f in fields if not isinstance(given[f], str))
-            rows = zip(*columns, strict=True)
-            answers = [written.function(*texts, *row) for row in rows]
+            rows = [*zip(*columns, strict=True)]
+            once = {row: written.function(*texts, *row) for row in dict.fromkeys(rows)}
+            answers = [once[row] for row in rows]
             if isinstance(answers[0], tuple):
                 return tuple(np.array(column) for column in zip(*answers, strict=True))
             return np.array(answers)

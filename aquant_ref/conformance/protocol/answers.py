@@ -31,6 +31,11 @@ class Answers:
         """Tell whether the k-th case was asked; an operation may be given up before."""
         return not self.other.get(k, ("", ""))[1].startswith(NOT_ASKED)
 
+    def take(self, chosen: Array) -> Answers:
+        """Select the answers to the cases at these positions."""
+        other = {n: self.other[k] for n, k in enumerate(chosen.tolist()) if k in self.other}
+        return Answers([column[chosen] for column in self.values], other)
+
     def __post_init__(self) -> None:
         reasons = {k: (what, printable(why, MOST_REASON)) for k, (what, why) in self.other.items()}
         object.__setattr__(self, "other", reasons)
