@@ -37,8 +37,12 @@ class OracleAdapter(Adapter):
 def _column_by_column(operation: Operation, **fields: Any) -> tuple[Any, ...]:
     settings = {name: value for name, value in fields.items() if isinstance(value, str)}
     columns = {name: value.tolist() for name, value in fields.items() if name not in settings}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    answers = [operation.expected(**row, **settings) for row in rows]
+    rows = [*zip(*columns.values(), strict=True)]
+    once = {  # for a case is asked at many places
+        row: operation.expected(**dict(zip(columns, row, strict=True)), **settings)
+        for row in dict.fromkeys(rows)
+    }
+    answers = [once[row] for row in rows]
     return tuple(np.array(column) for column in zip(*answers, strict=True))
 
 
