@@ -25,7 +25,7 @@ from aquant_ref.errors import InputError
 @pytest.mark.parametrize("adapter", [EngineAdapter(), OracleAdapter()], ids=lambda a: a.name)
 def test_the_kits_own_implementations_pass_everything(adapter: Adapter) -> None:
     """Spec: AQ-CONF-1."""
-    report = verify(adapter, generated=300)
+    report = verify(adapter, generated=60)
     assert report.exit_code == EXIT_PASS, report.text()
     found = report.total()
     assert found["pass"] == found["total"] > 7000
@@ -33,7 +33,7 @@ def test_the_kits_own_implementations_pass_everything(adapter: Adapter) -> None:
 
 
 def test_the_simulation_agrees_wherever_it_computes() -> None:
-    report = verify(SimulationAdapter(), generated=300)
+    report = verify(SimulationAdapter(), generated=60)
     assert report.exit_code == EXIT_PASS, report.text()
     assert report.total()["unsupported"] > 0
     core, engine = (re.findall(rf"{part} in part \(([^)]*)\)", report.claim)[0].split(", ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from fractions import Fraction
 
 import numpy as np
@@ -12,8 +13,10 @@ from aquant_ref.conformance.faults.written import Written
 
 def by_counting(activation: str, s: float, z: int, low: int, high: int) -> tuple[int, int]:
     """The largest code whose lower end 6 reaches."""
-    reached = [q for q in range(low, high + 1) if (q - z - Fraction(1, 2)) * Fraction(s) <= 6]
-    top = max(reached, default=low)
+    step = Fraction(s)
+    codes = range(low, high + 1)
+    reached = bisect_right(codes, Fraction(6), key=lambda q: (q - z - Fraction(1, 2)) * step)
+    top = low + max(reached - 1, 0)
     first = low if activation == "none" else min(max(z, low), high)
     return first, top if activation == "relu6" else high
 

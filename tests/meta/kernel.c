@@ -164,6 +164,12 @@ static int answer(const char *id, const char *f)
                    &a, &sa, &za, &bq, &sb, &zb, &s, &z, &low, &high) != 10) return 1;
         t = (double)((a - za) * (bq - zb)) * sa * sb;
         printf("%s %" PRId64 "\n", id, nearest(t / s, z, low, high));
+    } else if (is("activation_range")) {
+        if (sscanf(f, "%31s %la %" SCNd64 "%" SCNd64 "%" SCNd64, rule, &s, &z, &low, &high) != 5)
+            return 1;
+        a = strcmp(rule, "none") ? clip(z, low, high) : low;
+        m = strcmp(rule, "relu6") ? high : nearest(6 / s, z, low, high);
+        printf("%s %" PRId64 " %" PRId64 "\n", id, a, m);
     } else if (is("clip")) {
         if (sscanf(f, "%" SCNd64 "%" SCNd64 "%" SCNd64, &a, &low, &high) != 3) return 1;
         printf("%s %" PRId64 "\n", id, clip(a, low, high));

@@ -26,6 +26,21 @@ static int other(const char *variation)
     return strcmp(variation, "core-int") && strcmp(variation, "border");
 }
 
+int32_t aquant_activation_range(int64_t cases, const char *variation, const char *activation,
+                                const double *scale, const int32_t *zero_point, const int32_t *qmin,
+                                const int32_t *qmax, int32_t *low, int32_t *high)
+{
+    if (other(variation)) return AQUANT_UNSUPPORTED;
+    int64_t k;
+    int bounded = strcmp(activation, "none") != 0, six = !strcmp(activation, "relu6");
+    for (k = 0; k < cases; k++) {
+        int64_t z = zero_point[k], least = qmin[k], most = qmax[k];
+        low[k] = (int32_t)(bounded ? clip(z, least, most) : least);
+        high[k] = (int32_t)(six ? nearest(6 / scale[k], z, least, most) : most);
+    }
+    return AQUANT_DONE;
+}
+
 /* In floating point: AQ-FIXED-5 to AQ-FIXED-7. M is exactly m * 2^-shift. */
 static int64_t float_code(const char *variation, int32_t acc, int32_t m, int shift, int64_t z,
                           int64_t low, int64_t high)

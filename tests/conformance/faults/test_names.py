@@ -17,8 +17,11 @@ CATCHING = [
 ]
 
 
+PLACES = {"size.lane"}  # which any case shows that comes at many places
+
+
 def test_every_fault_is_caught_by_a_family() -> None:
-    assert {name for family in CATCHING for name in family.catches} == {*FAULTS}
+    assert {name for family in CATCHING for name in family.catches} == {*FAULTS} - PLACES
 
 
 def test_what_has_to_be_refused_catches_that_it_is_accepted() -> None:
