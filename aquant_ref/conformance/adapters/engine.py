@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from aquant_ref.conformance.adapters import engine_half as half
 from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
+from aquant_ref.conformance.cases.family import by_case
 from aquant_ref.conformance.contract import EVERY_CHOICE, LAYER_VARIATIONS
 from aquant_ref.engine import interpreter
 from aquant_ref.engine.fast.kernels import apply, threshold_codes
@@ -60,11 +62,9 @@ class EngineAdapter(EngineLayers):
             ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
             of = peers if profile in peers.STEPS else half
             return of.quantize(rounding=rounding, r=r, scale=scale, profile=profile, **ends)
-        codes = [
-            int(quant.quantize(r[k], _qparams(scale[k], zero_point[k], qmin[k]), rounding=rounding))
-            for k in range(len(r))
-        ]
-        return integer.saturate(np.array(codes, np.int64), qmin, qmax)
+        quantize = partial(_quantize, rounding)
+        codes = _each(quantize, r=r, scale=scale, zero_point=zero_point, signed=qmin < 0)
+        return integer.saturate(codes.astype(np.int64), qmin, qmax)
 
     def dequantize(
         self, *, q: Codes, scale: Reals, zero_point: Integers, profile: str = ""
@@ -74,13 +74,12 @@ class EngineAdapter(EngineLayers):
             return half.dequantize(q=q, scale=scale, zero_point=zero_point, profile=profile)
         if profile:
             return peers.dequantize(q=q, scale=scale, zero_point=zero_point)
-        low = np.minimum(q, zero_point)
-        pairs = [_qparams(scale[k], zero_point[k], low[k]) for k in range(len(q))]
-        return np.array([float(quant.dequantize(q[k], pairs[k])) for k in range(len(q))])
+        signed = np.minimum(q, zero_point) < 0
+        return _each(_dequantize, q=q, scale=scale, zero_point=zero_point, signed=signed)
 
     def multiplier(self, *, m: Reals) -> tuple[Array, Array]:
         """Spec: AQ-FIXED-1."""
-        mantissas, shifts = np.array([quant.multiplier(value) for value in m.tolist()]).T
+        mantissas, shifts = _each(quant.multiplier, m=m).T
         return mantissas, shifts
 
     def requantize(
@@ -162,14 +161,21 @@ def _whole(values: Array) -> Array:
     return values.astype(np.int64)
 
 
-def _qparams(scale: Any, zero_point: Any, low: Any) -> quant.QParams:
-    """Return parameters of the widest codes; `low` tells whether they are signed."""
-    return quant.QParams(scale, zero_point, 16, signed=bool(low < 0))
-
-
 def _each(function: Any, **columns: Array) -> Array:
-    names, rows = list(columns), zip(*(c.tolist() for c in columns.values()), strict=True)
-    return np.array([function(**dict(zip(names, row, strict=True))) for row in rows])
+    return np.array(by_case(function, columns))
+
+
+def _widest(scale: Any, zero_point: Any, *, signed: bool) -> quant.QParams:
+    return quant.QParams(scale, zero_point, 16, signed=signed)
+
+
+def _quantize(rounding: str, *, r: float, scale: float, zero_point: int, signed: bool) -> int:
+    widest = _widest(scale, zero_point, signed=signed)
+    return int(quant.quantize(np.float64(r), widest, rounding=rounding))
+
+
+def _dequantize(*, q: int, scale: float, zero_point: int, signed: bool) -> float:
+    return float(quant.dequantize(np.int64(q), _widest(scale, zero_point, signed=signed)))
 
 
 def _border(*, t: int, c0: int, c1: int, c2: int, lift: int, **numbers: int) -> int:

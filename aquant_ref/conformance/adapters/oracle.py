@@ -10,7 +10,7 @@ import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.conformance.adapters.capabilities import Capabilities
-from aquant_ref.conformance.cases.family import plain
+from aquant_ref.conformance.cases.family import by_case, plain
 from aquant_ref.conformance.contract import EVERY_CHOICE, LAYER_VARIATIONS, OPERATIONS, Operation
 from aquant_ref.conformance.expected.functions import Bounds
 
@@ -36,13 +36,8 @@ class OracleAdapter(Adapter):
 
 def _column_by_column(operation: Operation, **fields: Any) -> tuple[Any, ...]:
     settings = {name: value for name, value in fields.items() if isinstance(value, str)}
-    columns = {name: value.tolist() for name, value in fields.items() if name not in settings}
-    rows = [*zip(*columns.values(), strict=True)]
-    once = {  # for a case is asked at many places
-        row: operation.expected(**dict(zip(columns, row, strict=True)), **settings)
-        for row in dict.fromkeys(rows)
-    }
-    answers = [once[row] for row in rows]
+    columns = {name: value for name, value in fields.items() if name not in settings}
+    answers = by_case(partial(operation.expected, **settings), columns)
     return tuple(np.array(column) for column in zip(*answers, strict=True))
 
 

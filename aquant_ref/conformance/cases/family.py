@@ -86,6 +86,13 @@ class Cases:
         )
 
 
+def by_case(function: Callable[..., Any], columns: Mapping[str, Array]) -> list[Any]:
+    """Return the answer to each case; one that is asked at many places is computed once."""
+    rows = [*zip(*(column.tolist() for column in columns.values()), strict=True)]
+    answers = {row: function(**dict(zip(columns, row, strict=True))) for row in dict.fromkeys(rows)}
+    return [answers[row] for row in rows]
+
+
 def plain(value: Any) -> Any:
     """Convert a number or an array of numpy to Python numbers, in nested lists."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

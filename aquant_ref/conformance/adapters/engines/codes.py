@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aquant_ref.conformance.adapters.base import Adapter
-from aquant_ref.conformance.cases.family import Cases, blank_results
+from aquant_ref.conformance.cases.family import Cases, blank_results, by_case
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.typing import Array, Codes, Integers, Reals
 
@@ -106,8 +106,7 @@ def unanimous(answers: NDArray[Any]) -> Any:
 
 def each(compute: Callable[..., Any], **columns: Array) -> Array:
     """Apply to each case, with its fields as Python numbers."""
-    rows: Iterable[Any] = zip(*(c.tolist() for c in columns.values()), strict=True)
-    return np.array([compute(**dict(zip(columns, row, strict=True))) for row in rows])
+    return np.array(by_case(compute, columns))
 
 
 def clipped(codes: Any, qmin: Any, qmax: Any) -> Codes:
