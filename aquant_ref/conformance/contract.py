@@ -186,6 +186,7 @@ LAYER: dict[str, Any] = {
             "AQ-LAYER-7", narrowest=16, signs=("signed",), since=3, symmetric=True
         ),
         "power_of_two": Alternative("AQ-LAYER-8", bits=8, since=3),
+        "float64_product": Alternative("AQ-LAYER-9", bits=8, since=3),
     },
 }
 LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3

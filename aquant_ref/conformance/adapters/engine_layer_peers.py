@@ -15,6 +15,7 @@ from aquant_ref.quant import multiplier
 from aquant_ref.typing import Array, Codes, Integers, Reals
 
 ONE = np.float32(1)
+ZERO_FIRST = ("float32_zero_first", "onednn", "float64_product")  # then the rounding
 
 
 class Layer(NamedTuple):
@@ -62,7 +63,7 @@ def requantized(
     qmin: int,
     qmax: int,
 ) -> Codes:
-    """Requantize accumulators (O, ...). Spec: AQ-LAYER-1 to AQ-LAYER-6."""
+    """Requantize accumulators (O, ...). Spec: AQ-LAYER-1 to AQ-LAYER-9."""
     if profile == "fbgemm_tensor" and len(set(weight_scale.tolist())) > 1:
         raise InputError("weight_scale: needs one for all channels")
     x, w, y = (scale32(np.asarray(s, np.float64)) for s in (x_scale, weight_scale, scale))
@@ -70,7 +71,7 @@ def requantized(
     steps = np.rint(STEPS[profile](layer)).astype(np.float64)
     if (abs(steps) > 2.0**31).any():
         raise InputError("scale: makes more steps than int32 has")
-    first = profile in ("float32_zero_first", "onednn")
+    first = profile in ZERO_FIRST
     codes = steps + (0 if first else zero_point)
     return np.clip(codes, qmin, qmax).astype(np.int64).reshape(acc.shape)
 
@@ -169,6 +170,11 @@ def _power_of_two(layer: Layer) -> Array:
     return (shifted + (1 << np.maximum(right, 0) >> 1)) >> np.maximum(right, 0)
 
 
+def _float64_product(layer: Layer) -> Array:
+    """Spec: AQ-LAYER-9."""
+    return layer.total * _normal(layer.unit / layer.y).astype(np.float64) + layer.zero_point
+
+
 STEPS: dict[str, Callable[[Layer], Any]] = {
     "float32_product": _float32_product,
     "float32_zero_first": _float32_zero_first,
@@ -178,4 +184,5 @@ STEPS: dict[str, Callable[[Layer], Any]] = {
     "qnnpack": _qnnpack,
     "tflite_16x8": _tflite_16x8,
     "power_of_two": _power_of_two,
+    "float64_product": _float64_product,
 }

@@ -35,6 +35,7 @@ NEIGHBOURS = {
     "fbgemm_tensor": ("fbgemm", "fbgemm", "qnnpack", "onednn"),
     "qnnpack": ("fbgemm", "fbgemm_tensor", "onednn"),
     "tflite_16x8": ("float64",),
+    "float64_product": ("float64_onnx", "float64_onnx", "float32_product", "float32_zero_first"),
 }
 TRIES = 16
 
@@ -136,7 +137,7 @@ def _tuned(
 def _code(profile: str, acc: int, fields: dict[str, Any]) -> int | None:
     """Return the code in a variation; None if it is refused."""
     try:
-        if profile in ("float32", "float64"):
+        if profile in ("float32", "float64", "float64_onnx"):
             unit = Fraction(fields["x_scale"]) * Fraction(fields["weight_scale"])
             total = acc + int(Fraction(fields["bias"]) / unit)
             ends = {name: fields[name] for name in ("zero_point", "qmin", "qmax")}

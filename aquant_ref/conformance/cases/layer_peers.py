@@ -208,8 +208,7 @@ def families(profile: str, parts: Make, windows: bool = False, grouped: bool = F
     kinds += [_windows_row(grouped) if windows else RANDOM] + [WIDE] * (profile in SYMMETRIC)
     kinds += [NEAR] * (profile == "power_of_two")
     kinds += [FRACTION] * (profile in FLOAT_BIAS) + [WRAPPING] * (profile == "qnnpack")
-    reduced = ("multiplier.reduced", *BESIDE_TIE) if profile in SYMMETRIC else BESIDE_TIE
-    of_flag = {"beside_tie": reduced}
+    of_flag = {"beside_tie": (*ALSO.get(profile, ()), *BESIDE_TIE)}
     ordinary = [
         Family(flag, by_case(partial(how, parts=parts)), text, of_flag.get(flag, catches))
         for flag, how, text, catches in kinds
@@ -221,7 +220,12 @@ def families(profile: str, parts: Make, windows: bool = False, grouped: bool = F
 
 
 SYMMETRIC = ("tflite_16x8",)
-LEFT_OUT = {"tflite_16x8": ("weight_zero",), "power_of_two": ("beside_tie",)}
+ALSO = {"tflite_16x8": ("multiplier.reduced",), "float64_product": ("round.float32",)}
+LEFT_OUT = {
+    "tflite_16x8": ("weight_zero",),
+    "power_of_two": ("beside_tie",),
+    "float64_product": ("channel_scales",),  # which its ties have
+}
 NO_SCALE = (
     "no_scale",
     _no_scale,
@@ -240,6 +244,7 @@ PROFILES = (
     "qnnpack",
     "tflite_16x8",
     "power_of_two",
+    "float64_product",
 )
 DEPTHWISE_PARTS = partial(conv_parts, depthwise=True)
 CONV2D = {p: families(p, conv_parts, windows=True, grouped=True) for p in PROFILES}

@@ -1,6 +1,6 @@
-"""Requantize the accumulators of a layer as other engines do. Spec: AQ-LAYER-1 to AQ-LAYER-6.
+"""Requantize the accumulators of a layer as other engines do. Spec: AQ-LAYER-1 to AQ-LAYER-9.
 
-F rounds an exact rational to the nearest float32, ties to even.
+F rounds an exact rational to the nearest float32, D to the nearest float64, ties to even.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aquant_ref import oracle
 from aquant_ref.conformance.expected.peers import NORMAL, scale32
+from aquant_ref.conformance.expected.peers import double as D
 from aquant_ref.conformance.expected.peers import single as F
 from aquant_ref.conformance.expected.refusal import INT32_MAX, INT32_MIN, need
 
@@ -153,6 +154,14 @@ def _power_of_two(x: Fraction, w: Fraction, y: Fraction, bias: Fraction, **ends:
     return lambda acc: oracle.requantize(oracle.half_up(int32(int32(acc) + b) * m), **ends)
 
 
+def _float64_product(
+    x: Fraction, w: Fraction, y: Fraction, bias: Fraction, *, zero_point: int, **ends: int
+) -> Code:
+    """Spec: AQ-LAYER-9."""
+    m, b = normal(F(normal(F(x * w)) / y)), whole(bias, x * w)
+    return lambda acc: nearest(D(D(int32(int32(acc) + b) * m) + zero_point), 0, **ends)
+
+
 CHANNELS: dict[str, Callable[..., Code]] = {
     "float32_product": _float32_product,
     "float32_zero_first": _float32_zero_first,
@@ -162,6 +171,7 @@ CHANNELS: dict[str, Callable[..., Code]] = {
     "qnnpack": _qnnpack,
     "tflite_16x8": _tflite_16x8,
     "power_of_two": _power_of_two,
+    "float64_product": _float64_product,
 }
 
 

@@ -30,6 +30,11 @@ def single(value: Real) -> Fraction:
     return oracle.to_float(value, 24, -149)
 
 
+def double(value: Real) -> Fraction:
+    """Return D(value), the nearest float64."""
+    return oracle.to_float(value, 53, -1074)
+
+
 def scale32(scale: float) -> Fraction:
     """Return a scale as float32; it and its reciprocal must be normal. Spec: AQ-PEER-1."""
     need(0 < scale < math.inf)
@@ -94,7 +99,7 @@ def _add_tflite(
     need(twice < 2**20 * scale and max(abs(a.steps), abs(b.steps)) < 2**9)
 
     def scaled(v: int, m: Fraction, how: str) -> int:
-        mantissa, shift = oracle.multiplier(oracle.to_float(m, 53, -1074))
+        mantissa, shift = oracle.multiplier(double(m))
         need(shift <= 62)
         if how == "floor":
             high = oracle.half_up(Fraction(v * mantissa * 2 ** max(31 - shift, 0), 2**31))

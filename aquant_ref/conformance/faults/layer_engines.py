@@ -1,7 +1,7 @@
 """Requantize an accumulator without its bias as other engines do, in Python's numbers.
 
 A float64 operation on float32 numbers, rounded to float32, is the float32 operation. Written apart
-from the oracle. Spec: AQ-LAYER-1 to AQ-LAYER-6.
+from the oracle. Spec: AQ-LAYER-1 to AQ-LAYER-9.
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ def shifted(x: float, w: float, y: float, bias: float, _zero: int) -> Callable[[
     return lambda acc: (2 * (acc + b) + (1 << n)) >> (n + 1) if n >= 0 else (acc + b) << -n
 
 
+def product64(x: float, w: float, y: float, bias: float, zero: int) -> Callable[[int], int]:
+    m, b = f32(f32(x * w) / y), whole(bias, x, w)
+    return lambda acc: even((acc + b) * m + zero) - zero
+
+
 def by_engine(engine: Engine, acc: Array, f: dict[str, Any]) -> Array:
     """Return the steps of accumulators (O, P)."""
     channels = zip(acc.tolist(), f["weight_scale"].tolist(), f["bias"].tolist(), strict=True)
@@ -97,4 +102,5 @@ ENGINES: dict[str, Engine] = {
     "qnnpack": qnnpack,
     "tflite_16x8": reduced,
     "power_of_two": shifted,
+    "float64_product": product64,
 }

@@ -91,6 +91,7 @@ def narrow(bits: int) -> Callable[..., Array]:
     return instead(engine)
 
 
+ZERO_FIRST = ("float32_zero_first", "onednn", "float64_product")
 ROUNDED = (  # in each alternative
     ("ties up, in float64", "round.rule", "tie", up),
     ("ties away from zero, in float64", "round.rule", "tie", away),
@@ -103,7 +104,7 @@ ROWS: list[tuple[str, str, str, str, Callable[..., Array]]] = [
             name,
             defect,
             flag,
-            instead(in_float64(rule, alternative in ("float32_zero_first", "onednn"))),
+            instead(in_float64(rule, alternative in ZERO_FIRST)),
         )
         for alternative in ENGINES
         if alternative not in ("tflite_16x8", "power_of_two")
@@ -133,6 +134,27 @@ ROWS: list[tuple[str, str, str, str, Callable[..., Array]]] = [
     (
         "float32_zero_first",
         "in float64",
+        "round.float64",
+        "beside_tie",
+        instead(in_float64(even, True)),
+    ),
+    (
+        "float64_product",
+        "zero point after rounding",
+        "zero_point.order",
+        "tie",
+        neighbour("float32_product"),
+    ),
+    (
+        "float64_product",
+        "product in float32",
+        "round.float32",
+        "beside_tie",
+        neighbour("float32_zero_first"),
+    ),
+    (
+        "float64_product",
+        "multiplier in float64",
         "round.float64",
         "beside_tie",
         instead(in_float64(even, True)),

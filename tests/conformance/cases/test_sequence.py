@@ -197,10 +197,13 @@ SHA256 = {
     "activation_range torch": "c6106d3b8064bbb2",
     "conv2d tflite_16x8": "d12bc627354ba5fb",
     "conv2d power_of_two": "a6f44eaa0a383a9b",
+    "conv2d float64_product": "5e981a4d208f282e",
     "depthwise tflite_16x8": "8ca7bb85a25c1f59",
     "depthwise power_of_two": "05797e52cab6b488",
+    "depthwise float64_product": "1d7667497339f1d8",
     "linear tflite_16x8": "dfadbd76c8a0d516",
     "linear power_of_two": "9051d3cb6f5c1773",
+    "linear float64_product": "4bd1516ceef1830d",
 }
 
 

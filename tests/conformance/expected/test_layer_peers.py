@@ -103,6 +103,8 @@ def test_a_multiplier_of_float32_scales_is_that_of_onnxruntime(
         ("float32_product", 11, 13),
         ("float32_zero_first", 10, 12),  # half_even(11.5)
         ("float32_zero_first", 11, 12),  # half_even(12.5)
+        ("float64_product", 10, 12),
+        ("float64_product", 11, 12),
         ("onednn", 11, 12),
         ("fbgemm", 11, 13),
         ("fbgemm_tensor", 11, 13),
@@ -112,9 +114,16 @@ def test_a_multiplier_of_float32_scales_is_that_of_onnxruntime(
 def test_the_zero_point_joins_before_or_after_the_rounding(
     profile: str, zero: int, code: int
 ) -> None:
-    """Spec: AQ-LAYER-2, AQ-LAYER-3."""
+    """Spec: AQ-LAYER-2, AQ-LAYER-3, AQ-LAYER-9."""
     scales = {"x_scale": 0.5, "weight_scale": 0.5, "scale": 0.5, "bias": 0.0}
     assert code_of(profile, 3, zero_point=zero, **scales, **UINT8) == code
+
+
+def test_a_multiplier_of_float32_makes_a_tie_of_fifteen_sixths() -> None:
+    """Spec: AQ-LAYER-9: F(1/6) is above 1/6, so that 15 steps are above 5/2 in float64."""
+    scales = {"x_scale": 1.0, "weight_scale": 1.0, "scale": 6.0, "bias": 0.0, "zero_point": 0}
+    assert code_of("float64_product", 15, **scales, **UINT8) == 3
+    assert code_of("float32_product", 15, **scales, **UINT8) == 2
 
 
 def test_a_real_bias_is_rounded_by_qnnpack_alone() -> None:

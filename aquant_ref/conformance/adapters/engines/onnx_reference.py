@@ -9,6 +9,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.adapters.engines.eight_bit import LAYERS
 from aquant_ref.conformance.adapters.engines.onnx_engine import (
     OnnxEngine,
     dequantized,
@@ -29,7 +30,7 @@ class OnnxReference(OnnxEngine):
     name = f"onnx reference evaluator {onnx.__version__}"
 
     def capabilities(self) -> Capabilities:
-        """Declare float64 with the zero point before the rounding, and float32."""
+        """Declare float32, and float64 with the zero point before the rounding."""
         return Capabilities(
             bits=(8,),
             rounding=("half_even",),
@@ -43,6 +44,7 @@ class OnnxReference(OnnxEngine):
                 "avg_pool2d:onnx",
                 "rescale_codes:float32",
                 "mul:float32",
+                *(f"{name}:float64_product" for name in LAYERS),
             ),
         )
 
