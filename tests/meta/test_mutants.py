@@ -49,9 +49,9 @@ def test_the_vectors_alone_kill_the_mutant_with_the_flag_that_says_so(mutant: Fa
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_a_right_implementation_is_never_accused(variant: Written) -> None:
-    report = verify(ScalarAdapter(variant), operations=[variant.operation])
+    report = verify(ScalarAdapter(variant), operations=[variant.operation], generated=300)
     assert report.exit_code == EXIT_PASS, report.text()
-    assert report.total()["pass"] > 1000
+    assert report.total()["pass"] > 300
 
 
 def test_each_kind_of_case_that_came_later_finds_what_none_before_it_did() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from aquant_ref.conformance.adapters.base import Adapter
 from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.cases.family import by_case
 from aquant_ref.conformance.contract import OPERATIONS
 
 
@@ -27,7 +28,9 @@ class Written:
 
 
 class ScalarAdapter(Adapter):
-    """An adapter with one operation."""
+    """An adapter with one operation. It computes case by case: the place of a case is nothing."""
+
+    one_array = True
 
     def __init__(self, written: Written) -> None:
         self.name = str(written)
@@ -37,10 +40,8 @@ class ScalarAdapter(Adapter):
 
         def method(profile: str = "", **given: Any) -> Any:
             texts = [given[f] for f in fields if isinstance(given[f], str)]
-            columns = (given[f].tolist() for f in fields if not isinstance(given[f], str))
-            rows = [*zip(*columns, strict=True)]
-            once = {row: written.function(*texts, *row) for row in dict.fromkeys(rows)}
-            answers = [once[row] for row in rows]
+            columns = {f: given[f] for f in fields if not isinstance(given[f], str)}
+            answers = by_case(lambda **row: written.function(*texts, *row.values()), columns)
             if isinstance(answers[0], tuple):
                 return tuple(np.array(column) for column in zip(*answers, strict=True))
             return np.array(answers)
