@@ -79,22 +79,23 @@ def right(operation: str, profile: str) -> Adapter:
     return Layers("", profile) if layered else OracleAdapter()
 
 
+def meaning(operation: str, profile: str) -> str:
+    """Return what two names of one variation share. A rule of alternatives may be of several."""
+    return contract.get(operation).variations.get(profile, profile)
+
+
 def variations(operation: str, asked: str) -> list[Candidate]:
-    """Return the variations besides the one asked; of those with the same rule only the first."""
-    known = contract.get(operation)
-    seen, found = {contract.rules(known, asked)}, []
-    for each in known.choices:
-        rule = contract.rules(known, each)
-        if rule not in seen:
-            seen.add(rule)
-            found.append(Candidate(operation, each, other=True))
-    return found
+    """Return the variations besides the one asked; of two names only the first."""
+    named: dict[str, str] = {}
+    for each in contract.get(operation).choices:
+        named.setdefault(meaning(operation, each), each)
+    named.pop(meaning(operation, asked))
+    return [Candidate(operation, each, other=True) for each in named.values()]
 
 
 def faults(operation: str, profile: str, asked: str) -> list[Candidate]:
     """Return the faults of a variation, which may be another than the one asked."""
-    known = contract.get(operation)
-    other = contract.rules(known, profile) != contract.rules(known, asked)
+    other = meaning(operation, profile) != meaning(operation, asked)
     return [
         Candidate(operation, profile, each, other)
         for each in EVERY

@@ -16,6 +16,15 @@ def test_two_names_of_one_rule_are_one_variation() -> None:
     assert variations("clip", "core-int") == []
 
 
+def test_variations_that_share_a_rule_are_tried_each() -> None:
+    """Past bug: of float16 and bfloat16, and of the means of tensors, only the first was."""
+    assert "bfloat16" in [each.name for each in variations("quantize", "float16")]
+    names = [each.name for each in variations("avg_pool2d", "engine")]
+    assert names == ["tflite", "torch", "onnx", "onnxruntime"]
+    names = [each.name for each in faults("avg_pool2d", "torch", "onnx")]
+    assert "torch, and half away" in names
+
+
 def test_a_fault_of_another_variation_has_both_names() -> None:
     names = [each.name for each in faults("conv2d", "tflite_up", "exact")]
     assert "tflite_up, and padded with 0" in names
