@@ -32,7 +32,7 @@ def test_ordinary_cases_are_inside_the_contract_and_the_others_are_not(
 ) -> None:
     for rejects, edition, size in KINDS[operation, profile]:
         selection = Selection(operation, profile, rejects=rejects, edition=edition, size=size)
-        count = 300 if OPERATIONS[operation].scalar else 90 if size == "small" else 20
+        count = 300 if OPERATIONS[operation].scalar else 40 if size == "small" else 15
         right = expected(generate(selection, range(count)))
         assert (right.refused == rejects).all()
 
@@ -42,7 +42,7 @@ def test_integers_fit_the_types_of_the_contract(operation: str, profile: str) ->
     for rejects, edition, size in KINDS[operation, profile]:
         scalar = OPERATIONS[operation].scalar
         selection = Selection(operation, profile, rejects=rejects, edition=edition, size=size)
-        cases = generate(selection, range(2000 if scalar else 60))
+        cases = generate(selection, range(600 if scalar else 30))
         for field in cases.operation.fields:
             if field.type != "i32":
                 continue

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 from aquant_ref.conformance.faults.arithmetic import F, away, even, once, rounded
 
 Rescaling = Callable[[int], int]
 
 
+@lru_cache(4096)
 def mantissa(m: F) -> tuple[int, int]:
     """Return multiplier and shift; raise OverflowError for a shift that is refused."""
     shift = 30 + m.denominator.bit_length() - m.numerator.bit_length()  # or one more
