@@ -10,7 +10,7 @@ from typing import Any
 from aquant_ref.errors import InputError
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
-from aquant_ref.ptq.methods import METHODS
+from aquant_ref.ptq.methods import END_TO_END, METHODS, method_name
 
 Row = measured.Row
 
@@ -54,8 +54,11 @@ def load_row(path: Path) -> Row:
 
 
 def _check_method(path: Path, row: Row) -> None:
-    if row["method"] not in METHODS:
-        raise InputError(f"{path}: holds a row of an unknown method {row['method']!r}")
+    try:
+        method_name(row["method"])
+    except InputError as error:
+        message = f"{path}: holds a row of an unknown method {row['method']!r}"
+        raise InputError(message) from error
 
 
 def arrange(rows: Iterable[Row]) -> list[Row]:
@@ -68,7 +71,8 @@ def _order(row: Row) -> tuple[Any, ...]:
     return (
         -row["weight_bits"] if row["weight_bits"] == 32 else row["weight_bits"],
         row["act_bits"],
-        methods.index(row["method"]),
+        methods.index(row["method"].removesuffix(END_TO_END)),
+        row["method"],
         row["border"],
         row["iterations"],
         row["images"],

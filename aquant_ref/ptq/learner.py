@@ -22,8 +22,8 @@ from aquant_ref.nn.graph import INPUT, Block
 from aquant_ref.nn.training.optim import Adam, cosine
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.adaround import AdaRound, regularizer, regularizer_beta
-from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow
-from aquant_ref.ptq.placement import boundary_layers, layers
+from aquant_ref.ptq.network import LearnedNetwork, LearnedWindow, every_row
+from aquant_ref.ptq.placement import LAYERS, boundary_layers, boundary_tensors, layers
 from aquant_ref.typing import Reals
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Learner:
         self._optimizer = Adam()
         learned = set(layers(network.graph)) - boundary_layers(network.graph)
         self._layers = [node for node in block.nodes if node.name in learned]
+        self._biased = self._layers if settings.biases else []
+        if settings.biases and settings.unit == "network":
+            self._biased = [node for node in block.nodes if node.op in LAYERS]
         inner = [node.name for node in block.nodes if node.name != block.output]
         self._tensors = [
             name for name in (*block.inputs, *inner) if name in network.tensors and name != INPUT
@@ -59,9 +62,8 @@ class Learner:
         if settings.weights:
             for node in self._layers:
                 self._add_weight(node.name)
-        if settings.biases:
-            for node in self._layers:
-                self._add(f"bias/{node.name}", self._hard[f"{node.name}.bias"], settings.bias_rate)
+        for node in self._biased:
+            self._add(f"bias/{node.name}", self._hard[f"{node.name}.bias"], settings.bias_rate)
         if not settings.activations:
             return
         if settings.scales:
@@ -73,8 +75,10 @@ class Learner:
                 if node.op == "conv2d" and self.network.source(node.inputs[0]) not in (None, INPUT):
                     self._add_window(node, settings.border)
         elif settings.border is not None:
+            boundary = boundary_tensors(self.network.graph)  # nearest, and no block learns them
             for name in self._tensors:
-                self._add_border(name, settings.border)
+                if settings.unit != "network" or name not in boundary:
+                    self._add_border(name, settings.border)
 
     def _add(self, name: str, start: Reals, rate: Any) -> None:
         self.variables[name], self._rates[name] = start, rate
@@ -111,9 +115,12 @@ class Learner:
         kernel = pair(node["kernel"])
         channels = self.network.graph.shapes[node.inputs[0]][0]
         rows = channels * kernel[0] * kernel[1]
+        count = {"row": rows, "channel": channels, "tensor": 1}[form.granularity]
         window = self.network.windows.get(node.name)
+        if window is not None and len(window.coefficients) < count:
+            window = replace(window, coefficients=every_row(window.coefficients, count))
+            self.network.windows[node.name] = window
         if window is None:
-            count = {"row": rows, "channel": channels, "tensor": 1}[form.granularity]
             window = LearnedWindow(
                 np.zeros((count, 3), np.float32),
                 np.zeros((rows, 3), np.float32) if form.fused else None,
@@ -130,9 +137,8 @@ class Learner:
         parameters: dict[str, Any] = dict(self._hard)
         for name, rounding in self._rounding.items():
             parameters[f"{name}.weight"] = rounding.soft(variables[f"weight/{name}"])
-        if self.settings.biases:
-            for node in self._layers:
-                parameters[f"{node.name}.bias"] = variables[f"bias/{node.name}"]
+        for node in self._biased:
+            parameters[f"{node.name}.bias"] = variables[f"bias/{node.name}"]
         return parameters
 
     def penalty(self, variables: Mapping[str, Any], step: int) -> Any:
@@ -172,9 +178,9 @@ class Learner:
         network, learned = self.network, self.variables
         for name, rounding in self._rounding.items():
             network.codes[name] = rounding.codes(learned[f"weight/{name}"])
+        for node in self._biased:
+            network.biases[node.name] = learned[f"bias/{node.name}"]
         for node in self._layers:
-            if f"bias/{node.name}" in learned:
-                network.biases[node.name] = learned[f"bias/{node.name}"]
             if f"window/{node.name}" in learned:
                 network.windows[node.name] = replace(
                     network.windows[node.name],

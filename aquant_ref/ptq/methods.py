@@ -16,6 +16,10 @@
 | `aquant-feedback-bias` | `aquant-feedback`; scales and biases, with feedback |
 | `a-rounding` | `qdrop`; at inference, activations rounded for the output of the float network |
 
+`METHOD-e2e` adds a last stage to any of these but `a-rounding`: scales, biases and the borders of
+the method learn *end to end*, for the logits of the float network (AQ-STE-5). With feedback the
+border is a constant for each row, learned from nearest rounding.
+
 `a-rounding` needs the float network at inference, so it is an upper bound and not deployable. The
 conventions are those of the official code of QDrop and BRECQ; `pass_config.ReconstructionPass` and
 `observers` name the points where the two differ. A second pass has 2/5 of the iterations of the
@@ -50,6 +54,8 @@ from aquant_ref.quant.window import fraction_bits
 
 FIRST = ReconstructionPass("qdrop", 500, weights=True, dropping=True)
 SECOND = ReconstructionPass("second", 200)
+LAST = ReconstructionPass("e2e", 300, unit="network", loss="logits", biases=True)
+END_TO_END = "-e2e"  # after the name of a method: LAST follows its stages
 FLOAT_BITS = 32  # the weight bits that mean floating point
 A_ROUNDING = "a-rounding"
 
@@ -109,11 +115,21 @@ DEFAULT_FORMS = {
 }
 
 
+def method_name(name: Any) -> str:
+    """Return a key of `METHODS`, or one with END_TO_END; raise InputError for any other name."""
+    if isinstance(name, str) and name.endswith(END_TO_END) and name != A_ROUNDING + END_TO_END:
+        return word("method", name.removesuffix(END_TO_END), METHODS) + END_TO_END
+    return word("method", name, METHODS)
+
+
 @dataclass(frozen=True)
 class Config:
     """Configure a run: the method, the bits, the length of learning, and the form of its borders.
 
-    `iterations` counts those of the first pass for each block; a second pass has 2/5 of them.
+    `method` is a key of `METHODS`, or one with END_TO_END, such as `qdrop-e2e`.
+
+    `iterations` counts those of the first pass for each block; a second pass has 2/5 of them, the
+    last stage 3/5.
     `border` is a `BorderSpec`, or the words that `BorderSpec.parse` reads; "" means the default of
     the method. `weight_bits` is 1 to 16, or 32 for weights in floating point. `search` is one of
     `observers.SEARCHES`; "" means "brecq" for method `brecq` and "qdrop" for all others. `signed`
@@ -154,7 +170,7 @@ class Config:
             settle(self, border=str(self.border))
         settle(
             self,
-            method=word("method", self.method, METHODS),
+            method=method_name(self.method),
             weight_bits=_weight_bits(self.weight_bits),
             act_bits=check_bits("activation bits", self.act_bits),
             iterations=integer("iterations", self.iterations),
@@ -175,9 +191,14 @@ class Config:
         self.stages()  # refuses a border that the method cannot learn
 
     @property
+    def base(self) -> str:
+        """Return the method without END_TO_END, a key of `METHODS`."""
+        return self.method.removesuffix(END_TO_END)
+
+    @property
     def scale_search(self) -> str:
         """Return the search for scales, one of `observers.SEARCHES`."""
-        return self.search or ("brecq" if self.method == "brecq" else "qdrop")
+        return self.search or ("brecq" if self.base == "brecq" else "qdrop")
 
     @property
     def has_border(self) -> bool:
@@ -187,7 +208,7 @@ class Config:
     @cached_property
     def form(self) -> BorderSpec:
         """Return the form of the borders."""
-        default = DEFAULT_FORMS.get(self.method, BorderSpec())
+        default = DEFAULT_FORMS.get(self.base, BorderSpec())
         return BorderSpec.parse(self.border, default)
 
     def not_lowered(self) -> str | None:
@@ -224,8 +245,17 @@ class Config:
             )
             if isinstance(stage, ReconstructionPass)
             else stage
-            for stage in METHODS[self.method](self)
+            for stage in (*METHODS[self.base](self), *self._last())
         )
+
+    def _last(self) -> tuple[Stage, ...]:
+        """Return the stage that a method with END_TO_END has after its own."""
+        if self.method == self.base:
+            return ()
+        border = self.form if self.has_border else None
+        if border is not None and border.feedback:
+            border = replace(border, family="constant", granularity="row")
+        return (replace(LAST, border=border),)
 
 
 def _weight_bits(bits: Any) -> int:

@@ -12,6 +12,7 @@ from aquant_ref.errors import InputError
 from aquant_ref.nn.straight_through import MASKS
 from aquant_ref.ptq.adaround import BETA_SCHEDULES
 from aquant_ref.ptq.border_spec import BorderSpec
+from aquant_ref.ptq.losses import LOSSES
 from aquant_ref.ptq.placement import UNITS
 
 FLAGS = ("activations", "weights", "dropping", "scales", "biases", "lsq_factor")
@@ -26,7 +27,9 @@ class ReconstructionPass:
     scale is relative to its value at the start of the pass. The official code of the methods
     differs in these settings:
 
-    * `unit`: reconstruct a "block" (BRECQ, QDrop) or a "layer" with its ReLU (AdaRound);
+    * `unit`: reconstruct a "block" (BRECQ, QDrop) or a "layer" with its ReLU (AdaRound); learn the
+      whole "network" at once, with the biases of its first and last layer, for the `loss` "logits"
+      (AQ-STE-5), where the others have "squares";
     * `activations`: quantize activations while weights are learned (QDrop), or do not (AdaRound,
       BRECQ's first pass);
     * `dropping`: each quantized activation stays in floating point with probability 1/2, and each
@@ -44,6 +47,7 @@ class ReconstructionPass:
     iterations: int
     batch: int = 32
     unit: str = "block"
+    loss: str = "squares"
     activations: bool = True
     weights: bool = False
     dropping: bool = False
@@ -64,6 +68,7 @@ class ReconstructionPass:
             "iterations": integer,
             "batch": partial(integer, least=1),
             "unit": partial(word, known=UNITS),
+            "loss": partial(word, known=LOSSES),
             "beta_schedule": partial(word, known=BETA_SCHEDULES),
             "mask": partial(word, known=MASKS),
             **dict.fromkeys(FLAGS, flag),

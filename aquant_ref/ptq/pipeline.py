@@ -232,7 +232,8 @@ def quantize(
     `graph` and `weights` have no batch norm, as `fold` returns them. `bits` gives those of weights
     and activations, 1 to 16 each, such as "W4A4"; W32 leaves the weights in floating point.
     `method` is rtn, adaround, brecq, qdrop, qdrop-scales, qdrop-bias, aquant, aquant-bias,
-    aquant-joint, aquant-closed-form, aquant-feedback, aquant-feedback-bias or a-rounding.
+    aquant-joint, aquant-closed-form, aquant-feedback, aquant-feedback-bias or a-rounding; with
+    "-e2e" after the name, all but the last end with a stage for the logits.
     `progress(steps, label)` returns the steps, and may show them; `callback` gets each iteration.
 
     `settings` are the other fields of `Config`: `iterations` (500 a block), `batch` (32, and at

@@ -17,7 +17,7 @@ from aquant_ref.nn.operations import ACTIVATIONS
 if TYPE_CHECKING:
     from aquant_ref.nn.operations import Node
 
-UNITS = ("block", "layer")
+UNITS = ("block", "layer", "network")
 LAYERS = ("conv2d", "linear")
 SUMS = (*LAYERS, "add")
 PRODUCTS = ("mul",)
@@ -86,9 +86,11 @@ def tensor_bits(graph: Graph, bits: int) -> dict[str, int]:
 
 
 def units(graph: Graph, kind: str) -> tuple[Block, ...]:
-    """Return the units of reconstruction: named blocks, or each layer with the ReLU after it."""
+    """Return the units of learning: named blocks, each layer with the ReLU after it, or all."""
     if kind == "block":
         return graph.blocks()
+    if kind == "network":
+        return (Block.of("network", graph.nodes),)
     groups: list[list[Node]] = []
     for node in graph.nodes:
         before = groups[-1][-1].name if groups else ""

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import autograd.numpy as anp
 import numpy as np
 from autograd import value_and_grad
 
@@ -28,6 +27,7 @@ from aquant_ref.nn.graph import INPUT, Block, Graph
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.callbacks import Callback, Iteration
 from aquant_ref.ptq.learner import Learner
+from aquant_ref.ptq.losses import LOSSES, block_error
 from aquant_ref.ptq.network import LearnedNetwork, Quantizers
 from aquant_ref.ptq.placement import boundary_layers, layers, units
 from aquant_ref.ptq.spill import Spill
@@ -175,7 +175,7 @@ def _objective(
     output = run_block(
         network.graph, learner.parameters(variables), learner.block, inputs, quantizers
     )
-    return block_error(output, target) + learner.penalty(variables, step)
+    return LOSSES[settings.loss](output, target) + learner.penalty(variables, step)
 
 
 def run_block(
@@ -233,12 +233,6 @@ def _quantized(
     return block_outputs(network.graph, network.weights(), block, inputs, quantizers, spill=spill)
 
 
-def block_error(output: Any, target: Reals) -> Any:
-    """Return the squared error, summed over channels, averaged over images and positions."""
-    difference = output - target
-    return anp.sum(difference * difference) / (difference.size / difference.shape[1])
-
-
 def _error(
     network: LearnedNetwork,
     settings: ReconstructionPass,
@@ -253,7 +247,7 @@ def _error(
         batch = slice(start, start + CACHE_BATCH)
         tensors = {name: inputs[name][batch] for name in block.inputs}
         output = run_block(network.graph, parameters, block, tensors, quantizers)
-        total += float(block_error(output, target[batch])) * len(target[batch])
+        total += float(LOSSES[settings.loss](output, target[batch])) * len(target[batch])
     return total / len(target)
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from aquant_ref.errors import InputError
 from aquant_ref.ptq import Config, observe, quantize_with
+from aquant_ref.ptq.losses import block_error
 from aquant_ref.ptq.methods import FIRST
-from aquant_ref.ptq.reconstruction import block_error, coin_flips, run_pass
+from aquant_ref.ptq.reconstruction import coin_flips, run_pass
 from tests.ptq.residual import CONFIG, graph, images, parameters
 
 
