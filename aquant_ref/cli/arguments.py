@@ -96,7 +96,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
 
 
 def _of_networks(command: NewCommand) -> None:
-    quantize = command("quantize", _data(), _inputs(), _setting(), _json())
+    quantize = command("quantize", _data(), _inputs(), _setting(), _published(), _json())
     quantize.add_argument(
         "--lowering", default="threshold", help="threshold (default) or fixed_point"
     )
@@ -134,7 +134,7 @@ def _of_networks(command: NewCommand) -> None:
 
 
 def _of_tables(command: NewCommand) -> None:
-    table = command("table", _data(), _inputs())
+    table = command("table", _data(), _inputs(), _published())
     table.add_argument("--bits", default="W2A2", help="such as W2A2,W32A2 (default: W2A2)")
     table.add_argument(
         "--methods",
@@ -252,6 +252,18 @@ def _setting() -> argparse.ArgumentParser:
         "--act-bits", type=integer, default=2, metavar="N", help="1 to 16, default 2"
     )
     parent.add_argument("--seed", type=integer, default=0, metavar="N", help="default 0")
+    return parent
+
+
+def _published() -> argparse.ArgumentParser:
+    """Where the official code of a method differs."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--mixing", default="genie", help="genie (default), or qdrop for its pass as published"
+    )
+    parent.add_argument(
+        "--search", default="", help="for scales: qdrop, brecq or qdrop-all (default: the method's)"
+    )
     return parent
 
 

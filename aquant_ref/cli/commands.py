@@ -57,6 +57,8 @@ def quantize(args: argparse.Namespace) -> int:
         seed=args.seed,
         border=args.border,
         signed=args.signed,
+        mixing=args.mixing,
+        search=args.search,
     )
     lowering = fixed_point(args.lowering, args.fraction_bits, args.profile)
     chosen = experiment(args, config, lowering=lowering)
@@ -113,8 +115,9 @@ def table(args: argparse.Namespace) -> int:
     from aquant_ref.experiments import grid
     from aquant_ref.experiments import table as rows_of
 
+    settings = {"iterations": args.iters, "mixing": args.mixing, "search": args.search}
     experiments = [
-        experiment(args, grid.parse(method, bits, iterations=args.iters, seed=seed))
+        experiment(args, grid.parse(method, bits, seed=seed, **settings))
         for bits in words("--bits", args.bits)
         for method in words("--methods", args.methods)
         for seed in integers("--seeds", args.seeds)

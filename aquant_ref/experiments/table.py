@@ -72,7 +72,7 @@ def _order(row: Row) -> tuple[Any, ...]:
         -row["weight_bits"] if row["weight_bits"] == 32 else row["weight_bits"],
         row["act_bits"],
         methods.index(row["method"].removesuffix(END_TO_END)),
-        row["method"],
+        _method(row),
         row["border"],
         row["iterations"],
         row["images"],
@@ -117,7 +117,13 @@ def _bits(row: Row) -> str:
 
 
 def _name(row: Row) -> tuple[Any, ...]:
-    return row["method"], row["border"], row["iterations"], row["images"], row["tested"]
+    return _method(row), row["border"], row["iterations"], row["images"], row["tested"]
+
+
+def _method(row: Row) -> str:
+    """Name the method, and the settings of its official code where a row has them."""
+    more = [f" {key} {row[key]}" for key in ("mixing", "search") if key in row]
+    return f"`{row['method']}`" + "".join(more)
 
 
 def _line(rows: Sequence[Row]) -> str:
@@ -125,7 +131,7 @@ def _line(rows: Sequence[Row]) -> str:
     errors = [row["block_error"] for row in rows if row["block_error"] is not None]
     seconds = statistics.mean(row["seconds"] for row in rows)
     cells = (
-        f"`{rows[0]['method']}`",
+        _method(rows[0]),
         rows[0]["border"],
         f"{statistics.mean(top):.2f}",
         f"{min(top):.2f} .. {max(top):.2f}" if len(top) > 1 else "",

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +38,7 @@ ERROR_IMAGES = 256  # of the calibration set, for the block error of the finishe
 
 def first_of(config: Config) -> Config:
     """Return the configuration of the first pass of `config` alone: the key of its file."""
-    return Config(
-        "qdrop",
-        config.weight_bits,
-        config.act_bits,
-        config.iterations,
-        config.batch,
-        config.seed,
-    )
+    return replace(config, method="qdrop", border="")
 
 
 def begins_with_qdrop(config: Config) -> bool:
@@ -148,6 +141,7 @@ def compute(config: Config) -> None:
         "weight_bits": config.weight_bits,
         "act_bits": config.act_bits,
         "border": str(config.form) if config.has_border else "",
+        **config.published(),
         "seed": config.seed,
         "top1": accuracy,
         "float_top1": _process.float_top1,

@@ -45,15 +45,16 @@ class Learner:
         self._rounding: dict[str, AdaRound] = {}
         self._hard = network.weights()
         self._optimizer = Adam()
-        learned = set(layers(network.graph)) - boundary_layers(network.graph)
+        learned = set(layers(network.graph))
+        if not settings.owns_output:
+            learned -= boundary_layers(network.graph)
         self._layers = [node for node in block.nodes if node.name in learned]
         self._biased = self._layers if settings.biases else []
         if settings.biases and settings.unit == "network":
             self._biased = [node for node in block.nodes if node.op in LAYERS]
-        inner = [node.name for node in block.nodes if node.name != block.output]
-        self._tensors = [
-            name for name in (*block.inputs, *inner) if name in network.tensors and name != INPUT
-        ]
+        made = [node.name for node in block.nodes]
+        owned = made if settings.owns_output else (*block.inputs, *made[:-1])
+        self._tensors = [name for name in owned if name in network.tensors and name != INPUT]
         if self._layers:
             self._declare()
 
@@ -93,7 +94,8 @@ class Learner:
     def _add_scale(self, name: str) -> None:
         tensor = self.network.tensors[name]
         scale = np.asarray(tensor.scale, np.float64)
-        self._add(f"scale/{name}", scale, self.settings.scale_rate * tensor.scale)
+        unit = tensor.scale if self.settings.relative else 1.0
+        self._add(f"scale/{name}", scale, self.settings.scale_rate * unit)
         if self.settings.lsq_factor:
             elements = self.settings.batch * np.prod(self.network.graph.shapes[name])
             self._factors[f"scale/{name}"] = float(1 / np.sqrt(elements * tensor.qmax))
@@ -144,7 +146,9 @@ class Learner:
     def penalty(self, variables: Mapping[str, Any], step: int) -> Any:
         """Return the regularizer of the soft weights in iteration `step`."""
         beta = regularizer_beta(
-            step, self.settings.iterations, schedule=self.settings.beta_schedule
+            step + self.settings.owns_output,
+            self.settings.iterations,
+            schedule=self.settings.beta_schedule,
         )
         if beta is None:
             return 0.0

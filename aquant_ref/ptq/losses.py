@@ -17,6 +17,12 @@ def block_error(output: Any, target: Reals) -> Any:
     return anp.sum(difference * difference) / (difference.size / difference.shape[1])
 
 
+def error_2_4(output: Any, target: Reals) -> Any:
+    """Return |error|^2.4, summed over channels, averaged over images and positions (BRECQ)."""
+    difference = anp.abs(output - target)
+    return anp.sum(difference**2.4) / (difference.size / difference.shape[1])
+
+
 def divergence(logits: Any, target: Reals) -> Any:
     """Return KL(softmax(target) || softmax(logits)), averaged over the images (N, classes).
 
@@ -31,4 +37,8 @@ def _log_softmax(logits: Any, numbers: Any) -> Any:
     return shifted - numbers.log(numbers.sum(numbers.exp(shifted), axis=1, keepdims=True))
 
 
-LOSSES: dict[str, Callable[[Any, Reals], Any]] = {"squares": block_error, "logits": divergence}
+LOSSES: dict[str, Callable[[Any, Reals], Any]] = {
+    "squares": block_error,
+    "power 2.4": error_2_4,
+    "logits": divergence,
+}

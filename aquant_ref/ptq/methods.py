@@ -5,6 +5,7 @@
 | `rtn` | - |
 | `adaround` | weights, layer by layer (Nagel et al., 2020) |
 | `brecq` | weights, block by block, without quantized activations; then scales (Li et al., 2021) |
+| `brecq-scales` | the same; then scales as in `qdrop-scales` |
 | `qdrop` | weights and scales, block by block, dropping quantization at random (Wei et al., 2022) |
 | `qdrop-scales` | `qdrop`; scales (a control) |
 | `qdrop-bias` | `qdrop`; scales and biases (a control) |
@@ -23,7 +24,7 @@ border is a constant for each row, learned from nearest rounding.
 `a-rounding` needs the float network at inference, so it is an upper bound and not deployable. The
 conventions are those of the official code of QDrop and BRECQ; `pass_config.ReconstructionPass` and
 `observers` name the points where the two differ. A second pass has 2/5 of the iterations of the
-first, rounded up.
+first, rounded up; that of `brecq` has the quarter that BRECQ gives it.
 """
 
 from __future__ import annotations
@@ -54,10 +55,14 @@ from aquant_ref.quant.window import fraction_bits
 
 FIRST = ReconstructionPass("qdrop", 500, weights=True, dropping=True)
 SECOND = ReconstructionPass("second", 200)
-LAST = ReconstructionPass("e2e", 300, unit="network", loss="logits", biases=True)
+BRECQ_SCALES = ReconstructionPass(
+    "scales", 125, loss="power 2.4", mixing="brecq", scale_rate=4e-4, relative=False
+)
+LAST = ReconstructionPass("e2e", 300, unit="network", loss="logits", biases=True, bias_rate=3e-3)
 END_TO_END = "-e2e"  # after the name of a method: LAST follows its stages
 FLOAT_BITS = 32  # the weight bits that mean floating point
 A_ROUNDING = "a-rounding"
+BRECQ = ("brecq", "brecq-scales")  # they search scales as BRECQ does
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,10 @@ METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {
         replace(FIRST, name="adaround", unit="layer", activations=False, dropping=False),
     ),
     "brecq": lambda _config: (
+        replace(FIRST, name="brecq", activations=False, dropping=False),
+        BRECQ_SCALES,
+    ),
+    "brecq-scales": lambda _config: (
         replace(FIRST, name="brecq", activations=False, dropping=False),
         replace(SECOND, name="scales"),
     ),
@@ -132,9 +141,10 @@ class Config:
     last stage 3/5.
     `border` is a `BorderSpec`, or the words that `BorderSpec.parse` reads; "" means the default of
     the method. `weight_bits` is 1 to 16, or 32 for weights in floating point. `search` is one of
-    `observers.SEARCHES`; "" means "brecq" for method `brecq` and "qdrop" for all others. `signed`
-    stores activations as signed codes, which changes no result (AQ-AFFINE-5). Raise InputError,
-    which names the setting, for an invalid one.
+    `observers.SEARCHES`; "" means "brecq" for `brecq` and `brecq-scales`, "qdrop" for all others.
+    `signed` stores activations as signed codes, which changes no result (AQ-AFFINE-5). `mixing` is
+    that of a first pass that drops quantization at random: "genie", or "qdrop" for that pass as it
+    was published. Raise InputError, which names the setting, for an invalid one.
     """
 
     method: str = "aquant"
@@ -146,6 +156,7 @@ class Config:
     border: str = ""
     search: str = ""
     signed: bool = False
+    mixing: str = "genie"
 
     @classmethod
     def of(cls, bits: str, method: str = "aquant", **settings: Any) -> Config:
@@ -178,6 +189,7 @@ class Config:
             seed=integer("seed", self.seed, 0, LARGEST_SEED),
             search=word("search", self.search, ("", *SEARCHES)),
             signed=flag("signed", self.signed),
+            mixing=word("mixing", self.mixing, ("genie", "qdrop")),
         )
         if not isinstance(self.border, str):
             raise InputError(f"border: needs words or a BorderSpec, got {shown(self.border)}")
@@ -198,7 +210,12 @@ class Config:
     @property
     def scale_search(self) -> str:
         """Return the search for scales, one of `observers.SEARCHES`."""
-        return self.search or ("brecq" if self.base == "brecq" else "qdrop")
+        return self.search or ("brecq" if self.base in BRECQ else "qdrop")
+
+    def published(self) -> dict[str, str]:
+        """Return mixing and search where they are not the defaults."""
+        chosen = {"mixing": self.mixing, "search": self.search}
+        return {name: word for name, word in chosen.items() if word != getattr(Config, name)}
 
     @property
     def has_border(self) -> bool:
@@ -238,14 +255,16 @@ class Config:
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages of the method, with the iterations and batch of this run."""
         return tuple(
-            replace(
-                stage,
-                batch=self.batch,
-                iterations=ceil(self.iterations * stage.iterations / FIRST.iterations),
-            )
-            if isinstance(stage, ReconstructionPass)
-            else stage
+            self._settled(stage) if isinstance(stage, ReconstructionPass) else stage
             for stage in (*METHODS[self.base](self), *self._last())
+        )
+
+    def _settled(self, stage: ReconstructionPass) -> ReconstructionPass:
+        return replace(
+            stage,
+            batch=self.batch,
+            iterations=ceil(self.iterations * stage.iterations / FIRST.iterations),
+            mixing=self.mixing if stage.dropping else stage.mixing,
         )
 
     def _last(self) -> tuple[Stage, ...]:

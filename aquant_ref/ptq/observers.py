@@ -24,8 +24,10 @@ SHRINKS = 100  # in steps of 1 % of the range
 SEARCHES: dict[str, tuple[int, tuple[int, ...]]] = {  # shrinks, offsets from the zero point
     "qdrop": (100, (0, -1, 1)),
     "brecq": (80, (0,)),
+    "qdrop-all": (100, (0, -1, 1)),
 }
 OBSERVED = 1 << 18  # elements of a tensor, after which an observer keeps no further image
+EVERY_IMAGE = ("qdrop-all",)  # the searches without that limit
 BINS = 1 << 13  # of the histogram that excludes scales which cannot be the best
 IN_CACHE = 1 << 15  # elements of a temporary
 ZERO_BELOW = SCALE_FLOOR / 2  # the smallest scale turns smaller values into codes of zero
@@ -58,10 +60,13 @@ def check_single(name: str, x: Reals) -> None:
 
 
 class Observer:
-    """Observe the activations of tensor `name` batch by batch, then search their scale."""
+    """Observe the activations of tensor `name` batch by batch, then search their scale.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    It searches in the first images that have `most` elements in all.
+    """
+
+    def __init__(self, name: str, most: int = OBSERVED) -> None:
+        self.name, self.most = name, most
         self.low = self.high = 0.0
         self._values: list[Reals] = []
         self._count = 0
@@ -73,7 +78,7 @@ class Observer:
             return
         self.low = min(self.low, float(x.min()))
         self.high = max(self.high, float(x.max()))
-        missing = max(1, OBSERVED // x[0].size) - self._count
+        missing = max(1, self.most // x[0].size) - self._count
         if missing > 0:
             images = x[:missing].astype(np.float32)
             self._values.append(images.reshape(-1))

@@ -15,7 +15,8 @@ from aquant_ref.ptq.border_spec import BorderSpec
 from aquant_ref.ptq.losses import LOSSES
 from aquant_ref.ptq.placement import UNITS
 
-FLAGS = ("activations", "weights", "dropping", "scales", "biases", "lsq_factor")
+FLAGS = ("activations", "weights", "dropping", "scales", "biases", "lsq_factor", "relative")
+MIXINGS = ("genie", "qdrop", "brecq")
 RATES = ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularization")
 
 
@@ -23,9 +24,8 @@ RATES = ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularizatio
 class ReconstructionPass:
     """Set what a pass over the blocks learns, and how; Adam's rates are those at the first step.
 
-    Rates follow a half cosine, except the rate of the weights, which is constant. The rate of a
-    scale is relative to its value at the start of the pass. The official code of the methods
-    differs in these settings:
+    Rates follow a half cosine, except the rate of the weights, which is constant. The official code
+    of the methods differs in these settings:
 
     * `unit`: reconstruct a "block" (BRECQ, QDrop) or a "layer" with its ReLU (AdaRound); learn the
       whole "network" at once, with the biases of its first and last layer, for the `loss` "logits"
@@ -35,6 +35,14 @@ class ReconstructionPass:
     * `dropping`: each quantized activation stays in floating point with probability 1/2, and each
       element of the block's input comes from the float network with probability 1/2 (QDrop, whose
       option `drop_prob` is the probability of *keeping* the quantization);
+    * `mixing`: what a block reads, and which quantizers it learns. "genie": outputs of the
+      quantized network before their quantizers, mixed with those of the float network; the
+      quantizer of a tensor belongs to the blocks that read it. "qdrop", as published: outputs after
+      their quantizers, mixed in the same way and not quantized again; the quantizer of a tensor
+      belongs to the block that makes it, and is in its error. First and last layers are learned,
+      too, and the regularizer counts from 1. "brecq": as "qdrop", but inputs are those of the float
+      network;
+    * `relative`: the rate of a scale counts in its value at the start of the pass, or as it is;
     * `beta_schedule`: linear (AdaRound, BRECQ, QDrop) or cosine (AIMET);
     * `lsq_factor`: multiply the gradient of a scale by 1/sqrt(elements * qmax) (QDrop), or do not
       (BRECQ); apart from its epsilon, Adam removes the factor again;
@@ -62,6 +70,13 @@ class ReconstructionPass:
     beta_schedule: str = "linear"
     lsq_factor: bool = False
     mask: str = "rounded"
+    mixing: str = "genie"
+    relative: bool = True
+
+    @property
+    def owns_output(self) -> bool:
+        """Tell whether a block learns the quantizer of its output, and not those of its inputs."""
+        return self.mixing != "genie"
 
     def __post_init__(self) -> None:
         checks: dict[str, Callable[[str, Any], Any]] = {
@@ -71,6 +86,7 @@ class ReconstructionPass:
             "loss": partial(word, known=LOSSES),
             "beta_schedule": partial(word, known=BETA_SCHEDULES),
             "mask": partial(word, known=MASKS),
+            "mixing": partial(word, known=MIXINGS),
             **dict.fromkeys(FLAGS, flag),
             **dict.fromkeys(RATES, number),
         }

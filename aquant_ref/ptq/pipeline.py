@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,14 @@ from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.free_scales import scale_of_zeros
 from aquant_ref.ptq.methods import FLOAT_BITS, ClosedForm, Config, FeedBack
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
-from aquant_ref.ptq.observers import Observer, WeightScale, check_single, search_weight_scale
+from aquant_ref.ptq.observers import (
+    EVERY_IMAGE,
+    OBSERVED,
+    Observer,
+    WeightScale,
+    check_single,
+    search_weight_scale,
+)
 from aquant_ref.ptq.placement import boundary_layers, check_blocks, layer_bits, tensor_bits
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
@@ -67,7 +75,8 @@ def _tensor_quantizers(
     config: Config,
 ) -> dict[str, LearnedTensor]:
     """Observe all stored tensors on the first images, and search their scales."""
-    observers = {name: Observer(name) for name in bits if name != INPUT}
+    most = sys.maxsize if config.scale_search in EVERY_IMAGE else OBSERVED
+    observers = {name: Observer(name, most) for name in bits if name != INPUT}
     reach = dict.fromkeys(graph.shapes, 0.0) | {INPUT: 1.0}
 
     def look(name: str, x: Reals) -> Reals:
@@ -231,14 +240,15 @@ def quantize(
 
     `graph` and `weights` have no batch norm, as `fold` returns them. `bits` gives those of weights
     and activations, 1 to 16 each, such as "W4A4"; W32 leaves the weights in floating point.
-    `method` is rtn, adaround, brecq, qdrop, qdrop-scales, qdrop-bias, aquant, aquant-bias,
-    aquant-joint, aquant-closed-form, aquant-feedback, aquant-feedback-bias or a-rounding; with
-    "-e2e" after the name, all but the last end with a stage for the logits.
+    `method` is rtn, adaround, brecq, brecq-scales, qdrop, qdrop-scales, qdrop-bias, aquant,
+    aquant-bias, aquant-joint, aquant-closed-form, aquant-feedback, aquant-feedback-bias or
+    a-rounding; with "-e2e" after the name, all but the last end with a stage for the logits.
     `progress(steps, label)` returns the steps, and may show them; `callback` gets each iteration.
 
     `settings` are the other fields of `Config`: `iterations` (500 a block), `batch` (32, and at
     least as many images), `seed` (0), `border` (a `BorderSpec` or words such as "row/linear"; the
-    method's own), `search` of scales ("qdrop" or "brecq"; the method's own) and `signed` (False).
+    method's own), `search` of scales ("qdrop", "brecq" or "qdrop-all"; the method's own), `signed`
+    (False) and `mixing` ("genie", or "qdrop" for QDrop's pass as it was published).
     Raise InputError, which names the parameter, as `Config` and `quantize_with` do.
     """
     instance("weights", weights, Mapping)

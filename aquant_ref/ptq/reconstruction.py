@@ -3,7 +3,7 @@
 Blocks follow in network order. A block reads the output of the quantized blocks before it. The
 quantizers of the tensors that it reads, of the tensors inside it and of its weights are learned
 together on the error of its output. That output is not yet quantized; its quantizer belongs to the
-next block. The error is
+next block (`pass_config` has another `mixing`). The error is
 
     sum over channels, mean over images and positions, of (output - float output)^2
 
@@ -149,6 +149,8 @@ def _mixed(
     rng: np.random.Generator,
     settings: ReconstructionPass,
 ) -> Reals:
+    if settings.mixing == "brecq":
+        return cache.exact[name][chosen]
     x = cache.quantized[name][chosen]
     if not settings.dropping:
         return x
@@ -173,7 +175,12 @@ def _objective(
             mask=settings.mask,
         )
     output = run_block(
-        network.graph, learner.parameters(variables), learner.block, inputs, quantizers
+        network.graph,
+        learner.parameters(variables),
+        learner.block,
+        inputs,
+        quantizers,
+        owns_output=settings.owns_output,
     )
     return LOSSES[settings.loss](output, target) + learner.penalty(variables, step)
 
@@ -184,15 +191,23 @@ def run_block(
     block: Block,
     tensors: Mapping[str, Any],
     quantizers: Quantizers | None,
+    *,
+    owns_output: bool = False,
 ) -> Any:
-    """Compute the output of a block without its quantizer, which belongs to the next block."""
+    """Compute the output of a block without its quantizer, which belongs to the next block.
+
+    With `owns_output` it is the other way round: the inputs are quantized already, and the output
+    is quantized here.
+    """
     if quantizers is None:
         return graph.evaluate(parameters, tensors, nodes=block.nodes)[block.output]
 
     def hook(name: str, x: Any) -> Any:
-        return x if name == block.output else quantizers.store(name, x)
+        return x if name == block.output and not owns_output else quantizers.store(name, x)
 
-    stored = {name: quantizers.store(name, tensors[name]) for name in block.inputs}
+    stored = {name: tensors[name] for name in block.inputs}
+    if not owns_output:
+        stored = {name: quantizers.store(name, x) for name, x in stored.items()}
     values = graph.evaluate(
         parameters, stored, nodes=block.nodes, hook=hook, operate=quantizers.operate
     )
@@ -207,14 +222,15 @@ def block_outputs(
     quantizers: Quantizers | None = None,
     *,
     spill: Spill,
+    owns_output: bool = False,
 ) -> Reals:
-    """Compute the output of a block for all images."""
+    """Compute the output of a block for all images, as `run_block` does."""
     total = len(next(iter(inputs.values())))
     out: Reals | None = None
     for start in range(0, total, CACHE_BATCH):
         batch = slice(start, start + CACHE_BATCH)
         tensors = {name: inputs[name][batch] for name in block.inputs}
-        value = run_block(graph, parameters, block, tensors, quantizers)
+        value = run_block(graph, parameters, block, tensors, quantizers, owns_output=owns_output)
         if out is None:
             out = spill.empty((total, *value.shape[1:]), value.dtype)
         out[batch] = value
@@ -230,7 +246,15 @@ def _quantized(
     spill: Spill,
 ) -> Reals:
     quantizers = Quantizers(network) if settings.activations else None
-    return block_outputs(network.graph, network.weights(), block, inputs, quantizers, spill=spill)
+    return block_outputs(
+        network.graph,
+        network.weights(),
+        block,
+        inputs,
+        quantizers,
+        spill=spill,
+        owns_output=settings.owns_output,
+    )
 
 
 def _error(
@@ -246,7 +270,14 @@ def _error(
     for start in range(0, len(target), CACHE_BATCH):
         batch = slice(start, start + CACHE_BATCH)
         tensors = {name: inputs[name][batch] for name in block.inputs}
-        output = run_block(network.graph, parameters, block, tensors, quantizers)
+        output = run_block(
+            network.graph,
+            parameters,
+            block,
+            tensors,
+            quantizers,
+            owns_output=settings.owns_output,
+        )
         total += float(LOSSES[settings.loss](output, target[batch])) * len(target[batch])
     return total / len(target)
 

@@ -230,7 +230,7 @@ def test_weights_in_floating_point_have_no_integer_form() -> None:
         lower(cached("rtn", weight_bits=32))
 
 
-@pytest.mark.parametrize("method", ["adaround", "brecq"])
+@pytest.mark.parametrize("method", ["adaround", "brecq", "brecq-scales"])
 def test_weights_do_not_depend_on_activations_that_are_not_quantized(method: str) -> None:
     """The weights that the first pass learns are the same at 2 and at 5 bits of the activations;
     those of qdrop are not."""
@@ -251,7 +251,9 @@ def test_adaround_learns_layer_by_layer_and_the_others_block_by_block() -> None:
 
     assert blocks("adaround") == [("adaround", name) for name in (*INNER, "tail.conv")]
     names = ("body", "inverted", "tail")
-    assert blocks("brecq") == [(p, name) for p in ("brecq", "scales") for name in names]
+    assert blocks("brecq-scales") == [(p, name) for p in ("brecq", "scales") for name in names]
+    every = ("stem", *names, "head")  # the blocks that make a tensor with a quantizer
+    assert blocks("brecq") == [("brecq", n) for n in names] + [("scales", n) for n in every]
     assert blocks("aquant-bias") == [(p, name) for p in ("qdrop", "border") for name in names]
     assert blocks("rtn") == []
 
