@@ -37,8 +37,10 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number} {one if number == 1 else several or one + 's'}"
 
 
-def nearest(given: object, known: Iterable[str]) -> str:
+def nearest(given: object, known: Iterable[str], cutoff: float = 0.5) -> str:
     """Ask whether the `known` word nearest to `given` was meant; "" where none is near.
+
+    `cutoff` is how near it has to be: 1 is the same word.
 
     >>> nearest("AQuant", ["rtn", "aquant"]), nearest("magic", ["rtn", "aquant"])
     (" (did you mean 'aquant'?)", '')
@@ -46,7 +48,7 @@ def nearest(given: object, known: Iterable[str]) -> str:
     if not isinstance(given, str):
         return ""
     folded = {word.casefold(): word for word in known if word}
-    near = get_close_matches(given[:MOST_QUOTED].casefold(), folded, 1, cutoff=0.5)
+    near = get_close_matches(given[:MOST_QUOTED].casefold(), folded, 1, cutoff)
     return f" (did you mean {folded[near[0]]!r}?)" if near else ""
 
 

@@ -10,8 +10,8 @@ COUNT = 10_000  # cases of `gen`
 TIMEOUT = 60.0  # seconds
 EXIT_CODES = (
     "Exit codes: 0 all that was asked is right; 1 a wrong answer; 2 a broken protocol (a crash, a "
-    "hang, a missing or garbled answer), or bad input; 3 a stale deviation. Guide: "
-    "aquant_ref/conformance/README.md"
+    "hang, a missing or garbled answer), or bad input; 3 a stale deviation; 4 no case passes. "
+    "Guide: aquant_ref/conformance/README.md"
 )
 
 

@@ -87,15 +87,14 @@ class ConformanceItem(pytest.Item):
 
 
 class RunItem(pytest.Item):
-    """Test what belongs to no flag: the protocol and stale deviations."""
+    """Test what belongs to no flag: the protocol, stale deviations, and that a case passes."""
 
     report: Report
 
     def runtest(self) -> None:
         """Fail if there is any."""
-        lines = [*self.report.problems.first, *self.report.stale]
-        if lines:
-            pytest.fail("\n".join(lines), pytrace=False)
+        if self.report.of_run:
+            pytest.fail("\n".join([*self.report.of_run, *self.report.hints]), pytrace=False)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         """Return the place of the test, which is not in the user's files."""

@@ -72,11 +72,9 @@ def verify(
     names = _names(asked, operations)
     kept = _kept(adapter, keep)
     asked.start()
-    about = _about({_count_of(name, generated) for name in names if asked.supports(name)})
     whole = " ".join([command or "verify(adapter)", *(names if operations is not None else ())])
     run = described(whole, seed)
-    scope = asked.capabilities.text(filter(asked.supports, names))
-    report = Report(about, asked.name, scope, run)
+    report = Report("", asked.name, run, hints=asked.slips())
 
     defaults = {"generated": (generated, GENERATED), "seed": (seed, SEED)}
     more = "".join(f", {k}={v}" for k, (v, default) in defaults.items() if v != default)
@@ -102,12 +100,14 @@ def verify(
             off = partial(difference, right, answers)
             status = known.apply(cases, verdicts(right, answers), off)
             report.add(cases, right, answers, status, again, declared=declared)
+            report.passed.add(chosen.selection, cases, right, status)
             if kept is not None:
                 kept.add(chosen.selection, cases, right, answers, status)
             found[cases.profile].add(cases, right, answers, status, placed)
         report.diagnoses |= diagnoses(name, found)
     if left:
         raise InputError(f"case: unknown id {min(left)!r}")
+    report.about = _about({_count_of(name, generated) for name in names if report.answered(name)})
     report.problems = asked.problems()
     report.known = list(map(printable, known.applied()))
     if not only:

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters.base import Adapter, said, theirs
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import WITHOUT_VALUE, Answers, without
 from aquant_ref.conformance.protocol.replies import Problems
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, nearest, printable
 from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
     from aquant_ref.conformance.contract import Field, Operation
+
+ALIKE = 0.8  # of a name and that of an operation, for one to be a slip of the other
 
 
 @contextmanager
@@ -84,6 +87,20 @@ class Asked:
         """Tell whether every array that is asked costs a process."""
         with one_line("one_array"):
             return bool(self._adapter.one_array)
+
+    def other_names(self) -> list[str]:
+        """List names of the implementation that are no operation."""
+        with one_line("other_names()"):
+            return list(map(str, self._adapter.other_names()))
+
+    def slips(self) -> list[str]:
+        """Return a line for each name that is nearly that of an operation it lacks."""
+        names = self.other_names()
+        if not any(nearest(name, contract.OPERATIONS, ALIKE) for name in names):
+            return []
+        missing = [each for each in contract.OPERATIONS if not self.supports(each)]
+        found = [(name, nearest(name, missing, ALIKE)) for name in names]
+        return [printable(f"{name} is no operation{meant}") for name, meant in found if meant]
 
     def start(self) -> None:
         """Start it; InputError says why nothing can be asked."""

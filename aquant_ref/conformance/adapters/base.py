@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from functools import cached_property
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.offered import BIAS, OF_CODES, Offered, named
 from aquant_ref.conformance.cases.family import Cases, blank_results
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.contract import Field, Operation
 
 MOST_PROBES = 64  # cases asked alone to see whether a method supports any
-LACKING = (MemoryError, RecursionError)  # never a refusal
+LACKING = (MemoryError, RecursionError, SystemError)  # never a refusal
 
 
 class Adapter:
@@ -39,7 +42,7 @@ class Adapter:
     the codes of a case (None where several are possible), and, beside a `bias`, `bias_int`: int64
     in units of x_scale*weight_scale, or None if the bias is not a whole number of these.
     A missing method is *unsupported*, and so is a case for which it raises NotImplementedError.
-    Raise any other Exception to refuse an input, except MemoryError and RecursionError.
+    Raise any other Exception to refuse an input, except MemoryError, RecursionError, SystemError.
 
     >>> class Mine(Adapter):
     ...     def clip(self, *, v, low, high):
@@ -61,6 +64,12 @@ class Adapter:
     def supports(self, operation: str) -> bool:
         """Tell whether there is a method for the operation."""
         return callable(getattr(self, operation, None))
+
+    def other_names(self) -> list[str]:
+        """List methods that are no operation; one may be meant to be."""
+        known = set(dir(Adapter)) | contract.OPERATIONS.keys()
+        names = [each for each in dir(self) if each not in known and not each.startswith("_")]
+        return [each for each in names if callable(getattr_static(self, each))]
 
     def reaches(self, _operation: Operation) -> bool:
         """Tell whether this way of asking reaches the operation; a run leaves the others out."""
@@ -178,11 +187,14 @@ def _what(error: BaseException) -> str:
 def theirs(error: BaseException) -> BaseException:
     """Return what an implementation raised, and raise again what did not come from it.
 
-    The latter are the user's interrupt and, in a test, the exceptions by which pytest ends it.
+    The latter are the user's interrupt, where this process can be interrupted, and, in a test, the
+    exceptions by which pytest ends it.
     """
     of_pytest = any(kind.__module__ == "_pytest.outcomes" for kind in type(error).__mro__)
     in_test = "PYTEST_CURRENT_TEST" in os.environ
-    if isinstance(error, KeyboardInterrupt) or (of_pytest and in_test):
+    can_be_interrupted = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    of_user = isinstance(error, KeyboardInterrupt) and can_be_interrupted
+    if of_user or (of_pytest and in_test):
         raise error
     return error
 
@@ -215,6 +227,9 @@ def _call(
         array = admit(field, part)
         if scalar and array.shape != (len(chosen),):
             raise Inadmissible(f"{field.name}: returned shape {array.shape}, not ({len(chosen)},)")
+        if not scalar and array.ndim != len(field.axes):
+            axes = ", ".join(field.axes)
+            raise Inadmissible(f"{field.name}: returned shape {array.shape}, not [{axes}]")
         arrays.append(array)
     return arrays
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -105,36 +105,6 @@ class Capabilities:
     def of(self, operation: str) -> Capabilities:
         """Return those of one operation."""
         return replace(self, by_operation={}, **self.by_operation.get(operation, {}))
-
-    def text(self, operations: Iterable[str] = contract.OPERATIONS) -> str:
-        """Return the text for a claim about these operations: what concerns them, and no more."""
-        names = list(operations)
-        lists = {
-            "rounding": ("rounding",),
-            "requantization": ("requantization",),
-            "bits": ("bits", "signs"),
-            "granularity": ("granularity",),
-            "sizes": ("sizes",),
-        }
-        parts = [
-            f"{title} {' '.join(str(each) for field in fields for each in self._words(field))}"
-            for title, fields in lists.items()
-            if any(concerns(title, name) for name in names)
-        ]
-        named = [each for each in self.variations if each.partition(":")[0] in names]
-        parts += [f"variations {' '.join(named)}"] * bool(named) + ["refusals"] * self.rejects
-        parts += [f"{name}: {self._own_text(name)}" for name in self.by_operation if name in names]
-        return "; ".join(parts)
-
-    def _words(self, field: str) -> tuple[Any, ...]:
-        return getattr(self, field) or ("none",)
-
-    def _own_text(self, operation: str) -> str:
-        own = self.of(operation)
-        shown = {name: getattr(own, name) for name in self.by_operation[operation]}
-        if "rejects" in shown:
-            shown["rejects"] = ("yes" if shown["rejects"] else "no",)
-        return ", ".join(f"{name} {' '.join(map(str, each))}" for name, each in shown.items())
 
     def choices(self, operation: str) -> list[str]:
         """Return the variations in which to ask an operation."""

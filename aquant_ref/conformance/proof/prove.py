@@ -16,7 +16,7 @@ from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.process import INT32, Call, Library, Unanswered
 from aquant_ref.conformance.proof.steps import admitted, beside, expanded, steps
-from aquant_ref.errors import InputError, counted
+from aquant_ref.errors import InputError, counted, nearest
 from aquant_ref.progress import Progress, quiet
 from aquant_ref.typing import Integers
 
@@ -164,7 +164,8 @@ def prove(
     operation = settings[0].operation
     library.open()
     if abi.symbol(operation) not in library.symbols:
-        raise InputError(f"library: {library.path} has no function {abi.symbol(operation)}")
+        meant = nearest(abi.symbol(operation), library.alike)
+        raise InputError(f"library: {library.path} has no function {abi.symbol(operation)}{meant}")
     proof = Proof(operation.name, library)
     try:
         for k in progress(range(len(settings)), operation.name):

@@ -49,7 +49,7 @@ def check(
     kept = None if keep is None else Kept(keep)
     arguments = selection.command_line()
     run = described(f"aquant-ref check {arguments}", selection.seed)
-    report = Report(counted(len(index), "generated case"), "the kernel", arguments, run)
+    report = Report(f"{counted(len(index), 'generated case')} of {arguments}", "the kernel", run)
     header = streams.header(selection, len(index))
     ids = list(map(str, index))
     replies = Replies(ids, contract.get(selection.operation).result, header)
@@ -63,6 +63,7 @@ def check(
         right, answers = expected(cases, oracle=oracle), replies.answers(start, start + len(cases))
         status = verdicts(right, answers)
         report.add(cases, right, answers, status, again)
+        report.passed.add(selection, cases, right, status)
         if kept is not None:
             kept.add(selection, cases, right, answers, status)
         collected.add(cases, right, answers, status)

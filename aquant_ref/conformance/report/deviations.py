@@ -8,8 +8,8 @@
     minimal = {acc = 1, got = 0}     # the simplest input, if you like
 
 A deviating case is reported as such, never as passed. An entry that no longer deviates, matches
-nothing, gives no reason, or hides a larger difference than it names is *stale*. That is an error,
-so that the file stays true.
+nothing, or hides a larger difference than it names is *stale*. That is an error, so that the file
+stays true. No entry hides a broken protocol.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref.conformance.report.verdict import DEVIATING, ERROR, FAIL, UNSUPPORTED
-from aquant_ref.errors import InputError, counted, printable
+from aquant_ref.errors import InputError, counted, printable, unknown
 from aquant_ref.formats.text import read_toml
 from aquant_ref.typing import Array
 
@@ -137,14 +137,10 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
 
 
-class StaleDeviation(InputError):
-    """Say that an entry of the file is incomplete."""
-
-
 def load(path: str | Path) -> Deviations:
     """Read `deviations.toml`.
 
-    Raises InputError if it cannot be read, StaleDeviation for an entry without what it needs.
+    Raises InputError if it cannot be read, and for an entry without what it needs.
     """
     table = read_toml(path)
     if table.keys() - {"deviation"}:
@@ -159,24 +155,25 @@ def load(path: str | Path) -> Deviations:
 
 def _entry(where: str, entry: Any) -> Deviation:
     if not isinstance(entry, dict):
-        raise StaleDeviation(f"{where}: is {entry!r}, not a table")
-    unknown = entry.keys() - KEYS
-    if unknown:
-        raise StaleDeviation(f"{where}: has no {min(unknown)!r}")
+        raise InputError(f"{where}: is {entry!r}, not a table")
+    for key in entry.keys() - KEYS:
+        raise InputError(f"{where}: {unknown('key', key, sorted(KEYS))}")
     for key, value in entry.items():
         if key == "most":
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not 0 <= value < inf:
-                raise StaleDeviation(f"{where}: most is {value!r}, not a number from 0")
+                raise InputError(f"{where}: most is {value!r}, not a number from 0")
         elif key == "minimal":
             if not isinstance(value, dict):
-                raise StaleDeviation(f"{where}: minimal is {value!r}, not a table")
+                raise InputError(f"{where}: minimal is {value!r}, not a table")
         elif not isinstance(value, str):
-            raise StaleDeviation(f"{where}: {key} is {value!r}, not text")
+            raise InputError(f"{where}: {key} is {value!r}, not text")
     if bool(entry.get("case")) == bool(entry.get("flag")):
-        raise StaleDeviation(f"{where}: needs either a case or a flag")
+        raise InputError(f"{where}: needs either a case or a flag")
     if not entry.get("reason", "").strip():
-        raise StaleDeviation(f"{where}: gives no reason")
+        raise InputError(f"{where}: gives no reason")
     if entry.get("kind") not in KINDS:
-        raise StaleDeviation(f"{where}: needs a kind, {' or '.join(KINDS)}")
+        if "kind" in entry:
+            raise InputError(f"{where}: {unknown('kind', entry['kind'], KINDS)}")
+        raise InputError(f"{where}: needs a kind, {' or '.join(KINDS)}")
     return Deviation(**entry)

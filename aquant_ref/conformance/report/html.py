@@ -39,6 +39,7 @@ SAID = {  # by exit code
     1: "Not all answers are right.",
     2: "The protocol is broken.",
     3: "A known deviation is stale.",
+    4: "Nothing is verified.",
 }
 OF_RUN = ("date", "command", "seed", "machine")  # the rest are versions
 LEGEND = (
@@ -77,11 +78,14 @@ def _head(report: Report) -> Iterator[str]:
     facts |= {"versions": ", ".join(versions)} if versions else {}
     listed = "".join(f"<dt>{name}</dt><dd>{escape(v)}</dd>" for name, v in facts.items())
     yield f'<dl class="run">{listed}</dl>'
+    broken = [f"{n} {kind}" for kind, n in report.broken.items()]
     yield (
         '<nav aria-label="Sections"><a href="#operations">Operations</a>'
         '<a href="#failures">Failures</a><a href="#rules">Rules</a></nav>'
     )
-    yield from _list("What broke the protocol", report.problems.first)
+    yield from _list("Nothing is verified", list(filter(None, [report.nothing])))
+    yield from _list("What may be a slip", report.hints)
+    yield from _list("What broke the protocol", report.problems.first or broken)
     yield from _list("Known deviations", report.known)
     yield from _list("Stale deviations", report.stale)
     yield _filter(report)

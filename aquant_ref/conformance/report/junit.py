@@ -32,7 +32,13 @@ def xml(report: Report) -> str:
             ET.SubElement(case, "error", message=summary).text = text
         elif counted[UNSUPPORTED] + counted[DEVIATING] and not counted[PASS]:
             ET.SubElement(case, "skipped", message=summary)
-    for name, lines in (("protocol", report.problems.first), ("deviations", report.stale)):
+    broken = report.problems.first or [f"{n} {kind}" for kind, n in report.broken.items()]
+    nothing = list(filter(None, [report.nothing]))
+    for name, lines in (
+        ("protocol", broken),
+        ("deviations", report.stale),
+        ("verified", nothing),
+    ):
         case = ET.SubElement(suite, "testcase", classname="run", name=name)
         if lines:
             ET.SubElement(case, "error", message=f"{len(lines)}").text = "\n".join(lines)

@@ -16,6 +16,7 @@ from aquant_ref.conformance.cases.sequence import families_of
 from aquant_ref.conformance.diagnosis import explanation
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.protocol.replies import Problems
+from aquant_ref.conformance.report.claim import Passed
 from aquant_ref.conformance.report.verdict import (
     DEVIATING,
     ERROR,
@@ -40,8 +41,10 @@ MOST_FAILURES = 20  # shown of one operation
 MOST_OF_FLAG = 3  # and of these, with the same flag
 MOST_LIKELY = 3  # faults named for a failure
 MOST_NAME = 500  # characters of an implementation's name, which may be a command
+BROKEN = ("crash", "invalid")  # of `Answers.other`; a missing answer has a status of its own
+WIDTHS = 15, 13  # of the columns for operations and profiles, at least
 MOST_SHOWN = 60  # characters of a tensor; the JSON report has all of it
-EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE = range(4)
+EXIT_PASS, EXIT_MISMATCH, EXIT_PROTOCOL, EXIT_STALE, EXIT_NOTHING = range(5)
 
 
 @dataclass(frozen=True)
@@ -92,16 +95,16 @@ def _shown(value: Any) -> str:
 class Report:
     """Count by (operation, profile, flag, status); keep first failures and protocol problems.
 
-    `about` says what was run, `scope` which capabilities were declared, `run` when, how, and with
-    which versions. `smallest` may have the simplest failing inputs of an operation. `diagnoses` has
-    what explains the wrong answers of (operation, profile), an empty list where nothing does. All
-    texts are printable, whatever an implementation says, so that they fit a terminal, XML and HTML.
+    `about` says what was run, `run` when, how, and with which versions; `passed` has what a claim
+    may name. `smallest` may have the simplest failing inputs of an operation. `diagnoses` has
+    what explains the wrong answers of (operation, profile), an empty list where nothing does.
+    `hints` are lines about what may be a slip. All texts are printable, whatever an implementation
+    says, so that they fit a terminal, XML and HTML.
     Spec: AQ-CONF-3, AQ-CONF-8.
     """
 
     about: str
     implementation: str
-    scope: str = ""
     run: dict[str, str] = field(default_factory=dict)
     counts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
@@ -111,6 +114,9 @@ class Report:
     smallest: dict[str, dict[str, Any]] = field(default_factory=dict)
     unseen: Counter[str] = field(default_factory=Counter)
     undeclared: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    no_answer: Counter[str] = field(default_factory=Counter)
+    passed: Passed = field(default_factory=Passed)
+    hints: list[str] = field(default_factory=list)
     diagnoses: dict[tuple[str, str], list[Explanation]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -138,6 +144,7 @@ class Report:
                 self.counts[name, cases.profile, "+".join(flags), str(each)] += int(count)
                 if not declared:
                     self.undeclared[name, cases.profile, "+".join(flags)] += int(count)
+        self.no_answer.update(what for what, _ in answers.other.values() if what in BROKEN)
         for k in np.flatnonzero(np.isin(status, (FAIL, ERROR))).tolist():
             flags = cases.flags[cases.kind[k]]
             of_operation = [f.flags for f in self.failures if f.operation == name]
@@ -171,6 +178,11 @@ class Report:
                 sums[key[3]] += count
         return {**sums, "total": sum(sums.values())}
 
+    def answered(self, operation: str) -> bool:
+        """Tell whether any case of the operation is neither undeclared nor unsupported."""
+        sums = self.total(operation=operation)
+        return sums["total"] > sums[UNSUPPORTED]
+
     def not_asked(self, *chosen: str) -> int:
         """Count the cases that were not declared; `chosen` is an operation, profile and flag."""
         return sum(n for key, n in self.undeclared.items() if key[: len(chosen)] == chosen)
@@ -202,34 +214,50 @@ class Report:
         return list(dict.fromkeys((name, profile) for name, profile, _, _ in self.counts))
 
     @property
+    def broken(self) -> dict[str, int]:
+        """Count what breaks the protocol by kind: as the adapter says, or else by answers."""
+        return dict(self.problems.counts or self.no_answer)
+
+    @property
     def exit_code(self) -> int:
-        """Return 0: all pass, 1: mismatch (or nothing passed), 2: protocol, 3: stale deviation."""
+        """Return the first of these that applies, or 0. Spec: AQ-CONF-13.
+
+        2: a broken protocol, 1: a wrong answer, 3: a stale deviation, 4: no case passes.
+        """
         sums = self.total()
-        if self.problems or sums[MISSING]:
+        if self.broken or sums[MISSING]:
             return EXIT_PROTOCOL
         if sums[FAIL] or sums[ERROR]:
             return EXIT_MISMATCH
         if self.stale:
             return EXIT_STALE
-        return EXIT_PASS if sums[PASS] or sums[DEVIATING] else EXIT_MISMATCH
+        return EXIT_PASS if sums[PASS] else EXIT_NOTHING
+
+    @property
+    def nothing(self) -> str:
+        """Say in one line why nothing is verified; "" where a case passes or is wrong."""
+        sums = self.total()
+        if sums[PASS] or sums[FAIL] or sums[ERROR] or sums[MISSING]:
+            return ""
+        asked = sums["total"] - self.undeclared.total()
+        sums[UNSUPPORTED] -= self.undeclared.total()
+        why = f"of {counted(asked, 'case')}, {_summed(sums)}" if asked else "no case was asked"
+        return f"nothing is verified: {why}"
 
     @property
     def claim(self) -> str:
-        """Return in one line what this run allows to claim, and no more.
-
-        A profile is claimed if all its declared cases pass; `scope` names what was declared.
-        """
-        if self.exit_code != EXIT_PASS:
+        """Return in one line what this run allows to claim: what passed, and no more."""
+        if self.exit_code:
             return "claim: none"
         sums = self.total()
         but = [f"{sums[s]} {s}" for s in (DEVIATING, UNSUPPORTED) if sums[s]]
-        return (
-            f"claim: {self.implementation} conforms to {self.about}, profile "
-            f"{', '.join(self._profiles())}; {self.scope + '; ' * bool(self.scope)}"
-            f"{sums[PASS]} of {sums['total']} pass{''.join(f', {each}' for each in but)}"
-        )
+        count = f"{sums[PASS]} of {sums['total']} pass{''.join(f', {each}' for each in but)}"
+        parts = [f"profile {', '.join(self._profiles())}", self.passed.text(), count]
+        said = "; ".join(filter(None, parts))
+        return f"claim: {self.implementation} conforms to {self.about}, {said}"
 
     def _profiles(self) -> Iterator[str]:
+        """Yield each profile of which all that was declared passes, or the operations that pass."""
         for profile in contract.PROFILES:
             names = [each.name for each in contract.OPERATIONS.values() if each.profile == profile]
             of = {name: self.total(operation=name) for name in names}
@@ -267,9 +295,11 @@ class Report:
             ],
             "smallest_failures": _finite(self.smallest),
             "failures_not_shown": dict(self.unseen),
-            "protocol": {"counts": dict(self.problems.counts), "first": self.problems.first},
+            "protocol": {"counts": self.broken, "first": self.problems.first},
             "known_deviations": self.known,
             "stale_deviations": self.stale,
+            "hints": self.hints,
+            "nothing_verified": self.nothing,
             "exit_code": self.exit_code,
             "claim": self.claim,
         }
@@ -311,6 +341,9 @@ class Report:
     def text(self) -> str:
         """Return a text for people: a line for each operation, failures, the sum, the claim."""
         lines = [f"{self.implementation}: {self.about}", ""]
+        asked = list(zip(*self.flags, strict=True)) or [(), (), ()]
+        widths = (max([least, *map(len, of)]) for least, of in zip(WIDTHS, asked, strict=False))
+        of_name, of_profile = widths
         for name, profile in self.rows:
             sums = self.total(operation=name, profile=profile)
             for status in ("total", UNSUPPORTED):
@@ -318,7 +351,9 @@ class Report:
             if not sums["total"]:
                 continue
             number, _, what = counted(sums["total"], "case").partition(" ")
-            lines.append(f"{name:<15} {profile:<13} {number:>8} {what}: {_summed(sums)}")
+            lines.append(
+                f"{name:<{of_name}} {profile:<{of_profile}} {number:>8} {what}: {_summed(sums)}"
+            )
             lines += [f"  {line}" for line in self.diagnosis(name, profile)]
             for failure in self.failures:
                 if (failure.operation, failure.profile) == (name, profile):
@@ -327,16 +362,19 @@ class Report:
         lines += [f"{name}: {n} more that are wrong" for name, n in self.unseen.items()]
         lines += [f"{name}: smallest: {inputs_text(case)}" for name, case in self.smallest.items()]
         lines += self.known
-        lines += [""] * bool(self.problems or self.stale) + self._broken()
+        lines += self.hints
+        lines += [""] * bool(self.of_run) + self.of_run
         sums = self.total()
         added = " + ".join(f"{sums[s]} {s}" for s in STATUSES)
         whole = counted(sums["total"], "case")
         return "\n".join([*lines, "", f"{added} = {whole}", self.claim])
 
-    def _broken(self) -> list[str]:
-        counts = self.problems.counts
-        lines = [f"protocol: {n} {kind}" for kind, n in counts.items()]
-        return [*lines, *(f"  {text}" for text in self.problems.first), *self.stale]
+    @property
+    def of_run(self) -> list[str]:
+        """List what is wrong with the run and belongs to no case alone."""
+        lines = [f"protocol: {n} {kind}" for kind, n in self.broken.items()]
+        lines += [f"  {text}" for text in self.problems.first]
+        return [*lines, *self.stale, *filter(None, [self.nothing])]
 
 
 def _summed(sums: dict[str, int]) -> str:

@@ -21,7 +21,7 @@ from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.report import html, junit
-from aquant_ref.conformance.report.report import EXIT_MISMATCH, Report
+from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PROTOCOL, Report
 from aquant_ref.conformance.strategies import smallest_failure
 from aquant_ref.errors import InputError
 
@@ -54,6 +54,7 @@ class Speechless(Exception):
         (Base("x"), "crash: Base: x", False),
         (MemoryError("too much"), "crash: MemoryError: too much", False),
         (RecursionError("deep"), "crash: RecursionError: deep", False),
+        (SystemError("bad call"), "crash: SystemError: bad call", False),
         (ValueError("a\nb"), "error: ValueError: a", True),
         (
             ValueError("\n\na\vb\u2028c\x85d\x1ce"),
@@ -72,7 +73,7 @@ def test_an_exception_is_a_verdict_on_its_case(
 ) -> None:
     """Past bug: SystemExit ended the run, with its own exit code."""
     report = verify(clip_that(raises), operations=["clip"], generated=0)
-    assert report.exit_code == EXIT_MISMATCH
+    assert report.exit_code == (EXIT_MISMATCH if refuses else EXIT_PROTOCOL)
     assert report.total(flag="no_range")["pass"] == (24 if refuses else 0)
     failure = report.failures[0]
     assert failure.got.startswith(said)
@@ -96,7 +97,8 @@ def test_what_ends_a_test_is_a_verdict_where_there_is_none(
     """Past bug: `pytest.skip` of an adapter was a traceback and exit code 1."""
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     report = verify(clip_that(raises), operations=["clip"], generated=0, only=["clip/inside/1"])
-    assert report.exit_code == EXIT_MISMATCH
+    refuses = isinstance(raises, Exception)
+    assert report.exit_code == (EXIT_MISMATCH if refuses else EXIT_PROTOCOL)
     assert report.failures[0].got.endswith(": no GPU")
 
 
@@ -134,7 +136,7 @@ def test_what_an_own_answer_returns_is_looked_at(returned: Any) -> None:
 
     report = verify(Own(), operations=["clip"], generated=0)
     assert report.total()["error"] == 120
-    assert report.exit_code == EXIT_MISMATCH
+    assert report.exit_code == EXIT_PROTOCOL
 
 
 def test_an_own_answer_may_spoil_its_cases() -> None:

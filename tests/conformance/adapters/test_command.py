@@ -14,7 +14,13 @@ import pytest
 
 from aquant_ref.conformance import verify
 from aquant_ref.conformance.adapters import CommandAdapter
-from aquant_ref.conformance.report.report import EXIT_MISMATCH, EXIT_PASS, EXIT_PROTOCOL, Report
+from aquant_ref.conformance.report.report import (
+    EXIT_MISMATCH,
+    EXIT_NOTHING,
+    EXIT_PASS,
+    EXIT_PROTOCOL,
+    Report,
+)
 from aquant_ref.errors import InputError
 from tests.meta.libraries import HERE
 
@@ -62,16 +68,18 @@ def test_what_breaks_the_protocol_is_reported_as_what_it_is(
 
 
 @pytest.mark.parametrize(
-    ("way", "status", "words"),
+    ("way", "status", "words", "code"),
     [
-        ("other size", "fail", "got shape (1, 1, 1), expected ("),
-        ("refuses", "error", "error: refused"),
-        ("unsupported", "unsupported", "0 pass"),
+        ("other size", "fail", "got shape (1, 1, 1), expected (", EXIT_MISMATCH),
+        ("refuses", "error", "error: refused", EXIT_MISMATCH),
+        ("unsupported", "unsupported", "nothing is verified: of 2 cases, 2 unsup", EXIT_NOTHING),
     ],
 )
-def test_what_is_merely_wrong_is_no_broken_protocol(way: str, status: str, words: str) -> None:
+def test_what_is_merely_wrong_is_no_broken_protocol(
+    way: str, status: str, words: str, code: int
+) -> None:
     report = report_on(way)
-    assert report.exit_code == EXIT_MISMATCH
+    assert report.exit_code == code
     assert not report.problems
     assert report.total()[status] == 2
     assert words in report.text()

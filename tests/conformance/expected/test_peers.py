@@ -315,11 +315,6 @@ def test_the_engine_declares_every_alternative() -> None:
     assert "quantize:float32_zero_first" in EngineAdapter().capabilities().variations
 
 
-def test_a_claim_names_the_alternatives() -> None:
-    assert "variations quantize:float32" in Capabilities(variations=("quantize:float32",)).text()
-    assert "variations" not in Capabilities().text()
-
-
 def test_a_selection_of_an_alternative_says_so() -> None:
     selection = Selection("quantize", "float32")
     assert selection.command_line() == "quantize --profile float32"

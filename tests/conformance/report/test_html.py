@@ -84,7 +84,7 @@ def test_whatever_an_implementation_says_is_escaped() -> None:
     problems = Problems()
     problems.add(hostile, hostile)
     report = Report(
-        *(hostile, hostile, hostile),
+        *(hostile, hostile),
         run={"command": hostile, hostile: hostile},
         failures=[failure],
         problems=problems,

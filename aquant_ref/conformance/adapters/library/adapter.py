@@ -13,7 +13,7 @@ from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.process import INT32, Call, Library, Unanswered
 from aquant_ref.conformance.cases.family import Cases, blank_results, objects
-from aquant_ref.conformance.contract import Operation, get
+from aquant_ref.conformance.contract import OPERATIONS, Operation, get
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.typing import Array, Integers
 
@@ -54,6 +54,11 @@ class LibraryAdapter(ApartAdapter):
     def supports(self, operation: str) -> bool:
         """Whether the library exports its function."""
         return abi.symbol(get(operation)) in self.library.symbols
+
+    def other_names(self) -> list[str]:
+        """List names in the file that look like those of functions, and are none."""
+        names = {each.removeprefix("aquant_") for each in self.library.alike}
+        return sorted(names - OPERATIONS.keys())
 
     def start(self) -> None:
         """Load the library; raises InputError where that fails or its ABI is another."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "f64": np.dtype("f8"),
 }
 INT32 = np.iinfo(np.int32)
+ALIKE = rb"(?<=\0)aquant_[A-Za-z0-9_]{1,60}(?=\0)"
 MOST_BYTES = 1 << 30  # of a library
 
 
@@ -84,19 +86,21 @@ class Library:
 
     def __init__(self, path: str | Path, timeout: float) -> None:
         self.path = Path(path)
-        self.sha256, head = self._digest()
-        if why := why_not(head):
+        self.sha256, content = self._digest()
+        if why := why_not(content[:4096]):
             raise InputError(f"library: {self.path} {why}")
         command = [sys.executable, "-I", "-S", str(HOST), os.path.abspath(self.path)]
         self._talk = Conversation(command, timeout)
         self.symbols: frozenset[str] = frozenset()
+        # its table of symbols has them, and its strings may
+        self.alike = {word.decode() for word in re.findall(ALIKE, content)}
 
     def _digest(self) -> tuple[str, bytes]:
         try:
             content = read_file(self.path, most=MOST_BYTES)
         except InputError as error:
             raise InputError(f"library: {error}") from error
-        return hashlib.sha256(content).hexdigest(), content[:4096]
+        return hashlib.sha256(content).hexdigest(), content
 
     def check_unchanged(self) -> None:
         """Raise InputError if the file is no longer what it was."""
@@ -131,8 +135,6 @@ class Library:
             why = f"has no function {abi.VERSION_FUNCTION}; see aquant_ref/conformance/LIBRARY.md"
         elif said["version"] != abi.VERSION:
             why = f"follows version {said['version']} of the ABI; this is version {abi.VERSION}"
-        elif not said["symbols"]:
-            why = "has no function of the ABI, such as aquant_requantize"
         if why:
             self.close()
             raise InputError(f"library: {self.path} {why}")

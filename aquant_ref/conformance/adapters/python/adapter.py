@@ -59,6 +59,10 @@ class PythonAdapter(ApartAdapter):
         """Tell whether the adapter does."""
         return bool(self._asked("reaches", operation=operation.name))
 
+    def other_names(self) -> list[str]:
+        """Return those of the adapter."""
+        return list(self._asked("other_names"))
+
     def start(self) -> None:
         """Start the adapter; raises InputError where that fails."""
         super().start()

@@ -6,6 +6,7 @@ The answers go to what was standard output. What the adapter prints goes to stan
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,6 +30,7 @@ def main(name: str, memory: int) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)  # an adapter that prints does not answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks is interrupted, and ends this process
     os.environ.pop("PYTEST_CURRENT_TEST", None)  # no test runs in this process
     _limit(memory)
     serve(name, stdin, stdout)
@@ -92,6 +94,8 @@ class Service:
                 yield self.asked.supports(question["operation"])
             case "reaches":
                 yield self.asked.reaches(get(question["operation"]))
+            case "other_names":
+                yield self.asked.other_names()
             case "answer":
                 yield from self._of_cases(question)
 
