@@ -48,7 +48,7 @@ class EngineLayers(Adapter):
             layer="conv2d",
             **windows,
         )
-        return _requantized(acc[0], **fields)
+        return requantized(acc[0], **fields)
 
     def depthwise(self, *, x: Codes, **fields: Any) -> Array:
         """Spec: AQ-INT-4."""
@@ -61,7 +61,7 @@ class EngineLayers(Adapter):
         layer_peers.check_zeros(fields["profile"], x_zero, weight_zero)
         steps = _steps(weight, weight_zero)
         acc = integer.accumulate(steps, (x - x_zero)[:, None], layer="linear")
-        return _requantized(acc, **fields)[:, 0]
+        return requantized(acc, **fields)[:, 0]
 
     def matmul(
         self,
@@ -77,7 +77,7 @@ class EngineLayers(Adapter):
         """Spec: AQ-CODES-12: as a layer whose channels are the batch, without a bias."""
         acc = integer.accumulate(a - a_zero, b - b_zero, layer="matmul")
         scales, nothing = np.full(len(acc), b_scale), np.zeros(len(acc))
-        return _requantized(acc, x_scale=a_scale, weight_scale=scales, bias=nothing, **end)
+        return requantized(acc, x_scale=a_scale, weight_scale=scales, bias=nothing, **end)
 
     def conv_integer(
         self,
@@ -292,7 +292,7 @@ def _steps(weight: Codes, weight_zero: Integers) -> Array:
     return weight - weight_zero.reshape(-1, *(1,) * (weight.ndim - 1))
 
 
-def _requantized(
+def requantized(
     acc: Integers, *, x_scale: float, weight_scale: Reals, bias: Reals, profile: str, **end: Any
 ) -> Array:
     """Requantize the accumulators (O, ...), channel by channel."""

@@ -45,7 +45,7 @@ def single(value: float) -> float:
     return float(np.float32(value))
 
 
-def _of_bits(draw: CaseRandom, bits: int, low: int, high: int) -> float:
+def of_bits(draw: CaseRandom, bits: int, low: int, high: int) -> float:
     """Draw an odd number of so many bits times a power of two in 2^low..2^high."""
     mantissa = draw.integer(1 << (bits - 2), (1 << (bits - 1)) - 1) * 2 + 1
     return float(np.ldexp(mantissa, draw.integer(low, high) - bits + 1))
@@ -98,12 +98,12 @@ def _near(
     A real bias cancels most of the accumulators (O,), so that its own rounding shows.
     """
     plain = selection.profile == "onednn"
-    weights = [_of_bits(draw, 13, -12, -9) for _ in range(len(acc))]
+    weights = [of_bits(draw, 13, -12, -9) for _ in range(len(acc))]
     if plain:
         weights = [settled_scale(each) for each in weights]
     if all_alike(draw, selection):
         weights = weights[:1] * len(weights)
-    x_scale = 2.0 ** draw.integer(-8, -4) if plain else _of_bits(draw, 13, -8, -4)
+    x_scale = 2.0 ** draw.integer(-8, -4) if plain else of_bits(draw, 13, -8, -4)
     weight_scale = np.array(weights)
     scales: Row = {"x_scale": x_scale, "weight_scale": weight_scale, "scale": 1.0}
     size = 1 << draw.integer(8, 15)

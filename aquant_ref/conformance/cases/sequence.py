@@ -33,6 +33,7 @@ from aquant_ref.conformance.cases import (
     dequantize_float32,
     fused_conv2d,
     half,
+    layer_apart,
     layer_narrow,
     layer_peers,
     layer_sizes,
@@ -80,9 +81,14 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "border_round": border_round.FAMILIES,
     "border": border.FAMILIES,
     "threshold": threshold.FAMILIES,
-    "conv2d": (*layers.CONV2D, *layer_sizes.CONV2D, *layer_narrow.CONV2D),
-    "depthwise": (*layers.DEPTHWISE, *layer_sizes.DEPTHWISE, *layer_narrow.DEPTHWISE),
-    "linear": (*layers.LINEAR, *layer_sizes.LINEAR, *layer_narrow.LINEAR),
+    "conv2d": (*layers.CONV2D, *layer_sizes.CONV2D, *layer_narrow.CONV2D, *layer_apart.CONV2D[""]),
+    "depthwise": (
+        *layers.DEPTHWISE,
+        *layer_sizes.DEPTHWISE,
+        *layer_narrow.DEPTHWISE,
+        *layer_apart.DEPTHWISE[""],
+    ),
+    "linear": (*layers.LINEAR, *layer_sizes.LINEAR, *layer_narrow.LINEAR, *layer_apart.LINEAR[""]),
     "conv_integer": accumulators.CONV_INTEGER,
     "matmul_integer": accumulators.MATMUL_INTEGER,
     "add_tensors": (*add_tensors.FAMILIES, *tensor_sizes.ADD_TENSORS),
@@ -115,8 +121,16 @@ FAMILIES |= {
     for name, flags in WITH_TIES.items()
 }
 
+Families = dict[str, tuple[Family, ...]]
+
+
+def together(first: Families, later: Families) -> Families:
+    """Return the families of each variation of `first` with those that came later."""
+    return {name: (*kinds, *later.get(name, ())) for name, kinds in first.items()}
+
+
 # The families of alternatives, by operation and variation.
-OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
+OF_ALTERNATIVES: dict[str, Families] = {
     "quantize": quantize_float32.FAMILIES | half.QUANTIZE,
     "dequantize": dequantize_float32.FAMILIES | half.DEQUANTIZE,
     "add": add_peers.FAMILIES,
@@ -128,9 +142,9 @@ OF_ALTERNATIVES: dict[str, dict[str, tuple[Family, ...]]] = {
     "activation": {"float32": activation.BOUNDED},
     "activation_range": activation_range.OF_PEERS,
     "avg_pool2d": avg_pool2d_peers.FAMILIES,
-    "conv2d": layer_peers.CONV2D,
-    "depthwise": layer_peers.DEPTHWISE,
-    "linear": layer_peers.LINEAR,
+    "conv2d": together(layer_peers.CONV2D, layer_apart.CONV2D),
+    "depthwise": together(layer_peers.DEPTHWISE, layer_apart.DEPTHWISE),
+    "linear": together(layer_peers.LINEAR, layer_apart.LINEAR),
 }
 
 

@@ -39,6 +39,7 @@ CODES = tuple(
 CASTS = (8, ("unsigned", "signed"))
 # variations of layers with sizes and pairs, and in how many widths; the first has all sizes
 SIZED = {"exact": 3, "ideal": 1, "float32": 1}
+APART = 4  # the edition that parts variations: asked of each, where float32 parts more twice
 GRANULARITY = ("channel", "tensor", "channel")
 
 
@@ -110,16 +111,21 @@ def _selections(
     return [
         replace(selection, edition=edition, size=size)
         for edition, size in product(sorted({family.edition for family in kinds}), SIZES)
-        for selection in (*(ordinary if not edition else _later(ordinary)), refused)
+        for selection in (*(ordinary if not edition else _later(ordinary, edition)), refused)
         if any((f.rejects, f.edition, f.size) == (selection.rejects, edition, size) for f in kinds)
     ]
 
 
-def _later(ordinary: list[Selection]) -> list[Selection]:
+def _later(ordinary: list[Selection], edition: int) -> list[Selection]:
     """Return those of later editions: of a layer 8 and 16 bits, in few of its variations."""
     if "granularity" not in contract.get(ordinary[0].operation).tags:
         return ordinary
-    kept = [s for name in SIZED for s in [s for s in ordinary if s.profile == name][: SIZED[name]]]
+    names, own = [*dict.fromkeys(s.profile for s in ordinary)], contract.LAYER_VARIATIONS
+    sized = {name: 2 if name == "float32" or name not in own else 1 for name in names}
+    counts = sized if edition == APART else SIZED
+    kept = [
+        s for name in counts for s in [s for s in ordinary if s.profile == name][: counts[name]]
+    ]
     return [s if s.bits == (8,) else replace(s, bits=(16,), signs=("signed",)) for s in kept]
 
 

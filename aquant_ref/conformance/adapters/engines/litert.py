@@ -383,6 +383,6 @@ class Xnnpack(LiteRt):
                 "add_tensors:xnnpack",
                 "rescale_codes:xnnpack",
                 "mul:xnnpack",
-                *(f"{name}:{each}" for name in LAYERS for each in ("float32", "float32_product")),
+                *(f"{name}:float32_product" for name in LAYERS),
             ),
         )

@@ -60,7 +60,7 @@ class OnnxRuntime(OnnxEngine):
                 "avg_pool2d:onnxruntime",
                 "rescale_codes:float32",
                 "mul:onnxruntime",
-                *(f"{name}:{each}" for name in LAYERS for each in ("float32", "float32_product")),
+                *(f"{name}:float32_product" for name in LAYERS),
             ),
         )
 
