@@ -69,8 +69,8 @@ class Alternative:
     A code has `narrowest` to `bits` bits, and one of `signs`. With `one_scale`, the weights of all
     channels have the same scale; where it is `symmetric`, all zero points are 0; where it is
     `bounded`, several answers may be right. `since` is the minor version of the vectors that added
-    its file; its stored codes have at least `least` bits. Where there are rules of `rounding`, it
-    is asked with these alone.
+    its file; its stored codes have at least `least` bits, and its families `members` cases, if any
+    number is given. Where there are rules of `rounding`, it is asked with these alone.
     """
 
     rule: str
@@ -83,6 +83,7 @@ class Alternative:
     since: int = 2
     rounding: tuple[str, ...] = ()
     least: int = 2
+    members: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,7 @@ LATER: dict[str, Any] = {"since": 3, "members": 6}  # stored since vectors 1.3
 SUMS: dict[str, Any] = {"profile": "engine", "tags": ("bits", "granularity"), **LATER, "members": 1}
 LAYER_RULES = "AQ-INT-3 AQ-INT-4 AQ-IDEAL-1 AQ-FIXED-1"
 HALF = Alternative("AQ-PEER-21", bits=8, since=3, rounding=("half_even",))
+QNNPACK = Alternative("AQ-PEER-24", bits=8, since=3, signs=("unsigned",), least=8, members=6)
 ADDITIONS = {
     "tflite": Alternative("AQ-PEER-6", bits=8),
     "xnnpack": Alternative("AQ-PEER-7", bits=8),
@@ -200,9 +202,11 @@ ADDITIONS = {
     "onnxruntime": Alternative("AQ-PEER-9", bits=8),
     "torch": Alternative("AQ-PEER-10", bits=8),
     "torch_tail": Alternative("AQ-PEER-11", bits=8),
+    "qnnpack": QNNPACK,
 }
 TENSOR_ADDITIONS = {
     **{name: replace(each, since=3, least=4) for name, each in ADDITIONS.items()},
+    "qnnpack": replace(QNNPACK, members=3),
     "torch": Alternative("AQ-PEER-16", bits=8, since=3, least=8),
     "torch_tail": Alternative("AQ-PEER-11", bits=8, since=3, least=8),
     "litert_int8": Alternative("AQ-PEER-17", bits=8, since=3, signs=("signed",), least=4),
@@ -213,8 +217,12 @@ MEANS = {
     "torch": Alternative("AQ-PEER-13", bits=8),
     "onnx": Alternative("AQ-PEER-14", bits=8),
     "onnxruntime": Alternative("AQ-PEER-15", bits=8),
+    "qnnpack": replace(QNNPACK, rule="AQ-PEER-25"),
 }
-TENSOR_MEANS = {name: Alternative("AQ-PEER-19", bits=8, since=3, least=4) for name in MEANS}
+TENSOR_MEANS = {
+    name: replace(each, rule="AQ-PEER-19", since=3, least=max(each.least, 4), members=0)
+    for name, each in MEANS.items()
+}
 
 OPERATIONS = {
     each.name: each

@@ -19,6 +19,7 @@ from aquant_ref.typing import Array, Codes, Integers, Reals
 Singles = NDArray[np.float32]
 
 STEPS = ("float32", "float32_reciprocal", "float32_zero_first")  # by which quantize rounds
+STORED = ("tflite", "torch", "qnnpack")  # means with one scale and zero point
 # how many elements of a tensor some engines add at once, and how they add the rest
 RUNS = {"torch": (64, "torch_tail"), "litert_int8": (16, "tflite"), "litert_uint8": (8, "tflite")}
 
@@ -95,7 +96,7 @@ def add(
     qmax: Integers,
     **terms: Array,
 ) -> Codes:
-    """Spec: AQ-PEER-6 to AQ-PEER-11."""
+    """Spec: AQ-PEER-6 to AQ-PEER-11, AQ-PEER-24."""
     a, b = (
         Term(terms[name], scale32(terms[f"{name}_scale"]), terms[f"{name}_zero"]) for name in "ab"
     )
@@ -150,6 +151,17 @@ def _add_xnnpack(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Arra
     return ((acc + (1 << shift >> 1)) >> shift) + zero_point
 
 
+def _add_qnnpack(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
+    """Spec: AQ-PEER-24: as XNNPACK with two bits more, and half away from zero."""
+    ratios = a.scale / scale, b.scale / scale
+    if (np.minimum(*ratios) < 2.0**-14).any() or (np.maximum(*ratios) >= 2.0**8).any():
+        raise InputError("scale: needs ratios from 2^-14 to below 2^8")
+    shift = 22 - np.frexp(np.maximum(*ratios))[1].astype(np.int64)
+    factors = (np.rint(np.ldexp(r.astype(np.float64), shift)).astype(np.int64) for r in ratios)
+    acc = sum(x.steps * factor for x, factor in zip((a, b), factors, strict=True))
+    return np.sign(acc) * ((abs(acc) + (1 << (shift - 1))) >> shift) + zero_point
+
+
 def _add_float32(a: Term, b: Term, scale: Singles, zero_point: Integers) -> Array:
     """Spec: AQ-PEER-8."""
     first, second = (x.steps.astype(np.float32) * x.scale for x in (a, b))
@@ -189,6 +201,7 @@ ADDITIONS: dict[str, Callable[[Term, Term, Singles, Integers], Array]] = {
     "onnxruntime": _add_onnxruntime,
     "torch": _add_torch,
     "torch_tail": _add_torch_tail,
+    "qnnpack": _add_qnnpack,
 }
 
 
@@ -218,13 +231,20 @@ def avg_pool(
     qmin: Integers,
     qmax: Integers,
 ) -> Codes:
-    """Spec: AQ-PEER-12 to AQ-PEER-15, in integers: the doubled mean over its denominator."""
+    """Spec: AQ-PEER-12 to AQ-PEER-15, in integers: the doubled mean over its denominator.
+
+    And AQ-PEER-25, in float32.
+    """
     if (count < 1).any():
         raise InputError("count: needs at least 1")
     step, size = scale32(x_scale), scale32(scale)
-    if profile in ("tflite", "torch"):
-        if ((step != size) | (x_zero != zero_point)).any():
-            raise InputError("scale: needs that of the input, and its zero point")
+    if profile in STORED and ((step != size) | (x_zero != zero_point)).any():
+        raise InputError("scale: needs that of the input, and its zero point")
+    if profile == "qnnpack":
+        sums: Singles = (total - count * x_zero).astype(np.float32)
+        steps = np.rint(sums * (step / (size * count.astype(np.float32))))
+        return np.clip(steps.astype(np.int64) + zero_point, qmin, qmax).astype(np.int64)
+    if profile in STORED:
         tops = total.astype(object)
         bottoms, after = count.astype(object), np.zeros_like(zero_point)
     else:

@@ -119,5 +119,6 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
         _of_ratio("a result's scale too small for the left shift", 2.0**-20, 2.0**-19),
     ),
     "xnnpack": (*ORDINARY, _of_ratio("scales too far from that of the result", 2.0**-8, 2.0**11)),
+    "qnnpack": (*ORDINARY, _of_ratio("scales too far from that of the result", 2.0**-8, 2.0**15)),
     **dict.fromkeys(("float32", "onnxruntime", "torch", "torch_tail"), ORDINARY),
 }

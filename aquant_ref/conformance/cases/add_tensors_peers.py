@@ -89,7 +89,11 @@ DRAWN: dict[str, Callable[..., Row]] = {
     "relu": partial(add_tensors.random, relu=True),
     "random": add_tensors.random,
 }
-RATIOS = {"tflite": (2.0**-20, 2.0**-19), "xnnpack": (2.0**-8, 2.0**11)}
+RATIOS = {
+    "tflite": (2.0**-20, 2.0**-19),
+    "xnnpack": (2.0**-8, 2.0**11),
+    "qnnpack": (2.0**-8, 2.0**15),
+}
 
 
 def _families(profile: str, shapes: tuple[Shape, ...] = SMALL) -> Iterator[Family]:

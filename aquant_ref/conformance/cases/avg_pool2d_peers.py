@@ -205,6 +205,6 @@ REAL = (
 )
 FAMILIES: dict[str, tuple[Family, ...]] = {
     "tflite": STORED,
-    "torch": (*STORED, COUNTED),
+    **dict.fromkeys(("torch", "qnnpack"), (*STORED, COUNTED)),
     **dict.fromkeys(("onnx", "onnxruntime"), REAL),
 }

@@ -167,6 +167,6 @@ REAL = (
     NO_SCALE,
 )
 FAMILIES: dict[str, tuple[Family, ...]] = {
-    **dict.fromkeys(("tflite", "torch"), STORED),
+    **dict.fromkeys(("tflite", "torch", "qnnpack"), STORED),
     **dict.fromkeys(("onnx", "onnxruntime"), REAL),
 }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NORMAL = Fraction(2) ** -126  # the smallest float32 that has 24 bits
 LIMIT = Fraction(2) ** 128  # beyond the largest
 STEPS = ("float32", "float32_reciprocal", "float32_zero_first")  # by which quantize rounds
+STORED = ("tflite", "torch", "qnnpack")  # means with one scale and zero point
 # how many elements of a tensor some engines add at once, and how they add the rest
 RUNS = {"torch": (64, "torch_tail"), "litert_int8": (16, "tflite"), "litert_uint8": (8, "tflite")}
 
@@ -72,7 +73,7 @@ def dequantize(*, q: int, scale: float, zero_point: int) -> tuple[float]:
 def add(
     *, profile: str, scale: float, zero_point: int, qmin: int, qmax: int, **terms: Any
 ) -> tuple[int]:
-    """Spec: AQ-PEER-6 to AQ-PEER-11."""
+    """Spec: AQ-PEER-6 to AQ-PEER-11, AQ-PEER-24."""
     a = Term(terms["a"], scale32(terms["a_scale"]), terms["a_zero"])
     b = Term(terms["b"], scale32(terms["b_scale"]), terms["b_zero"])
     return (oracle.clip(ADDITIONS[profile](a, b, scale32(scale), zero_point), qmin, qmax),)
@@ -114,11 +115,7 @@ def _add_xnnpack(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
     """Spec: AQ-PEER-7."""
     ratios = [single(x.scale / scale) for x in (a, b)]
     need(min(ratios) >= Fraction(1, 2**10) and max(ratios) < 2**8)
-    shift = 20
-    while max(ratios) * 2**shift >= 2**21:
-        shift -= 1
-    while max(ratios) * 2**shift < 2**20:
-        shift += 1
+    shift = _shift_to(20, max(ratios))
     acc = sum(x.steps * oracle.half_even(r * 2**shift) for x, r in zip((a, b), ratios, strict=True))
     return oracle.half_up(Fraction(acc, 2**shift)) + zero_point
 
@@ -150,6 +147,25 @@ def _add_torch_tail(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
     return oracle.half_even(single(steps + zero_point))
 
 
+def _add_qnnpack(a: Term, b: Term, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-PEER-24."""
+    ratios = [single(x.scale / scale) for x in (a, b)]
+    need(min(ratios) >= Fraction(1, 2**14) and max(ratios) < 2**8)
+    shift = _shift_to(21, max(ratios))
+    acc = sum(x.steps * oracle.half_even(r * 2**shift) for x, r in zip((a, b), ratios, strict=True))
+    return oracle.half_away(Fraction(acc, 2**shift)) + zero_point
+
+
+def _shift_to(bits: int, ratio: Fraction) -> int:
+    """Return bits - floor(log2(ratio)), by which the ratio reaches 2^bits."""
+    shift = bits
+    while ratio * 2**shift >= 2 ** (bits + 1):
+        shift -= 1
+    while ratio * 2**shift < 2**bits:
+        shift += 1
+    return shift
+
+
 ADDITIONS: dict[str, Callable[[Term, Term, Fraction, int], int]] = {
     "tflite": _add_tflite,
     "litert_int8": partial(_add_tflite, terms="exact"),
@@ -159,6 +175,7 @@ ADDITIONS: dict[str, Callable[[Term, Term, Fraction, int], int]] = {
     "onnxruntime": _add_onnxruntime,
     "torch": _add_torch,
     "torch_tail": _add_torch_tail,
+    "qnnpack": _add_qnnpack,
 }
 
 
@@ -181,13 +198,16 @@ def avg_pool(
     qmax: int,
     profile: str,
 ) -> tuple[int]:
-    """Spec: AQ-PEER-12 to AQ-PEER-15."""
+    """Spec: AQ-PEER-12 to AQ-PEER-15, AQ-PEER-25."""
     need(count > 0)
     step, size = scale32(x_scale), scale32(scale)
     stored = Fraction(total, count)
     real = (stored - x_zero) * step / size
-    if profile in ("tflite", "torch"):
-        need((step, x_zero) == (size, zero_point))
+    need(profile not in STORED or (step, x_zero) == (size, zero_point))
+    if profile == "qnnpack":
+        ratio = single(step / single(size * count))
+        code = oracle.half_even(single(single(total - count * x_zero) * ratio)) + zero_point
+    elif profile in STORED:
         code = (oracle.half_away if profile == "tflite" else oracle.half_even)(stored)
     elif profile == "onnx":
         code = oracle.half_even(real) + zero_point

@@ -44,19 +44,19 @@ def avg_pool2d(
     """
     need(min(x_scale, scale) > 0)
     windows = _windows(x, kernel, stride=stride, padding=padding, dilation=dilation)
-    means = oracle.avg_pool(
-        centred(x, x_zero), (kernel[0], kernel[1]), **windows, count_padding=bool(count_padding)
-    )
+    size, counts = (kernel[0], kernel[1]), bool(count_padding)
+    means = oracle.avg_pool(centred(x, x_zero), size, **windows, count_padding=counts)
     if profile:
         whole = [*kernel] == [len(x[0]), len(x[0][0])] and not any(padding)
         way = "onnx" if profile == "onnxruntime" and whole else profile
 
-        def code(mean: Fraction) -> int:
-            stored = mean + x_zero
-            numbers = {"x_zero": x_zero, "total": stored.numerator, "count": stored.denominator}
+        def code(mean: Fraction, share: Fraction) -> int:
+            count = size[0] * size[1] if counts else int(share * size[0] * size[1])
+            numbers = {"x_zero": x_zero, "total": int((mean + x_zero) * count), "count": count}
             return peers.avg_pool(profile=way, x_scale=x_scale, scale=scale, **numbers, **ends)[0]
 
-        return (oracle.apply(code, means),)
+        shares = oracle.avg_pool(oracle.apply(lambda _: 1, x), size, **windows)
+        return (oracle.apply(code, means, shares),)
     step = Fraction(x_scale) / Fraction(scale)
     return (oracle.apply(lambda mean: scalar.nearest(mean * step, **ends), means),)
 

@@ -37,11 +37,18 @@ def zero_point_inside(total: int, n: int, x: F, xz: int, s: F, z: int) -> int:
     return round((total - n * xz) * x / (n * s) + z)
 
 
+def in_single(total: int, n: int, x: F, xz: int, s: F, z: int) -> int:
+    """By a ratio of float32 numbers."""
+    ratio = packed(float(x) / packed(float(s) * n))
+    return round(packed(packed(total - n * xz) * ratio)) + z
+
+
 POOLED: dict[str, Callable[..., int]] = {
     "tflite": as_c_divides,
     "torch": to_even,
     "onnx": zero_point_last,
     "onnxruntime": zero_point_inside,
+    "qnnpack": in_single,
 }
 
 
@@ -107,6 +114,8 @@ AVG_POOL: list[tuple[str, str, Any, str, str]] = [
     ),
     ("torch", "half away", pooled(as_c_divides), "round.rule", "tie"),
     ("torch", "the zero point taken off first", pooled(zero_point_last), "pool.centred", "tie"),
+    ("qnnpack", "as torch", pooled(to_even), "round.rule", "tie"),
+    ("qnnpack", "half away", pooled(as_c_divides), "round.rule", "tie"),
     ("onnx", "zero point first", pooled(zero_point_inside), "zero_point.order", "tie"),
     ("onnxruntime", "zero point last", pooled(zero_point_last), "zero_point.order", "tie"),
     *(

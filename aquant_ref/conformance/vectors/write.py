@@ -68,7 +68,9 @@ def text(name: str, alternative: str = "") -> str:
     if "rounding" in operation.tags:  # as many as if every rule had a group
         first *= len(ROUNDINGS) // len(operation.rules_of(alternative, ROUNDINGS))
     members = max(FEWEST, (operation.members or MEMBERS) // first)
-    if not operation.scalar and (operation.variations or operation.members == 1):
+    if alternative and operation.alternatives[alternative].members:
+        members = operation.alternatives[alternative].members
+    elif not operation.scalar and (operation.variations or operation.members == 1):
         members = 1
     elif not operation.scalar and not operation.members:
         members = min(members, 1 if alternative else MOST_TENSORS)

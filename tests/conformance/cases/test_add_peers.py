@@ -35,3 +35,5 @@ def test_ratios_are_beyond_what_each_engine_takes() -> None:
         assert 2 * case["a_scale"] >= 2.0**20 * case["scale"]
     for case in rows("ratio", "add", "xnnpack", rejects=True):
         assert not 2.0**-10 <= case["a_scale"] / case["scale"] < 2.0**8
+    for case in rows("ratio", "add", "qnnpack", rejects=True):
+        assert not 2.0**-14 <= case["a_scale"] / case["scale"] < 2.0**8

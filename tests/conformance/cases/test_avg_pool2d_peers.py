@@ -11,7 +11,7 @@ import pytest
 from aquant_ref.conformance.cases.avg_pool2d_peers import FAMILIES, MARGIN
 from tests.conformance.cases.rows import HALF, is_tie, rows
 
-STORED, REAL = ("tflite", "torch"), ("onnx", "onnxruntime")
+STORED, REAL = ("tflite", "torch", "qnnpack"), ("onnx", "onnxruntime")
 
 
 def means(case: dict[str, Any], *, stored: bool = False) -> Iterator[Fraction]:

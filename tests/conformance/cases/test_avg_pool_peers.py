@@ -11,7 +11,7 @@ from aquant_ref.conformance.cases.avg_pool_peers import MARGIN
 from tests.conformance.cases.rows import HALF, is_tie, rows
 from tests.conformance.cases.test_avg_pool import is_clipped, steps
 
-STORED, REAL = ("tflite", "torch"), ("onnx", "onnxruntime")
+STORED, REAL = ("tflite", "torch", "qnnpack"), ("onnx", "onnxruntime")
 
 
 @pytest.mark.parametrize("profile", STORED)

@@ -69,41 +69,59 @@ def test_a_real_number_is_one_float32_product() -> None:
 
 # (a, scale, zero point), the same of b, scale and zero point of the sum; and the uint8 codes of
 # LiteRT 2.3's reference kernel, XNNPACK in it, onnx 1.23's reference evaluator, onnxruntime 1.32,
-# torch 2.13 in a tensor of 64 elements, and in one of 5
+# torch 2.13 in a tensor of 64 elements, in one of 5, and with qnnpack
 SUMS = [
-    ((241, "0x1.2p-4", 73), (134, "0x1p-7", 141), "0x1.cp-4", 83, (191, 190, 191, 190, 191, 190)),
-    ((73, "0x1.cp-1", 153), (94, "0x1p-3", 83), "0x1.2p+1", 139, (108, 109, 109, 108, 109, 108)),
-    ((152, "0x1.2p-5", 141), (159, "0x1p-8", 139), "0x1.cp-5", 91, (100, 100, 99, 100, 99, 100)),
+    (
+        (241, "0x1.2p-4", 73),
+        (134, "0x1p-7", 141),
+        "0x1.cp-4",
+        83,
+        (191, 190, 191, 190, 191, 190, 190),
+    ),
+    (
+        (73, "0x1.cp-1", 153),
+        (94, "0x1p-3", 83),
+        "0x1.2p+1",
+        139,
+        (108, 109, 109, 108, 109, 108, 109),
+    ),
+    (
+        (152, "0x1.2p-5", 141),
+        (159, "0x1p-8", 139),
+        "0x1.cp-5",
+        91,
+        (100, 100, 99, 100, 99, 100, 99),
+    ),
     (
         (28, "0x1.b04fd2p-7", 197),
         (111, "0x1.048d5cp-6", 143),
         "0x1.92675ap-6",
         231,
-        (119, 119, 119, 119, 119, 120),
+        (119, 119, 119, 119, 119, 120, 119),
     ),
     (
         (16, "0x1.633a58p-7", 175),
         (181, "0x1.cd90a2p-7", 231),
         "0x1.214ea4p-6",
         163,
-        (25, 25, 25, 26, 25, 25),
+        (25, 25, 25, 26, 25, 25, 25),
     ),
     (
         (218, "0x1.048d5cp-6", 143),
         (245, "0x1.a3bad8p-6", 163),
         "0x1.f5f258p-6",
         65,
-        (172, 172, 172, 172, 173, 172),
+        (172, 172, 172, 172, 173, 172, 172),
     ),
     (
         (234, "0x1.dab7cep-6", 189),
         (204, "0x1.d66082p-7", 127),
         "0x1.50a58cp-7",
         19,
-        (254, 253, 253, 254, 253, 253),
+        (254, 253, 253, 254, 253, 253, 254),
     ),
 ]
-ENGINES = ("tflite", "xnnpack", "float32", "onnxruntime", "torch", "torch_tail")
+ENGINES = ("tflite", "xnnpack", "float32", "onnxruntime", "torch", "torch_tail", "qnnpack")
 
 
 @pytest.mark.parametrize(("a", "b", "scale", "zero", "codes"), SUMS)
@@ -111,7 +129,7 @@ ENGINES = ("tflite", "xnnpack", "float32", "onnxruntime", "torch", "torch_tail")
 def test_sums_are_what_the_engines_answered(
     adapter: type[Adapter], a: Any, b: Any, scale: str, zero: int, codes: tuple[int, ...]
 ) -> None:
-    """Spec: AQ-PEER-6 to AQ-PEER-11."""
+    """Spec: AQ-PEER-6 to AQ-PEER-11, AQ-PEER-24."""
     fields: dict[str, Any] = {"scale": scale, "zero_point": zero, **UINT8}
     for name, (code, step, offset) in (("a", a), ("b", b)):
         fields |= {name: code, f"{name}_scale": step, f"{name}_zero": offset}
@@ -145,7 +163,7 @@ def test_torch_adds_64_elements_at_once_and_the_rest_in_another_way(
         profile="torch",
         **UINT8,
     )
-    whole, rest = codes[4:]
+    whole, rest = codes[4:6]
     assert np.ravel(answers).tolist() == [whole] * full + [rest] * (count - full)
 
 
@@ -195,6 +213,9 @@ MEANS = [
     ("onnx", 750, 25, 2.0**-10, 231, 2.0**-9, 141, 41),  # half_even(-100.5) + 141
     ("onnxruntime", 3136, 16, 0.0625, 141, 0.625, 17, 22),  # half_even(5.5 + 17)
     ("onnx", 3136, 16, 0.0625, 141, 0.625, 17, 23),
+    ("qnnpack", 37, 2, 0.0734371691942215, 9, 0.0734371691942215, 9, 19),  # half_even(9.5) + 9
+    ("torch", 37, 2, 0.0734371691942215, 9, 0.0734371691942215, 9, 18),  # half_even(18.5)
+    ("qnnpack", 909, 6, 0.1171245276927948, 1, 0.1171245276927948, 1, 151),
 ]
 
 
@@ -211,7 +232,7 @@ def test_means_are_what_the_engines_answered(
     z: int,
     code: int,
 ) -> None:
-    """Spec: AQ-PEER-12 to AQ-PEER-15."""
+    """Spec: AQ-PEER-12 to AQ-PEER-15, AQ-PEER-25."""
     low = -128 if total < 0 else 0
     fields = {"total": total, "count": count, "x_scale": x, "x_zero": x_zero, "scale": s}
     fields |= {"zero_point": z, "qmin": low, "qmax": low + 255}

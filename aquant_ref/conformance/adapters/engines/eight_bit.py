@@ -146,7 +146,7 @@ class EightBit(OneByOne):
         raise NotImplementedError
 
     def add(self, *, profile: str = "", **columns: Array) -> Array:
-        """Spec: AQ-PEER-6 to AQ-PEER-11."""
+        """Spec: AQ-PEER-6 to AQ-PEER-11, AQ-PEER-24."""
         return each(partial(self._added, profile), **columns)
 
     def _added(self, profile: str, *, a: int, b: int, **fields: Any) -> Codes:
@@ -218,11 +218,10 @@ class EightBit(OneByOne):
         raise NotImplementedError
 
     def avg_pool(self, *, profile: str = "", **columns: Array) -> Array:
-        """Spec: AQ-PEER-12 to AQ-PEER-15."""
-        del profile
-        return each(self._mean, **columns)
+        """Spec: AQ-PEER-12 to AQ-PEER-15, AQ-PEER-25."""
+        return each(partial(self._mean, profile), **columns)
 
-    def _mean(self, *, total: int, count: int, x_zero: int, **fields: Any) -> Any:
+    def _mean(self, _profile: str, *, total: int, count: int, x_zero: int, **fields: Any) -> Any:
         store = storage_of(total, x_zero, fields["zero_point"], fields["qmin"])
         x = np.tile(_codes_of_sum(total, count, store), (1, ROWS, 1))
         windows = {**fields, "kernel": (1, count), "count_padding": 0}

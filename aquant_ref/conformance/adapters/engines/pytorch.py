@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from aquant_ref.conformance.adapters.capabilities import Capabilities
+from aquant_ref.conformance.adapters.engines.codes import storage_of
 from aquant_ref.conformance.adapters.engines.eight_bit import (
     LAYERS,
     EightBit,
@@ -21,8 +22,10 @@ from aquant_ref.conformance.adapters.engines.eight_bit import (
     Windows,
 )
 from aquant_ref.errors import InputError
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Codes
 
+OF_UNSIGNED = ("add", "add_tensors", "avg_pool", "avg_pool2d")  # operations of QNNPACK
+CODES = ("a", "b", "x", "total", "a_zero", "b_zero", "x_zero", "zero_point", "qmin")
 HALF = 128  # between a signed code and the unsigned one of the same number
 
 
@@ -53,6 +56,7 @@ class Torch(EightBit):
         *("linear:fbgemm", "linear:fbgemm_tensor"),
     )
     full, rest = ("add:torch",), ("add:torch_tail",)
+    variations: tuple[str, ...] = ()  # of other operations, besides those of every engine
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -84,6 +88,7 @@ class Torch(EightBit):
                 "avg_pool2d:torch",
                 "mul:torch",
                 *self.layers,
+                *self.variations,
             ),
         )
 
@@ -243,7 +248,33 @@ class Fbgemm(Torch):
 
 
 class Qnnpack(Torch):
-    """Compute layers by QNNPACK."""
+    """Compute layers by QNNPACK, and sums and means of unsigned codes."""
 
     engine = "qnnpack"
     layers = tuple(f"{name}:qnnpack" for name in LAYERS)
+    variations = tuple(f"{name}:qnnpack" for name in OF_UNSIGNED)
+
+    def _added(self, profile: str, **fields: Any) -> Codes:
+        _of_kernel(profile, fields)
+        return super()._added(profile, **fields)
+
+    def add_tensors(self, *, profile: str = "", **fields: Any) -> Array:
+        """Spec: AQ-PEER-16, AQ-PEER-24."""
+        _of_kernel(profile, fields)
+        return super().add_tensors(**fields)
+
+    def _mean(self, profile: str, **fields: Any) -> Codes:
+        _of_kernel(profile, fields)
+        return super()._mean(profile, **fields)
+
+    def avg_pool2d(self, *, profile: str = "", **fields: Any) -> Array:
+        """Spec: AQ-PEER-19, AQ-PEER-25."""
+        _of_kernel(profile, fields)
+        return super().avg_pool2d(**fields)
+
+
+def _of_kernel(profile: str, fields: dict[str, Any]) -> None:
+    """Refuse unsigned codes unless QNNPACK is asked, which has no others."""
+    held = storage_of(*(fields[name] for name in CODES if name in fields))
+    if held.signed == (profile == "qnnpack"):
+        raise NotImplementedError(f"{held.dtype.__name__} is another kernel's")
