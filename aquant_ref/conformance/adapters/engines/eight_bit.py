@@ -221,7 +221,8 @@ class EightBit(OneByOne):
         """Spec: AQ-PEER-12 to AQ-PEER-15, AQ-PEER-25."""
         return each(partial(self._mean, profile), **columns)
 
-    def _mean(self, _profile: str, *, total: int, count: int, x_zero: int, **fields: Any) -> Any:
+    def _mean(self, profile: str, *, total: int, count: int, x_zero: int, **fields: Any) -> Any:
+        del profile  # an engine has one way to compute
         store = storage_of(total, x_zero, fields["zero_point"], fields["qmin"])
         x = np.tile(_codes_of_sum(total, count, store), (1, ROWS, 1))
         windows = {**fields, "kernel": (1, count), "count_padding": 0}
