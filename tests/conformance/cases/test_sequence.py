@@ -251,3 +251,14 @@ def test_any_case_can_be_had_alone_and_a_longer_sequence_begins_with_the_shorter
     selection: Selection,
 ) -> None:
     count = 24 if selection.size == "large" or selection.edition == APART else 60
+    whole = text_of(selection, range(count))
+    assert text_of(selection, range(count // 2)) == whole[: count // 2]
+    assert text_of(selection, [count - 17, 3]) == [whole[count - 17], whole[3]]
+
+
+def test_other_arguments_give_other_cases() -> None:
+    def first(**chosen: object) -> str:
+        return lines(generate(Selection("requantize", **chosen), range(20)))
+
+    others = [first(), first(seed=1), first(bits=(8,)), first(profile="tflite_up")]
+    assert len(set(others)) == 4
