@@ -63,6 +63,15 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> str:
     return f"unknown {kind} {shown}; choose from {', '.join(words)}{nearest(given, words)}"
 
 
+def install(extra: str) -> str:
+    """Return the command that installs what an optional part needs.
+
+    >>> install("onnx")
+    "pip install 'aquant-ref[onnx]' (in a clone '.[onnx]')"
+    """
+    return f"pip install 'aquant-ref[{extra}]' (in a clone '.[{extra}]')"
+
+
 class InputError(ValueError):
     """Bad input from the user: one line that names the file, layer or argument, and what is wrong
     with it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref.claims.switched import WHOLE
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, install
 
 if TYPE_CHECKING:
     from aquant_ref.claims.borders import BorderShape
@@ -34,9 +34,7 @@ def canvas(width: float, height: float) -> Any:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise InputError(
-            "a picture needs matplotlib: pip install 'aquant-ref[notebooks]'"
-        ) from error
+        raise InputError(f"a picture needs matplotlib: {install('notebooks')}") from error
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

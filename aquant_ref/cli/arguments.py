@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
@@ -24,6 +25,12 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are InputError, one line as all others; `commands` are all parsers."""
 
     commands: ClassVar[Mapping[str, argparse.ArgumentParser]] = {}
+    # what begins so is a value and no option, as in Python 3.14: -1..30, -8,4
+    _negative_number_matcher = re.compile(r"-(\.?\d|inf)")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._negative_number_matcher = Parser._negative_number_matcher
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError; in the place of several lines and an end."""

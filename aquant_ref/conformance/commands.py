@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from aquant_ref.conformance.arguments import TIMEOUT
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, install
 from aquant_ref.given import integers, words
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def _check_shrink(args: argparse.Namespace) -> None:
     try:
         from aquant_ref.conformance import strategies  # noqa: F401
     except ImportError as error:
-        raise InputError(
-            f"shrink: needs pip install 'aquant-ref[conformance]' ({error})"
-        ) from error
+        raise InputError(f"shrink: needs Hypothesis: {install('conformance')}; {error}") from error
 
 
 def _shrink(report: Report, adapter: Adapter, capabilities: Capabilities) -> None:

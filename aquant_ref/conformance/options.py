@@ -12,7 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aquant_ref.conformance import contract
-from aquant_ref.conformance.adapters.capabilities import TAG_OF, Capabilities, concerns
+from aquant_ref.conformance.adapters.capabilities import (
+    TAG_OF,
+    Capabilities,
+    check_variation,
+    concerns,
+)
 from aquant_ref.errors import InputError
 from aquant_ref.given import integers, words
 
@@ -56,7 +61,9 @@ def _by_operation(option: str, text: str) -> dict[str, tuple[Any, ...]]:
     """Return the words by operation; those for all operations under ""."""
     found: dict[str, list[str]] = {}
     for word in words(option, text):
-        name, _, value = word.rpartition(":")
+        name, separator, value = word.rpartition(":")
+        if separator and not (name and value):
+            raise InputError(f"{option}: {word!r} needs an operation before ':', and a word behind")
         if name:
             _check_concerned(option, name)
         found.setdefault(name, []).append(value)
@@ -89,6 +96,8 @@ def _check_declared(option: str, name: str, asked: Sequence[Any], declared: Capa
 
 def _variations(given: Sequence[str], declared: Capabilities) -> tuple[str, ...]:
     """Put the given alternatives of an operation in the place of those declared."""
+    for each in given:
+        check_variation(each)
     named = {each.partition(":")[0] for each in given}
     kept = [each for each in declared.variations if each.partition(":")[0] not in named]
     for each in given:

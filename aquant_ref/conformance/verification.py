@@ -28,7 +28,7 @@ from aquant_ref.conformance.report.report import Report
 from aquant_ref.conformance.report.run import described
 from aquant_ref.conformance.report.verdict import difference, verdicts
 from aquant_ref.conformance.vectors import Group
-from aquant_ref.errors import InputError, counted, printable
+from aquant_ref.errors import InputError, counted, nearest, printable
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters import Adapter, Capabilities
@@ -82,13 +82,14 @@ def verify(
     def again(case: str) -> str:
         return f"{command} --case {case}" if command else f"verify(adapter, only=[{case!r}]{more})"
 
-    left = set(only)
+    left, ids = set(only), list[str]()
     for name in names:
         supported = asked.supports(name)
         found: dict[str, Collected] = defaultdict(Collected)
         groups = _groups(asked.capabilities, name, generated if supported else 0, seed)
         for turn, (group, stored) in enumerate(groups):
             chosen = _only(group, only)
+            ids += group.cases.ids if left else []
             if chosen is None:
                 continue
             cases, right = chosen.cases, chosen.expected
@@ -106,7 +107,7 @@ def verify(
             found[cases.profile].add(cases, right, answers, status, placed)
         report.diagnoses |= diagnoses(name, found)
     if left:
-        raise InputError(f"case: unknown id {min(left)!r}")
+        raise InputError(f"case: unknown id {min(left)!r}{nearest(min(left), ids)}")
     report.about = _about({_count_of(name, generated) for name in names if report.answered(name)})
     report.problems = asked.problems()
     report.known = list(map(printable, known.applied()))

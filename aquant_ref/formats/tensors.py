@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from aquant_ref.checks import check_names
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, install
 from aquant_ref.formats.compressed import open_zip, read_entry
 from aquant_ref.formats.npy import parse_npy
 from aquant_ref.formats.text import parse_json
@@ -106,7 +106,7 @@ def _read_safetensors(path: Path) -> dict[str, Array]:
     try:
         from safetensors import SafetensorError, deserialize
     except ImportError as error:
-        raise InputError(f"{path}: to read it, pip install 'aquant-ref[safetensors]'") from error
+        raise InputError(f"{path}: to read it, {install('safetensors')}") from error
     tensors: dict[str, Array] = {}
     with open_file(path) as stream:
         start = stream.read(8)

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from typing import Any
 
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, install
 from aquant_ref.formats.untrusted import (
     DEEPEST,
     MOST_DIGITS,
@@ -77,9 +77,7 @@ def read_json(path: PathLike, *, most: int = MOST_TEXT) -> Any:
 def read_toml(path: PathLike) -> dict[str, Any]:
     """Return the table of the TOML file `path`; raise InputError, which names it."""
     if tomllib is None:
-        raise InputError(
-            f"{path}: to read TOML, Python 3.10 needs pip install 'aquant-ref[conformance]'"
-        )
+        raise InputError(f"{path}: to read TOML with Python 3.10, {install('conformance')}")
     text = read_text(path, most=MOST_TOML)
     try:
         if any(line.count(".") > MOST_DOTS for line in text.splitlines()):

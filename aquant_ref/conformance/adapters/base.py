@@ -20,7 +20,7 @@ from aquant_ref.conformance.cases.family import Cases, blank_results
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import Answers
 from aquant_ref.conformance.protocol.replies import Problems
-from aquant_ref.errors import InputError, counted
+from aquant_ref.errors import InputError, counted, nearest
 from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
@@ -253,6 +253,7 @@ def given(field: Field, value: Any) -> Any:
 def load(name: str) -> Adapter:
     """Make the adapter `package.module:Class`, or that of an engine, by its short name.
 
+    In the place of a class there may be an adapter, or a function that makes one.
     The module may be in the working directory. Raises InputError if that fails.
     """
     from importlib import import_module
@@ -262,10 +263,24 @@ def load(name: str) -> Adapter:
     if name in ENGINES:
         return ENGINES[name].make(name)
     module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        meant = nearest(name, ENGINES, 0.7) or f", or one of {', '.join(ENGINES)}"
+        raise InputError(f"adapter: {name!r} needs a module and a class, such as mine:Mine{meant}")
+    if module.endswith(".py") or os.path.basename(module) != module:
+        meant = f"{os.path.basename(module).removesuffix('.py')}:{attribute}"
+        raise InputError(f"adapter: {name!r}: write a module as it is imported, such as {meant}")
     if "" not in sys.path:
         sys.path.append("")  # last: no file there comes before an installed module
     try:
-        adapter = getattr(import_module(module), attribute)()
+        found = import_module(module)
+        if not hasattr(found, attribute):
+            names = [each for each, kind in vars(found).items() if isinstance(kind, type)]
+            meant = nearest(attribute, names)
+            raise InputError(f"adapter: module {module!r} has no {attribute!r}{meant}")
+        chosen = getattr(found, attribute)
+        adapter = chosen if isinstance(chosen, Adapter) else chosen()
+    except InputError:
+        raise
     except BaseException as error:
         raise InputError(f"adapter: {name!r} cannot be created ({said(theirs(error))})") from error
     if not isinstance(adapter, Adapter):

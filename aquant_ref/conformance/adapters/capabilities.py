@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from aquant_ref.checks import word
+from aquant_ref.checks import shown, word
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.cases.selection import (
     BITS,
@@ -19,7 +19,7 @@ from aquant_ref.conformance.cases.selection import (
     check_words,
     several,
 )
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.quant import check_bits
 
 TAG_OF = {"bits": "bits", "signs": "bits", "rounding": "rounding", "granularity": "granularity"}
@@ -35,6 +35,23 @@ def concerns(name: str, operation: str) -> bool:
     if name == "sizes":
         return not contract.get(operation).scalar
     return name not in TAG_OF or TAG_OF[name] in contract.get(operation).tags
+
+
+def check_variation(text: Any) -> None:
+    """Raise InputError unless the text is "operation:choice" for an operation with alternatives."""
+    if text in contract.EVERY_CHOICE:
+        return
+    some = "needs words such as quantize:float32"
+    if not isinstance(text, str) or ":" not in text:
+        raise InputError(f"variations: {some}, got {shown(text)}")
+    name, _, choice = text.partition(":")
+    try:
+        choices = contract.get(name).choices
+    except InputError as error:
+        raise InputError(f"variations: {error}") from error
+    if not contract.get(name).alternatives:
+        raise InputError(f"variations: {name} has no alternatives; {some}")
+    raise InputError(f"variations: {unknown(f'variation of {name}', choice, choices)}")
 
 
 @dataclass(frozen=True)
@@ -73,8 +90,8 @@ class Capabilities:
         check_words("rounding", self.rounding, ROUNDINGS)
         check_words("granularity", self.granularity, GRANULARITIES)
         check_words("sizes", self.sizes, SIZES)
-        if self.variations:
-            check_words("variations", self.variations, contract.EVERY_CHOICE)
+        for each in self.variations:
+            check_variation(each)
         if self.requantization:
             check_words("profile", self.requantization, REQUANTIZATION)
         for bits in self.bits:

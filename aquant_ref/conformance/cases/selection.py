@@ -10,7 +10,7 @@ from typing import Any
 from aquant_ref import oracle
 from aquant_ref.checks import word
 from aquant_ref.conformance import contract
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, unknown
 from aquant_ref.quant import check_bits, code_range
 
 BITS = (2, 4, 8, 16)
@@ -151,6 +151,8 @@ def check_words(name: str, values: Iterable[Any], known: Collection[str]) -> Non
     """Raise InputError, which names the argument, if the list is empty or has an unknown word."""
     chosen = list(values)
     for each in chosen:
+        if name.endswith("s") and isinstance(each, str) and each not in known:
+            raise InputError(f"{name}: {unknown(name.removesuffix('s'), each, known)}")
         word(name, each, known)
     if not chosen:
         raise InputError(f"{name}: needs at least one")

@@ -12,6 +12,7 @@ import numpy as np
 from aquant_ref import __version__
 from aquant_ref.checks import takes_functions
 from aquant_ref.conformance import contract
+from aquant_ref.conformance.adapters.asking import ALIKE
 from aquant_ref.conformance.adapters.conversation import Ended
 from aquant_ref.conformance.adapters.library import abi
 from aquant_ref.conformance.adapters.library.process import INT32, Call, Library, Unanswered
@@ -164,7 +165,7 @@ def prove(
     operation = settings[0].operation
     library.open()
     if abi.symbol(operation) not in library.symbols:
-        meant = nearest(abi.symbol(operation), library.alike)
+        meant = nearest(abi.symbol(operation), library.alike - library.symbols, ALIKE)
         raise InputError(f"library: {library.path} has no function {abi.symbol(operation)}{meant}")
     proof = Proof(operation.name, library)
     try:

@@ -83,12 +83,6 @@ def test_an_operation_may_have_capabilities_of_its_own() -> None:
     assert (asked.bits, asked.profile) == ((8, 16), "float64")
 
 
-def test_a_claim_names_what_an_operation_declares_of_its_own() -> None:
-    assert LITERT.text().endswith(
-        "; conv2d: bits 8, granularity channel; linear: requantization float64, rejects yes"
-    )
-
-
 def test_a_wrong_word_of_one_operation_names_it() -> None:
     with pytest.raises(InputError, match="did you mean 'tflite_away'"):
         Capabilities(by_operation={"linear": {"requantization": ("tflite_aways",)}})

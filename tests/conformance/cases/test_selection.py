@@ -13,7 +13,7 @@ from aquant_ref.errors import InputError
         ({"profile": "fast"}, "unknown profile 'fast'; choose from exact"),
         ({"bits": (0,)}, "bits: needs 1 to 16 bits"),
         ({"bits": ()}, "bits: needs at least one"),
-        ({"signs": ("plus",)}, "unknown signs 'plus'"),
+        ({"signs": ("plus",)}, "signs: unknown sign 'plus'"),
         ({"rounding": ("nearest",)}, "unknown rounding 'nearest'"),
     ],
 )

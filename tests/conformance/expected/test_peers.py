@@ -328,7 +328,7 @@ def test_only_declared_alternatives_are_asked(variations: tuple[str, ...], asked
 
 
 def test_an_unknown_alternative_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown variations 'quantize:magic'"):
+    with pytest.raises(InputError, match="variations: unknown variation of quantize 'magic'"):
         Capabilities(variations=("quantize:magic",))
 
 

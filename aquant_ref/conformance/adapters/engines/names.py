@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, install
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters.base import Adapter
@@ -30,7 +30,7 @@ class Engine:
         """Make the adapter; InputError says what to install."""
         for package in self.packages:
             if find_spec(package) is None:
-                raise InputError(f"adapter: {name} needs {self.install} (no module {package!r})")
+                raise InputError(f"adapter: {name} needs {package!r}: {self.install}")
         try:
             module: Any = import_module(f"{__package__}.{self.module}")
         except (ImportError, OSError, AttributeError) as error:  # an installation that is broken
@@ -38,18 +38,14 @@ class Engine:
         return getattr(module, self.adapter)()
 
 
-def _extra(name: str) -> str:
-    return f"pip install 'aquant-ref[{name}]'"
-
-
-_LITERT = ("ai_edge_litert", "flatbuffers"), _extra("litert")
+_LITERT = ("ai_edge_litert", "flatbuffers"), install("litert")
 _TORCH = ("torch",), "pip install torch==2.13.0"
 
 ENGINES = {
     "onnxruntime": Engine(
-        "onnx_runtime", "OnnxRuntime", ("onnx", "onnxruntime"), _extra("onnxruntime")
+        "onnx_runtime", "OnnxRuntime", ("onnx", "onnxruntime"), install("onnxruntime")
     ),
-    "onnx-reference": Engine("onnx_reference", "OnnxReference", ("onnx",), _extra("onnx")),
+    "onnx-reference": Engine("onnx_reference", "OnnxReference", ("onnx",), install("onnx")),
     "litert": Engine("litert", "Reference", *_LITERT),
     "litert-optimised": Engine("litert", "Optimised", *_LITERT),
     "xnnpack": Engine("litert", "Xnnpack", *_LITERT),
