@@ -149,7 +149,7 @@ def _joined(parts: Sequence[Evidence]) -> Evidence:
 def _turns(evidence: Evidence) -> Array:
     """Return the order in which each flag has its turn, a wrong answer first, small ones first."""
     waiting: dict[tuple[bool, str], list[int]] = defaultdict(list)
-    sizes = [_size(evidence.cases, k) for k in range(len(evidence))]
+    sizes = [size_of(evidence.cases, k) for k in range(len(evidence))]
     flags, wrong = evidence.flags().tolist(), evidence.wrong.tolist()
     for k in sorted(range(len(evidence)), key=sizes.__getitem__):
         waiting[not wrong[k], flags[k]].append(k)
@@ -158,7 +158,8 @@ def _turns(evidence: Evidence) -> Array:
     return np.array([row[k] for k in range(longest) for row in rows if k < len(row)])
 
 
-def _size(cases: Cases, k: int) -> int:
+def size_of(cases: Cases, k: int) -> int:
+    """Count the elements of a case on tensors; 0 is any other."""
     if cases.operation.scalar:
         return 0
     return sum(np.size(column[k]) for column in cases.columns.values())

@@ -15,7 +15,11 @@ from aquant_ref.conformance.faults.arithmetic import F, away, even, once, rounde
 Rescaling = Callable[[int], int]
 
 
+<<<<<<< HEAD
 @lru_cache(4096)
+=======
+@lru_cache(4096)  # each candidate of a diagnosis asks for those of the same channels
+>>>>>>> bd56d96 (Tests of the diagnosis compute each stored case once in each wrong implementation: a third of their time is left)
 def mantissa(m: F) -> tuple[int, int]:
     """Return multiplier and shift; raise OverflowError for a shift that is refused."""
     shift = 30 + m.denominator.bit_length() - m.numerator.bit_length()  # or one more
