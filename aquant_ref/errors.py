@@ -28,13 +28,13 @@ def printable(text: str, most: int | None = None) -> str:
     return short if most is None or len(short) <= most else short[: max(most - 3, 0)] + "..."
 
 
-def counted(number: int, one: str, several: str = "") -> str:
-    """Return a number of things in words.
+def counted(number: int, one: str, several: str = "", form: str = "") -> str:
+    """Return a number of things in words; `form` is how to format the number.
 
-    >>> counted(1, "tensor"), counted(1200, "mismatch", "mismatches")
-    ('1 tensor', '1200 mismatches')
+    >>> counted(1, "tensor"), counted(12, "try", "tries"), counted(1200, "step", form=",")
+    ('1 tensor', '12 tries', '1,200 steps')
     """
-    return f"{number} {one if number == 1 else several or one + 's'}"
+    return f"{number:{form}} {one if number == 1 else several or one + 's'}"
 
 
 def nearest(given: object, known: Iterable[str], cutoff: float = 0.5) -> str:

@@ -28,7 +28,8 @@ def of_outcome(outcome: Outcome) -> str:
     top = r["top1"]
     lines = [
         f"{r['model']} on {_divided(r['data'], r['data_set'])}: {r['method']}, "
-        f"W{r['weight_bits']}A{r['act_bits']}, seed {r['seed']}, {r['images']} calibration images",
+        f"W{r['weight_bits']}A{r['act_bits']}, seed {r['seed']}, "
+        f"{counted(r['images'], 'calibration image')}",
         "",
         "top-1 on the test set",
         f"  float                {100 * top['float']:6.2f} %",
@@ -143,9 +144,10 @@ def _search_words(search: Search | None) -> str:
     if search is None:
         return ""
     if search.witness is not None:
-        return f"found in {search.tries} tries"
+        return f"found in {counted(search.tries, 'try', 'tries')}"
     if search.tries:
-        return f"none found in {search.tries} tries at {search.places} places"
+        tries = counted(search.tries, "try", "tries")
+        return f"none found in {tries} at {counted(search.places, 'place')}"
     return f"none: at the {search.places} nearest, no accumulator that occurs is near enough"
 
 
@@ -231,7 +233,8 @@ def _verdict_lines(who: str, verdicts: Sequence[Verdict], dtype: str) -> Iterato
     judged = sum(not each.why for each in verdicts)
     yield (
         f"{who}, each layer from the codes that {who} itself has before it: "
-        f"{judged - len(wrong)} of {judged} tensors are what the program makes"
+        f"{judged - len(wrong)} of {counted(judged, 'tensor is', 'tensors are')} what the program "
+        "makes"
     )
     for each in verdicts:
         if each.why:

@@ -154,36 +154,40 @@ def _saturated(d: Differing) -> str | None:
     return None
 
 
+def _all(d: Differing) -> str:
+    return f"all {counted(d.count, 'element is', 'elements are')}"
+
+
 def _fragile(d: Differing) -> str | None:
     if d.among(d.fragile) < d.count:
         return None
-    return f"all {d.count} elements are fragile decisions, so none is a defect"
+    return f"{_all(d)} fragile decisions, so none is a defect"
 
 
 def _tied(d: Differing) -> str | None:
     if d.among(d.ties) < d.count:
         return None
-    return f"all {d.count} elements are exact ties: the accumulator lies on the threshold"
+    return f"{_all(d)} exact ties: the accumulator lies on the threshold"
 
 
 def _one_channel(d: Differing) -> str | None:
     (channels,) = np.nonzero(d.channels)
     if len(channels) > 1 or (1 / len(d.channels)) ** (d.count - 1) > CHANCE:
         return None
-    return f"all {d.count} elements are in channel {channels[0]} of {len(d.channels)}"
+    return f"{_all(d)} in channel {channels[0]} of {len(d.channels)}"
 
 
 def _edges(d: Differing) -> str | None:
     if d.among(d.edge) < d.count or d.edge.mean() ** d.count > CHANCE:
         return None
-    return f"all {d.count} elements are at the edge of the image"
+    return f"{_all(d)} at the edge of the image"
 
 
 def _rounded(d: Differing) -> str | None:
     if d.count <= FEW or (abs(d.steps) != 1).any():
         return None
     up = int((d.steps > 0).sum())
-    return f"all {d.count} elements are off by one, {up} up and {d.count - up} down"
+    return f"{_all(d)} off by one, {up} up and {d.count - up} down"
 
 
 # The most specific first; each gives a sentence of evidence, or None.

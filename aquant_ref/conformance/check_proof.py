@@ -289,7 +289,8 @@ def main(words: list[str]) -> int:
         print(f"{path}: is no certificate ({type(error).__name__}: {error})", file=sys.stderr)
         return 2
     again = ", and all were asked again" if library else ""
-    print(f"{path}: right: {inputs:,} inputs in {runs:,} runs of equal results{again}")
+    said = f"{inputs:,} input{'s' * (inputs != 1)} in {runs:,} run{'s' * (runs != 1)}"
+    print(f"{path}: right: {said} of equal results{again}")
     return 0
 
 

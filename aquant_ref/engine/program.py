@@ -19,7 +19,7 @@ from aquant_ref.engine.bounds import bounds
 from aquant_ref.engine.instruction import IMAGE, Bounds, Instruction, Shape
 from aquant_ref.engine.operations import OPERATIONS, QUANTIZES
 from aquant_ref.engine.validate import check
-from aquant_ref.errors import InputError
+from aquant_ref.errors import InputError, counted
 from aquant_ref.formats import native
 from aquant_ref.formats.stored import Stored
 from aquant_ref.rows import Row, Tabular
@@ -129,8 +129,8 @@ class Program(Stored, Tabular):
         size = sum(array.nbytes for each in self.instructions for array in each.arrays.values())
         how = self.source.get("lowering", "threshold")
         return (
-            f"Program {' to '.join(shapes)}: {len(self.instructions)} instructions, {size} bytes, "
-            f"lowering {how}"
+            f"Program {' to '.join(shapes)}: {counted(len(self.instructions), 'instruction')}, "
+            f"{size} bytes, lowering {how}"
         )
 
     def save(self, path: str | Path) -> None:

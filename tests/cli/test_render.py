@@ -134,7 +134,7 @@ def test_a_comparison_lists_its_tensors_and_tells_of_the_first_that_differs() ->
 def test_a_run_is_judged_by_the_program() -> None:
     text = render.of_comparison(found(), RUNS, "float32")
     *_, judged = text.partition("\nB, each layer from the codes that B itself has before it: ")
-    assert judged.startswith("0 of 1 tensors are what the program makes\n")
+    assert judged.startswith("0 of 1 tensor is what the program makes\n")
     assert "\n  at [0, 1, 2, 3]: 4 by the program, 6 in B\n" in judged
     assert judged.endswith("\nhead: not judged, is not recorded")
 

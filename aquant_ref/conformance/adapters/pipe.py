@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from aquant_ref.conformance.adapters.process import GRACE, Kernel, ProcessAdapter, sweep
 from aquant_ref.conformance.protocol import streams
 from aquant_ref.conformance.protocol.replies import Replies
+from aquant_ref.errors import counted
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters.capabilities import Capabilities
@@ -81,7 +82,7 @@ class PipeAdapter(ProcessAdapter):
                         replies.silence(self.timeout)
         feeder.join(GRACE)
         if code:
-            before = f"after {replies.answered} of {len(cases)} answers"
+            before = f"after {replies.answered} of {counted(len(cases), 'answer')}"
             replies.problems.add("crash", kernel.ended(code, before))
 
 

@@ -99,7 +99,8 @@ class Proof:
         what = " ".join([self.operation, *sorted(chosen)])
         text = (
             f"proved: {what}: {counted(len(self.settings), 'setting')}, "
-            f"{self.inputs:,} inputs, {self.steps:,} steps; library sha256 {self.library.sha256}"
+            f"{counted(self.inputs, 'input', form=',')}, {counted(self.steps, 'step', form=',')}; "
+            f"library sha256 {self.library.sha256}"
         )
         if self.left_out:
             names = " and ".join(self.left_out)

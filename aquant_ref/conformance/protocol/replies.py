@@ -13,7 +13,7 @@ import numpy as np
 from aquant_ref.conformance.cases.family import DTYPES
 from aquant_ref.conformance.protocol.answers import MOST_REASON, Answers
 from aquant_ref.conformance.protocol.streams import MARK, Endless, Patience, Silence, chunks, split
-from aquant_ref.errors import printable
+from aquant_ref.errors import counted, printable
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.contract import Field
@@ -90,7 +90,7 @@ class Replies:
 
     def silence(self, timeout: float) -> None:
         """Report that the kernel neither answered nor ended for `timeout` seconds."""
-        so_far = f"{self.answered} of {len(self._ids)} cases"
+        so_far = f"{self.answered} of {counted(len(self._ids), 'case')}"
         self.problems.add("hang", f"no answer for {timeout:g} s after {so_far}")
 
     def read(self, lines: Iterable[str]) -> int:
@@ -168,10 +168,10 @@ class Replies:
         if not answered:
             text = "no case is answered"
         elif missing[0] == answered:
-            text = f"the stream ends after {answered} of {len(self._ids)} cases"
+            text = f"the stream ends after {answered} of {counted(len(self._ids), 'case')}"
         else:
             some = ", ".join(self._ids[k] for k in missing[:5])
-            text = f"{len(missing)} of {len(self._ids)} cases, {some} among them"
+            text = f"{len(missing)} of {counted(len(self._ids), 'case')}, {some} among them"
         self.problems.add("missing", text)
 
     def answers(self, start: int, stop: int) -> Answers:
