@@ -37,6 +37,7 @@ VARIATIONS = {  # of requantization, and the rule of each
     "float64": "AQ-FIXED-6",
     "float64_onnx": "AQ-FIXED-7",
 }
+ANY = dict.fromkeys(("exact", "tflite_up", "tflite_away"), "AQ-FIXED-10")  # any multiplier
 LAYER_VARIATIONS = {"ideal": "AQ-IDEAL-1", **VARIATIONS}
 
 
@@ -263,6 +264,15 @@ OPERATIONS = {
             "AQ-FIXED-2 AQ-FIXED-3 AQ-FIXED-4 AQ-FIXED-5 AQ-FIXED-6 AQ-FIXED-7",
             tags=("bits",),
             variations=VARIATIONS,
+        ),
+        _operation(
+            "requantize_any",
+            f"acc:i32 multiplier:i32 shift:i32 {RANGE}",
+            "q:i32",
+            "AQ-FIXED-10",
+            tags=("bits",),
+            variations=ANY,
+            **LATER | {"members": 18, "least": 8},
         ),
         _operation(
             "add",

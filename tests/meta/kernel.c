@@ -133,7 +133,7 @@ static int answer(const char *id, const char *f)
         if (sscanf(f, "%la", &t) != 1) return 1;
         multiplier(t, &m, &shift);
         printf("%s %" PRId64 " %d\n", id, m, shift);
-    } else if (is("requantize")) {
+    } else if (is("requantize") || is("requantize_any")) {
         if (sscanf(f, "%" SCNd64 "%" SCNd64 "%d %" SCNd64 "%" SCNd64 "%" SCNd64,
                    &acc, &m, &shift, &z, &low, &high) != 6) return 1;
         if (!strncmp(profile, "float", 5)) printf("%s skip no profile %s\n", id, profile);

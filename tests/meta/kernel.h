@@ -54,6 +54,10 @@ AQUANT_EXPORT int32_t aquant_requantize(int64_t cases, const char *variation, co
     const int32_t *multiplier, const int32_t *shift, const int32_t *zero_point, const int32_t
     *qmin, const int32_t *qmax, int32_t *q);
 
+AQUANT_EXPORT int32_t aquant_requantize_any(int64_t cases, const char *variation, const int32_t
+    *acc, const int32_t *multiplier, const int32_t *shift, const int32_t *zero_point, const
+    int32_t *qmin, const int32_t *qmax, int32_t *q);
+
 AQUANT_EXPORT int32_t aquant_add(int64_t cases, const char *variation, const int32_t *a, const
     double *a_scale, const int32_t *a_zero, const int32_t *b, const double *b_scale, const int32_t
     *b_zero, const double *scale, const int32_t *zero_point, const int32_t *qmin, const int32_t

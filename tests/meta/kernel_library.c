@@ -41,6 +41,17 @@ int32_t aquant_activation_range(int64_t cases, const char *variation, const char
     return AQUANT_DONE;
 }
 
+int32_t aquant_requantize_any(int64_t cases, const char *variation, const int32_t *acc,
+                              const int32_t *multiplier, const int32_t *shift, const int32_t *zero_point,
+                              const int32_t *qmin, const int32_t *qmax, int32_t *q)
+{
+    int64_t k;
+    for (k = 0; k < cases; k++)
+        q[k] = (int32_t)clip(scale_accumulator(variation, acc[k], multiplier[k], shift[k]) + zero_point[k],
+                             qmin[k], qmax[k]);
+    return AQUANT_DONE;
+}
+
 /* In floating point: AQ-FIXED-5 to AQ-FIXED-7. M is exactly m * 2^-shift. */
 static int64_t float_code(const char *variation, int32_t acc, int32_t m, int shift, int64_t z,
                           int64_t low, int64_t high)

@@ -172,6 +172,9 @@ TABLE: list[tuple[str, Callable[..., object]]] = [
     ("requantize", in_two_floors),
     ("requantize", with_16_bit_products),
     ("requantize", as_a_sum_of_shifts),
+    ("requantize_any", in_two_floors),
+    ("requantize_any", with_16_bit_products),
+    ("requantize_any", as_a_sum_of_shifts),
     ("round", by_decimals),
     ("round", by_twice_the_number),
     ("quantize", by_counting),
@@ -187,5 +190,8 @@ TABLE: list[tuple[str, Callable[..., object]]] = [
 ]
 VARIANTS = [
     *(Written(operation, function.__name__, function) for operation, function in TABLE),
-    Written("requantize", as_gemmlowp_has_it.__name__, as_gemmlowp_has_it, "tflite_away"),
+    *(
+        Written(operation, as_gemmlowp_has_it.__name__, as_gemmlowp_has_it, "tflite_away")
+        for operation in ("requantize", "requantize_any")
+    ),
 ]

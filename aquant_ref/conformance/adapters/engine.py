@@ -12,6 +12,7 @@ from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters import engine_activations as activations
 from aquant_ref.conformance.adapters import engine_codes as codes
 from aquant_ref.conformance.adapters import engine_half as half
+from aquant_ref.conformance.adapters import engine_multipliers as multipliers
 from aquant_ref.conformance.adapters import engine_peers as peers
 from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engine_layers import EngineLayers, code
@@ -98,6 +99,12 @@ class EngineAdapter(EngineLayers):
             raise InputError("multiplier: needs a normalised mantissa and a shift of 0 to 62")
         m = np.ldexp(multiplier.astype(np.float64), -shift)
         return quant.requantize_real(acc, m, profile=profile, **ends)
+
+    def requantize_any(
+        self, *, acc: Accumulators, multiplier: Integers, shift: Integers, **rest: Any
+    ) -> Array:
+        """Spec: AQ-FIXED-10."""
+        return multipliers.requantize_any(acc, multiplier, shift, **rest)
 
     def border(self, **columns: Array) -> Array:
         """Spec: AQ-FIXED-9. Each case is an instruction of its own."""

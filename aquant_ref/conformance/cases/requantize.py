@@ -35,7 +35,7 @@ FACTORS = (1, 1, 3, 5, 7, 9, 11, 13, 15)  # odd parts of multipliers
 LEFT_SHIFTED = ("tflite_up", "tflite_away")  # whose left shift has to stay inside int32
 
 
-def _columns(
+def columns_of(
     selection: Selection,
     acc: Accumulators,
     m: Integers,
@@ -43,6 +43,7 @@ def _columns(
     zero: Integers,
     ends: list[Integers],
 ) -> Columns:
+    """Return the columns; accumulators are cut to what a left shift leaves in int32."""
     least, largest = np.full_like(acc, INT32_MIN), np.full_like(acc, INT32_MAX)
     if selection.profile in LEFT_SHIFTED:
         left = np.maximum(31 - shift, 0)
@@ -84,7 +85,7 @@ def _ties(draw: Draw, selection: Selection, sign: int) -> Columns:
     log = bit_length(factor) - 1
     w = np.where(low < 0, -1, 1) * ((size // factor - 1) | 1)
     e = between(draw, log, 30 - bit_length(w))
-    return _columns(selection, w << e, factor << (30 - log), 31 - log + e, zero, [qmin, qmax])
+    return columns_of(selection, w << e, factor << (30 - log), 31 - log + e, zero, [qmin, qmax])
 
 
 def _near_ties(draw: Draw, selection: Selection, wide: bool) -> Columns:
@@ -92,7 +93,7 @@ def _near_ties(draw: Draw, selection: Selection, wide: bool) -> Columns:
     twice = 2 * (between(draw, qmin, qmax - 1) - zero) + 1
     m, most = _multipliers(draw), 61 - bit_length(twice)
     shift = most if wide else between(draw, np.full(len(draw), 31), most)
-    return _columns(selection, _quotient(draw, twice, m, shift), m, shift, zero, [qmin, qmax])
+    return columns_of(selection, _quotient(draw, twice, m, shift), m, shift, zero, [qmin, qmax])
 
 
 def _reaching(
@@ -101,7 +102,7 @@ def _reaching(
     """Draw accumulators around the exact y, M < 1."""
     m = _multipliers(draw)
     shift = between(draw, np.full(len(draw), 31), 60 - bit_length(y))
-    return _columns(selection, _quotient(draw, 2 * y, m, shift), m, shift, zero, ends)
+    return columns_of(selection, _quotient(draw, 2 * y, m, shift), m, shift, zero, ends)
 
 
 def _first_ties(draw: Draw, selection: Selection) -> Columns:
@@ -112,7 +113,7 @@ def _first_ties(draw: Draw, selection: Selection) -> Columns:
     rest = between(draw, np.ones(len(draw), np.int64), 29 - bit_length(size))
     high = -(2 * size - 1) * (1 << rest >> 1) + (selection.profile == "tflite_away")
     half = np.full(len(draw), MULTIPLIER_MIN)
-    return _columns(selection, 2 * high - 1, half, 31 + rest, zero, [qmin, qmax])
+    return columns_of(selection, 2 * high - 1, half, 31 + rest, zero, [qmin, qmax])
 
 
 def _range_ends(draw: Draw, selection: Selection) -> Columns:
@@ -142,19 +143,19 @@ def _type_ends(draw: Draw, selection: Selection) -> Columns:
     accumulators = (INT32_MIN, INT32_MIN + 1, -(2**30), -1, 0, 1, 2**30, INT32_MAX - 1, INT32_MAX)
     multipliers = (MULTIPLIER_MIN, MULTIPLIER_MIN + 1, 3 << 29, MULTIPLIER_END - 1)
     acc, m, shift = draw.cross(accumulators, multipliers, range(MAX_SHIFT + 1))
-    return _columns(selection, acc, m, shift, *_range(draw, selection))
+    return columns_of(selection, acc, m, shift, *_range(draw, selection))
 
 
 def _above_one(draw: Draw, selection: Selection) -> Columns:
     acc, shift = draw.sized(8), draw.integers(20, 30)
-    return _columns(selection, acc, _multipliers(draw), shift, *_range(draw, selection))
+    return columns_of(selection, acc, _multipliers(draw), shift, *_range(draw, selection))
 
 
 def _large_shifts(draw: Draw, selection: Selection) -> Columns:
     twice = draw.pick((-5, -3, -1, 1, 3, 5))
     m, shift = _multipliers(draw), between(draw, np.full(len(draw), 48), 63 - bit_length(twice))
     acc = _quotient(draw, twice, m, shift)
-    return _columns(selection, acc, m, shift, *_range(draw, selection))
+    return columns_of(selection, acc, m, shift, *_range(draw, selection))
 
 
 def _no_shift(draw: Draw, selection: Selection) -> Columns:
@@ -162,12 +163,12 @@ def _no_shift(draw: Draw, selection: Selection) -> Columns:
     acc, shift, m = draw.cross(
         (0, 1, -1, 2, -2, 3), range(3), (MULTIPLIER_MIN, MULTIPLIER_MIN + 1, MULTIPLIER_END - 1)
     )
-    return _columns(selection, acc, m, shift, *_range(draw, selection))
+    return columns_of(selection, acc, m, shift, *_range(draw, selection))
 
 
 def _random(draw: Draw, selection: Selection) -> Columns:
     acc, m, shift = draw.sized(31), _multipliers(draw), draw.integers(31, 50)
-    return _columns(selection, acc, m, shift, *_range(draw, selection))
+    return columns_of(selection, acc, m, shift, *_range(draw, selection))
 
 
 def _refused(draw: Draw, selection: Selection) -> Columns:
@@ -175,7 +176,7 @@ def _refused(draw: Draw, selection: Selection) -> Columns:
     pair, acc = draw.cross(range(len(bad)), (1, -1, 1000))
     m, shift = np.array(bad).T[:, pair]
     return {
-        **_columns(selection, acc, m, np.clip(shift, 31, 40), *_range(draw, selection)),
+        **columns_of(selection, acc, m, np.clip(shift, 31, 40), *_range(draw, selection)),
         "shift": shift,
     }
 

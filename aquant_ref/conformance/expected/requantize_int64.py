@@ -1,4 +1,4 @@
-"""Compute `requantize` for many cases at once, in int64.
+"""Compute `requantize` and `requantize_any` for many cases at once, in int64.
 
 Every intermediate fits: |acc * multiplier| < 2^62, and half of 2^shift is at most 2^61. So each
 line is the formula of the rule itself, without further rounding; tests compare it with the oracle.
@@ -16,20 +16,24 @@ from aquant_ref.typing import Array, Integers
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.family import Cases
 
+LEAST = {"requantize": 2**30, "requantize_any": 1}  # multipliers
 PROFILES = ("exact", "tflite_single", "tflite_up", "tflite_away")
 
 
 def covers(cases: Cases) -> bool:
     """Tell whether `requantize` below can compute these cases."""
-    return cases.operation.name == "requantize" and cases.profile in PROFILES
+    return cases.operation.name in LEAST and cases.profile in PROFILES
 
 
 def requantize(cases: Cases) -> tuple[Array, Array]:
-    """Return the codes (n,) int64 and the refused inputs. Spec: AQ-FIXED-2 to AQ-FIXED-4."""
+    """Return the codes (n,) int64 and the refused inputs.
+
+    Spec: AQ-FIXED-2 to AQ-FIXED-4, AQ-FIXED-10.
+    """
     c = cases.columns
     acc, m, stated = c["acc"], c["multiplier"], c["shift"]
     shift = np.clip(stated, 0, 62)  # a refused one is not computed with
-    refused = (m < 2**30) | (m >= 2**31) | (stated != shift)
+    refused = (m < LEAST[cases.operation.name]) | (m >= 2**31) | (stated != shift)
     if cases.profile in ("exact", "tflite_single"):
         y = _half_up(acc * m, shift)
     else:

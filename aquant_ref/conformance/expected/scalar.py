@@ -108,6 +108,22 @@ def requantize(
         return (
             oracle.requantize_real(acc, m, profile, zero_point=zero_point, qmin=qmin, qmax=qmax),
         )
+    ends = {"zero_point": zero_point, "qmin": qmin, "qmax": qmax}
+    return requantize_any(acc=acc, multiplier=multiplier, shift=shift, profile=profile, **ends)
+
+
+def requantize_any(
+    *,
+    acc: int,
+    multiplier: int,
+    shift: int,
+    zero_point: int,
+    qmin: int,
+    qmax: int,
+    profile: str,
+) -> tuple[int]:
+    """Spec: AQ-FIXED-10: AQ-FIXED-2 to AQ-FIXED-4 with any positive multiplier."""
+    need(0 < multiplier < 2**31 and 0 <= shift <= 62)
     if profile in ("tflite_up", "tflite_away"):
         need(INT32_MIN <= acc * 2 ** max(31 - shift, 0) <= INT32_MAX)
     scaled = oracle.scale_accumulator(acc, multiplier, shift, profile)

@@ -215,6 +215,9 @@ SHA256 = {
     "depthwise exact edition 4": "2508a0f34f34836d",
     "linear ideal edition 4": "c98406c5368c9873",
     "linear exact edition 4": "35a308a8ff70fd02",
+    "requantize_any exact": "7900485dd5d6beb2",
+    "requantize_any tflite_up": "edb2cf9c789b9c49",
+    "requantize_any tflite_away": "9e351d6d3874c8c6",
 }
 
 
