@@ -24,6 +24,7 @@ from autograd.extend import defvjp_argnums
 
 from aquant_ref.integer.geometry import check_groups
 from aquant_ref.nn.autodiff import check_axes, check_shape, primitive
+from aquant_ref.nn.branchless_where import branchless_where
 from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.straight_through import (
     CodeRange,
@@ -38,18 +39,19 @@ from aquant_ref.nn.straight_through import (
 )
 from aquant_ref.nn.windows import Padding, Pair, Windows, images_per_block
 from aquant_ref.threads import map_blocks
-from aquant_ref.typing import Reals
+from aquant_ref.typing import Mask, Reals
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Hold the geometry of one call and the grouping of its columns."""
+    """Hold the geometry of one call, the grouping of its columns, and what stays quantized."""
 
     geometry: Windows
     groups: int
     outputs: int
     codes: CodeRange
     feedback: Feedback | None
+    keep: Mask | None = None
 
     def block(self, itemsize: int) -> int:
         """Return the images per block, for about six temporaries as large as the columns."""
@@ -84,6 +86,14 @@ class _Layer:
         q = fed_back(self.grouped(t), self.grouped(border), self.feedback, self.codes)
         return Rounded(q.reshape(t.shape), t, tau, border)
 
+    def real(self, images: slice, rounded: Rounded, scale: Any) -> Reals:
+        """Return what is convolved, of `rounded.q` clipped already: real numbers."""
+        real = rounded.q * rounded.t.dtype.type(scale)
+        if self.keep is None:
+            return real
+        unrounded = rounded.t * rounded.t.dtype.type(scale)
+        return branchless_where(self.keep[images], real, unrounded)
+
 
 def _layer(x: Reals, weight: Reals, attributes: dict[str, Any]) -> _Layer:
     groups = attributes.get("groups", 1)
@@ -94,6 +104,7 @@ def _layer(x: Reals, weight: Reals, attributes: dict[str, Any]) -> _Layer:
         len(weight),
         attributes["codes"],
         attributes.get("feedback"),
+        attributes.get("keep"),
     )
 
 
@@ -112,16 +123,21 @@ def bordered_conv2d(  # noqa: PLR0913 (a convolution's arguments, and those of i
     dilation: Pair = 1,
     groups: int = 1,
     feedback: Feedback | None = None,
+    keep: Mask | None = None,
 ) -> Reals:
     """Round x (N, C, H, W) in each window, then convolve; return (N, O, OH, OW).
 
     Spec: AQ-WINDOW-2, AQ-WINDOW-3. `weight` is (O, C/groups, kh, kw), `bias` (O,), `coefficients`
     and `fusion` (C*kh*kw, 3). A padded pixel is 0 and stays 0. `feedback` adds the error of the
-    window so far to the border (AQ-FEEDBACK-1).
+    window so far to the border (AQ-FEEDBACK-1). Elements of the columns where the boolean `keep`
+    (N, C*kh*kw, OH, OW) is False stay in floating point, as in QDrop; all borders count them as
+    rounded (AQ-STE-3).
     """
     check_axes("bordered_conv2d", x, 4)
     attributes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    layer = _layer(x, weight, {**attributes, "codes": codes, "feedback": feedback})
+    layer = _layer(x, weight, {**attributes, "codes": codes, "feedback": feedback, "keep": keep})
+    window = layer.geometry.rows, layer.geometry.out_height, layer.geometry.out_width
+    check_shape("bordered_conv2d", "keep", keep, (len(x), *window))
     check_shape("bordered_conv2d", "bias", bias, weight.shape[:1])
     for name, rows in (("coefficients", coefficients), ("fusion", fusion)):
         check_shape("bordered_conv2d", name, rows, (prod(weight.shape[1:]) * groups, 3))
@@ -130,10 +146,9 @@ def bordered_conv2d(  # noqa: PLR0913 (a convolution's arguments, and those of i
     out = np.empty((len(x), *matrix.shape[:2], geometry.positions), np.result_type(x, weight))
 
     def block(images: slice) -> None:
-        q = layer.rounded(x[images], scale, coefficients, fusion).q
-        np.clip(q, codes.low, codes.high, out=q)
-        q *= x.dtype.type(scale)
-        np.matmul(matrix, layer.grouped(q), out=out[images])
+        rounded = layer.rounded(x[images], scale, coefficients, fusion)
+        np.clip(rounded.q, codes.low, codes.high, out=rounded.q)
+        np.matmul(matrix, layer.grouped(layer.real(images, rounded, scale)), out=out[images])
         out[images] += bias.reshape(groups, -1, 1)
 
     map_blocks(block, len(x), layer.block(x.itemsize))
@@ -158,16 +173,18 @@ def _bordered_conv2d_vjp(
             rounded = layer.rounded(x[images], scale, coefficients, fusion)
             assert rounded.tau is not None
             upstream = np.matmul(matrix.transpose(0, 2, 1), g[images]).reshape(rounded.t.shape)
-            passed, dscale = pull_back(rounded, upstream, codes)
+            kept = upstream if layer.keep is None else upstream * layer.keep[images]
+            passed, dscale = pull_back(rounded, kept, codes)
+            through = passed if layer.keep is None else passed + (upstream - kept)
             dx[images] = geometry.images(
-                passed.reshape(
+                through.reshape(
                     -1, geometry.channels, *geometry.kernel, geometry.out_height, geometry.out_width
                 )
             )
             dweight = None
             if 1 in argnums:
-                q = layer.grouped(rounded.q) * real
-                dweight = np.matmul(g[images], q.transpose(0, 1, 3, 2)).sum(axis=0)
+                read = layer.grouped(layer.real(images, rounded, scale))
+                dweight = np.matmul(g[images], read.transpose(0, 1, 3, 2)).sum(axis=0)
             dp = pull_back_border(rounded, passed, codes)
             dfusion = None
             if fusion is not None:

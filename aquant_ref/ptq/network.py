@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.tracer import getval
 
 from aquant_ref.model.quantized_model import PASSES_CODES, stored_as
 from aquant_ref.nn.feedback import Feedback
@@ -192,8 +193,11 @@ class Quantizers:
         feedback = None
         if window.feedback:
             rank = None if window.feedback == ALL_DIRECTIONS else window.feedback
-            weight = parameters["weight"] if fed_back is None else fed_back
+            weight = getval(parameters["weight"] if fed_back is None else fed_back)
             feedback = Feedback.of(weight, groups=groups, rank=rank)
+        keep = None
+        if self.keep is not None and f"scale/{source}" in self.variables:
+            keep = self.keep((len(x), rows, *self.network.graph.shapes[node.name][1:]))
         return bordered_conv2d(
             x,
             parameters["weight"],
@@ -203,5 +207,6 @@ class Quantizers:
             codes=self._codes(self.network.tensors[source], window.squash),
             groups=groups,
             feedback=feedback,
+            keep=keep,
             **geometry_of(a),
         )

@@ -93,8 +93,9 @@ class ReconstructionPass:
         settle(self, **{key: check(key, getattr(self, key)) for key, check in checks.items()})
         if not isinstance(self.border, BorderSpec | None):
             raise InputError(f"border: needs a BorderSpec, got {shown(self.border)}")
-        if self.border is not None and self.border.windowed and self.dropping:
+        if self.border is not None and self.border.windowed and self.owns_output:
             raise InputError(
-                f"border: pass {self.name!r} drops quantization at random, so it cannot learn a "
-                "border that rounds in windows (row, window, feedback)"
+                f"border: pass {self.name!r} learns the quantizer of a tensor with the block that "
+                f"makes it (mixing {self.mixing!r}), but a border that rounds in windows (row, "
+                "window, feedback) belongs to the layer that reads it"
             )

@@ -36,6 +36,7 @@ class Case:
     outputs: int = 4
     mask: str = "rounded"
     rank: int = 0
+    drops: bool = False
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(7)
@@ -51,6 +52,9 @@ class Case:
         self.feedback = None
         if self.rank:
             self.feedback = Feedback.of(self.weight, groups=self.groups, rank=self.rank)
+        self.keep = None
+        if self.drops:
+            self.keep = rng.random((len(self.x), self.rows, *self.out_shape)) < 0.5
         self.g = rng.standard_normal(self().shape)
 
     def __call__(self, **changed: Any) -> Any:
@@ -63,7 +67,15 @@ class Case:
             dilation=self.dilation,
             groups=self.groups,
             feedback=self.feedback,
+            keep=self.keep,
         )
+
+    def mixed(self, x_hat: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """What a window multiplies: x_hat, or x where it is not kept quantized."""
+        if self.keep is None:
+            return x_hat
+        kept = self.keep.reshape(len(x), self.rows, -1).transpose(0, 2, 1)
+        return np.where(kept, x_hat, self.windows(x))
 
     def windows(self, x: np.ndarray) -> np.ndarray:
         """(N, windows, rows): what each window sees, row by row, 0 where it leaves the image."""
@@ -166,6 +178,8 @@ CASES = {
     "mask on t": {"mask": "clipped"},
     "one direction": {"rank": 1, "groups": 2, "channels": 4},
     "every direction": {"rank": 9, "zero_point": 2},
+    "dropped at random": {"drops": True, "zero_point": 1},
+    "dropped, with feedback": {"drops": True, "rank": 9, "stride": (2, 2)},
 }
 forms = pytest.mark.parametrize("squash", ["sigmoid", "clip"])
 fusions = pytest.mark.parametrize("fused", [False, True], ids=["alone", "fused"])
@@ -180,7 +194,7 @@ def test_the_forward_pass_is_the_sum_over_explicit_windows(
 ) -> None:
     case = Case(squash, fused, **options)
     q, _ = case.rounded()
-    x_hat = SCALE * np.clip(q, case.codes.low, case.codes.high)
+    x_hat = case.mixed(SCALE * np.clip(q, case.codes.low, case.codes.high), case.x)
     assert case() == pytest.approx(case.product(x_hat, case.weight, case.bias), abs=1e-12)
 
 
@@ -215,6 +229,7 @@ def test_the_backward_pass_is_the_slope_of_the_declared_surrogate(
         steps = np.clip(q, case.codes.low, case.codes.high) + inside * (t - case.t)
         moved = slope * (case.polynomials(values["coefficients"], values["fusion"]) - start)
         x_hat = values["scale"] * steps - SCALE * strictly * moved
+        x_hat = case.mixed(x_hat, values["x"])
         return float((case.g * case.product(x_hat, values["weight"], values["bias"])).sum())
 
     rng = np.random.default_rng(3)

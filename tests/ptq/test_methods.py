@@ -20,6 +20,7 @@ from aquant_ref.model.quantizers import FeedbackBorder
 from aquant_ref.ptq import METHODS, BorderSpec, Config, observe, quantize_with
 from aquant_ref.ptq.border_spec import CHOICES
 from aquant_ref.ptq.network import Quantizers
+from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.pipeline import feed_back, learn
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WindowBorder, nearest_window
@@ -258,11 +259,35 @@ def test_adaround_learns_layer_by_layer_and_the_others_block_by_block() -> None:
     assert blocks("rtn") == []
 
 
-def test_learning_jointly_is_refused_for_a_border_in_windows() -> None:
+@pytest.mark.parametrize("border", ["tensor", "row", "window", "row/feedback"])
+def test_borders_are_learned_jointly_with_the_weights(border: str) -> None:
+    """Past bug: those that round in windows were refused, since a pass that drops had none."""
+    network = observed(weight_bits=2)
+    images = small.graph().to_float(small.images())
+    config = replace(CONFIG, method="aquant-joint", border=border)
+    (entry, *_) = learn(network, images, config)
+    assert entry["pass"] == "joint"
+    (stage,) = config.stages()
+    assert isinstance(stage, ReconstructionPass)
+    assert stage.weights
+    assert stage.dropping
+    if border == "tensor":
+        bent = [tensor.coefficients for tensor in network.tensors.values()]
+        assert {b.shape for b in bent if b is not None} == {(1, 3)}
+    else:
+        assert network.windows.keys() == set(INNER) | {"tail.conv"}
+        bent = [window.coefficients for window in network.windows.values()]
+    assert all(b.any() for b in bent if b is not None)
+    runs(snap(network, {}))
+
+
+@pytest.mark.parametrize("mixing", ["qdrop", "brecq"])
+def test_a_block_that_owns_its_output_learns_no_border_in_windows(mixing: str) -> None:
     for border in ("row", "window", "feedback"):
-        with pytest.raises(InputError, match="'joint' drops quantization at random"):
-            replace(CONFIG, method="aquant-joint", border=border)
-    assert made("aquant-joint", border="tensor").tensors["stem.relu"].crossings.shape == (1, 3)
+        with pytest.raises(InputError, match=f"pass 'a pass'.*mixing '{mixing}'.*layer that reads"):
+            ReconstructionPass("a pass", 1, mixing=mixing, border=BorderSpec.parse(border))
+    with pytest.raises(InputError, match="pass 'joint'"):
+        Config("aquant-joint", border="row", mixing="qdrop")
 
 
 @pytest.mark.parametrize("border", ["row", "window", "feedback"])
