@@ -474,7 +474,11 @@ OPERATIONS = {
             "AQ-CODES-16",
             "engine",
             tags=("bits",),
-            alternatives={"float32": _later("AQ-CODES-17"), "tflite": _later("AQ-CODES-18")},
+            alternatives={
+                "float32": _later("AQ-CODES-17"),
+                "tflite": _later("AQ-CODES-18"),
+                "torch": replace(_later("AQ-CODES-19"), members=1),
+            },
             **LATER | {"members": 4, "least": 8},
         ),
         _operation(

@@ -381,6 +381,7 @@ OF_TABLES = [
     ("concat", "", in_one_denominator),
     ("concat", "float32", table_by_table),
     ("concat", "tflite", concat.joined(concat.of_tflite)),
+    ("concat", "torch", concat.joined(concat.of_torch)),
     ("lookup", "", entry_by_entry),
     ("lookup", "", by_taking),
     ("activation", "", in_decimals),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aquant_ref import integer
-from aquant_ref.conformance.adapters.engine_peers import Singles, Term, scale32
+from aquant_ref.conformance.adapters.engine_peers import Singles, Term, fused, scale32
 from aquant_ref.errors import InputError
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.quant import multiplier
@@ -138,11 +138,12 @@ PRODUCTS = {
 def concat(
     profile: str, *, x: Codes, channels: Integers, x_scale: Reals, x_zero: Integers, **end: float
 ) -> Codes:
-    """Spec: AQ-CODES-17, AQ-CODES-18, for all elements of one case."""
+    """Spec: AQ-CODES-17 to AQ-CODES-19, for all elements of one case."""
     owner = np.repeat(np.arange(len(channels)), channels * x[0].size)
     columns = {name: np.full(x.size, value) for name, value in end.items()}
     fields = {"x": x.ravel(), "x_scale": x_scale[owner], "x_zero": x_zero[owner], **columns}
-    made = _joined_tflite(**fields) if profile == "tflite" else rescale_codes(profile, **fields)
+    joined = {"tflite": _joined_tflite, "torch": _joined_torch}.get(profile)
+    made = joined(**fields) if joined else rescale_codes(profile, **fields)
     return made.reshape(x.shape)
 
 
@@ -162,4 +163,20 @@ def _joined_tflite(
     real = x.astype(np.float32) * ratio + (-x_zero).astype(np.float32) * ratio
     away = np.sign(real) * np.floor(abs(real.astype(np.float64)) + 0.5)
     code = np.where((step == size) & (x_zero == zero_point), x, away.astype(np.int64) + zero_point)
+    return np.clip(code, qmin, qmax).astype(np.int64)
+
+
+def _joined_torch(
+    *,
+    x: Codes,
+    x_scale: Reals,
+    x_zero: Integers,
+    scale: Reals,
+    zero_point: Integers,
+    qmin: Integers,
+    qmax: Integers,
+) -> Codes:
+    """Spec: AQ-CODES-19."""
+    real = (x.astype(np.int64) - x_zero).astype(np.float32) * scale32(x_scale)
+    code = np.rint(fused(real, np.float32(1) / scale32(scale), zero_point)).astype(np.int64)
     return np.clip(code, qmin, qmax).astype(np.int64)

@@ -137,4 +137,4 @@ FAMILIES = (
         rejects=True,
     ),
 )
-OF_PEERS: dict[str, tuple[Family, ...]] = dict.fromkeys(("float32", "tflite"), FAMILIES)
+OF_PEERS: dict[str, tuple[Family, ...]] = dict.fromkeys(("float32", "tflite", "torch"), FAMILIES)

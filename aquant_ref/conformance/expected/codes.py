@@ -154,17 +154,16 @@ def concat(
     qmax: int,
     profile: str = "",
 ) -> tuple[Tensor]:
-    """Spec: AQ-CODES-16: each tensor by `rescale_codes`; or AQ-CODES-17, AQ-CODES-18."""
+    """Spec: AQ-CODES-16: each tensor by `rescale_codes`; or AQ-CODES-17 to AQ-CODES-19."""
     need(min(channels) >= 1 and sum(channels) == len(x))
     need(len(channels) == len(x_scale) == len(x_zero))
     end: dict[str, Any] = {"scale": scale, "zero_point": zero_point, "qmin": qmin, "qmax": qmax}
 
     def code(q: int, s: float, z: int) -> int:
-        if profile == "tflite":
+        if profile in JOINED:
             need(s > 0 and scale > 0)
-            return oracle.clip(
-                _joined_tflite(q, scale32(s), z, scale32(scale), zero_point), qmin, qmax
-            )
+            joined = JOINED[profile](q, scale32(s), z, scale32(scale), zero_point)
+            return oracle.clip(joined, qmin, qmax)
         return rescale_codes(x=q, x_scale=s, x_zero=z, **end, profile=profile)[0]
 
     owner = [k for k, count in enumerate(channels) for _ in range(count)]
@@ -178,3 +177,11 @@ def _joined_tflite(q: int, step: Fraction, zero: int, scale: Fraction, zero_poin
         return q
     ratio = single(step * single(1 / scale))
     return oracle.half_away(single(single(q * ratio) + single(-zero * ratio))) + zero_point
+
+
+def _joined_torch(q: int, step: Fraction, zero: int, scale: Fraction, zero_point: int) -> int:
+    """Spec: AQ-CODES-19: a fused multiply-add."""
+    return oracle.half_even(single(single((q - zero) * step) * single(1 / scale) + zero_point))
+
+
+JOINED = {"tflite": _joined_tflite, "torch": _joined_torch}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.faults.arithmetic import F, away, clip, even, packed, up
+from aquant_ref.conformance.faults.arithmetic import once as single
 from aquant_ref.conformance.faults.fault import of_tensors
 from aquant_ref.typing import Array
 
@@ -29,7 +30,18 @@ def of_tflite(q: int, s: float, z: int, scale: float, zero: int) -> int:
     return away(packed(packed(q * ratio) + packed(-z * ratio))) + zero
 
 
-RIGHT: dict[str, Code] = {"": once, "float32": in_float32, "tflite": of_tflite}
+def of_torch(q: int, s: float, z: int, scale: float, zero: int) -> int:
+    """Dequantized, and quantized by a fused multiply-add."""
+    real, inverse = packed((q - z) * packed(s)), packed(1 / packed(scale))
+    return even(single(F(real) * F(inverse) + zero))
+
+
+RIGHT: dict[str, Code] = {
+    "": once,
+    "float32": in_float32,
+    "tflite": of_tflite,
+    "torch": of_torch,
+}
 
 
 def joined(
@@ -149,6 +161,7 @@ OWN: list[tuple[str, str, Callable[..., Array], str, str]] = [
     ("", "in float32", joined(in_float32), "round.float32", "beside_tie"),
     ("float32", "as LiteRT", joined(of_tflite), "round.reciprocal", "beside_tie"),
     ("float32", "exact", joined(once), "round.rule", "tie"),
+    ("torch", "as onnxruntime", joined(in_float32), "zero_point.order", "tie"),
     ("tflite", "exact", joined(once), "round.rule", "beside_tie"),
     ("tflite", "as onnxruntime", joined(in_float32), "round.rule", "tie"),
 ]

@@ -193,6 +193,7 @@ SHA256 = {
     "concat engine": "f94afc9b7992bd5b",
     "concat float32": "20e5ea8db283bd16",
     "concat tflite": "14a15324b9a8620c",
+    "concat torch": "d86edf9495d7ce21",
     "round core-int edition 2": "f01d85c50eeb4039",
     "add core-int edition 2": "77c43b157b1dda48",
     "avg_pool core-int edition 2": "b2799f1f573067cc",

@@ -222,7 +222,9 @@ JOINED: dict[str, Any] = {  # two channels of steps 1/2 from 1, one of steps 1/4
 
 
 @ADAPTERS
-@pytest.mark.parametrize(("profile", "last"), [("", 4), ("float32", 4), ("tflite", 4)])
+@pytest.mark.parametrize(
+    ("profile", "last"), [("", 4), ("float32", 4), ("tflite", 4), ("torch", 4)]
+)
 def test_tensors_are_joined_in_one_scale(adapter: type[Adapter], profile: str, last: int) -> None:
     """Spec: AQ-CODES-16 to AQ-CODES-18: 2, -1 and 3/2 steps from 2; 3/2 is 2 in every rule."""
     fields = {k: np.array(v) if isinstance(v, list) else v for k, v in JOINED.items()}
@@ -235,7 +237,7 @@ def test_tensors_are_joined_in_one_scale(adapter: type[Adapter], profile: str, l
 @ADAPTERS
 @pytest.mark.parametrize(
     ("profile", "code"),
-    [("", 2), ("float32", 2), ("tflite", 1)],  # half up and to even, and half away
+    [("", 2), ("float32", 2), ("tflite", 1), ("torch", 2)],  # half up and to even, half away
 )
 def test_half_a_step_below_zero_parts_the_engines(
     adapter: type[Adapter], profile: str, code: int
@@ -246,6 +248,13 @@ def test_half_a_step_below_zero_parts_the_engines(
     more = {"profile": profile} if profile else {}
     method: Any = adapter()
     assert np.ravel(method.concat(**fields, **more)).tolist() == [2, 2, code]
+
+
+def test_the_zero_point_joins_before_the_rounding_in_torch() -> None:
+    """Spec: AQ-CODES-19: 3 + 1/2 to even is 4, and 1/2 to even and 3 are 3."""
+    fields = {**JOINED, "x": [[[2]], [[1]], [[3]]], "x_scale": [0.25, 0.25], "zero_point": 3}
+    answers = {p: codes.concat(**fields, profile=p)[0][0][0][0] for p in ("torch", "float32")}
+    assert answers == {"torch": 4, "float32": 3}
 
 
 def test_channels_that_do_not_add_up_are_refused() -> None:

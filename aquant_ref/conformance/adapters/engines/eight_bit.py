@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from aquant_ref import oracle
 from aquant_ref.conformance.adapters.engines.codes import (
     REGISTERS,
     OneByOne,
@@ -122,13 +124,20 @@ class EightBit(OneByOne):
     def _quantized(
         self, profile: str, *, r: float, scale: float, zero_point: int, qmin: int, qmax: int
     ) -> Codes:
+        kind, size = self._type(profile, scale)
         with np.errstate(over="ignore", under="ignore"):
-            real = everywhere(np.float32(r), np.float32)
-        y = Output(scale32(scale), zero_point, storage_of(zero_point, qmin), qmin, qmax)
+            real = everywhere(kind(r), kind)
+        y = Output(size, zero_point, storage_of(zero_point, qmin), qmin, qmax)
         if not profile and not (float(real[0]) == r and float(y.scale) == scale):
             raise NotImplementedError("a number is no float32")
         answers = self._quantize(real, y)
         return clipped(self._picked(answers, f"quantize:{profile}"), qmin, qmax)
+
+    def _type(self, profile: str, scale: float) -> tuple[Any, Any]:
+        """Return the type of real numbers in a variation, and the scale in it."""
+        if profile.startswith("float16"):
+            return np.float16, np.float16(scale)
+        return np.float32, scale32(scale)
 
     def _quantize(self, _real: Array, _y: Output) -> Array:
         raise NotImplementedError
@@ -139,7 +148,7 @@ class EightBit(OneByOne):
 
     def _dequantized(self, profile: str, *, q: int, scale: float, zero_point: int) -> float:
         codes = storage_of(q, zero_point).hold(everywhere(q, np.int64))
-        x = Quantized(codes, scale32(scale), zero_point)
+        x = Quantized(codes, self._type(profile, scale)[1], zero_point)
         return float(self._picked(self._dequantize(x), f"dequantize:{profile}"))
 
     def _dequantize(self, _x: Quantized) -> Array:
@@ -313,9 +322,12 @@ class EightBit(OneByOne):
         **windows: Any,
     ) -> Array:
         """Spec: AQ-INT-4."""
+        scales = scale32(weight_scale)
+        if profile == "float32" and not _one_product(scale32(x_scale), scales, scale32(scale)):
+            raise NotImplementedError("rounds a multiplier after each step: float32_product")
         weights = Weights(
             _weights(weight, weight_zero),
-            scale32(weight_scale),
+            scales,
             weight_zero,
             whole_bias(bias, x_scale, weight_scale) if self.whole_bias else np.zeros(0, np.int32),
             bias,
@@ -374,6 +386,15 @@ class EightBit(OneByOne):
         image = replace(x, codes=x.codes[:, None, None])
         kernel = replace(weights, codes=weights.codes[:, :, None, None])
         return self._conv2d(image, kernel, windows, y)[:, 0, 0]
+
+
+def _one_product(x: np.float32, weights: Reals, y: np.float32) -> bool:
+    """Tell whether the multipliers are the same, rounded once or after each step."""
+    for w in np.unique(weights):
+        exact = Fraction(float(x)) * Fraction(float(w)) / Fraction(float(y))
+        if oracle.to_float(exact, 24, -149) != Fraction(float(np.float32(x * w) / y)):
+            return False
+    return True
 
 
 def _stored(x: Codes, x_zero: int, zero_point: int, qmin: int) -> tuple[Storage, Array]:

@@ -19,12 +19,25 @@ from aquant_ref.conformance.adapters.engines.eight_bit import (
     Weights,
     Windows,
 )
+from aquant_ref.conformance.adapters.engines.functions import Functions
 from aquant_ref.conformance.adapters.engines.litert_graph import (
     Graph,
     channels_first,
 )
 from aquant_ref.typing import Array, Codes
 
+FUNCTIONS = {  # the operator, and its version for codes
+    "sigmoid": ("LOGISTIC", 2),
+    "tanh": ("TANH", 2),
+    "hard_swish": ("HARD_SWISH", 1),
+    "leaky_relu": ("LEAKY_RELU", 2),
+    "elu": ("ELU", 1),
+    "gelu": ("GELU", 2),
+    "exp": ("EXP", 2),
+}
+OF_SIGNED = ("elu", "exp", "gelu")
+ACTIVATIONS = {"none": 0, "relu": 1, "relu6": 3}  # ActivationFunctionType of the schema
+NOT_XNNPACK = ("avg_pool", "avg_pool2d", "matmul", "concat")  # of tensors with unequal scales
 VALID = 1  # Padding of the schema
 SAME = 0
 CANDIDATES = 1 << 14  # scales that are tried
@@ -34,7 +47,7 @@ DEPTHWISE_REGISTER = 8  # channels
 HALF = 128  # between a signed code and the unsigned one of the same number
 
 
-class LiteRt(EightBit):
+class LiteRt(Functions):
     """Compute each operation by a model; channels come last inside.
 
     LiteRT pads by an operator of its own. Unsigned codes have one scale for all weights, which are
@@ -52,12 +65,12 @@ class LiteRt(EightBit):
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
     def _interpreter(self, model: bytes) -> Interpreter:
-        interpreter = Interpreter(
-            model_content=model, experimental_op_resolver_type=self.resolver, num_threads=1
-        )
         try:
+            interpreter = Interpreter(
+                model_content=model, experimental_op_resolver_type=self.resolver, num_threads=1
+            )
             interpreter.allocate_tensors()
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise NotImplementedError(f"does not prepare this: {error}") from error
         return interpreter
 
@@ -91,6 +104,38 @@ class LiteRt(EightBit):
         result = graph.result(a.codes.shape, y)
         options["fusedActivationFunction"] = _activation(y)
         return self.run(graph, graph.operator(operator, terms, result, version=2, **options))
+
+    def _matmul(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        graph = Graph()
+        factors = [graph.given(each.codes, each.scale, each.zero) for each in (a, b)]
+        shape = (*a.codes.shape[:2], b.codes.shape[2])
+        return self.run(graph, graph.operator("BATCH_MATMUL", factors, graph.result(shape, y), 4))
+
+    def _activation(self, function: str, x: Quantized, alpha: float, y: Output) -> Array:
+        if function not in FUNCTIONS or (function == "elu" and alpha != 1):
+            raise NotImplementedError(f"has no {function}")
+        if function in OF_SIGNED and not y.storage.signed:
+            raise NotImplementedError(f"{function} is for int8 alone")
+        graph = Graph()
+        codes, result = graph.given(x.codes, x.scale, x.zero), graph.result(x.codes.shape, y)
+        options = {"alpha": alpha} if function == "leaky_relu" else {}
+        name, version = FUNCTIONS[function]
+        return self.run(graph, graph.operator(name, [codes], result, version, **options))
+
+    def _concat(self, terms: list[Quantized], y: Output) -> Array:
+        graph = Graph()
+        parts = [graph.given(each.codes, each.scale, each.zero) for each in terms]
+        channels = sum(len(each.codes) for each in terms)
+        result = graph.result((channels, *terms[0].codes.shape[1:]), y)
+        return self.run(graph, graph.operator("CONCATENATION", parts, result, version=2, axis=0))
+
+    def _limits(self, activation: str, x: Quantized, y: Output) -> Array:
+        graph = Graph()
+        image = graph.given(x.codes.reshape(1, 1, -1, 1), x.scale, x.zero)
+        options = {"filterHeight": 1, "filterWidth": 1, "strideH": 1, "strideW": 1}
+        options |= {"padding": VALID, "fusedActivationFunction": ACTIVATIONS[activation]}
+        result = graph.result((1, 1, len(x.codes), 1), y)
+        return self.run(graph, graph.operator("MAX_POOL_2D", [image], result, 2, **options))
 
     def _avg_pool(
         self,
@@ -279,8 +324,14 @@ class Reference(LiteRt):
                 "avg_pool2d:tflite",
                 "rescale_codes:tflite",
                 "mul:tflite",
+                "activation:float32",
+                "activation_range:tflite",
+                "concat:tflite",
             ),
-            by_operation={"linear": {"requantization": ("float64",)}},
+            by_operation={
+                "linear": {"requantization": ("float64",)},
+                "matmul": {"requantization": ("tflite_away",)},
+            },
         )
 
 
@@ -338,9 +389,13 @@ class Optimised(LiteRt):
                 "rescale_codes:tflite",
                 "rescale_codes:tflite_up",
                 "mul:tflite",
+                "activation:float32",
+                "activation_range:tflite",
+                "concat:tflite",
             ),
             by_operation={
                 "conv2d": {"requantization": BOTH},
+                "matmul": {"requantization": ("tflite_away",)},
                 "depthwise": {"requantization": BOTH},
             },
         )
@@ -364,8 +419,8 @@ class Xnnpack(LiteRt):
         raise NotImplementedError(f"XNNPACK leaves {operators[0]['op_name']} to other kernels")
 
     def supports(self, operation: str) -> bool:
-        """Tell that XNNPACK has no average pool of codes: LiteRT computes it itself."""
-        return operation not in ("avg_pool", "avg_pool2d") and super().supports(operation)
+        """Tell which operations XNNPACK leaves to LiteRT's own kernels."""
+        return operation not in NOT_XNNPACK and super().supports(operation)
 
     def _scales(self, multiplier: int, shift: int) -> Array:
         return EightBit._scales(self, multiplier, shift)
@@ -383,6 +438,8 @@ class Xnnpack(LiteRt):
                 "add_tensors:xnnpack",
                 "rescale_codes:xnnpack",
                 "mul:xnnpack",
-                *(f"{name}:float32_product" for name in LAYERS),
+                "activation:float32",
+                "activation_range:xnnpack",
+                *(f"{name}:{each}" for name in LAYERS for each in ("float32", "float32_product")),
             ),
         )

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from aquant_ref.conformance.adapters.engines.codes import storage_of
 from aquant_ref.conformance.adapters.engines.eight_bit import (
-    EightBit,
     Output,
     Quantized,
     Weights,
     Windows,
 )
-from aquant_ref.conformance.adapters.engines.onnx_graph import Graph
+from aquant_ref.conformance.adapters.engines.functions import Functions
+from aquant_ref.conformance.adapters.engines.onnx_graph import INT64, Graph
 from aquant_ref.typing import Array
 
 
-class OnnxEngine(EightBit):
+class OnnxEngine(Functions):
     """Compute each operation by a model; the engine is what `run` calls."""
 
     def run(self, graph: Graph, result: str, dtype: Any, axes: int) -> Array:
@@ -32,7 +33,7 @@ class OnnxEngine(EightBit):
 
     def _dequantize(self, x: Quantized) -> Array:
         graph = Graph()
-        return self.run(graph, dequantized(graph, x), np.float32, 1)
+        return self.run(graph, dequantized(graph, x), x.scale.dtype, 1)
 
     def _rescale_codes(self, x: Quantized, y: Output) -> Array:
         graph = Graph()
@@ -103,11 +104,45 @@ class OnnxEngine(EightBit):
         )
         return self.run(graph, result, np.int32, 2)
 
+    def _matmul(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        graph = Graph()
+        result = graph.node("QLinearMatMul", *stored(graph, a), *stored(graph, b), *ends(graph, y))
+        return self.run(graph, within(graph, result, y), y.storage.dtype, 3)
+
+    def _lookup(self, x: Array, table: Array, least: int) -> Array:
+        graph = Graph()
+        places = graph.node("Cast", graph.given(x), to=INT64)
+        index = graph.node("Sub", places, graph.constant(np.int64(least)))
+        return self.run(graph, graph.node("Gather", graph.constant(table), index), table.dtype, 3)
+
+    def _activation(self, function: str, x: Quantized, alpha: float, y: Output) -> Array:
+        graph = Graph()
+        value = function_of(graph, function, dequantized(graph, x), alpha)
+        result = graph.node("QuantizeLinear", value, *ends(graph, y))
+        return self.run(graph, within(graph, result, y), y.storage.dtype, 1)
+
     def clip(self, *, v: Array, low: Array, high: Array) -> Array:
         """Spec: AQ-INT-1."""
         graph = Graph()
         ends = (graph.given(np.int64(end[0])) for end in (low, high))
         return self.run(graph, graph.node("Clip", graph.given(v), *ends), np.int64, 1)
+
+
+def function_of(graph: Graph, function: str, t: str, alpha: float) -> str:
+    """Apply a function of AQ-CODES-14."""
+    if function == "silu":
+        return graph.node("Mul", t, graph.node("Sigmoid", t))
+    if function == "gelu":  # an operator of opset 20; this is its definition
+        half, one = (graph.constant(np.float32(v)) for v in (0.5, 1.0))
+        argument = graph.node("Mul", t, graph.constant(np.float32(math.sqrt(0.5))))
+        grown = graph.node("Add", graph.node("Erf", argument), one)
+        return graph.node("Mul", graph.node("Mul", t, half), grown)
+    if function == "hard_sigmoid":
+        return graph.node("HardSigmoid", t, alpha=1 / 6, beta=0.5)
+    if function in ("leaky_relu", "elu"):
+        return graph.node({"leaky_relu": "LeakyRelu", "elu": "Elu"}[function], t, alpha=alpha)
+    names = {"sigmoid": "Sigmoid", "tanh": "Tanh", "hard_swish": "HardSwish", "exp": "Exp"}
+    return graph.node(names[function], t)
 
 
 def ends(graph: Graph, y: Output) -> tuple[str, str]:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, helper
+from onnx import ModelProto, TensorProto, helper
 
 from aquant_ref.typing import Array
 
 OPSETS = {"": 19, "com.microsoft": 1}
 IR_VERSION = 9
+INT64: int = TensorProto.INT64
+BFLOAT16: Any = helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16).type
 
 
 class Graph:

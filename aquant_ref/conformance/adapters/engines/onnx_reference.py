@@ -17,7 +17,7 @@ from aquant_ref.conformance.adapters.engines.onnx_engine import (
     geometry,
     within,
 )
-from aquant_ref.conformance.adapters.engines.onnx_graph import Graph
+from aquant_ref.conformance.adapters.engines.onnx_graph import BFLOAT16, Graph
 from aquant_ref.typing import Array
 
 if TYPE_CHECKING:
@@ -38,12 +38,18 @@ class OnnxReference(OnnxEngine):
             variations=(
                 "quantize:float32",
                 "dequantize:float32",
+                "quantize:float16",
+                "dequantize:float16",
+                "quantize:bfloat16",
+                "dequantize:bfloat16",
                 "add:float32",
                 "add_tensors:float32",
                 "avg_pool:onnx",
                 "avg_pool2d:onnx",
                 "rescale_codes:float32",
                 "mul:float32",
+                "activation:float32",
+                "concat:float32",
                 *(f"{name}:float64_product" for name in LAYERS),
             ),
         )
@@ -55,11 +61,23 @@ class OnnxReference(OnnxEngine):
             outputs: Any = ReferenceEvaluator(model).run(None, graph.feeds)
             return outputs[0]
 
+    def _type(self, profile: str, scale: float) -> tuple[Any, Any]:
+        if profile == "bfloat16":
+            return BFLOAT16, np.asarray(scale).astype(BFLOAT16)
+        return super()._type(profile, scale)
+
     def _add(self, a: Quantized, b: Quantized, y: Output) -> Array:
         return self._of_terms("Add", a, b, y)
 
     def _mul(self, a: Quantized, b: Quantized, y: Output) -> Array:
         return self._of_terms("Mul", a, b, y)
+
+    def _concat(self, terms: list[Quantized], y: Output) -> Array:
+        graph = Graph()
+        parts = [dequantized(graph, term) for term in terms]
+        joined = graph.node("Concat", *parts, axis=0)
+        result = within(graph, graph.node("QuantizeLinear", joined, *ends(graph, y)), y)
+        return self.run(graph, result, y.storage.dtype, 3)
 
     def _of_terms(self, operator: str, a: Quantized, b: Quantized, y: Output) -> Array:
         graph = Graph()

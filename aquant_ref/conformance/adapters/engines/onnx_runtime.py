@@ -54,13 +54,17 @@ class OnnxRuntime(OnnxEngine):
             variations=(
                 "quantize:float32",
                 "dequantize:float32",
+                "quantize:float16_to_float32",
+                "dequantize:float16",
                 "add:onnxruntime",
                 "add_tensors:onnxruntime",
                 "avg_pool:onnxruntime",
                 "avg_pool2d:onnxruntime",
                 "rescale_codes:float32",
                 "mul:onnxruntime",
-                *(f"{name}:float32_product" for name in LAYERS),
+                "activation:float32",
+                "concat:float32",
+                *(f"{name}:{each}" for name in LAYERS for each in ("float32", "float32_product")),
             ),
         )
 
@@ -80,6 +84,25 @@ class OnnxRuntime(OnnxEngine):
         terms = (*stored(graph, a), *stored(graph, b))
         result = graph.node(operator, *terms, *ends(graph, y))
         return self.run(graph, within(graph, result, y), y.storage.dtype, a.codes.ndim)
+
+    def _activation(self, function: str, x: Quantized, alpha: float, y: Output) -> Array:
+        operators = {
+            "sigmoid": ("QLinearSigmoid", {}),
+            "leaky_relu": ("QLinearLeakyRelu", {"alpha": alpha}),
+        }
+        if function not in operators:
+            return super()._activation(function, x, alpha, y)
+        graph, (name, attributes) = Graph(), operators[function]
+        arguments = (*stored(graph, x), *ends(graph, y))
+        result = graph.node(f"com.microsoft::{name}", *arguments, **attributes)
+        return self.run(graph, within(graph, result, y), y.storage.dtype, 1)
+
+    def _concat(self, terms: list[Quantized], y: Output) -> Array:
+        graph = Graph()
+        places = ends(graph, y)
+        parts = [value for term in terms for value in stored(graph, term)]
+        result = graph.node("com.microsoft::QLinearConcat", *places, *parts, axis=0)
+        return self.run(graph, within(graph, result, y), y.storage.dtype, 3)
 
     def _avg_pool(
         self,

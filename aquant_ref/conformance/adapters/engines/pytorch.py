@@ -15,12 +15,12 @@ from aquant_ref.conformance.adapters.capabilities import Capabilities
 from aquant_ref.conformance.adapters.engines.codes import storage_of
 from aquant_ref.conformance.adapters.engines.eight_bit import (
     LAYERS,
-    EightBit,
     Output,
     Quantized,
     Weights,
     Windows,
 )
+from aquant_ref.conformance.adapters.engines.functions import Functions
 from aquant_ref.errors import InputError
 from aquant_ref.typing import Array, Codes
 
@@ -42,7 +42,7 @@ def _engine(name: str) -> Iterator[None]:
         torch.backends.quantized.engine = before
 
 
-class Torch(EightBit):
+class Torch(Functions):
     """Compute with the engine that torch takes unless told otherwise.
 
     Layers have unsigned activations and signed weights, so that other codes are stored as those.
@@ -78,6 +78,7 @@ class Torch(EightBit):
         return Capabilities(
             bits=(8,),
             rounding=("half_even",),
+            by_operation={"matmul": {"requantization": ("float32",)}},
             variations=(
                 "quantize:float32_zero_first",
                 "dequantize:float32",
@@ -87,6 +88,9 @@ class Torch(EightBit):
                 "avg_pool:torch",
                 "avg_pool2d:torch",
                 "mul:torch",
+                "activation:float32",
+                "activation_range:torch",
+                "concat:torch",
                 *self.layers,
                 *self.variations,
             ),
@@ -112,6 +116,38 @@ class Torch(EightBit):
         with _engine(self.engine):
             terms = (_tensor(each.codes, each) for each in (a, b))
             return _codes(torch.ops.quantized.mul(*terms, float(y.scale), y.zero))
+
+    def _matmul(self, a: Quantized, b: Quantized, y: Output) -> Array:
+        with _engine(self.engine):
+            factors = (_tensor(each.codes, each) for each in (a, b))
+            return _codes(torch.ops.quantized.matmul(*factors, float(y.scale), y.zero))
+
+    def _concat(self, terms: list[Quantized], y: Output) -> Array:
+        with _engine(self.engine):
+            parts = [_tensor(each.codes, each) for each in terms]
+            return _codes(torch.ops.quantized.cat(parts, 0, float(y.scale), y.zero))
+
+    def _activation(self, function: str, x: Quantized, alpha: float, y: Output) -> Array:
+        of, size = torch.ops.quantized, (float(y.scale), y.zero)
+        functions: dict[str, Any] = {
+            "sigmoid": lambda t: of.sigmoid(t, *size),
+            "hard_swish": lambda t: of.hardswish(t, *size),
+            "leaky_relu": lambda t: of.leaky_relu(t, alpha, False, *size),
+            "elu": lambda t: of.elu(t, *size, alpha),
+        }
+        if function not in functions:
+            raise NotImplementedError(f"no {function} of codes has a scale of its own")
+        with _engine(self.engine):
+            return _codes(functions[function](_tensor(x.codes, x)))
+
+    def _limits(self, activation: str, x: Quantized, _y: Output) -> Array:
+        if activation == "none":
+            return x.codes
+        with _engine(self.engine):
+            codes = _tensor(x.codes, x)
+            return _codes(
+                torch.ops.quantized.relu6(codes) if activation == "relu6" else codes.relu()
+            )
 
     def _avg_pool(
         self,

@@ -16,5 +16,5 @@ ENOUGH = 20  # that pass, so that a skip of everything is no success
 def test_layers_agree_in_every_case_that_the_engine_takes(name: str, engine: Any) -> None:
     layers = ["conv2d", "depthwise", "linear"]
     report = verify(engine(name), operations=layers, generated=10, deviations=known(name))
-    assert report.total()["pass"] > 3 * ENOUGH
+    assert report.total()["pass"] > 2 * ENOUGH
     assert not report.total()["fail"] + report.total()["error"], report.text()
