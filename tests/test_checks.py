@@ -324,6 +324,7 @@ SETTINGS: dict[str, tuple[Any, dict[str, tuple[Any, ...]]]] = {
                 "row\n",
             ),
             "search": NO_WORD,
+            "mixing": NO_WORD,
             "signed": NO_FLAG,
         },
     ),
