@@ -354,10 +354,9 @@ SETTINGS: dict[str, tuple[Any, dict[str, tuple[Any, ...]]]] = {
         {
             "iterations": COUNTS,
             "batch": (0, *COUNTS),
-            **dict.fromkeys(("unit", "beta_schedule", "mask"), NO_WORD),
-            **dict.fromkeys(
-                ("activations", "weights", "dropping", "scales", "biases", "lsq_factor"), NO_FLAG
-            ),
+            **dict.fromkeys(("unit", "loss", "beta_schedule", "mask", "mixing"), NO_WORD),
+            **dict.fromkeys(("activations", "weights", "dropping", "scales", "biases"), NO_FLAG),
+            **dict.fromkeys(("lsq_factor", "relative"), NO_FLAG),
             **dict.fromkeys(
                 ("weight_rate", "scale_rate", "bias_rate", "border_rate", "regularization"), NO_RATE
             ),
