@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities, verify
+from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities, verification, verify
 from aquant_ref.conformance.adapters import EngineAdapter, OracleAdapter
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
@@ -275,11 +275,16 @@ SCALAR = [n for n, each in OPERATIONS.items() if each.alternatives and each.scal
 
 
 @pytest.mark.parametrize("operation", SCALAR)
-def test_every_alternative_is_another_arithmetic_and_its_vectors_tell(operation: str) -> None:
+def test_every_alternative_is_another_arithmetic_and_its_vectors_tell(
+    operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever computes one way and declares another fails by the stored vectors alone."""
+    monkeypatch.setattr(verification, "diagnoses", lambda *_: {})
     choices = OPERATIONS[operation].choices
 
     class Mistaken(OracleAdapter):
+        one_array = True  # each case once
+
         def __init__(self, declared: str, computed: str) -> None:
             self.declared, self.computed = declared, computed
 
