@@ -96,6 +96,7 @@ def parser(functions: Mapping[str, Command]) -> argparse.ArgumentParser:
     check = command("check", kit.case_arguments(), kit.check_arguments())
     verify = command("verify", kit.verify_arguments())
     check.epilog = verify.epilog = kit.EXIT_CODES
+    command("identify", kit.identify_arguments()).epilog = kit.EXIT_CODES_OF_IDENTIFY
     command("prove", proof.prove_arguments()).epilog = proof.EXIT_CODES
     command("vectors", kit.vectors_arguments())
     Parser.commands = commands.choices

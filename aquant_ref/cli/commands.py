@@ -261,6 +261,15 @@ def verify(args: argparse.Namespace) -> int:
     return code
 
 
+def identify(args: argparse.Namespace) -> int:
+    """Find which variation of each operation an implementation computes."""
+    render: list[str] = []
+    with output_aside(), signals_interrupt():
+        code = kit.identify(args, render.append, progress)
+    show("\n".join(render))
+    return code
+
+
 def prove(args: argparse.Namespace) -> int:
     """Prove a function of a library for every input, or show the first counterexample."""
     with signals_interrupt():
@@ -286,6 +295,7 @@ COMMANDS = {
     "gen": gen,
     "check": check,
     "verify": verify,
+    "identify": identify,
     "prove": prove,
     "vectors": vectors,
 }

@@ -1,4 +1,4 @@
-"""Define the arguments of the kit's commands `gen`, `check`, `verify` and `vectors`."""
+"""Define the arguments of the kit's commands `gen`, `check`, `verify`, `identify` and `vectors`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ EXIT_CODES = (
     "Exit codes: 0 all that was asked is right; 1 a wrong answer; 2 a broken protocol (a crash, a "
     "hang, a missing or garbled answer), or bad input; 3 a stale deviation; 4 no case passes. "
     "Guide: aquant_ref/conformance/README.md"
+)
+
+EXIT_CODES_OF_IDENTIFY = (
+    "Exit codes: 0 each operation fits a variation; 1 an operation fits none; 2 a broken protocol, "
+    "or bad input. Guide: aquant_ref/conformance/VARIATIONS.md"
 )
 
 
@@ -73,6 +78,28 @@ def verify_arguments() -> argparse.ArgumentParser:
     return parent
 
 
+def identify_arguments() -> argparse.ArgumentParser:
+    """Return the arguments of `identify`."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("operations", nargs="*", metavar="OP", default=None, help="default: all")
+    _add_ways(parent.add_argument_group("the implementation, one of"))
+    can = parent.add_argument_group("what it can do; linear:WORD is for linear alone")
+    _add_lists(can)
+    _add_sizes(can)
+    parent.add_argument(
+        "--n",
+        type=integer,
+        metavar="N",
+        help="generated cases in each variation, besides the vectors, default 200; of tensors a "
+        "tenth",
+    )
+    parent.add_argument("--seed", type=integer, metavar="S", help="of generated cases, default 1")
+    parent.add_argument("--json", action="store_true", help="print what is found as JSON")
+    _add_timeout(parent)
+    parent.set_defaults(profile=None, variations=None, rejects=False, keep=None)
+    return parent
+
+
 def vectors_arguments() -> argparse.ArgumentParser:
     """Return the arguments of `vectors`."""
     parent = argparse.ArgumentParser(add_help=False)
@@ -117,8 +144,7 @@ def _add_capabilities(parent: argparse._ActionsContainer) -> None:
         help="of other operations, such as quantize:float32 (default: as the contract)",
     )
     _add_lists(parent)
-    parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
-    parent.add_argument("--sizes", metavar="LIST", help="of tensors, default small,large")
+    _add_sizes(parent)
     parent.add_argument(
         "--rejects", action="store_true", help="it refuses what it must; ask for such inputs, too"
     )
@@ -130,6 +156,11 @@ def _add_lists(parent: argparse._ActionsContainer) -> None:
     parent.add_argument("--rounding", metavar="LIST", help="of reals to codes, default: all rules")
 
 
+def _add_sizes(parent: argparse._ActionsContainer) -> None:
+    parent.add_argument("--granularity", metavar="LIST", help="of scales, default tensor,channel")
+    parent.add_argument("--sizes", metavar="LIST", help="of tensors, default small,large")
+
+
 def _add_outputs(parent: argparse._ActionsContainer) -> None:
     parent.add_argument("--json", action="store_true", help="print the report as JSON")
     parent.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
@@ -137,6 +168,10 @@ def _add_outputs(parent: argparse._ActionsContainer) -> None:
     parent.add_argument(
         "--keep", metavar="DIR", help="keep wrong cases there, a directory each; of --exec all"
     )
+    _add_timeout(parent)
+
+
+def _add_timeout(parent: argparse._ActionsContainer) -> None:
     parent.add_argument(
         "--timeout",
         type=number,

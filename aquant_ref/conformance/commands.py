@@ -1,4 +1,4 @@
-"""Run the kit's commands `gen`, `check`, `verify` and `vectors`.
+"""Run the kit's commands `gen`, `check`, `verify`, `identify` and `vectors`.
 
 The caller passes the function that prints. numpy is imported only when a command runs.
 """
@@ -8,19 +8,21 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from aquant_ref.conformance.arguments import TIMEOUT
 from aquant_ref.errors import InputError, install
 from aquant_ref.given import integers, words
+from aquant_ref.progress import Progress, quiet
 
 if TYPE_CHECKING:
     import argparse
 
     from aquant_ref.conformance.adapters import Adapter, Capabilities
     from aquant_ref.conformance.cases.selection import Selection
+    from aquant_ref.conformance.identification.identify import Identification
     from aquant_ref.conformance.report.deviations import Deviations
     from aquant_ref.conformance.report.report import Report
 
@@ -82,6 +84,44 @@ def verify(args: argparse.Namespace, show: Show) -> int:
     return _tell(report, args, show)
 
 
+def identify(args: argparse.Namespace, show: Show, progress: Progress = quiet) -> int:
+    """Find which variations an implementation computes; returns the exit code."""
+    from aquant_ref.conformance.cases.selection import MOST, check_whole
+    from aquant_ref.conformance.identification.identify import GENERATED, identify
+    from aquant_ref.conformance.protocol.streams import check_timeout
+    from aquant_ref.conformance.verification import SEED
+
+    if args.n is not None:
+        check_whole("n", args.n, 0, MOST)
+    if args.timeout is not None:
+        check_timeout(args.timeout)
+    adapter = _adapter(args)
+    found = identify(
+        adapter,
+        capabilities=_capabilities(args, adapter),
+        operations=args.operations or None,
+        generated=GENERATED if args.n is None else args.n,
+        seed=SEED if args.seed is None else args.seed,
+        progress=progress,
+    )
+    again = _verify(args, found) if found.options_apply else ""
+    if args.json:
+        show(json.dumps({**found.as_json(), "verify": again}, indent=2))
+    else:
+        show("\n".join([found.text(), *([f"\nto verify what fits: {again}"] if again else [])]))
+    return found.exit_code
+
+
+def _verify(args: argparse.Namespace, found: Identification) -> str:
+    """Return the command that verifies what fits."""
+    joined = {
+        name: ",".join(filter(None, (getattr(args, name), words)))
+        for name, words in found.options().items()
+    }
+    again = _again(args, {"n": None, "seed": None, **joined})
+    return shlex.join([*shlex.split(again), *(found.operations or args.operations)])
+
+
 def _known(args: argparse.Namespace) -> Deviations | None:
     """Load the given deviations, or those that come with the adapter of an engine."""
     from aquant_ref.conformance.adapters.engines import names
@@ -92,12 +132,15 @@ def _known(args: argparse.Namespace) -> Deviations | None:
     return names.known(args.adapter) if args.adapter in names.ENGINES else None
 
 
-def _again(args: argparse.Namespace) -> str:
-    """Return the command that verifies the same implementation in the same way."""
+def _again(args: argparse.Namespace, instead: Mapping[str, str | None] | None = None) -> str:
+    """Return the command that verifies the same implementation in the same way.
+
+    `instead` replaces the values of some options.
+    """
     command = ["aquant-ref", "verify"]
     names = (*WAYS, "profile", "bits", "signs", "rounding", "granularity", "variations", "sizes")
     for name in (*names, "timeout", "n", "seed"):
-        value = getattr(args, name)
+        value = (instead or {}).get(name, getattr(args, name))
         if value is not None:
             command += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
     for name in ("rejects", "in_process"):

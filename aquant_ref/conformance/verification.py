@@ -69,7 +69,7 @@ def verify(
     if not isinstance(deviations, Deviations | None):
         raise InputError(f"deviations: needs the result of `load`, got {deviations!r}")
     asked, known = Asked(adapter, capabilities), deviations or Deviations()
-    names = _names(asked, operations)
+    names = names_of(asked, operations)
     kept = _kept(adapter, keep)
     asked.start()
     whole = " ".join([command or "verify(adapter)", *(names if operations is not None else ())])
@@ -86,7 +86,7 @@ def verify(
     for name in names:
         supported = asked.supports(name)
         found: dict[str, Collected] = defaultdict(Collected)
-        groups = _groups(asked.capabilities, name, generated if supported else 0, seed)
+        groups = groups_of(asked.capabilities, name, generated if supported else 0, seed)
         for turn, (group, stored) in enumerate(groups):
             chosen = _only(group, only)
             ids += group.cases.ids if left else []
@@ -132,7 +132,8 @@ def _kept(adapter: Adapter, keep: str | Path | None) -> Kept | None:
     return Kept(keep or "", folders) if keep is not None or folders is not None else None
 
 
-def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
+def names_of(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
+    """Return the operations to ask; InputError names one that this adapter cannot be asked."""
     if operations is None:
         return [name for name in FAMILIES if adapter.reaches(contract.get(name))]
     chosen = [contract.get(name) for name in several("operations", operations)]
@@ -145,7 +146,7 @@ def _names(adapter: Asked, operations: Iterable[str] | None) -> list[str]:
     return list(dict.fromkeys(each.name for each in chosen))
 
 
-def _groups(
+def groups_of(
     capabilities: Capabilities, name: str, generated: int, seed: int
 ) -> Iterator[tuple[Group, bool]]:
     """Yield the groups to ask, and whether they are stored."""

@@ -52,7 +52,16 @@ def test_the_report_of_another_variation_names_it(
     other.write_text(EXAMPLE.replace("tflite_up", "tflite_away"), encoding="utf-8")
     assert main(["verify", "requantize", "--adapter", f"{other.stem}:Mine"]) == 1
     said = capsys.readouterr().out
-    (shown,) = blocks(VARIATIONS, "text")
+    _, shown = blocks(VARIATIONS, "text")
+    assert counts_aside(shown) in counts_aside(said)
+
+
+def test_identify_says_what_the_guide_shows(
+    adapter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["identify", "--adapter", f"{adapter.stem}:Mine"]) == 0
+    said = capsys.readouterr().out.replace(adapter.stem, "mine")
+    shown, _ = blocks(VARIATIONS, "text")
     assert counts_aside(shown) in counts_aside(said)
 
 

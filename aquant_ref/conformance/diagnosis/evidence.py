@@ -71,6 +71,13 @@ class Evidence:
         return same
 
 
+def without_wrong(cases: Cases, expected: Expected) -> Evidence:
+    """Return the right answers to these cases as evidence; those that are refused are left out."""
+    chosen = np.flatnonzero(~expected.refused)
+    right = Evidence(cases, expected.low, expected.low, expected.high, np.zeros(len(cases), bool))
+    return right.take(chosen)
+
+
 @dataclass
 class Collected:
     """Collect evidence while an operation is asked in one variation."""

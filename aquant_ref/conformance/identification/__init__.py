@@ -1,0 +1,3 @@
+"""Find which variation of each operation an implementation computes."""
+
+from __future__ import annotations
