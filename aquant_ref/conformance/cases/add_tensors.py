@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aquant_ref.conformance.cases.family import Family
+from aquant_ref.conformance.cases.features import isolated
 from aquant_ref.conformance.cases.tensors import Row, by_case, code_range, image, odd, scale, sizes
 from aquant_ref.typing import Array
 
@@ -83,6 +84,46 @@ def random(
     return {**row, "qmin": row["zero_point"]} if relu else row
 
 
+def _close_ties(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw sums of N/2 steps, N odd, and 2^-31 steps more or less; a scale of 31 bits makes it."""
+    unit = float(np.ldexp(1.0, draw.integer(-12, -4)))
+    row = row_of(draw, code_range(draw, selection), (unit * (1 + 2.0**-30), unit, 2 * unit), SMALL)
+    low, high, a_zero, b_zero = row["qmin"], row["qmax"], row["a_zero"], row["b_zero"]
+    one = np.where(draw.integers(0, 1, SMALL) == 1, 1, -1)
+    one = np.where(a_zero == low, 1, np.where(a_zero == high, -1, one))
+    rest = row["b"] - b_zero
+    return {**row, "a": a_zero + one, "b": b_zero + rest - np.sign(rest) * (rest % 2)}
+
+
+def _far(draw: CaseRandom, selection: Selection) -> Row:
+    """Draw sums of up to 2^46 steps."""
+    unit = scale(draw)
+    row = row_of(draw, code_range(draw, selection), (unit, unit * 2.0**-30, unit * 2.0**-30), SMALL)
+    zeros = np.arange(row["a"].size).reshape(SMALL) % 3 == 0
+    return {**row, "a": np.where(zeros, row["a_zero"], row["a"])}
+
+
+SMALL = (1, 2, 3)
+LATER = 4  # the edition
+CLOSE = (
+    Family(
+        "close_tie",
+        by_case(isolated(_close_ties)),
+        "closer to a tie than float32 tells, by a scale that is no float32",
+        ("round.float32",),
+        edition=LATER,
+        stored=2,
+        lacks=("tie",),
+    ),
+    Family(
+        "far",
+        by_case(_far),
+        "sums beyond int32 in steps, and terms of nothing",
+        ("clamp.wrap", "accumulator.wrap"),
+        edition=LATER,
+        stored=2,
+    ),
+)
 FAMILIES = (
     Family(
         "tie",

@@ -35,6 +35,7 @@ IN_FLOAT32 = (13, 26)  # bits of scales and of accumulators
 IN_MORE = (12, 28)  # a mantissa of 31 bits shows in large accumulators alone
 
 SINGLE = "itself with a multiplier in float32"
+UNIT = "itself with x_scale*weight_scale in float32"
 # What each is told from; one channel each.
 RIVALS: dict[str, tuple[str, ...]] = {
     "ideal": ("exact", SINGLE),
@@ -55,15 +56,26 @@ RIVALS: dict[str, tuple[str, ...]] = {
 }
 
 
-def apart(draw: CaseRandom, selection: Selection, *, parts: Callable[..., Row]) -> Row:
-    """Draw scales until every channel parts its rival; return the best that was drawn."""
-    rivals, ends = RIVALS[selection.profile], code_range(draw, selection)
+def apart(
+    draw: CaseRandom,
+    selection: Selection,
+    *,
+    parts: Callable[..., Row],
+    rivals: tuple[str, ...] = (),
+) -> Row:
+    """Draw scales until every channel parts its rival; return the best that was drawn.
+
+    Rivals that are given are parted by scales of `IN_FLOAT32` bits.
+    """
+    in_more = not rivals and selection.profile in contract.LAYER_VARIATIONS
+    size = IN_MORE if in_more and selection.profile != "float32" else IN_FLOAT32
+    rivals, ends = rivals or RIVALS[selection.profile], code_range(draw, selection)
     row = parts(draw, ends, outputs=len(rivals))
     acc, zero = accumulators(row)[:, 0].tolist(), zero_point(draw, selection, ends)
     of_case = {"zero_point": zero, "qmin": ends[0], "qmax": ends[1]}
     best, most = {**row}, -1
     for _ in range(DRAWS):
-        scales, found = _scales(draw, selection, ends), []
+        scales, found = _scales(draw, selection, ends, len(rivals), size), []
         for k, (rival, value) in enumerate(zip(rivals, acc, strict=True)):
             fields = {**scales, "weight_scale": [float(scales["weight_scale"][k])], **of_case}
             bias = _bias(draw, (selection.profile, rival), value, fields)
@@ -78,12 +90,16 @@ def apart(draw: CaseRandom, selection: Selection, *, parts: Callable[..., Row]) 
     return best
 
 
-def _scales(draw: CaseRandom, selection: Selection, ends: tuple[int, int]) -> Row:
+def _scales(
+    draw: CaseRandom,
+    selection: Selection,
+    ends: tuple[int, int],
+    outputs: int,
+    sizes: tuple[int, int],
+) -> Row:
     """Draw scales with which accumulators of so many bits fill the range."""
-    rivals, plain = RIVALS[selection.profile], selection.profile == "onednn"
-    in_more = selection.profile in contract.LAYER_VARIATIONS and selection.profile != "float32"
-    bits, size = IN_MORE if in_more else IN_FLOAT32
-    weights = [of_bits(draw, bits, -12, -9) for _ in rivals]
+    (bits, size), plain = sizes, selection.profile == "onednn"
+    weights = [of_bits(draw, bits, -12, -9) for _ in range(outputs)]
     if plain:
         weights = [settled_scale(each) for each in weights]
     if all_alike(draw, selection):
@@ -99,8 +115,8 @@ def _bias(draw: CaseRandom, both: tuple[str, str], acc: int, fields: dict[str, A
     unit = Fraction(fields["x_scale"]) * Fraction(fields["weight_scale"][0])
     step, zero = Fraction(fields["scale"]) / unit, fields["zero_point"]
     (own, rival), other = both, fields
-    if rival == SINGLE:
-        rival, other = own, _with_single(fields)
+    if rival in (SINGLE, UNIT):
+        rival, other = own, _with_single(fields, unit_alone=rival == UNIT)
     k = draw.integers(fields["qmin"] - zero, fields["qmax"] - zero - 1, (TIES,))
     ties = (np.unique(k) + 0.5) * float(step)  # in units
     nearest = np.rint(ties)
@@ -125,9 +141,11 @@ def _code(profile: str, acc: int, bias: float, fields: dict[str, Any]) -> int | 
     return int(code)
 
 
-def _with_single(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return scales with the multiplier that float32 makes of the three, one after the other."""
+def _with_single(fields: dict[str, Any], *, unit_alone: bool) -> dict[str, Any]:
+    """Return scales with the unit in float32, and the multiplier that float32 makes of it."""
     unit = single(fields["x_scale"] * fields["weight_scale"][0])
+    if unit_alone:
+        return {**fields, "x_scale": unit, "weight_scale": [1.0]}
     m = float(np.float32(unit) / np.float32(fields["scale"]))
     return {**fields, "x_scale": m, "weight_scale": [1.0], "scale": 1.0}
 
@@ -147,8 +165,18 @@ def _families(parts: Callable[..., Row]) -> dict[str, tuple[Family, ...]]:
             ),
         )
 
+    wide = Family(
+        "wide_scales",
+        by_case(isolated(partial(apart, parts=parts, rivals=(UNIT, SINGLE)))),
+        "x_scale*weight_scale has 26 bits; rounded to float32 it makes another code",
+        ("multiplier.float32",),
+        edition=EDITION + 1,
+        lacks=("tie",),
+    )
     told = {p: " and ".join(dict.fromkeys(RIVALS[p])) for p in PROFILES}
-    return {"": family("a neighbouring variation")} | {p: family(told[p]) for p in PROFILES}
+    return {"": (*family("a neighbouring variation"), wide)} | {
+        p: family(told[p]) for p in PROFILES
+    }
 
 
 CATCHES = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.faults.fault import stepwise
+from aquant_ref.conformance.faults.layers import wrapped
 from aquant_ref.typing import Array
 
 
@@ -60,6 +61,24 @@ ADD: list[tuple[str, str, str, dict[str, Callable[..., Any]]]] = [
         "zero_point.missing",
         "random",
         {"term": lambda q, scale, zero: q * scale},
+    ),
+    (
+        "scales in float32",
+        "round.float32",
+        "close_tie",
+        {"term": lambda q, scale, zero: (q - zero) * float(np.float32(scale))},
+    ),
+    (
+        "the sum in float32",
+        "round.float32",
+        "close_tie",
+        {"sum": lambda a, b, f: (a + b).astype(np.float32).astype(np.float64)},
+    ),
+    (
+        "steps in int32",
+        "clamp.wrap",
+        "far",
+        {"clip": lambda s, z, low, high: np.clip(wrapped(s, 32) + z, low, high)},
     ),
 ]
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from aquant_ref.conformance.faults.arithmetic import F, up
 from aquant_ref.conformance.faults.arithmetic import packed as f32
-from aquant_ref.conformance.faults.fault import Fault, StepFault
-from aquant_ref.conformance.faults.rescaling import RESCALED
+from aquant_ref.conformance.faults.fault import Fault, StepFault, stepwise
+from aquant_ref.conformance.faults.layers import wrapped
+from aquant_ref.conformance.faults.rescaling import RESCALED, mantissa
+from aquant_ref.conformance.faults.steps import RIGHT
 from aquant_ref.typing import Array
 
 
@@ -79,12 +81,79 @@ ROWS: tuple[tuple[str, str, str, Callable[..., Array]], ...] = (
 )
 
 
+def unit_in_float32(x_scale: float, weight_scale: Array) -> Array:
+    return (x_scale * weight_scale).astype(np.float32).astype(np.float64)
+
+
+def carried_away(unit: float, scale: float) -> F:
+    """A mantissa that rounds to 2^31 is taken for 2^30 without another shift."""
+    m, rounded = exact(unit, scale), of_31_bits(unit, scale)
+    power = F(2) ** math.frexp(m)[1]
+    return rounded / 2 if rounded == power else rounded
+
+
+def shifted_by_one_less(total: Array, unit: Array, f: dict[str, Any]) -> Array:
+    """(v*m + (1 << (shift - 1))) >> shift adds far too much where the shift is 0."""
+    found = RIGHT.rescale(total, unit, f)
+    shifts = [mantissa(exact(u, f["scale"]))[1] for u in unit.tolist()]
+    return np.where(np.array(shifts)[:, None] == 0, found + (1 << 20), found)
+
+
+def without_large_shifts(total: Array, unit: Array, f: dict[str, Any]) -> Array:
+    """Nothing is left after a shift of 62."""
+    shifts = np.array([mantissa(exact(u, f["scale"]))[1] for u in unit.tolist()])
+    return np.where(shifts[:, None] > 61, 0, RIGHT.rescale(total, unit, f))
+
+
+def steps_in_int32(total: Array, unit: Array, f: dict[str, Any]) -> Array:
+    return wrapped(RIGHT.rescale(total, unit, f), 32)
+
+
+def negated_twice(weight: Array, columns: Array) -> Array:
+    """The sum of the negated products in int32, negated; -2^31 has no opposite there."""
+    return -wrapped(-(weight @ columns), 32)
+
+
+ENDS: tuple[tuple[str, str, str, dict[str, Callable[..., Array]]], ...] = (
+    (
+        "x_scale*weight_scale in float32",
+        "multiplier.float32",
+        "wide_scales",
+        {"unit": unit_in_float32},
+    ),
+    (
+        "a mantissa of 2^31 halved, and not its shift",
+        "multiplier.carry",
+        "multiplier_end",
+        {"rescale": with_multiplier("ideal", carried_away)},
+    ),
+    (
+        "1 << (shift - 1) for a shift of 0",
+        "multiplier.no_shift",
+        "multiplier_end",
+        {"rescale": shifted_by_one_less},
+    ),
+    (
+        "a shift of 62 leaves nothing",
+        "multiplier.large_shift",
+        "multiplier_end",
+        {"rescale": without_large_shifts},
+    ),
+    ("steps in int32", "clamp.wrap", "multiplier_end", {"rescale": steps_in_int32}),
+)
+OF_SUM = ("the sum negated twice in int32", "accumulator.wrap", "sum_end")
+
+
 def wrong(operation: str) -> list[Fault]:
     """Return the faults of a layer."""
     return [
-        StepFault(operation, name, defect, "apart", profile, steps={"rescale": step})
-        for profile, name, defect, step in ROWS
+        *(
+            StepFault(operation, name, defect, "apart", profile, steps={"rescale": step})
+            for profile, name, defect, step in ROWS
+        ),
+        *stepwise(operation, ENDS, "exact"),
     ]
 
 
 WRONG = [*wrong("conv2d"), *wrong("depthwise"), *wrong("linear")]
+WRONG += stepwise("linear", [(*OF_SUM, {"product": negated_twice})], "exact")

@@ -34,6 +34,18 @@ def test_terms_of_less_than_half_a_step_have_sums_of_more() -> None:
     assert more > 6  # of 12
 
 
+def test_a_close_tie_is_beside_one_by_less_than_float32_tells() -> None:
+    for row in arrays("close_tie", "add_tensors", edition=4, n=6):
+        steps = sum(terms(row)).ravel()
+        distances = [abs(step % 1 - HALF) for step in steps]
+        assert all(0 < distance < Fraction(1, 2**30) for distance in distances)
+
+
+def test_far_sums_are_beyond_int32_in_steps() -> None:
+    for row in arrays("far", "add_tensors", edition=4, bits=(8,), n=6):
+        assert max(abs(sum(terms(row))).ravel()) >= 2**31
+
+
 def test_both_tensors_have_one_shape_and_odd_zero_points() -> None:
     for row in arrays("random", "add_tensors", n=12):
         assert row["a"].shape == row["b"].shape
