@@ -44,6 +44,8 @@ def asked_for(
         if text is None:
             continue
         given = _by_operation(option, text)
+        if option == "profile":  # in the place of alternatives, too
+            declared = _without_alternatives(declared, given)
         for name in names:
             _check_declared(option, name, given.get(name, given.get("", ())), declared)
         if "" in given:
@@ -55,6 +57,14 @@ def asked_for(
     if args.variations is not None:
         general["variations"] = _variations(words("variations", args.variations), declared)
     return replace(declared, **general, by_operation={k: v for k, v in own.items() if v})
+
+
+def _without_alternatives(declared: Capabilities, given: Iterable[str]) -> Capabilities:
+    """Leave out the declared variations of operations that requantize, of all if "" is given."""
+    of = [name for name in contract.OPERATIONS if contract.get(name).variations]
+    replaced = {name for name in of if "" in given or name in given}
+    kept = [each for each in declared.variations if each.partition(":")[0] not in replaced]
+    return replace(declared, variations=tuple(kept))
 
 
 def _by_operation(option: str, text: str) -> dict[str, tuple[Any, ...]]:

@@ -379,7 +379,7 @@ def test_verify_ends_with_3_for_a_stale_deviation(
         (["gen", "clip", "--profile", ""], ["profile"]),
         (["gen", "clip", "--bits", "8"], ["bits: the cases of clip"]),
         (["check", "clip", "--rounding", "floor"], ["rounding: the cases of clip"]),
-        (["verify", "--pipe", "./k", "--variations", "add:fast"], ["variations", "'add:fast'"]),
+        (["verify", "--pipe", "./k", "--variations", "add:fast"], ["variations", "of add 'fast'"]),
         (["gen", "add", "--profile", "tflite", "--bits", "16"], ["bits", "has 2 to 8 bits"]),
         *(
             ([*words, "--keep", __file__], [__file__, "not a directory"])
@@ -400,7 +400,7 @@ def test_verify_ends_with_3_for_a_stale_deviation(
                 ("conv3d:exact", "unknown operation 'conv3d'"),
                 ("linear:exat", "did you mean 'exact'"),
                 ("clip:exact", "profile: the cases of clip"),
-                ("linear:", "unknown profile ''"),
+                ("linear:", "'linear:' needs an operation before"),
                 ("exact,exact", "twice"),
             )
         ),

@@ -95,3 +95,22 @@ def test_a_word_may_be_for_one_operation() -> None:
         ("signed",),
         ("unsigned", "signed"),
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "conv2d", "linear"),
+    [
+        ("tflite_away", ["tflite_away"], ["tflite_away"]),
+        ("linear:float64", ["fbgemm"], ["float64"]),
+        ("tflite_away,linear:float64", ["tflite_away"], ["float64"]),
+    ],
+)
+def test_a_profile_takes_the_place_of_alternatives_of_layers(
+    option: str, conv2d: list[str], linear: list[str]
+) -> None:
+    """Past bug: `--profile tflite_away` left the alternatives that an adapter declares."""
+    declared = Capabilities(variations=("conv2d:fbgemm", "linear:qnnpack", "quantize:float32"))
+    chosen = asked(declared, "--profile", option)
+    assert chosen.choices("conv2d") == conv2d
+    assert chosen.choices("linear") == linear
+    assert chosen.choices("quantize") == ["float32"]
