@@ -79,23 +79,23 @@ def right(operation: str, profile: str) -> Adapter:
     return Layers("", profile) if layered else OracleAdapter()
 
 
-def meaning(operation: str, profile: str) -> str:
+def meaning(profile: str) -> str:
     """Return what two names of one variation share. A rule of alternatives may be of several."""
-    return contract.get(operation).variations.get(profile, profile)
+    return contract.VARIATIONS.get(profile, profile)
 
 
 def variations(operation: str, asked: str) -> list[Candidate]:
     """Return the variations besides the one asked; of two names only the first."""
     named: dict[str, str] = {}
     for each in contract.get(operation).choices:
-        named.setdefault(meaning(operation, each), each)
-    named.pop(meaning(operation, asked))
+        named.setdefault(meaning(each), each)
+    named.pop(meaning(asked))
     return [Candidate(operation, each, other=True) for each in named.values()]
 
 
 def faults(operation: str, profile: str, asked: str) -> list[Candidate]:
     """Return the faults of a variation, which may be another than the one asked."""
-    other = meaning(operation, profile) != meaning(operation, asked)
+    other = meaning(profile) != meaning(asked)
     return [
         Candidate(operation, profile, each, other)
         for each in EVERY

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aquant_ref.conformance.diagnosis.candidates import Candidate, faults, in_pairs, variations
+from aquant_ref.conformance.diagnosis.explanation import unfinished
 from aquant_ref.conformance.diagnosis.places import of_places
 from aquant_ref.typing import Array, Mask
 
@@ -54,9 +55,12 @@ def diagnoses(
             found[operation, profile] = of_place
             continue
         evidence = each.evidence()
-        explained = None if evidence is None else diagnose(evidence, SECONDS)
-        if explained is not None:
-            found[operation, profile] = explained
+        if evidence is None:
+            continue
+        explained = diagnose(evidence, SECONDS)
+        if explained is None:
+            explained = unfinished(int(evidence.wrong.sum()), SECONDS)
+        found[operation, profile] = explained
     return found
 
 

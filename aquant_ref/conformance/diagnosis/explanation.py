@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 UNEXPLAINED = "no known fault explains these"
+UNFINISHED = "not explained in time: not all known faults were tried"
 MOST_NAMED = 5  # explanations that the evidence cannot tell apart
 
 
@@ -14,7 +15,8 @@ class Explanation:
     """Name what reproduces every wrong answer that was asked, and the right ones beside them.
 
     `kind` is "variation", "fault", or "part": a fault that explains only some of the wrong answers,
-    where the others are explained by the other parts. `explained` of `asked` wrong answers are
+    where the others are explained by the other parts; or "unfinished": nothing explains them so
+    far, and time was not enough to try everything. `explained` of `asked` wrong answers are
     reproduced, and all of `passing` right ones. `variation` is the one that a fault is of, where
     that is not the one asked. `rules` are those that the implementation breaks, or follows.
     Spec: AQ-CONF-8.
@@ -36,10 +38,23 @@ class Explanation:
         return f"{self.name} ({self.explained} of {self.asked})"
 
 
+def unfinished(asked: int, seconds: float) -> list[Explanation]:
+    """Return what to say where nothing was found in these seconds, and not everything was tried."""
+    sentence = f"none of those that were tried within {seconds:g} s gives every answer"
+    return [Explanation("unfinished", UNFINISHED, sentence, (), 0, asked)]
+
+
+def explains(found: Sequence[Explanation] | None) -> bool:
+    """Tell whether there is an explanation of all answers."""
+    return bool(found) and all(each.kind != "unfinished" for each in found or ())
+
+
 def lines(found: Sequence[Explanation]) -> list[str]:
     """Return the lines of a report for the explanations of one operation, none if it is empty."""
     if not found:
         return [UNEXPLAINED]
+    if found[0].kind == "unfinished":
+        return [f"{found[0].name}; {found[0].sentence}"]
     if found[0].kind == "part":
         return [f"{len(found)} faults: " + "; ".join(each.share for each in found)]
     first, *others = found

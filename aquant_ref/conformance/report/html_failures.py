@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
-from aquant_ref.conformance.diagnosis.explanation import MOST_NAMED, UNEXPLAINED
+from aquant_ref.conformance.diagnosis.explanation import MOST_NAMED, UNEXPLAINED, explains
 from aquant_ref.conformance.faults import FAULTS
 from aquant_ref.conformance.report import rules
 from aquant_ref.conformance.report.report import inputs_text
@@ -41,8 +41,9 @@ def _cause(found: list[Explanation] | None) -> str:
     """Name what explains the wrong answers of an operation, as HTML; failures alike have one."""
     if found is None:
         return "Not explained"
-    if not found:
-        return UNEXPLAINED[0].upper() + UNEXPLAINED[1:]
+    if not explains(found):
+        said = found[0].name if found else UNEXPLAINED
+        return said[0].upper() + said[1:]
     parts = found if found[0].kind == "part" else found[:1]
     names = "; ".join(escape(each.name) for each in parts)
     return f"Answers of {names}" if found[0].kind == "variation" else names

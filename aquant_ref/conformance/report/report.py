@@ -310,7 +310,8 @@ class Report:
         A fault is likelier the more of the other flags that catch it fail, too. None is returned if
         there is no answer, or an explanation of all answers, which is better than a vote.
         """
-        if failure.status == ERROR or self.diagnoses.get((failure.operation, failure.profile)):
+        found = self.diagnoses.get((failure.operation, failure.profile))
+        if failure.status == ERROR or explanation.explains(found):
             return []
         families = families_of(failure.operation, failure.profile)
         of_row = {"operation": failure.operation, "profile": failure.profile}
