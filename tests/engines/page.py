@@ -1,7 +1,12 @@
-"""Make the page of reports: every installed engine asked everything that its adapter declares."""
+"""Make the page of reports: every installed engine asked everything that its adapter declares.
+
+A section names the vectors that it was made from; those that are current stay as they are.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,22 +43,35 @@ def rows(report: Report) -> Iterator[str]:
             yield f"| `{name}` | `{profile}` | {numbers} |"
 
 
-def section(name: str) -> list[str]:
-    """The section of one engine."""
+def asked() -> str:
+    """Name what is asked: the version of the vectors, and the hash of all of their files."""
+    every = hashlib.sha256()
+    for path in sorted(vectors.VECTORS.glob("*.json")):
+        every.update(path.read_bytes())
+    return f"vectors {vectors.VERSION} of sha256 `{every.hexdigest()[:12]}`"
+
+
+def section(name: str) -> str:
+    """Make the section of one engine."""
     report = run(name)
-    deviations = [f"* {line.replace('|', '/')}" for line in report.known]
-    return [
+    lines = [
         f"## {name}",
         "",
-        f"{report.implementation}",
+        f"{report.implementation}; {asked()}; `aquant-ref verify --adapter {name} --n {GENERATED}`",
         "",
         f"| operation | variation | {' | '.join(COUNTED)} |",
         f"|---|---|{'---|' * len(COUNTED)}",
         *rows(report),
         "",
-        *deviations,
-        *[""] * bool(deviations),
+        *(f"* {line.replace('|', '/')}" for line in report.known),
     ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def sections() -> dict[str, str]:
+    """Return the sections that the page has, by engine."""
+    parts = re.split(r"^(?=## )", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return {part[3:].partition("\n")[0]: part.rstrip() + "\n" for part in parts}
 
 
 def cpu() -> str:
@@ -62,18 +80,15 @@ def cpu() -> str:
     return " ".join(found.get("SIMD Extensions", {}).get("found", ())) or "unknown"
 
 
-def page() -> str:
-    """The whole page."""
-    lines = [
-        "# Reports of engines",
-        "",
-        f"Made by `{COMMAND}`: vectors {vectors.VERSION} and {GENERATED} generated cases of each",
-        f"(a tenth on tensors), seed {SEED}; on a CPU with {cpu()}.",
-        "",
-        "*Deviating* is known and explained below the table, with a minimal input in",
-        "[deviations](deviations); *unsupported* is what an engine cannot be given, such as a bias",
-        "beyond int32.",
-        "",
-        *(line for name in ENGINES for line in section(name)),
-    ]
-    return "\n".join(lines).rstrip() + "\n"
+def page(made: dict[str, str]) -> str:
+    """The whole page, of these sections."""
+    head = f"""# Reports of engines
+
+Made by `{COMMAND}`: the stored vectors and {GENERATED} generated cases of each (a tenth on
+tensors), seed {SEED}; on a CPU with {cpu()}.
+
+*Deviating* is known and explained below the table, with a minimal input in
+[deviations](deviations); *unsupported* is what an engine cannot be given, such as a bias
+beyond int32.
+"""
+    return "\n".join([head, *(made[name] for name in ENGINES if name in made)])

@@ -26,7 +26,12 @@ LANES = REGISTERS + 5  # elements that are asked at once: some are left
 
 
 class OneByOne(Adapter):
-    """Ask an engine for each case alone, since each has parameters of its own."""
+    """Ask an engine for each case alone, since each has parameters of its own.
+
+    A case is asked in many elements of a tensor: it need not be asked at many places as well.
+    """
+
+    one_array = True
 
     def answer(self, selection: Selection, cases: Cases) -> Answers:
         """Ask for the cases one at a time."""

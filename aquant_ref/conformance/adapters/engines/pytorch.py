@@ -31,15 +31,20 @@ HALF = 128  # between a signed code and the unsigned one of the same number
 
 @contextmanager
 def _engine(name: str) -> Iterator[None]:
-    """Compute by this engine in the block; torch says that its quantized tensors grow old."""
-    before = torch.backends.quantized.engine
+    """Compute by this engine in the block; torch says that its quantized tensors grow old.
+
+    Its threads wait for one another longer than any of these tensors takes: one is enough.
+    """
+    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
     torch.backends.quantized.engine = name
+    torch.set_num_threads(1)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             yield
     finally:
         torch.backends.quantized.engine = before
+        torch.set_num_threads(threads)
 
 
 class Torch(Functions):
@@ -225,6 +230,13 @@ class Torch(Functions):
             layer = operators.linear_relu if _relu(y) else operators.linear
             return _codes(layer(_tensor(x.codes[None], x), packed, float(y.scale), y.zero))[0]
 
+    def conv2d(self, *, profile: str = "", **fields: Any) -> Array:
+        """Spec: AQ-LAYER-3 to AQ-LAYER-6: a zero point added in float32 is that of quint8."""
+        held = storage_of(*(fields[name] for name in CODES if name in fields))
+        if profile == "onednn" and held.signed:
+            raise NotImplementedError("activations are quint8")
+        return super().conv2d(profile=profile, **fields)
+
     def clip(self, *, v: Array, low: Array, high: Array) -> Array:
         """Spec: AQ-INT-1."""
         return torch.from_numpy(v).clamp(int(low[0]), int(high[0])).numpy()
@@ -298,6 +310,12 @@ class Qnnpack(Torch):
         """Spec: AQ-PEER-16, AQ-PEER-24."""
         _of_kernel(profile, fields)
         return super().add_tensors(**fields)
+
+    def _activation(self, function: str, x: Quantized, alpha: float, y: Output) -> Array:
+        fixed = function == "sigmoid" and not y.storage.signed
+        if fixed and (float(y.scale), y.zero) != (1 / 256, 0):
+            raise NotImplementedError("QNNPACK's sigmoid has the scale 1/256")
+        return super()._activation(function, x, alpha, y)
 
     def _mean(self, profile: str, **fields: Any) -> Codes:
         _of_kernel(profile, fields)
