@@ -43,6 +43,7 @@ def chosen(rows: list[results.Row], name: str, bits: str, iterations: int) -> li
             f"W{row['weight_bits']}A{row['act_bits']}",
             row["iterations"],
         )
+        and not {"mixing", "search"} & row.keys()
     ]
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from aquant_ref.errors import InputError
+from aquant_ref.experiments.paired import difference
 from aquant_ref.formats import measured
 from aquant_ref.formats.kinds import NUMBER
 from aquant_ref.ptq.methods import END_TO_END, METHODS, method_name
 
 Row = measured.Row
+BASELINES = ("qdrop", "qdrop-bias")  # what the others are compared with, seed by seed
 
 NEEDED: dict[str, Any] = {
     "key": str,
@@ -109,7 +111,41 @@ def markdown(rows: Sequence[Row]) -> str:
         group = [row for row in rows if _bits(row) == bits]
         for name in dict.fromkeys(_name(row) for row in group):
             lines.append(_line([row for row in group if _name(row) == name]))
+        lines += _paired(group)
     return "\n".join([*lines, "", *measured.versions_lines(rows), ""])
+
+
+def _paired(group: Sequence[Row]) -> list[str]:
+    """Return the table of paired differences to the `BASELINES`; none without pairs."""
+    lines = []
+    for name in dict.fromkeys(_name(row) for row in group):
+        rows = [row for row in group if _name(row) == name]
+        found = [
+            None if rows[0]["method"] == method else difference(rows, _like(group, name, method))
+            for method in BASELINES
+        ]
+        if rows[0]["method"] != BASELINES[0] and any(found):
+            seeds = next(each.seeds for each in found if each)
+            numbers = (str(rows[0]["iterations"]), ", ".join(map(str, seeds)))
+            differences = ("" if each is None else str(each) for each in found)
+            cells = (_method(rows[0]), rows[0]["border"], *numbers, *differences)
+            lines.append(f"| {' | '.join(cells)} |")
+    if not lines:
+        return []
+    against = " | ".join(f"minus `{method}`" for method in BASELINES)
+    return [
+        "",
+        "Paired differences of top-1, in points, with standard errors over the seeds:",
+        "",
+        f"| method | border | iterations | seeds | {against} |",
+        "|---|---|---|---|---|---|",
+        *lines,
+    ]
+
+
+def _like(group: Sequence[Row], name: tuple[Any, ...], method: str) -> list[Row]:
+    """Return the rows of a baseline with the iterations, images and tested images of `name`."""
+    return [row for row in group if _name(row) == (f"`{method}`", "", *name[2:])]
 
 
 def _bits(row: Row) -> str:

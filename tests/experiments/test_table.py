@@ -33,7 +33,9 @@ def test_the_markdown_is_made_from_the_rows(path: Path) -> None:
     rows = results.load(path)
     assert path.with_suffix(".md").read_text(encoding="utf-8") == results.markdown(rows)
     assert results.arrange(rows) == rows
-    assert {f"{row['model']}-{row['data']}" for row in rows} == {path.stem.removesuffix("-forms")}
+    assert {f"{row['model']}-{row['data']}" for row in rows} == {
+        path.stem.removesuffix("-forms").removesuffix("-converged")
+    }
 
 
 @each_file
@@ -82,6 +84,38 @@ def test_the_table_has_mean_and_spread_over_seeds() -> None:
     text = results.markdown(results.arrange([row("qdrop", 1, 0.75), row("qdrop", 0, 0.5)]))
     assert "| `qdrop` |  | 62.50 | 50.00 .. 75.00 | 0, 1 | 2 | 5 | 40 | 10 | 1 |" in text
     assert "Top-1 in %, float 90.00 %" in text
+
+
+def test_differences_are_paired_by_seed() -> None:
+    """By hand: differences 10, 20 and 30 points have the mean 20 and the standard error 10/sqrt(3);
+    a seed that one of them lacks does not count, nor do other iterations."""
+    tops = {0: (0.5, 0.6), 1: (0.4, 0.6), 2: (0.2, 0.5)}
+    rows = [row("qdrop", seed, top[0]) for seed, top in tops.items()]
+    rows += [row("adaround", seed, top[1]) for seed, top in tops.items()]
+    rows += [row("adaround", 3, 0.9), row("qdrop", 4, 0.1), row("qdrop", 5, 0.9, iterations=7)]
+    text = results.markdown(results.arrange(rows))
+    assert "| `adaround` |  | 5 | 0, 1, 2 | +20.00 ± 5.77 |  |" in text
+    assert "| `qdrop` |  | 7 |" not in text.partition("Paired")[2]
+    assert "Paired" not in results.markdown(results.arrange(rows[:4]))
+
+
+def test_a_row_with_a_setting_of_the_official_code_is_another_line() -> None:
+    """Also if it was measured with all else equal."""
+    rows = [row("qdrop", 0, 0.5), row("qdrop", 0, 0.25, key="other", mixing="qdrop")]
+    text = results.markdown(results.arrange(rows))
+    assert "| `qdrop` |  | 50.00 |" in text
+    assert "| `qdrop` mixing qdrop |  | 25.00 |" in text
+
+
+def test_a_row_of_a_method_that_is_none_is_refused(tmp_path: Path) -> None:
+    known = row("qdrop-e2e", 0, 0.5)
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"format": 1, "rows": [known]}))
+    assert results.load(path) == [known]
+    for method in ("qdrip", "a-rounding-e2e", "-e2e"):
+        path.write_text(json.dumps({"format": 1, "rows": [row(method, 0, 0.5)]}))
+        with pytest.raises(InputError, match=f"unknown method '{method}'"):
+            results.load(path)
 
 
 def test_a_new_row_takes_the_place_of_the_old_one_with_its_key() -> None:

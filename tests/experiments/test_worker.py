@@ -38,7 +38,8 @@ def test_methods_that_differ_in_their_second_pass_share_the_key_of_the_first() -
     shared = {first_of(config(method)) for method in ("qdrop-scales", "aquant", "qdrop")}
     assert shared == {config("qdrop")}
     assert first_of(config("aquant", seed=1)) != first_of(config("aquant"))
-    assert first_of(config("aquant", weight_bits=3)) != first_of(config("aquant"))
+    for more in ({"weight_bits": 3}, {"mixing": "qdrop"}, {"search": "qdrop-all"}):
+        assert first_of(config("aquant", **more)) != first_of(config("aquant"))
 
 
 @pytest.mark.parametrize(
