@@ -179,7 +179,7 @@ def _place(k: Any, count: int) -> int:
 
 
 def _fill(field: Field, column: Array, got: Any) -> None:
-    admitted = admit(field, got)
+    admitted = admit(field, got, len(column))
     if admitted.shape != column.shape:
         raise Inadmissible(f"{field.name}: returned shape {admitted.shape}, not {column.shape}")
     column[:] = admitted

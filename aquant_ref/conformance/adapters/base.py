@@ -161,7 +161,8 @@ class _Questions:
 
 def _given(field: Field, column: Array, scalar: bool) -> Any:
     if not scalar:
-        return given(field, column[0])
+        value = column[0]  # a copy: the method may change it, and cases may share it
+        return given(field, value.copy() if isinstance(value, np.ndarray) else value)
     return column[0].item() if field.type == "str" else column
 
 
@@ -224,7 +225,7 @@ def _call(
         )
     arrays = []
     for field, part in zip(cases.operation.result, parts, strict=True):
-        array = admit(field, part)
+        array = admit(field, part, len(chosen))
         if scalar and array.shape != (len(chosen),):
             raise Inadmissible(f"{field.name}: returned shape {array.shape}, not ({len(chosen)},)")
         if not scalar and array.ndim != len(field.axes):

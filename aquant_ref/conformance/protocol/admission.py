@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.contract import Field
 
 INT64 = np.iinfo(np.int64)
+MOST_ELEMENTS = 1 << 22  # of an answer to a case; those of the contract's are below a tenth
 EXACT = 2**53  # every integer up to here is a float64
 
 
@@ -24,14 +25,16 @@ class Inadmissible(ValueError):
     """Say that what came back is no answer: a wrong type, or an impossible number."""
 
 
-def admit(field: Field, value: Any) -> Array:
+def admit(field: Field, value: Any, count: int = 1) -> Array:
     """Return what came back for `field` as a new array of the dtype that verdicts compare.
 
     Integers of any width and byte order are admitted, and floats for an f64. No value changes.
     Raises Inadmissible for any other type (bool, complex, object, masked, ...), for integers beyond
-    int64, or beyond 2^53 for an f64, and for floats that float64 cannot represent.
+    int64, or beyond 2^53 for an f64, and for floats that float64 cannot represent; also, before any
+    copy is made, for far more elements than answers to `count` cases have.
     """
     try:
+        _check_size(value, max(count, MOST_ELEMENTS))
         listed = isinstance(value, list | tuple | int | float)
         array = _listed(field, value) if listed else _array(value)
         kinds, wanted = ("iuf", "reals") if field.type == "f64" else ("iu", "integers")
@@ -46,6 +49,15 @@ def admit(field: Field, value: Any) -> Array:
     except Inadmissible as error:
         raise Inadmissible(f"{field.name}: {error}") from None
     return admitted
+
+
+def _check_size(value: Any, most: int) -> None:
+    if isinstance(value, np.ndarray):
+        size = value.size
+    else:
+        size = len(value) if isinstance(value, list | tuple) else 0
+    if size > most:
+        raise Inadmissible(f"returned {size} elements, more than the {most} of any answer")
 
 
 def _check_range(field: Field, least: int, most: int) -> None:

@@ -17,7 +17,7 @@ from aquant_ref.conformance import Capabilities, strategies, vectors, verify
 from aquant_ref.conformance.adapters import CommandAdapter, EngineAdapter, PipeAdapter
 from aquant_ref.conformance.cases.family import Cases
 from aquant_ref.conformance.cases.selection import Selection
-from aquant_ref.conformance.contract import Field
+from aquant_ref.conformance.contract import Field, get
 from aquant_ref.conformance.protocol import streams
 from aquant_ref.conformance.protocol.admission import Inadmissible, admit
 from aquant_ref.conformance.protocol.answers import Answers
@@ -392,3 +392,13 @@ def test_a_garbled_line_or_a_wrong_type_is_no_refusal() -> None:
         report = verify(adapter, operations=["clip"], generated=0)
         assert report.total(flag="no_range")["pass"] == 0
         assert report.total(flag="no_range")["error"] == 24
+
+
+@pytest.mark.parametrize(
+    "huge", [np.broadcast_to(np.int64(0), (10**12,)), np.broadcast_to(np.int64(0), (9, 10**5, 5))]
+)
+def test_far_more_than_an_answer_is_refused_before_it_is_copied(huge: Array) -> None:
+    """Past bug: 8 GB were copied before the shape was looked at, which hung."""
+    field = get("max_pool2d").result[0]
+    with pytest.raises(Inadmissible, match="q: returned [0-9]* elements, more than the 4194304"):
+        admit(field, huge)

@@ -69,7 +69,11 @@ def serve(name: str, stdin: BinaryIO, stdout: BinaryIO) -> None:
         return
     while line := stdin.readline():
         try:
-            for value in service.answers(received(line, read)):
+            question = received(line, read)
+        except InputError:  # a child that the adapter forked reads it, too
+            sys.exit("what is asked cannot be read")
+        try:
+            for value in service.answers(question):
                 tell({"value": value})
         except InputError as error:
             tell({"wrong": str(error)})
