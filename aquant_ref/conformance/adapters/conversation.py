@@ -71,7 +71,8 @@ class Conversation:
 
         def end() -> None:
             late.append(True)
-            kernel.popen.kill()
+            kernel.kill()
+            sweep(kernel.mark)  # what it started may hold the pipe that is read here
 
         timer = Timer(seconds, end)
         timer.daemon = True

@@ -81,16 +81,20 @@ class Kernel:
 
     def __exit__(self, *_: object) -> None:
         """End the kernel and what it started. Nothing here waits without a limit."""
-        with suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.kill()
+        self.kill()
         with suppress(subprocess.TimeoutExpired):
             self.popen.wait(GRACE)
         self._listener.join(GRACE / 5)
         if self._listener.is_alive():  # something has left the session and holds the pipe
             sweep(self.mark)
             self._listener.join(GRACE)
+
+    def kill(self) -> None:
+        """End its session."""
+        with suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.kill()
 
     def ended(self, code: int, when: str = "") -> str:
         """Describe how and when the kernel ended, with the last line it wrote."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 
 import pytest
 
@@ -14,7 +16,9 @@ import os, sys, time
 for line in sys.stdin.buffer:
     if line == b"exit\\n":
         sys.exit("enough")
-    if line == b"hang\\n":
+    if line == b"fork\\n" and os.fork():
+        os._exit(0)  # and the child holds the pipe
+    if line in (b"hang\\n", b"fork\\n"):
         time.sleep(60)
     if line == b"close\\n":
         os.close(1)
@@ -41,6 +45,18 @@ def test_a_process_that_ends_or_hangs_is_told_apart_and_starts_again(
     talk.open()
     assert talk.ask([b"again\n"], lambda: talk.read(3), 30) == b"aga"
     talk.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="of fork")
+def test_a_child_that_holds_the_pipe_is_ended_after_the_time_limit() -> None:
+    """Past bug: an adapter that forked was waited for without end."""
+    talk = Conversation([sys.executable, "-S", "-c", ECHO], 0.3)
+    talk.open()
+    started = time.monotonic()
+    with pytest.raises(Ended):
+        talk.ask([b"fork\n"], talk.line)
+    assert time.monotonic() - started < 20
+    assert not talk.runs
 
 
 def test_a_process_that_closes_its_output_has_ended() -> None:
