@@ -2,7 +2,8 @@
 
 Ties need a multiplier with few bits: for acc = w*2^e and multiplier = f*2^a, with w and f odd, the
 shift a + 1 + e gives w*f/2. Division gives near ties with any multiplier: acc is the integer below
-or above (y + 1/2)*2^shift/multiplier.
+or above (y + 1/2)*2^shift/multiplier. The nearest of all are products of a sum and a difference:
+(t*2^r - e)*(t*2^r + e) = t^2*2^(2r) - e^2, with t odd, is e^2 below a tie of the shift 2r + 1.
 """
 
 from __future__ import annotations
@@ -166,6 +167,29 @@ def _no_shift(draw: Draw, selection: Selection) -> Columns:
     return columns_of(selection, acc, m, shift, *_range(draw, selection))
 
 
+def _close_ties(draw: Draw, selection: Selection) -> Columns:
+    """Draw products of 60 to 62 bits within 49 of a tie, which float64 cannot tell from it."""
+    zero, (qmin, qmax) = _range(draw, selection)
+    sign = draw.pick((1, -1))
+    zero = np.clip(zero, qmin + 1, qmax - 2)
+    room = np.where(sign > 0, qmax - 1 - zero, zero - qmin - 1)  # for k of the tie k + 1/2
+    most = np.minimum(np.sqrt(2 * room + 1).astype(np.int64), 255)  # t^2 is 2k + 1
+    t = 2 * draw.integers(0, (most - 1) // 2) + 1
+    r, e = 31 - bit_length(t), draw.integers(1, 7)
+    acc, m = sign * ((t << r) - e), (t << r) + e
+    return columns_of(selection, acc, m, 2 * r + 1, zero, [qmin, qmax])
+
+
+def _last_shifts(draw: Draw, selection: Selection) -> Columns:
+    """Draw products of 60 bits and more, so that the last shifts leave 0 or 1."""
+    acc, m, shift = draw.cross(
+        (INT32_MAX, INT32_MIN, INT32_MAX - 1, 1 - 2**31, 2**30 + 1),
+        (MULTIPLIER_END - 1, MULTIPLIER_END - 2, 3 << 29, MULTIPLIER_MIN + 1, MULTIPLIER_MIN),
+        (MAX_SHIFT, MAX_SHIFT - 1),
+    )
+    return columns_of(selection, acc, m, shift, *_range(draw, selection))
+
+
 def _random(draw: Draw, selection: Selection) -> Columns:
     acc, m, shift = draw.sized(31), _multipliers(draw), draw.integers(31, 50)
     return columns_of(selection, acc, m, shift, *_range(draw, selection))
@@ -201,13 +225,19 @@ FAMILIES = (
         "near_tie",
         partial(_near_ties, wide=False),
         "the accumulators on both sides of a tie, any multiplier",
-        ("round.twice", "round.truncation", "round.float32", "round.constant", "round.cast"),
+        (
+            *("round.twice", "round.truncation", "round.float32", "round.constant", "round.cast"),
+            "multiplier.reduced",
+        ),
     ),
     Family(
         "wide_accumulator",
         partial(_near_ties, wide=True),
         "the same with accumulators of 28 bits and more",
-        ("round.float32", "accumulator.narrow", "round.twice", "accumulator.wrap"),
+        (
+            *("round.float32", "accumulator.narrow", "round.twice", "accumulator.wrap"),
+            "multiplier.reduced",
+        ),
     ),
     Family(
         "range_end",
@@ -275,5 +305,19 @@ FAMILIES = (
         "the first of two roundings is of a negative tie",
         ("round.rule", "round.twice"),
         edition=2,
+    ),
+    Family(
+        "close_tie",
+        _close_ties,
+        "products of 60 to 62 bits, as near a tie as float64 cannot tell",
+        ("round.float64", "round.float32", "round.twice", "multiplier.reduced"),
+        edition=3,
+    ),
+    Family(
+        "last_shift",
+        _last_shifts,
+        "shifts of 61 and 62 of products of 60 to 62 bits",
+        ("multiplier.large_shift", "accumulator.wrap", "round.twice"),
+        edition=3,
     ),
 )

@@ -10,7 +10,7 @@ FAULTS = {
     "round.float32": "computed in float32",
     "round.half": "rounded to float16 or bfloat16 where it is not, or not where it is",
     "round.subnormal": "subnormal numbers are taken for zero",
-    "round.float64": "computed in float64 where float32 is meant",
+    "round.float64": "computed in float64 where integers or float32 are meant",
     "round.float_half": "1/2 added in floating point, where the sum is rounded itself",
     "round.reciprocal": "multiplied by the reciprocal of the scale instead of divided",
     "round.cast": "cast without rounding",

@@ -83,6 +83,18 @@ REQUANTIZE = [
         "tie",
     ),
     (
+        "in float64, half_up",
+        scaled(lambda a, m, n: math.floor(a * (m / 2**n) + 0.5)),
+        "round.float64",
+        "close_tie",
+    ),
+    (
+        "in float64, half_away",
+        scaled(lambda a, m, n: int(a * (m / 2**n) + (0.5 if a > 0 else -0.5))),
+        "round.float64",
+        "close_tie",
+    ),
+    (
         "zero point before rounding",
         lambda a, m, n, z, low, high: clip(even(F(a * m, 2**n) + z), low, high),
         "zero_point.order",
@@ -92,6 +104,18 @@ REQUANTIZE = [
         "clipped before the zero point",
         finished(lambda y, z, low, high: clip(y, low, high) + z),
         "zero_point.clip",
+        "range_end",
+    ),
+    (
+        "clipped before the zero point and after it",
+        finished(lambda y, z, low, high: clip(clip(y, low, high) + z, low, high)),
+        "zero_point.clip",
+        "range_end",
+    ),
+    (
+        "zero point twice",
+        finished(lambda y, z, low, high: clip(y + 2 * z, low, high)),
+        "zero_point.offset",
         "range_end",
     ),
     (
@@ -169,6 +193,36 @@ REQUANTIZE = [
         "large_shift",
     ),
     (
+        "shift modulo 32",
+        scaled(lambda a, m, n: up(F(a * m, 2 ** (n % 32)))),
+        "multiplier.large_shift",
+        "large_shift",
+    ),
+    (
+        "0 for shifts above 61",
+        scaled(lambda a, m, n: up(F(a * m, 2**n)) if n <= 61 else 0),
+        "multiplier.large_shift",
+        "last_shift",
+    ),
+    (
+        "no rounding constant for a shift of 31",
+        scaled(lambda a, m, n: up(F(a * m, 2**n)) if n != 31 else a * m >> 31),
+        "round.constant",
+        "tie",
+    ),
+    (
+        "multiplier of 24 bits",
+        scaled(lambda a, m, n: up(F(a * (m >> 7 << 7), 2**n))),
+        "multiplier.reduced",
+        "wide_accumulator",
+    ),
+    (
+        "multiplier of 15 bits",
+        scaled(lambda a, m, n: up(F(a * (m >> 16 << 16), 2**n))),
+        "multiplier.reduced",
+        "near_tie",
+    ),
+    (
         "rounding constant in int32",
         scaled(lambda a, m, n: (a * m + wrap(2**n // 2, 32)) >> n),
         "multiplier.large_shift",
@@ -199,6 +253,20 @@ OTHER_PROFILES = [
     ),
     ("tflite_away", "tflite_up", scaled(twice(up)), "round.rule", "negative_tie"),
     ("tflite_up", "tflite_away", scaled(twice(away)), "round.rule", "negative_tie"),
+    (
+        "tflite_up",
+        "no constant in the second rounding",
+        scaled(twice(math.floor)),
+        "round.constant",
+        "near_tie",
+    ),
+    (
+        "tflite_away",
+        "no constant in the second rounding",
+        scaled(twice(math.floor)),
+        "round.constant",
+        "near_tie",
+    ),
     ("tflite_up", "half_away first", scaled(twice(up, away)), "round.rule", "first_tie"),
     ("tflite_away", "half_away both times", scaled(twice(away, away)), "round.rule", "first_tie"),
 ]

@@ -74,3 +74,29 @@ def test_the_first_of_two_roundings_is_of_a_negative_tie_that_decides(profile: s
         up, away = (nearest(Fraction(high(first), rest)) for high in (math.ceil, math.floor))
         assert up == away + 1
         assert case["qmin"] <= away + case["zero_point"] < case["qmax"]
+
+
+def test_a_close_tie_is_one_for_float64_alone() -> None:
+    """Past miss: a kernel that computes acc * (multiplier * 2^-shift) in float64 passed."""
+    found = [*rows("close_tie", "requantize", edition=3)]
+    for case in found:
+        product, half = case["acc"] * case["multiplier"], 2 ** (case["shift"] - 1)
+        off = abs(product) % half or half
+        assert 0 < half - off < 50
+        assert abs(product) // half % 2 == 0  # below the tie
+        assert float(product) % half == 0
+        below = abs(product) // (2 * half)
+        assert case["qmin"] <= case["zero_point"] + below * (1 if product > 0 else -1)
+    assert {case["acc"] > 0 for case in found} == {True, False}
+    assert len({case["shift"] for case in found}) > 5
+
+
+def test_the_last_shifts_leave_0_or_1() -> None:
+    """Past miss: a kernel that answers 0 for shifts above 61 passed."""
+    ones = 0
+    for case in rows("last_shift", "requantize", edition=3):
+        assert case["shift"] in (61, 62)
+        t = Fraction(case["acc"] * case["multiplier"], 2 ** case["shift"])
+        assert abs(t) < 2
+        ones += case["shift"] == 62 and t >= HALF
+    assert ones > 5

@@ -228,6 +228,7 @@ SHA256 = {
     "add_tensors engine edition 4": "508f1e60cee83843",
     "linear ideal edition 5 large": "a8d75a01da3828db",
     "linear exact edition 5 large": "e4ba922c4d085558",
+    "requantize exact edition 3": "2ae2601f85fee715",
 }
 
 
