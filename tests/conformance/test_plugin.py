@@ -106,7 +106,7 @@ def test_what_cannot_be_used_is_one_line(folder: pytest.Pytester) -> None:
     assert f"\n{words}\n" in pytest_in(folder, *deviations)
     for more, line in (
         (deviations + ["--aquant-adapter", "mine:Right"], words),
-        (["--aquant-adapter", "mine:Other"], "adapter: 'mine:Other' cannot be created"),
+        (["--aquant-adapter", "mine:Other"], "adapter: module 'mine' has no 'Other'"),
         (["--aquant-adapter", "mine:Exits"], "adapter: 'mine:Exits' cannot be created (SystemExit"),
         (["--aquant-adapter", "mine:Vague"], "adapter: capabilities() returns NoneType, not Cap"),
     ):

@@ -275,7 +275,8 @@ def load(name: str) -> Adapter:
     try:
         found = import_module(module)
         if not hasattr(found, attribute):
-            names = [each for each, kind in vars(found).items() if isinstance(kind, type)]
+            kinds = {each: kind for each, kind in vars(found).items() if isinstance(kind, type)}
+            names = [each for each, kind in kinds.items() if kind is not Adapter]
             meant = nearest(attribute, names)
             raise InputError(f"adapter: module {module!r} has no {attribute!r}{meant}")
         chosen = getattr(found, attribute)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WRONG = (FAIL, ERROR, MISSING)
 WORST_FIRST = (*WRONG, DEVIATING, PASS, UNSUPPORTED)
+MOST_OPEN = 5  # wrong operations that are open at first; more would hide one another
 SIGNS = {PASS: "\u2713", DEVIATING: "~", UNSUPPORTED: "\u2013"}  # of others, how many
 SAID = {  # by exit code
     0: "All that was asked is right.",
@@ -110,12 +111,14 @@ def _options(words: Iterator[str] | list[str] | dict[str, None]) -> str:
 def _operations(report: Report) -> Iterator[str]:
     yield '<h2 id="operations">Operations</h2>'
     yield f'<p class="quiet">{LEGEND}. Open an operation for its kinds of cases.</p>'
-    for name in dict.fromkeys(name for name, _, _ in report.flags):
-        yield from _operation(report, name)
+    names = list(dict.fromkeys(name for name, _, _ in report.flags))
+    wrong = [n for n in names if any(report.total(operation=n)[status] for status in WRONG)]
+    for name in names:
+        yield from _operation(report, name, opened=name in wrong and len(wrong) <= MOST_OPEN)
     yield f'<p class="quiet">{escape(report.rest)}</p>' if report.rest else ""
 
 
-def _operation(report: Report, name: str) -> Iterator[str]:
+def _operation(report: Report, name: str, *, opened: bool) -> Iterator[str]:
     counted = report.total(operation=name)
     counted[UNSUPPORTED] -= report.not_asked(name)
     statuses = [status for status in STATUSES if counted[status]]
@@ -123,7 +126,7 @@ def _operation(report: Report, name: str) -> Iterator[str]:
     summed = ", ".join(f"{counted[status]} {status}" for status in statuses)
     yield (
         f'<details id="{name}" data-operation="{name}" data-status="{" ".join(statuses)}"'
-        f"{' open' * wrong}><summary><b>{name}</b> "
+        f"{' open' * opened}><summary><b>{name}</b> "
         f"<span{' class=wrong' * wrong}>{summed}</span></summary>"
     )
     profiles = [profile for operation, profile in report.rows if operation == name]

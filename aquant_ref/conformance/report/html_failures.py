@@ -39,8 +39,8 @@ def section(report: Report) -> Iterator[str]:
 
 def _cause(found: list[Explanation] | None) -> str:
     """Name what explains the wrong answers of an operation, as HTML; failures alike have one."""
-    if found is None:
-        return "Not explained"
+    if found is None:  # there is no wrong value
+        return "Crashes, refusals and what is no answer"
     if not explains(found):
         said = found[0].name if found else UNEXPLAINED
         return said[0].upper() + said[1:]

@@ -14,6 +14,7 @@ function filter() {
       (operation.value && item.dataset.operation !== operation.value) ||
       (status.value && !item.dataset.status.split(" ").includes(status.value)) ||
       !words.get(item).includes(wanted);
+    if (operation.value && !item.hidden && item.matches("details")) item.open = true;
   }
   for (const group of groups) {
     group.hidden = !group.querySelector("[data-operation]:not([hidden])");

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from aquant_ref.conformance import Adapter, verify
+from aquant_ref.conformance.contract import OPERATIONS
 from aquant_ref.conformance.protocol.replies import Problems
 from aquant_ref.conformance.report import html
 from aquant_ref.conformance.report.report import Failure, Report
@@ -125,6 +126,24 @@ def test_kinds_and_rules_are_explained(text: str) -> None:
     assert "Catches: half_even, half_up and half_away confused" in text
     assert "y = half_up(acc*m/2^shift)." in text
     assert "AQ-PEER-2" not in text  # nothing that was run follows it
+
+
+@pytest.mark.parametrize(("wrong", "opened"), [(2, 2), (5, 5), (6, 0), (20, 0)])
+def test_wrong_operations_are_open_unless_there_are_many(wrong: int, opened: int) -> None:
+    names = list(OPERATIONS)[: wrong + 1]
+    counts = Counter({(n, OPERATIONS[n].profile, "tie", "fail"): 1 for n in names[:-1]})
+    counts[names[-1], OPERATIONS[names[-1]].profile, "tie", "pass"] = 1
+    text = html.document(Report("about", "mine", counts=counts))
+    assert text.count("<details ") == wrong + 1
+    assert text.count(" open>") == opened
+
+
+def test_a_run_in_which_nothing_passes_says_so_first() -> None:
+    counts = Counter({("clip", "core-int", "inside", "unsupported"): 3})
+    text = html.document(Report("about", "mine", counts=counts, hints=["clipp is no operation"]))
+    assert "<strong>Nothing is verified.</strong>" in text
+    assert "nothing is verified: of 3 cases, 3 unsupported" in text
+    assert "clipp is no operation" in text
 
 
 def test_variations_that_were_not_asked_are_one_line_and_no_column(text: str) -> None:

@@ -72,7 +72,7 @@ def test_failures_with_one_cause_are_together_and_others_have_their_own() -> Non
         "No known fault explains these": ["linear"],
         "Answers of tflite_away": ["requantize"],
         "one; two": ["clip"],
-        "Not explained": ["round"],
+        "Crashes, refusals and what is no answer": ["round"],
     }
     padding = causes["padding by &lt;0&gt;"]
     assert padding.count("pads by code 0") == 1
