@@ -47,26 +47,30 @@ class OneByOne(Adapter):
 
 @dataclass(frozen=True)
 class Storage:
-    """Say whether codes of 8 bits are signed."""
+    """Say whether codes of 8 bits are signed; those of 16 bits are."""
 
     signed: bool
+    bits: int = 8
 
     @property
     def dtype(self) -> Any:
         """Return the type of numpy."""
+        if self.bits == 16:
+            return np.int16
         return np.int8 if self.signed else np.uint8
 
     @property
     def ends(self) -> tuple[int, int]:
         """Return the least and the largest code."""
-        return (-128, 127) if self.signed else (0, 255)
+        least = -(1 << (self.bits - 1)) if self.signed else 0
+        return least, least + (1 << self.bits) - 1
 
     def hold(self, codes: Any) -> Array:
         """Convert codes to the type; NotImplementedError if they do not fit."""
         array = np.asarray(codes)
         low, high = self.ends
         if array.size and (array.min() < low or array.max() > high):
-            raise NotImplementedError("codes are not of 8 bits")
+            raise NotImplementedError(f"codes are not of {self.bits} bits")
         return array.astype(self.dtype)
 
 
@@ -87,9 +91,14 @@ def scale32(scale: Any) -> Any:
     return rounded
 
 
-def whole_bias(bias: Reals, x_scale: float, weight_scale: Reals) -> Integers:
-    """Return the bias in accumulator steps, int32; NotImplementedError if it is none."""
+def whole_bias(bias: Reals, x_scale: float, weight_scale: Reals, bits: int = 32) -> Integers:
+    """Return the bias in accumulator steps; NotImplementedError if int32 does not hold it.
+
+    One of 64 bits is exact below 2^53.
+    """
     steps = np.rint(bias / (x_scale * weight_scale))
+    if bits == 64 and (abs(steps) < 2.0**53).all():
+        return steps.astype(np.int64)
     if (abs(steps) > 2**31 - 1).any():
         raise NotImplementedError("the bias is beyond int32")
     return steps.astype(np.int32)

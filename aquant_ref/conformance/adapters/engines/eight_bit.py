@@ -325,20 +325,27 @@ class EightBit(OneByOne):
         scales = scale32(weight_scale)
         if profile == "float32" and not _one_product(scale32(x_scale), scales, scale32(scale)):
             raise NotImplementedError("rounds a multiplier after each step: float32_product")
+        store = self._layer_codes(x, x_zero, zero_point, qmin)
+        size = 64 if store.bits == 16 else 32
         weights = Weights(
             _weights(weight, weight_zero),
             scales,
             weight_zero,
-            whole_bias(bias, x_scale, weight_scale) if self.whole_bias else np.zeros(0, np.int32),
+            whole_bias(bias, x_scale, weight_scale, size)
+            if self.whole_bias
+            else np.zeros(0, np.int32),
             bias,
             groups,
             depthwise,
             profile in self.apart,
         )
-        store, held = _stored(x, x_zero, zero_point, qmin)
-        codes = Quantized(held, scale32(x_scale), x_zero)
+        codes = Quantized(store.hold(x), scale32(x_scale), x_zero)
         y = Output(scale32(scale), zero_point, store, qmin, qmax)
         return clipped(self._convolved(codes, weights, Windows(**windows), y), qmin, qmax)
+
+    def _layer_codes(self, x: Codes, x_zero: int, zero_point: int, qmin: int) -> Storage:
+        """Return how the activations of a layer are stored."""
+        return storage_of(x, x_zero, zero_point, qmin)
 
     def depthwise(self, *, x: Codes, **fields: Any) -> Array:
         """Spec: AQ-INT-4: as many groups as channels."""
@@ -395,11 +402,6 @@ def _one_product(x: np.float32, weights: Reals, y: np.float32) -> bool:
         if oracle.to_float(exact, 24, -149) != Fraction(float(np.float32(x * w) / y)):
             return False
     return True
-
-
-def _stored(x: Codes, x_zero: int, zero_point: int, qmin: int) -> tuple[Storage, Array]:
-    store = storage_of(x, x_zero, zero_point, qmin)
-    return store, store.hold(x)
 
 
 def _weights(weight: Codes, zero: Integers) -> Array:

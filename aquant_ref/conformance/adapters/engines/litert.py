@@ -42,6 +42,7 @@ VALID = 1  # Padding of the schema
 SAME = 0
 CANDIDATES = 1 << 14  # scales that are tried
 CODES = ("a", "b", "a_zero", "b_zero", "zero_point", "qmin")
+IMAGES = ("conv2d", "depthwise")
 BOTH = ("tflite_up", "tflite_away")
 DEPTHWISE_REGISTER = 8  # channels
 HALF = 128  # between a signed code and the unsigned one of the same number
@@ -55,6 +56,7 @@ class LiteRt(Functions):
     """
 
     resolver: Any
+    single_product = True  # of two scales, in kernels that have one scale for all weights
 
     def run(self, graph: Graph, result: int) -> Array:
         """Return the result of the model."""
@@ -208,12 +210,20 @@ class LiteRt(Functions):
             raise NotImplementedError("no two float32 have this product")
         return np.ldexp([float(first[best]), second[best]], [-24, 7 - shift])
 
+    def _layer_codes(self, x: Codes, x_zero: int, zero_point: int, qmin: int) -> Storage:
+        if qmin >= -HALF:
+            return super()._layer_codes(x, x_zero, zero_point, qmin)
+        if x_zero or zero_point:
+            raise NotImplementedError("codes of 16 bits have the zero point 0")
+        return Storage(signed=True, bits=16)
+
     def _convolved(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
-        if x.codes.dtype == np.int8:
+        if x.codes.dtype != np.uint8:
             if weights.zero.any():
                 raise NotImplementedError("weights beside signed codes have the zero point 0")
             return super()._convolved(x, weights, windows, y)
         if weights.alike:
+            self._check_product(x, weights)
             if weights.codes.dtype == np.int8:
                 codes = (weights.codes.astype(np.int16) + HALF).astype(np.uint8)
                 weights = replace(weights, codes=codes, zero=weights.zero + HALF)
@@ -226,6 +236,11 @@ class LiteRt(Functions):
             replace(x, codes=codes, zero=x.zero - HALF), weights, windows, signed
         )
         return answer.astype(np.int16) + HALF
+
+    def _check_product(self, x: Quantized, weights: Weights) -> None:
+        exact = float(x.scale) * float(weights.scale[0])
+        if self.single_product and float(x.scale * weights.scale[0]) != exact:
+            raise NotImplementedError("a kernel with one scale rounds a product to float32")
 
     def _conv2d(self, x: Quantized, weights: Weights, windows: Windows, y: Output) -> Array:
         graph = Graph()
@@ -248,6 +263,8 @@ class LiteRt(Functions):
         return channels_first(self.run(graph, result))
 
     def _linear(self, x: Quantized, weights: Weights, _windows: Windows, y: Output) -> Array:
+        if weights.alike:
+            self._check_product(x, weights)
         graph = Graph()
         row = graph.given(x.codes[None], x.scale, x.zero)
         constants = _constants(graph, weights, weights.codes, x, 0)
@@ -324,12 +341,14 @@ class Reference(LiteRt):
                 "avg_pool2d:tflite",
                 "rescale_codes:tflite",
                 "mul:tflite",
+                *(f"{name}:{each}" for name in IMAGES for each in ("tflite_away", "tflite_16x8")),
                 "activation:float32",
                 "activation_range:tflite",
                 "concat:tflite",
             ),
             by_operation={
-                "linear": {"requantization": ("float64",)},
+                **dict.fromkeys(IMAGES, {"bits": (8, 16)}),
+                "linear": {"requantization": ("float64",), "bits": (8, 16)},
                 "matmul": {"requantization": ("tflite_away",)},
             },
         )
@@ -389,14 +408,14 @@ class Optimised(LiteRt):
                 "rescale_codes:tflite",
                 "rescale_codes:tflite_up",
                 "mul:tflite",
+                *(f"{name}:{each}" for name in IMAGES for each in (*BOTH, "tflite_16x8")),
                 "activation:float32",
                 "activation_range:tflite",
                 "concat:tflite",
             ),
             by_operation={
-                "conv2d": {"requantization": BOTH},
+                **dict.fromkeys(IMAGES, {"bits": (8, 16)}),
                 "matmul": {"requantization": ("tflite_away",)},
-                "depthwise": {"requantization": BOTH},
             },
         )
 
@@ -406,6 +425,7 @@ class Xnnpack(LiteRt):
 
     name = f"LiteRT {version('ai-edge-litert')} with XNNPACK"
     resolver = OpResolverType.BUILTIN
+    single_product = False
 
     def _interpreter(self, model: bytes) -> Interpreter:
         interpreter = super()._interpreter(model)

@@ -18,7 +18,9 @@ TYPES = {
     "float32": schema.TensorType.FLOAT32,
     "int8": schema.TensorType.INT8,
     "uint8": schema.TensorType.UINT8,
+    "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
+    "int64": schema.TensorType.INT64,
 }
 IDENTIFIER = b"TFL3"
 
@@ -80,7 +82,8 @@ class Graph:
         before = self._tensors[tensor]
         batch, height, width, channels = before.shape
         shape = batch, height + top + bottom, width + left + right, channels
-        after = self.tensor(shape, np.uint8 if before.type == TYPES["uint8"] else np.int8)
+        (kind,) = (name for name, number in TYPES.items() if number == before.type)
+        after = self.tensor(shape, kind)
         self._tensors[after].quantization = before.quantization
         sides = self.constant(np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
         inputs = [tensor, sides]
