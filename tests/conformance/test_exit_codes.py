@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from aquant_ref.conformance.adapters import (
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.cases.sequence import generate
 from aquant_ref.conformance.expected.results import expected
+from aquant_ref.conformance.plugin import RunItem
 from aquant_ref.conformance.protocol.check_stream import check
+from aquant_ref.conformance.report import junit
 from aquant_ref.conformance.report.report import Report
 from tests.pages import CLONE, text
 
@@ -342,3 +345,11 @@ def test_a_slip_in_the_name_of_a_function_is_named(doors: Doors, tmp_path: Path)
     report = verify(LibraryAdapter(kernel), operations=["clip"], only=[NUMBER], generated=0)
     assert report.exit_code == codes()["supports nothing that is asked"]
     assert report.hints == ["clipp is no operation (did you mean 'clip'?)"]
+
+
+def test_nothing_verified_fails_in_pytest_and_in_junit_xml(doors: Doors) -> None:
+    report = doors.object("nothing")
+    with pytest.raises(pytest.fail.Exception, match="nothing is verified: no case was asked"):
+        RunItem.runtest(SimpleNamespace(report=report))
+    assert 'name="verified"><error' in junit.xml(report)
+    RunItem.runtest(SimpleNamespace(report=doors.object("right")))
