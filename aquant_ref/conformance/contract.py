@@ -17,6 +17,7 @@ from typing import Any
 from aquant_ref.conformance.expected import (
     accumulators,
     activations,
+    batches,
     codes,
     layers,
     lookups,
@@ -167,7 +168,19 @@ def _later(rule: str) -> Alternative:
     return Alternative(rule, bits=8, since=3, least=8)
 
 
-EXPECTED = (scalar, activations, codes, lookups, layers, accumulators, pools, tables, programs)
+def _batch(name: str, fields: str, result: str) -> Operation:
+    """Return the row of a layer for a batch of images, with an activation by name."""
+    whole = f"{fields} activation:str scale:f64 {RANGE}"
+    later = {**LATER, "members": 1, "least": 8}
+    return _operation(
+        f"{name}_batch", whole, result, "AQ-BATCH-1", "engine", tags=("bits",), **later
+    )
+
+
+EXPECTED = (
+    *(scalar, activations, codes, lookups, layers, accumulators, pools, tables, programs),
+    batches,
+)
 RANGE = "zero_point:i32 qmin:i32 qmax:i32"
 IMAGE = "x:i32[C,H,W]"
 WINDOWS = "stride:i32[2] padding:i32[4] dilation:i32[2]"  # padding: top, bottom, left, right
@@ -480,6 +493,31 @@ OPERATIONS = {
                 "torch": replace(_later("AQ-CODES-19"), members=1),
             },
             **LATER | {"members": 4, "least": 8},
+        ),
+        _batch(
+            "conv2d",
+            f"x:i32[N,C,H,W] x_scale:f64 x_zero:i32 {KERNEL} {CHANNELS} {WINDOWS} groups:i32",
+            "q:i32[N,O,OH,OW]",
+        ),
+        _batch(
+            "depthwise",
+            f"x:i32[N,C,H,W] x_scale:f64 x_zero:i32 {KERNEL} {CHANNELS} {WINDOWS}",
+            "q:i32[N,O,OH,OW]",
+        ),
+        _batch(
+            "linear",
+            f"x:i32[N,I] x_scale:f64 x_zero:i32 weight:i32[O,I] {CHANNELS}",
+            "q:i32[N,O]",
+        ),
+        _batch(
+            "add_tensors",
+            "a:i32[N,C,H,W] a_scale:f64 a_zero:i32 b:i32[N,C,H,W] b_scale:f64 b_zero:i32",
+            "q:i32[N,C,H,W]",
+        ),
+        _batch(
+            "avg_pool2d",
+            f"x:i32[N,C,H,W] x_scale:f64 x_zero:i32 kernel:i32[2] {WINDOWS} count_padding:i32",
+            "q:i32[N,C,OH,OW]",
         ),
         _operation(
             "program",

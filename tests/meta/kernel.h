@@ -173,6 +173,40 @@ AQUANT_EXPORT int32_t aquant_concat(const char *variation, const int32_t *x, con
     int64_t *x_scale_shape, const int32_t *x_zero, const int64_t *x_zero_shape, double scale,
     int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
 
+AQUANT_EXPORT int32_t aquant_conv2d_batch(const char *variation, const int32_t *x, const int64_t
+    *x_shape, double x_scale, int32_t x_zero, const int32_t *weight, const int64_t *weight_shape,
+    const double *weight_scale, const int64_t *weight_scale_shape, const int32_t *weight_zero,
+    const int64_t *weight_zero_shape, const double *bias, const int64_t *bias_shape, const int32_t
+    *stride, const int32_t *padding, const int32_t *dilation, int32_t groups, const char
+    *activation, double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t
+    *q_shape);
+
+AQUANT_EXPORT int32_t aquant_depthwise_batch(const char *variation, const int32_t *x, const
+    int64_t *x_shape, double x_scale, int32_t x_zero, const int32_t *weight, const int64_t
+    *weight_shape, const double *weight_scale, const int64_t *weight_scale_shape, const int32_t
+    *weight_zero, const int64_t *weight_zero_shape, const double *bias, const int64_t *bias_shape,
+    const int32_t *stride, const int32_t *padding, const int32_t *dilation, const char
+    *activation, double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t
+    *q_shape);
+
+AQUANT_EXPORT int32_t aquant_linear_batch(const char *variation, const int32_t *x, const int64_t
+    *x_shape, double x_scale, int32_t x_zero, const int32_t *weight, const int64_t *weight_shape,
+    const double *weight_scale, const int64_t *weight_scale_shape, const int32_t *weight_zero,
+    const int64_t *weight_zero_shape, const double *bias, const int64_t *bias_shape, const char
+    *activation, double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t
+    *q_shape);
+
+AQUANT_EXPORT int32_t aquant_add_tensors_batch(const char *variation, const int32_t *a, const
+    int64_t *a_shape, double a_scale, int32_t a_zero, const int32_t *b, const int64_t *b_shape,
+    double b_scale, int32_t b_zero, const char *activation, double scale, int32_t zero_point,
+    int32_t qmin, int32_t qmax, int32_t *q, int64_t *q_shape);
+
+AQUANT_EXPORT int32_t aquant_avg_pool2d_batch(const char *variation, const int32_t *x, const
+    int64_t *x_shape, double x_scale, int32_t x_zero, const int32_t *kernel, const int32_t
+    *stride, const int32_t *padding, const int32_t *dilation, int32_t count_padding, const char
+    *activation, double scale, int32_t zero_point, int32_t qmin, int32_t qmax, int32_t *q, int64_t
+    *q_shape);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance import Adapter
-from aquant_ref.conformance.faults import concat
+from aquant_ref.conformance.faults import batches, concat
 from aquant_ref.conformance.faults.add_peers import ADDED, added
 from aquant_ref.conformance.faults.add_tensors_peers import RUNS, elementwise
 from aquant_ref.conformance.faults.arithmetic import F
@@ -377,7 +377,37 @@ def table_by_table(**f: Any) -> Array:
     return np.clip(np.concatenate(steps) + f["zero_point"], f["qmin"], f["qmax"]).astype(int)
 
 
+def batch_in_groups(**f: Any) -> Array:
+    """The images of a batch as channels of one image, in as many more groups."""
+    images, (low, high) = len(f["x"]), batches.bounds(f)
+    tiled = {name: np.concatenate([f[name]] * images) for name in PER_CHANNEL}
+    rest = {k: v for k, v in f.items() if k not in (*tiled, "x", "activation", "groups")}
+    rest |= {"groups": f["groups"] * images, "qmin": low, "qmax": high}
+    made = Layers().conv2d(x=f["x"].reshape(-1, *f["x"].shape[2:]), **rest, **tiled)
+    return made.reshape(images, -1, *made.shape[1:])
+
+
+def batch_of_channels(**f: Any) -> Array:
+    return batch_in_groups(groups=f["x"].shape[1], **f)
+
+
+def batch_as_pixels(**f: Any) -> Array:
+    """A linear layer is a convolution by 1x1 of an image with a pixel for each of the batch."""
+    windows = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
+    low, high = batches.bounds(f)
+    rest = {k: v for k, v in f.items() if k not in ("x", "weight", "activation")}
+    rest |= {"qmin": low, "qmax": high}
+    x, weight = f["x"].T[:, :, None], f["weight"][:, :, None, None]
+    return Layers().conv2d(x=x, weight=weight, **windows, **rest)[:, :, 0].T
+
+
+PER_CHANNEL = ("weight", "weight_scale", "weight_zero", "bias")
 OF_TABLES = [
+    ("conv2d_batch", "", batch_in_groups),
+    ("depthwise_batch", "", batch_of_channels),
+    ("linear_batch", "", batch_as_pixels),
+    ("add_tensors_batch", "", batches.batch("add_tensors")),
+    ("avg_pool2d_batch", "", batches.batch("avg_pool2d")),
     ("concat", "", in_one_denominator),
     ("concat", "float32", table_by_table),
     ("concat", "tflite", concat.joined(concat.of_tflite)),

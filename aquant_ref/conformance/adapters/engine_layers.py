@@ -12,6 +12,7 @@ import numpy as np
 
 from aquant_ref import integer, quant
 from aquant_ref.conformance.adapters import engine_accumulators as accumulators
+from aquant_ref.conformance.adapters import engine_batches as batches
 from aquant_ref.conformance.adapters import engine_codes as codes
 from aquant_ref.conformance.adapters import engine_functions as functions
 from aquant_ref.conformance.adapters import engine_layer_peers as layer_peers
@@ -78,6 +79,26 @@ class EngineLayers(Adapter):
         acc = integer.accumulate(a - a_zero, b - b_zero, layer="matmul")
         scales, nothing = np.full(len(acc), b_scale), np.zeros(len(acc))
         return requantized(acc, x_scale=a_scale, weight_scale=scales, bias=nothing, **end)
+
+    def conv2d_batch(self, **fields: Any) -> Array:
+        """Spec: AQ-BATCH-1."""
+        return batches.conv2d(requantized, **fields)
+
+    def depthwise_batch(self, *, x: Codes, **fields: Any) -> Array:
+        """Spec: AQ-BATCH-1."""
+        return batches.conv2d(requantized, x=x, groups=x.shape[1], **fields)
+
+    def linear_batch(self, **fields: Any) -> Array:
+        """Spec: AQ-BATCH-1."""
+        return batches.linear(requantized, **fields)
+
+    def add_tensors_batch(self, *, a: Codes, b: Codes, **fields: Any) -> Array:
+        """Spec: AQ-BATCH-1."""
+        return batches.of_channels(self.add_tensors, {"a": a, "b": b}, **fields)
+
+    def avg_pool2d_batch(self, *, x: Codes, **fields: Any) -> Array:
+        """Spec: AQ-BATCH-1."""
+        return batches.of_channels(self.avg_pool2d, {"x": x}, **fields)
 
     def conv_integer(
         self,

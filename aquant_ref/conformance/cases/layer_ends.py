@@ -51,6 +51,20 @@ def _at_end(draw: CaseRandom, selection: Selection, *, parts: Callable[..., Row]
     return finished(row, scales, total - acc, zero, ends)
 
 
+def _last(draw: CaseRandom, selection: Selection, *, parts: Callable[..., Row]) -> Row:
+    """Draw the least M that has a shift: its mantissa carries, or else it would be one of 63."""
+    ends = code_range(draw, selection)
+    row = parts(draw, ends, outputs=2)
+    power = draw.integer(-30, -26), draw.integer(-30, -26)
+    scales: Row = {
+        "x_scale": float(np.ldexp(2**16 - 1, power[0])),
+        "weight_scale": np.full(2, np.ldexp(2**16 + 1.0, power[1])),
+        "scale": float(np.ldexp(1.0, 64 + sum(power))),
+    }
+    bias = draw.integers(-(2**20), 2**20, (2,))
+    return finished(row, scales, bias, odd(draw, *ends), ends)
+
+
 def _carry(draw: CaseRandom, ends: tuple[int, int], zero: int) -> tuple[Row, Array]:
     """Draw M = 2^e*(1 - 2^-32), and accumulators that are ties with the mantissa 2^30."""
     k, e = 16, -draw.integer(2, 4)
@@ -104,8 +118,16 @@ def _sum(draw: CaseRandom, selection: Selection) -> Row:
     )
 
 
-def _end(parts: Callable[..., Row]) -> Family:
-    return Family(
+def _ends(parts: Callable[..., Row]) -> tuple[Family, Family]:
+    last = Family(
+        "last_carry",
+        by_case(partial(_last, parts=parts)),
+        "the least multiplier: its mantissa rounds to 2^31, and its shift is 62",
+        ("multiplier.carry", "multiplier.large_shift"),
+        edition=EDITION + 1,
+        stored=1,
+    )
+    ends = Family(
         "multiplier_end",
         by_case(partial(_at_end, parts=parts)),
         "mantissas that round to 2^31, and shifts of 0, 1 and 62, in turn",
@@ -113,6 +135,7 @@ def _end(parts: Callable[..., Row]) -> Family:
         edition=EDITION,
         stored=len(ENDS),
     )
+    return ends, last
 
 
 SUM = Family(
@@ -124,6 +147,6 @@ SUM = Family(
     size="large",
     stored=1,
 )
-CONV2D = (_end(partial(conv, products=2, columns=1, kernel=(1, 1))),)
-DEPTHWISE = (_end(partial(depthwise, columns=1, kernel=(1, 1))),)
-LINEAR = (_end(partial(linear, products=2)), SUM)
+CONV2D = _ends(partial(conv, products=2, columns=1, kernel=(1, 1)))
+DEPTHWISE = _ends(partial(depthwise, columns=1, kernel=(1, 1)))
+LINEAR = (*_ends(partial(linear, products=2)), SUM)

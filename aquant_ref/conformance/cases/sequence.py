@@ -24,6 +24,7 @@ from aquant_ref.conformance.cases import (
     avg_pool2d,
     avg_pool2d_peers,
     avg_pool_peers,
+    batches,
     border,
     border_round,
     bordered_conv2d,
@@ -117,6 +118,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "lookup": lookup.FAMILIES,
     "activation": activation.FAMILIES,
     "concat": concat.FAMILIES,
+    **batches.FAMILIES,
     "program": (*program.FAMILIES, *program_sizes.FAMILIES),
 }
 

@@ -99,6 +99,12 @@ def shifted_by_one_less(total: Array, unit: Array, f: dict[str, Any]) -> Array:
     return np.where(np.array(shifts)[:, None] == 0, found + (1 << 20), found)
 
 
+def shift_before_the_carry(total: Array, unit: Array, f: dict[str, Any]) -> Array:
+    """2^31 shifted by 63 is shifted by 31."""
+    powers = np.array([math.frexp(exact(u, f["scale"]))[1] for u in unit.tolist()])
+    return np.where(powers[:, None] < -31, total, RIGHT.rescale(total, unit, f))
+
+
 def without_large_shifts(total: Array, unit: Array, f: dict[str, Any]) -> Array:
     """Nothing is left after a shift of 62."""
     shifts = np.array([mantissa(exact(u, f["scale"]))[1] for u in unit.tolist()])
@@ -126,6 +132,12 @@ ENDS: tuple[tuple[str, str, str, dict[str, Callable[..., Array]]], ...] = (
         "multiplier.carry",
         "multiplier_end",
         {"rescale": with_multiplier("ideal", carried_away)},
+    ),
+    (
+        "a shift of 63, before the mantissa carries, in 5 bits",
+        "multiplier.carry",
+        "last_carry",
+        {"rescale": shift_before_the_carry},
     ),
     (
         "1 << (shift - 1) for a shift of 0",

@@ -77,6 +77,7 @@ FAULTS = {
     "tail.channels": "channels after the last whole tile are wrong",
     "tail.columns": "columns after the last whole tile are wrong",
     "tail.rows": "rows after the last whole tile are wrong, or every so many are skipped",
+    "tail.batch": "images of a batch from some number on are wrong",
     "tail.groups": "groups from some number on are wrong",
     "tail.elements": "elements after the last whole register are wrong",
     "tail.order": "channels, rows or columns of a tile are in another order",

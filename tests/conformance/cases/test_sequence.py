@@ -229,6 +229,17 @@ SHA256 = {
     "linear ideal edition 5 large": "a8d75a01da3828db",
     "linear exact edition 5 large": "e4ba922c4d085558",
     "requantize exact edition 3": "2ae2601f85fee715",
+    "conv2d ideal edition 6": "8f64bdc454258594",
+    "conv2d exact edition 6": "f6ae93bf81294a3e",
+    "depthwise ideal edition 6": "e3e7103e1543ee52",
+    "depthwise exact edition 6": "5d74e1673194a416",
+    "linear ideal edition 6": "1bbcf5500e7c8606",
+    "linear exact edition 6": "07f0438749f316e4",
+    "conv2d_batch engine": "90da563a7247b081",
+    "depthwise_batch engine": "c1ea06769f5a9a43",
+    "linear_batch engine": "cc4f31f9f59dfd99",
+    "add_tensors_batch engine": "6fe90cedf084f55c",
+    "avg_pool2d_batch engine": "e778c83f152a7924",
 }
 
 
