@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -99,3 +100,14 @@ def test_faults_are_named_by_vote_only_where_nothing_explains_all_answers(report
     assert re.search(
         "likely: .*half_even, half_up and half_away confused", "".join(unexplained.lines(failure))
     )
+
+
+def test_columns_are_aligned_whatever_their_names() -> None:
+    """Past bug: names of more than 13 letters moved the numbers of their line."""
+    rows = [("quantize", "float32_reciprocal"), ("bordered_conv2d", "engine"), ("add", "core-int")]
+    counts = Counter({(*row, "tie", "pass"): 10**k for k, row in enumerate(rows)})
+    lines = Report("about", "mine", counts=counts).text().splitlines()
+    found = [re.search(r" cases?: ", line) for line in lines[2:]]
+    starts = [each.start() for each in found if each is not None]
+    assert len(starts) == 3
+    assert len(set(starts)) == 1
