@@ -25,7 +25,7 @@ from aquant_ref.conformance.report.report import (
     MOST_NAME,
 )
 from aquant_ref.conformance.verification import SEED, names_of
-from aquant_ref.errors import InputError, printable
+from aquant_ref.errors import printable
 from aquant_ref.progress import Progress, quiet
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class Identification:
     silent: list[str]
     problems: Problems
     no_answer: Counter[str]
+    hints: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -166,6 +167,9 @@ class Identification:
         lines += [each.text for each in self.found]
         if self.silent:
             lines.append(f"no answer: {', '.join(self.silent)}")
+        if not self.found and not self.silent:
+            lines.append("nothing is identified: it has no operation that is asked")
+        lines += self.hints
         lines += [f"protocol: {n} {kind}" for kind, n in self.broken.items()]
         return "\n".join([*lines, *(f"  {text}" for text in self.problems.first)])
 
@@ -207,10 +211,10 @@ def identify(
     check_whole("generated", generated, 0, MOST)
     check_whole("seed", seed)
     asked = Asked(adapter, capabilities)
-    names = list(filter(asked.supports, names_of(asked, operations)))
-    if not names:
-        raise InputError("operations: the adapter has none of them")
+    names = names_of(asked, operations)
     asked.start()
+    hints = asked.slips()
+    names = list(filter(asked.supports, names))  # which a library says when it is loaded
     found, silent = [], []
     no_answer = Counter[str]()
     for k in progress(range(len(names)), "identify"):
@@ -232,7 +236,7 @@ def identify(
             silent.append(names[k])
     _agree(found)
     name = printable(asked.name, MOST_NAME)
-    return Identification(name, found, silent, asked.problems(), no_answer)
+    return Identification(name, found, silent, asked.problems(), no_answer, hints)
 
 
 def _identified(operation: str, trials: list[Trial]) -> Identified:

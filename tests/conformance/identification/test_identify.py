@@ -13,7 +13,7 @@ import pytest
 
 from aquant_ref.cli import main
 from aquant_ref.conformance import OPERATIONS, Adapter, Capabilities
-from aquant_ref.conformance.adapters import EngineAdapter
+from aquant_ref.conformance.adapters import EngineAdapter, LibraryAdapter
 from aquant_ref.conformance.diagnosis.candidates import right
 from aquant_ref.conformance.faults.catalogue import CATALOGUE
 from aquant_ref.conformance.faults.written import ScalarAdapter
@@ -24,6 +24,7 @@ from aquant_ref.conformance.report.report import (
     EXIT_PASS,
     EXIT_PROTOCOL,
 )
+from tests.meta.libraries import Compiled
 from tests.meta.test_mutants import VARIANTS
 
 SMALL = Capabilities(sizes=("small",))
@@ -231,7 +232,6 @@ def test_exit_codes_are_those_of_verify(run: Any) -> None:
         ["Up", "--bits", "9x"],
         ["Up", "--timeout", "-1"],
         ["Up", "--n", "-1"],
-        ["Up", "linear", "--in-process"],
         ["Missing"],
         ["", "clip", "--timeout", "3"],
     ],
@@ -241,3 +241,25 @@ def test_bad_input_is_one_line(run: Any, words: list[str]) -> None:
     assert code == EXIT_PROTOCOL
     assert text.startswith("aquant-ref: error: ")
     assert text.count("\n") == 1
+
+
+def test_a_library_is_identified_by_the_functions_that_it_exports(library: Compiled) -> None:
+    """Past bug: it was asked what it has before it was loaded, and so had nothing."""
+    found = identify(
+        LibraryAdapter(library("hostile_library.c")),
+        operations=["clip", "round"],
+        generated=20,
+        capabilities=SMALL,
+    )
+    assert [each.operation for each in found.found] == ["clip"]
+    assert found.exit_code == EXIT_PASS
+
+
+def test_an_adapter_without_an_operation_ends_with_the_code_of_nothing() -> None:
+    class Slips(Adapter):
+        def requantise(self, **_: Any) -> Any: ...
+
+    found = identify(Slips(), generated=20)
+    assert found.exit_code == EXIT_NOTHING
+    assert "nothing is identified: it has no operation that is asked" in found.text()
+    assert "requantise is no operation (did you mean 'requantize'?)" in found.text()
