@@ -125,7 +125,7 @@ def onnx_reference(network: Int8Network, codes: Array) -> Run | str:
         from tests.bench.peers.onnx_models import onnx_model
     except ImportError as error:
         return missing(error)
-    evaluator = ReferenceEvaluator(onnx_model(network, len(codes), qlinear=True))
+    evaluator: Any = ReferenceEvaluator(onnx_model(network, len(codes), qlinear=True))
     return lambda: evaluator.run(None, {"image": codes})[0]
 
 

@@ -68,6 +68,7 @@ class PythonAdapter(ApartAdapter):
         super().start()
         self._asked("start", self._patience)
         self._started = True
+        self.one_array = bool(self._asked("one_array"))
 
     def together(self, selection: Selection, cases: Cases) -> Answers | None:
         """Ask for all cases; the adapter asks its methods as it does in this process."""

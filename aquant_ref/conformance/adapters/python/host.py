@@ -98,6 +98,8 @@ class Service:
                 yield self.asked.supports(question["operation"])
             case "reaches":
                 yield self.asked.reaches(get(question["operation"]))
+            case "one_array":
+                yield self.asked.one_array
             case "other_names":
                 yield self.asked.other_names()
             case "answer":

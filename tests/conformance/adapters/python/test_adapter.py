@@ -44,6 +44,7 @@ FATES = {
 
 class Fated(Adapter):
     name = "fated"
+    one_array = True
     def capabilities(self):
         return Capabilities(bits=(8,), by_operation={"add": {"bits": (4,)}})
     def start(self):
@@ -117,6 +118,7 @@ def test_what_one_case_does_to_the_process_is_about_that_case(
     values = (1, 1001, 2, 1002, 1003, 50, 1004, 1005, -9, 1006, 3)
     answers = adapter.answer(Selection("clip"), clip_cases(*values))
     assert adapter.name == "fated"
+    assert adapter.one_array
     assert answers.other == {
         1: ("crash", "exit code 3: clipping"),
         3: ("crash", "signal SIGSEGV: clipping"),
