@@ -167,7 +167,7 @@ def _no_shift(draw: Draw, selection: Selection) -> Columns:
     return columns_of(selection, acc, m, shift, *_range(draw, selection))
 
 
-def _close_ties(draw: Draw, selection: Selection) -> Columns:
+def close_ties(draw: Draw, selection: Selection) -> Columns:
     """Draw products of 60 to 62 bits within 49 of a tie, which float64 cannot tell from it."""
     zero, (qmin, qmax) = _range(draw, selection)
     sign = draw.pick((1, -1))
@@ -308,7 +308,7 @@ FAMILIES = (
     ),
     Family(
         "close_tie",
-        _close_ties,
+        close_ties,
         "products of 60 to 62 bits, as near a tie as float64 cannot tell",
         ("round.float64", "round.float32", "round.twice", "multiplier.reduced"),
         edition=3,

@@ -21,7 +21,7 @@ from aquant_ref.conformance.cases.family import (
     code_ranges,
     odd_zero_point,
 )
-from aquant_ref.conformance.cases.requantize import FACTORS, LEFT_SHIFTED, columns_of
+from aquant_ref.conformance.cases.requantize import FACTORS, LEFT_SHIFTED, close_ties, columns_of
 from aquant_ref.integer.requantize import MULTIPLIER_END
 from aquant_ref.integer.saturate import INT32_MAX, INT32_MIN
 from aquant_ref.integer.shift import MAX_SHIFT
@@ -208,5 +208,12 @@ FAMILIES = (
         "multipliers that are not positive, shifts outside 0..62",
         ("input.accepted", "multiplier.range"),
         rejects=True,
+    ),
+    Family(
+        "close_tie",
+        close_ties,
+        "products of 60 to 62 bits, as near a tie as float64 cannot tell",
+        ("round.float64", "round.twice"),
+        edition=1,
     ),
 )

@@ -39,6 +39,7 @@ from aquant_ref.conformance.cases import (
     layer_narrow,
     layer_peers,
     layer_sizes,
+    layer_ties,
     layers,
     lookup,
     matmul,
@@ -91,6 +92,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
         *layer_narrow.CONV2D,
         *layer_apart.CONV2D[""],
         *layer_ends.CONV2D,
+        *layer_ties.CONV2D,
     ),
     "depthwise": (
         *layers.DEPTHWISE,
@@ -98,6 +100,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
         *layer_narrow.DEPTHWISE,
         *layer_apart.DEPTHWISE[""],
         *layer_ends.DEPTHWISE,
+        *layer_ties.DEPTHWISE,
     ),
     "linear": (
         *layers.LINEAR,
@@ -105,6 +108,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
         *layer_narrow.LINEAR,
         *layer_apart.LINEAR[""],
         *layer_ends.LINEAR,
+        *layer_ties.LINEAR,
     ),
     "conv_integer": accumulators.CONV_INTEGER,
     "matmul_integer": accumulators.MATMUL_INTEGER,

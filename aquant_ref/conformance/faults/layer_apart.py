@@ -12,7 +12,7 @@ from aquant_ref.conformance.faults.arithmetic import F, up
 from aquant_ref.conformance.faults.arithmetic import packed as f32
 from aquant_ref.conformance.faults.fault import Fault, StepFault, stepwise
 from aquant_ref.conformance.faults.layers import wrapped
-from aquant_ref.conformance.faults.rescaling import RESCALED, mantissa
+from aquant_ref.conformance.faults.rescaling import RESCALED, mantissa, ratio
 from aquant_ref.conformance.faults.steps import RIGHT
 from aquant_ref.typing import Array
 
@@ -115,6 +115,12 @@ def steps_in_int32(total: Array, unit: Array, f: dict[str, Any]) -> Array:
     return wrapped(RIGHT.rescale(total, unit, f), 32)
 
 
+def in_float64(total: Array, unit: Array, f: dict[str, Any]) -> Array:
+    """Acc times the multiplier and 1/2 more, floored."""
+    factors = [float(ratio(f["profile"], exact(u, f["scale"]))) for u in unit.tolist()]
+    return np.floor(total * np.array(factors)[:, None] + 0.5).astype(np.int64)
+
+
 def negated_twice(weight: Array, columns: Array) -> Array:
     """The sum of the negated products in int32, negated; -2^31 has no opposite there."""
     return -wrapped(-(weight @ columns), 32)
@@ -153,6 +159,7 @@ ENDS: tuple[tuple[str, str, str, dict[str, Callable[..., Array]]], ...] = (
     ),
     ("steps in int32", "clamp.wrap", "multiplier_end", {"rescale": steps_in_int32}),
 )
+CLOSE = [("half_up in float64", "round.float64", "close_tie", {"rescale": in_float64})]
 OF_SUM = ("the sum negated twice in int32", "accumulator.wrap", "sum_end")
 
 
@@ -164,6 +171,8 @@ def wrong(operation: str) -> list[Fault]:
             for profile, name, defect, step in ROWS
         ),
         *stepwise(operation, ENDS, "exact"),
+        *stepwise(operation, CLOSE, "exact"),
+        *stepwise(operation, CLOSE, "ideal"),
     ]
 
 

@@ -16,6 +16,7 @@ SCALED: dict[str, Scaling] = {
 }
 # Those of `requantize` that no multiplier of 31 bits needs, and the flag that finds each here.
 AS_OF_31_BITS = {
+    "in float64, half_up": "close_tie",
     "half_even": "tie",
     "half_away": "negative_tie",
     "1/2 added, then divided toward zero": "near_tie",

@@ -26,15 +26,8 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.contract import Field, Operation
 
 MAJOR = 1
-MINOR_OF_EDITION = (
-    0,
-    1,
-    3,
-    3,
-    3,
-    3,
-    3,
-)  # the minor version that added the families of each edition
+# the minor version that added the families of each edition
+MINOR_OF_EDITION = (0, 1, 3, 3, 3, 3, 3, 3)
 VERSION = f"{MAJOR}.{MINOR_OF_EDITION[-1]}"
 VECTORS = Path(__file__).parent / f"v{MAJOR}"
 FORMAT = "aquant-ref vectors 1"

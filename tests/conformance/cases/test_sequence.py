@@ -240,6 +240,15 @@ SHA256 = {
     "linear_batch engine": "cc4f31f9f59dfd99",
     "add_tensors_batch engine": "6fe90cedf084f55c",
     "avg_pool2d_batch engine": "e778c83f152a7924",
+    "requantize_any exact edition 1": "2d8268e06b92c61a",
+    "requantize_any tflite_up edition 1": "b0c98e664daef317",
+    "requantize_any tflite_away edition 1": "c46521e2f0cc546b",
+    "conv2d ideal edition 7": "ea3ff4ca08ea5862",
+    "conv2d exact edition 7": "8c45a8c04065dd8b",
+    "depthwise ideal edition 7": "1f0bd6fa76fc9d5e",
+    "depthwise exact edition 7": "0fa5f57eec4594e4",
+    "linear ideal edition 7": "bb6755b0c5a1bb6f",
+    "linear exact edition 7": "de8098b4a4de71d5",
 }
 
 
