@@ -60,6 +60,7 @@ def test_codes_of_more_bits_are_refused() -> None:
     with pytest.raises(NotImplementedError, match="8 bits"):
         Storage(signed=True).hold([128])
     assert Storage(signed=False).hold([255]).dtype == np.uint8
+    assert Storage(signed=True, bits=16).hold([-(2**15), 2**15 - 1]).dtype == np.int16
 
 
 def test_elements_that_differ_for_one_input_are_an_error() -> None:
@@ -72,6 +73,7 @@ def test_a_bias_is_a_whole_number_of_int32() -> None:
     assert whole_bias(np.array([-1.5, 0.25]), 0.5, np.array([0.5, 0.25])).tolist() == [-6, 2]
     with pytest.raises(NotImplementedError, match="beyond int32"):
         whole_bias(np.array([2.0**31]), 1.0, np.array([1.0]))
+    assert whole_bias(np.array([2.0**31]), 1.0, np.array([1.0]), 64).tolist() == [2**31]
 
 
 def test_a_range_within_that_of_the_type_is_clipped() -> None:

@@ -31,3 +31,11 @@ LAYER: dict[str, Any] = {
 def test_a_layer_pads_multiplies_and_adds_its_bias(name: str, engine: Any) -> None:
     q = engine(name).conv2d(**LAYER)
     assert q.tolist() == [[[1, 1], [3, 5], [7, 9]]]  # 2x + 1, below a row of zeros
+
+
+@pytest.mark.parametrize("name", ["litert", "litert-optimised"])
+def test_a_layer_of_16_bit_codes_has_a_bias_of_64_bits(name: str, engine: Any) -> None:
+    """Spec: AQ-LAYER-7: 2^32 less 2*30000 in steps of 2^18 are 16383.8."""
+    wide = {"x": 10 * X - 30010, "bias": np.array([2.0**32]), "scale": 2.0**18}
+    q = engine(name).conv2d(**LAYER | wide | {"qmin": -(2**15), "qmax": 2**15 - 1})
+    assert q.tolist() == [[[16384, 16384]] * 3]
