@@ -14,6 +14,7 @@ from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters.oracle import OracleAdapter
 from aquant_ref.conformance.cases.selection import Selection
 from aquant_ref.conformance.diagnosis.explanation import Explanation
+from aquant_ref.conformance.faults import parameters
 from aquant_ref.conformance.faults.catalogue import EVERY
 from aquant_ref.conformance.faults.fault import StepFault
 from aquant_ref.conformance.faults.layer_engines import ENGINES
@@ -23,6 +24,7 @@ from aquant_ref.conformance.faults.steps import Layers
 if TYPE_CHECKING:
     from aquant_ref.conformance.adapters.base import Adapter
     from aquant_ref.conformance.cases.family import Cases
+    from aquant_ref.conformance.diagnosis.evidence import Evidence
     from aquant_ref.conformance.faults.fault import Fault
     from aquant_ref.conformance.protocol.answers import Answers
 
@@ -101,6 +103,31 @@ def faults(operation: str, profile: str, asked: str) -> list[Candidate]:
         for each in EVERY
         if each.operation == operation and profile in each.variations
     ]
+
+
+def sized(evidence: Evidence) -> list[Candidate]:
+    """Return faults with a parameter, for the sizes that the wrong cases allow."""
+    operation, asked = evidence.cases.operation.name, evidence.cases.profile
+    wrong = np.flatnonzero(evidence.wrong).tolist()
+    each = [_sizes(evidence, k) for k in wrong]
+    least = {name: min(of[name] for of in each) for name in each[0]}
+    return [Candidate(operation, asked, f) for f in parameters.faults(operation, asked, least)]
+
+
+def _sizes(evidence: Evidence, k: int) -> dict[str, int]:
+    """Return the numbers of products, channels, rows, columns, groups and thresholds of a case."""
+    columns, shape = evidence.cases.columns, np.shape(evidence.low[0][k])
+    found: dict[str, int] = {}
+    if "weight" in columns:
+        weight = columns["weight"][k]
+        found |= {"products": weight[0].size, "channels": len(weight)}
+    for name in {"thresholds", "crossings"} & columns.keys():
+        found["thresholds"] = columns[name][k].shape[1]
+    if len(shape) == 3:
+        found |= {"rows": shape[1], "columns": shape[2]}
+    if "groups" in columns:
+        found["groups"] = int(columns["groups"][k])
+    return found
 
 
 def in_pairs(candidates: list[Candidate]) -> Iterator[Candidate]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,12 @@ from aquant_ref.conformance.faults.arithmetic import F, up
 from aquant_ref.conformance.faults.layer_engines import ENGINES, by_engine
 from aquant_ref.conformance.faults.rescaling import RESCALED
 from aquant_ref.typing import Array
+
+
+@lru_cache(4096)  # each candidate of a diagnosis asks for those of the same channels
+def rescaling(profile: str, unit: float, scale: float, zero: int) -> Callable[[int], int]:
+    """Return the function from an accumulator to steps of the result, in a variation."""
+    return RESCALED[profile](F(unit) / F(scale), zero)
 
 
 class Layers(Adapter):
@@ -84,9 +91,9 @@ class Layers(Adapter):
 
     def rescale(self, total: Array, unit: Array, f: dict[str, Any]) -> Array:
         """In steps of the result, rounded, in the variation of the layer."""
-        of_ratio, zero = RESCALED[f.get("profile", "ideal")], f["zero_point"]
+        profile, zero = f.get("profile", "ideal"), f["zero_point"]
         rows = zip(total.tolist(), unit.tolist(), strict=True)
-        steps = [list(map(of_ratio(F(u) / F(f["scale"]), zero), row)) for row, u in rows]
+        steps = [list(map(rescaling(profile, u, f["scale"], zero), row)) for row, u in rows]
         return np.array(steps, np.int64).reshape(total.shape)
 
     def engine(self, acc: Array, f: dict[str, Any]) -> Array:
