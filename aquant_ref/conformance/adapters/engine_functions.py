@@ -46,6 +46,24 @@ FUNCTIONS: dict[str, Callable[[float, float], float]] = {
 }
 
 
+# What a function never reaches: float64 has it where t is far from zero.
+LIMITS: dict[str, Callable[[float, float], float]] = {
+    "sigmoid": lambda _t, _alpha: 1.0,
+    "tanh": lambda t, _alpha: math.copysign(1.0, t),
+    "silu": lambda t, _alpha: t,
+    "gelu": lambda t, _alpha: t,
+    "elu": lambda t, alpha: -alpha if t < 0 else math.inf,
+}
+
+
+def value(function: str, t: float, alpha: float) -> float:
+    """Return f(t), or a number nearer to zero than the limit that float64 would make of it."""
+    found = FUNCTIONS[function](t, alpha)
+    if t and function in LIMITS and found == LIMITS[function](t, alpha):
+        return math.nextafter(math.nextafter(found, 0), 0)  # one is lost where it is divided
+    return found
+
+
 def table(
     function: str,
     codes: Codes,
@@ -61,8 +79,6 @@ def table(
     """Return the code of the function's value for each of the codes."""
     if function not in FUNCTIONS or not (x_scale > 0 and scale > 0 and 0 <= alpha <= 1):
         raise InputError("activation: needs a known function, scales above 0, alpha from 0 to 1")
-    real: Reals = np.array(
-        [FUNCTIONS[function]((q - x_zero) * x_scale, alpha) for q in codes.tolist()]
-    )
+    real: Reals = np.array([value(function, (q - x_zero) * x_scale, alpha) for q in codes.tolist()])
     steps = np.clip(half_up(real / scale), -(2.0**40), 2.0**40)
     return np.clip(steps + zero_point, qmin, qmax).astype(np.int64)

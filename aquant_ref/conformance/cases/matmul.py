@@ -36,7 +36,7 @@ WIDE = tuple(sizes for n in LENGTHS for sizes in ((1, n, 2, 1), (1, 1, 2, n)))
 MOST_STEPS = 2**12  # of codes of 16 bits, so that no sum leaves int32
 
 
-def _codes(
+def codes(
     draw: CaseRandom,
     ends: tuple[int, int],
     sizes: tuple[Sizes, ...] = SIZES,
@@ -46,19 +46,20 @@ def _codes(
     batch, rows, summed, columns = draw.pick(sizes)
     row: Row = {"a_zero": zero(draw, *ends), "b_zero": zero(draw, *ends)}
     for name, shape in (("a", (rows, summed)), ("b", (summed, columns))):
-        codes, zero = image(draw, *ends, batch, *shape), row[f"{name}_zero"]
-        row[name] = zero + np.clip(codes - zero, -MOST_STEPS, MOST_STEPS)
+        drawn, zero = image(draw, *ends, batch, *shape), row[f"{name}_zero"]
+        row[name] = zero + np.clip(drawn - zero, -MOST_STEPS, MOST_STEPS)
     return row, (row["a"] - row["a_zero"]) @ (row["b"] - row["b_zero"])
 
 
-def _finished(
+def finished(
     draw: CaseRandom, row: Row, ends: tuple[int, int], scales: tuple[float, float, float]
 ) -> Row:
+    """Complete the case: with an odd zero point, unless it has one."""
     named = dict(zip(("a_scale", "b_scale", "scale"), scales, strict=True))
     return {"zero_point": odd(draw, *ends), **row, **named, "qmin": ends[0], "qmax": ends[1]}
 
 
-def _scaled(
+def scaled(
     draw: CaseRandom,
     selection: Selection,
     *,
@@ -67,11 +68,11 @@ def _scaled(
 ) -> Row:
     """Draw scales of 12 bits; elements cover `reach` times the range."""
     ends = code_range(draw, selection)
-    row, acc = _codes(draw, ends, sizes)
+    row, acc = codes(draw, ends, sizes)
     a_scale, b_scale = scale(draw), scale(draw)
     most = max(1, int(abs(acc).max()))
     out = snapped(a_scale * b_scale * most / ((ends[1] - ends[0]) * reach))
-    return _finished(draw, row, ends, (a_scale, b_scale, out))
+    return finished(draw, row, ends, (a_scale, b_scale, out))
 
 
 def _tied(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
@@ -82,7 +83,7 @@ def _tied(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
     """
     ends = code_range(draw, selection)
     sizes = tuple(each for each in SIZES if each[2] > 1)
-    row, _ = _codes(draw, ends, sizes, _middle)
+    row, _ = codes(draw, ends, sizes, _middle)
     powers = 1
     for name in ("a", "b"):
         zero = row[f"{name}_zero"]
@@ -99,7 +100,7 @@ def _tied(draw: CaseRandom, selection: Selection, *, beside: int = 0) -> Row:
     halves, unit = 2 * draw.integer(0, room - 1) + 1, float(np.ldexp(1.0, draw.integer(-12, -8)))
     b_scale = scale(draw)
     scales = halves * unit, b_scale, 2 * powers * unit * b_scale
-    return _finished(draw, {**row, "zero_point": zero}, ends, scales)
+    return finished(draw, {**row, "zero_point": zero}, ends, scales)
 
 
 def _middle(draw: CaseRandom, low: int, high: int) -> int:
@@ -110,7 +111,7 @@ def _middle(draw: CaseRandom, low: int, high: int) -> int:
 def _type_ends(draw: CaseRandom, selection: Selection) -> Row:
     """Put all codes at one end of their range, and the zero points at the other."""
     ends = code_range(draw, selection)
-    row, _ = _codes(draw, ends, ((1, 2, 3, 4), (2, 1, 4, 3)))
+    row, _ = codes(draw, ends, ((1, 2, 3, 4), (2, 1, 4, 3)))
     for name in ("a", "b"):
         upper = draw.integer(0, 1)
         row[name] = np.full_like(row[name], ends[upper])
@@ -120,11 +121,11 @@ def _type_ends(draw: CaseRandom, selection: Selection) -> Row:
     acc = (row["a"] - row["a_zero"]) @ (row["b"] - row["b_zero"])
     a_scale, b_scale = scale(draw), scale(draw)
     out = snapped(a_scale * b_scale * int(abs(acc).max()) / ((ends[1] - ends[0]) / 2))
-    return _finished(draw, row, ends, (a_scale, b_scale, out))
+    return finished(draw, row, ends, (a_scale, b_scale, out))
 
 
 def _relu(draw: CaseRandom, selection: Selection, *, six: bool = False) -> Row:
-    row = _scaled(draw, selection)
+    row = scaled(draw, selection)
     row["qmin"] = row["zero_point"]
     if six:
         row["qmax"] = draw.integer(row["qmin"], row["qmax"] - 1)
@@ -152,7 +153,7 @@ FAMILIES = (
     ),
     Family(
         "saturation",
-        by_case(partial(_scaled, reach=8)),
+        by_case(partial(scaled, reach=8)),
         "most elements are beyond the range",
         ("clamp.wrap", "clamp.levels", "zero_point.clip"),
     ),
@@ -165,19 +166,19 @@ FAMILIES = (
     ),
     Family(
         "long",
-        by_case(partial(_scaled, sizes=LONG)),
+        by_case(partial(scaled, sizes=LONG)),
         "sums of 33 to 65 products, with a rest after vectors of 8, 16 and 32",
         ("size.tail", "zero_point.cross_terms", "accumulator.narrow"),
     ),
     Family(
         "wide",
-        by_case(partial(_scaled, sizes=WIDE)),
+        by_case(partial(scaled, sizes=WIDE)),
         "33 to 65 rows or columns, with a rest after vectors of 8, 16 and 32",
         ("size.tail", "axis.layout"),
     ),
     Family(
         "random",
-        by_case(_scaled),
+        by_case(scaled),
         "any codes, unequal scales, odd zero points, sizes unlike one another",
         ("axis.layout", "axis.batch", "zero_point.missing", "zero_point.cross_terms"),
     ),

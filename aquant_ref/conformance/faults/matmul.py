@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aquant_ref.conformance.faults.fault import stepwise
+from aquant_ref.conformance.faults.layer_apart import exact, with_multiplier
 from aquant_ref.conformance.faults.layers import LAYERS
 from aquant_ref.conformance.faults.steps import RIGHT
 from aquant_ref.typing import Array
@@ -40,6 +41,17 @@ def without_cross_term(**f: Any) -> Array:
 
     def product(a: Array, b: Array) -> Array:
         return a @ b - f["a_zero"] * f["b_zero"] * a.shape[1]
+
+    return type(RIGHT)("", f["profile"], product=product).matmul(**f)
+
+
+def narrow_zero_terms(**f: Any) -> Array:
+    """Sums of codes, which meet a zero point, in int16."""
+
+    def product(a: Array, b: Array) -> Array:
+        rows = (a + f["a_zero"]).sum(axis=1, keepdims=True) - a.shape[1] * f["a_zero"]
+        lost = rows - wrapped(rows, 16)
+        return a @ b + f["b_zero"] * lost
 
     return type(RIGHT)("", f["profile"], product=product).matmul(**f)
 
@@ -98,6 +110,24 @@ OWN: list[Row] = [
         "random",
         {"matmul": of_batch(transposed)},
     ),
+    (
+        "the last batch of b is the one before",
+        "axis.batch",
+        "batch_of_3",
+        {"matmul": of_batch(lambda b: b[np.minimum(np.arange(len(b)), max(len(b) - 2, 0))])},
+    ),
+    (
+        "batches from the third on are the second",
+        "axis.batch",
+        "batch_of_3",
+        {"matmul": of_batch(lambda b: b[np.minimum(np.arange(len(b)), 1)])},
+    ),
+    (
+        "sums of codes in int16",
+        "zero_point.cross_terms",
+        "zero_sums",
+        {"matmul": narrow_zero_terms},
+    ),
     *(
         (f"products after each {size}", "size.tail", "long", {"product": in_blocks(size)})
         for size in (8, 16, 32)
@@ -114,4 +144,18 @@ def _fitting(row: Row) -> bool:
     return not any(word in name for word in WITHOUT) and flag not in FLAGS
 
 
-WRONG = stepwise("matmul", [*filter(_fitting, LAYERS), *OWN])
+WRONG = [
+    *stepwise("matmul", [*filter(_fitting, LAYERS), *OWN]),
+    *stepwise(
+        "matmul",
+        [
+            (
+                "the multiplier not rounded to 31 bits",
+                "multiplier.reduced",
+                "apart",
+                {"rescale": with_multiplier("ideal", exact)},
+            )
+        ],
+        "exact",
+    ),
+]

@@ -35,3 +35,19 @@ def test_another_function_is_refused() -> None:
     given = {"x_scale": 1.0, "x_zero": 0, "alpha": 1.0, **END}
     with pytest.raises(InputError, match="activation: needs a known function"):
         engine_functions.table("sine", np.array([0]), **given)
+
+
+@pytest.mark.parametrize(
+    ("function", "q", "scale", "code"),
+    [
+        ("gelu", 1, 27.062225341796875, 1),  # 40.59..., a little less, is 1.5 steps
+        ("silu", 1, 27.062225341796875, 1),
+        ("sigmoid", 1, 2 / 3, 1),
+        ("tanh", -1, 2 / 3, -1),
+        ("elu", -1, 2 / 3, -1),
+    ],
+)
+def test_a_function_never_reaches_its_limit(function: str, q: int, scale: float, code: int) -> None:
+    """Past bug: where float64 has the limit, a tie of it was one of the function."""
+    given = {"x_scale": 40.59333801269531, "x_zero": 0, "alpha": 1.0, **END, "scale": scale}
+    assert engine_functions.table(function, np.array([q]), **given).tolist() == [code]

@@ -249,6 +249,8 @@ SHA256 = {
     "depthwise exact edition 7": "0fa5f57eec4594e4",
     "linear ideal edition 7": "bb6755b0c5a1bb6f",
     "linear exact edition 7": "de8098b4a4de71d5",
+    "matmul ideal edition 4": "23bd8b8e0aeffabc",
+    "matmul exact edition 4": "e7912e1a11d9765d",
 }
 
 
