@@ -6,6 +6,7 @@ implementation is exact.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from aquant_ref.conformance.cases.family import (
     code_ranges,
     odd_zero_point,
 )
+from aquant_ref.conformance.cases.parting import misjudged
 from aquant_ref.typing import Array, Reals
 
 if TYPE_CHECKING:
@@ -62,6 +64,17 @@ def _to_tie(draw: Draw, selection: Selection, beside: int) -> Columns:
 def ties(draw: Draw, selection: Selection) -> Columns:
     """Draw exact ties."""
     return _to_tie(draw, selection, 0)
+
+
+def _exact(columns: Columns) -> Reals:
+    """Return steps of the result; those of a tie of `ties` are exact."""
+    real = sum((columns[k] - columns[f"{k}_zero"]) * columns[f"{k}_scale"] for k in "ab")
+    return np.asarray(real / columns["scale"])
+
+
+def _ratios_first(columns: Columns) -> Reals:
+    ratios = {k: columns[f"{k}_scale"] / columns["scale"] for k in "ab"}
+    return np.asarray(sum((columns[k] - columns[f"{k}_zero"]) * ratios[k] for k in "ab"))
 
 
 def _near_ties(draw: Draw, selection: Selection) -> Columns:
@@ -175,5 +188,12 @@ FAMILIES = (
         "closer to a tie than float32 tells, where codes have room for more than half a step",
         ("round.float32",),
         edition=2,
+    ),
+    Family(
+        "misjudged_tie",
+        partial(misjudged, ties=ties, in_float64=_ratios_first, right=_exact),
+        "a tie, which the ratios of the scales in float64 miss",
+        ("round.float64",),
+        edition=3,
     ),
 )

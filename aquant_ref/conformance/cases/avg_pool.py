@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ from aquant_ref.conformance.cases.family import (
     code_ranges,
     odd_zero_point,
 )
+from aquant_ref.conformance.cases.parting import misjudged
+from aquant_ref.conformance.cases.rescale_codes import tied
 from aquant_ref.typing import Integers, Reals
 
 if TYPE_CHECKING:
@@ -58,6 +61,28 @@ def _ties(draw: Draw, selection: Selection) -> Columns:
 
 def _near_ties(draw: Draw, selection: Selection) -> Columns:
     return to_tie(draw, selection, 1)
+
+
+def _ties_of_parts(draw: Draw, selection: Selection) -> Columns:
+    """Draw ties whose mean is no whole number of the input's steps, where the count is not 1."""
+    count, unit = draw.pick(COUNTS), draw.scales(-10, -4)
+    columns = columns_of(draw, selection, count, unit, unit)
+    centre = count * columns["x_zero"]
+    steps = columns["total"] - centre
+    steps = np.where(steps == 0, -1, steps)  # an odd zero point is above the lowest code
+    columns, x_scale, scale = tied(draw, {**columns, "total": steps + centre}, steps)
+    return {**columns, "x_scale": x_scale * count, "scale": scale}
+
+
+def _exact(columns: Columns) -> Reals:
+    """Return steps of the result; those of a tie of `_ties_of_parts` are exact."""
+    centred = columns["total"] - columns["count"] * columns["x_zero"]
+    return np.asarray(centred * columns["x_scale"] / (columns["count"] * columns["scale"]))
+
+
+def _mean_first(columns: Columns) -> Reals:
+    mean = columns["total"] / columns["count"] - columns["x_zero"]
+    return np.asarray(columns["x_scale"] * mean / columns["scale"])
 
 
 def _near_half(draw: Draw, selection: Selection) -> Columns:
@@ -179,5 +204,12 @@ FAMILIES = (
         "sums beyond 2^24, beside ties",
         ("round.float32",),
         edition=2,
+    ),
+    Family(
+        "misjudged_tie",
+        partial(misjudged, ties=_ties_of_parts, in_float64=_mean_first, right=_exact),
+        "a tie, which the mean in float64 misses when the zero point is subtracted",
+        ("round.float64",),
+        edition=3,
     ),
 )

@@ -16,11 +16,12 @@ from aquant_ref.conformance.cases.parting import (
     Other,
     Singles,
     Way,
+    misjudged,
     near_tie,
     parted,
 )
 from aquant_ref.conformance.cases.rescale_codes import NO_FLOAT32, parting, tied, with_room
-from aquant_ref.typing import Array
+from aquant_ref.typing import Array, Integers, Reals
 
 if TYPE_CHECKING:
     from aquant_ref.conformance.cases.draw import Draw
@@ -152,6 +153,48 @@ WAYS = {
     "fused": Other(_fused, "with a fused multiply-add", ("round.twice", "zero_point.order")),
     "in_float64": Other(_in_float64, "in float64", ("round.float64", "round.rule")),
 }
+
+
+def _exact(columns: Columns) -> Reals:
+    """Return steps of the result; those of a tie of `ties` are exact."""
+    real = _product(columns) * columns["a_scale"] * columns["b_scale"]
+    return np.asarray(real / columns["scale"])
+
+
+def _ratio_first(columns: Columns) -> Reals:
+    ratio = columns["a_scale"] * columns["b_scale"] / columns["scale"]
+    return np.asarray(_product(columns) * ratio)
+
+
+def _rounded_twice(product: Array, m: Reals) -> Array:
+    """Return steps as TFLite rounds them: to a high half, then to a last shift."""
+    fraction, power = np.frexp(m)
+    mantissa = np.rint(np.ldexp(fraction, 31)).astype(np.int64)
+    high = ((product << np.maximum(power, 0)) * mantissa + 2**30) >> 31
+    last = np.ldexp(high.astype(np.float64), np.minimum(power, 0))
+    return np.asarray(np.sign(last) * np.floor(abs(last) + 0.5))
+
+
+def _by_multiplier_of_float32(columns: Columns, scale: Singles) -> Array:
+    return _rounded_twice(_product(columns), _multiplier(columns, scale).astype(np.float64))
+
+
+def _by_multiplier_of_float64(columns: Columns, scale: Singles) -> Array:
+    ratio = columns["a_scale"] * columns["b_scale"] / scale.astype(np.float64)
+    return _rounded_twice(_product(columns), ratio)
+
+
+def _first_rounding(draw: Draw, selection: Selection) -> Columns:
+    """Choose a scale for which the last bits of the multiplier decide the first rounding."""
+    columns, real, room = _beside(draw, selection)
+    size = abs(_product(columns))
+
+    def tie(code: Integers) -> Reals:
+        shift = np.maximum(-np.frexp((code + 0.5) / size)[1], 0)
+        return np.asarray(code + 0.5 - np.where(shift > 0, np.ldexp(0.5, -shift), 0))
+
+    ways = _by_multiplier_of_float32, _by_multiplier_of_float64
+    return parted(draw, columns, real, room, *ways, tie=tie)
 
 
 def two_roundings(draw: Draw, selection: Selection) -> Columns:
@@ -290,6 +333,13 @@ FAMILIES = (
         "in_float64",
     ),
     _refused(0.0, -1.0),
+    Family(
+        "misjudged_tie",
+        partial(misjudged, ties=ties, in_float64=_ratio_first, right=_exact),
+        "a tie, which one multiplier in float64 misses",
+        ("round.float64",),
+        edition=1,
+    ),
 )
 RATIO = Family(
     "ratio",
@@ -299,7 +349,17 @@ RATIO = Family(
     rejects=True,
 )
 OF_PEERS = {
-    "tflite": (*ORDINARY, _refused(*NO_FLOAT32)),
+    "tflite": (
+        *ORDINARY,
+        _refused(*NO_FLOAT32),
+        Family(
+            "float64_multiplier",
+            _first_rounding,
+            "with a multiplier of float64, it is another code",
+            ("round.float64", "round.twice"),
+            edition=1,
+        ),
+    ),
     "xnnpack": (
         *_of_engine("one_multiplier", "reciprocal", "in_float32", "zero_first", "in_float64"),
         RATIO,

@@ -19,7 +19,7 @@ from aquant_ref.conformance.cases.family import (
     constant,
     odd_zero_point,
 )
-from aquant_ref.conformance.cases.parting import Other, Singles, Way, near_tie, parted
+from aquant_ref.conformance.cases.parting import Other, Singles, Way, misjudged, near_tie, parted
 from aquant_ref.typing import Array, Integers, Reals
 
 if TYPE_CHECKING:
@@ -131,6 +131,15 @@ WAYS = {
     ),
     "in_float64": Other(_in_float64, "in float64", ("round.float64", "round.rule")),
 }
+
+
+def _exact(columns: Columns) -> Reals:
+    """Return steps of the result; with scales of 24 bits they are exact enough to be rounded."""
+    return np.asarray((columns["x"] - columns["x_zero"]) * columns["x_scale"] / columns["scale"])
+
+
+def _ratio_first(columns: Columns) -> Reals:
+    return np.asarray((columns["x"] - columns["x_zero"]) * (columns["x_scale"] / columns["scale"]))
 
 
 def two_roundings(draw: Draw, selection: Selection) -> Columns:
@@ -256,6 +265,13 @@ FAMILIES = (
     *ORDINARY,
     *parting(apart, {name: WAYS[name] for name in ("in_float64", "in_float32")}, "in_float64"),
     _refused(0.0, -1.0),
+    Family(
+        "misjudged_tie",
+        partial(misjudged, ties=ties, in_float64=_ratio_first, right=_exact),
+        "a tie, which the ratio of the scales in float64 misses",
+        ("round.float64",),
+        edition=1,
+    ),
 )
 OF_PEERS = {
     **dict.fromkeys(("tflite", "tflite_up"), (*ORDINARY, _refused(*NO_FLOAT32))),

@@ -104,6 +104,14 @@ ADD = [
         "relu",
     ),
     (
+        "the ratios of the scales in float64",
+        lambda a, sa, za, b, sb, zb, s, z, low, high: clip(
+            math.floor((a - za) * (sa / s) + (b - zb) * (sb / s) + 0.5) + z, low, high
+        ),
+        "round.float64",
+        "misjudged_tie",
+    ),
+    (
         "the quotient in float32",
         summed(lambda u, v, z, low, high: clip(up(single(float(u + v))) + z, low, high)),
         "round.float32",

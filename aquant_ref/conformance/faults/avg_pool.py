@@ -116,6 +116,14 @@ AVG_POOL = [
         "relu",
     ),
     (
+        "the mean in float64, then the zero point",
+        lambda t, n, sx, zx, s, z, low, high: clip(
+            math.floor(sx * (t / n - zx) / s + 0.5) + z, low, high
+        ),
+        "round.float64",
+        "misjudged_tie",
+    ),
+    (
         "the quotient in float32",
         averaged(lambda y, z, low, high: clip(up(single(float(y))) + z, low, high)),
         "round.float32",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,14 @@ def products_of_every_variation(profile: str) -> list[tuple[str, Steps, str, str
 
 
 OWN_PRODUCTS: list[tuple[str, Steps, str, str]] = [
+    (
+        "one multiplier in float64",
+        multiplied(
+            lambda v, w, a, b, s, z: math.floor(v * w * (a * b / s) + 0.5) + z, single=False
+        ),
+        "round.float64",
+        "misjudged_tie",
+    ),
     *(
         (
             name,
@@ -119,6 +128,13 @@ OWN_PRODUCTS: list[tuple[str, Steps, str, str]] = [
     ("as XNNPACK", multiplied(PRODUCTS["xnnpack"]), "multiplier.float32", "one_multiplier"),
 ]
 PRODUCTS_OF_PEERS: list[tuple[str, str, Steps, str, str]] = [
+    (
+        "tflite",
+        "the multiplier in float64",
+        multiplied(lambda v, w, a, b, s, z: rescaled(v * w, a * b / s, away) + z),
+        "round.float64",
+        "float64_multiplier",
+    ),
     ("tflite", "rounded once", multiplied(product), "round.twice", "two_roundings"),
     (
         "tflite",

@@ -132,6 +132,12 @@ def of_every_variation(profile: str) -> list[tuple[str, Steps, str, str]]:
 
 
 OWN: list[tuple[str, Steps, str, str]] = [
+    (
+        "the ratio of the scales in float64",
+        recoded(lambda v, sx, s, z: math.floor(v * (sx / s) + 0.5) + z, single=False),
+        "round.float64",
+        "misjudged_tie",
+    ),
     ("half to even", rounded(even), "round.rule", "tie"),
     ("half away", rounded(away), "round.rule", "tie"),
     ("floor", rounded(math.floor), "round.cast", "random"),
