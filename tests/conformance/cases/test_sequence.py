@@ -251,6 +251,11 @@ SHA256 = {
     "linear exact edition 7": "de8098b4a4de71d5",
     "matmul ideal edition 4": "23bd8b8e0aeffabc",
     "matmul exact edition 4": "e7912e1a11d9765d",
+    "add core-int edition 3": "024704e6544b0e6f",
+    "avg_pool core-int edition 3": "16622065062287ee",
+    "rescale_codes core-int edition 1": "aa0349633c70af03",
+    "mul core-int edition 1": "1b39159bd1bb92c4",
+    "mul tflite edition 1": "cdfe093cf9146e14",
 }
 
 
