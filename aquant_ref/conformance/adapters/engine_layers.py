@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, gcd
 from typing import Any
 
 import numpy as np
@@ -179,7 +179,8 @@ class EngineLayers(Adapter):
             terms = {"a_scale": a_scale, "a_zero": a_zero, "b_scale": b_scale, "b_zero": b_zero}
             return peers.add_tensors(profile, a=a, b=b, **terms, **end)
         first, second = Fraction(a_scale), Fraction(b_scale)
-        unit = Fraction(1, first.denominator * second.denominator)
+        whole = first.denominator * second.denominator
+        unit = Fraction(gcd(int(first * whole), int(second * whole)), whole)
         factors = {"multiplier_a": int(first / unit), "multiplier_b": int(second / unit)}
         arrays = {key: np.full(len(a), factor) for key, factor in factors.items()}
         each = Instruction("add", "add", ("a", "b"), {}, arrays)
