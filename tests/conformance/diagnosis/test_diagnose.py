@@ -171,14 +171,6 @@ EQUAL = {
 # what differs beside ties that no stored case has yet
 TO_PART = {
     ("avg_pool2d", "qnnpack", "onnx"),  # at windows of which a float32 reciprocal misses ties
-    ("matmul", "ideal", "exact"),
-    ("matmul", "exact", "ideal"),
-    ("matmul", "exact", "tflite_up"),
-    *(("matmul", "tflite_away", own) for own in ("ideal", "exact", "tflite_up")),
-    *(("matmul", "tflite_away", own) for own in ("float32", "float64")),
-    *(("matmul", "float32", own) for own in ("ideal", "exact")),
-    *(("matmul", "float64", own) for own in ("ideal", "exact", "float64_onnx")),
-    *(("matmul", "float64_onnx", own) for own in ("ideal", "exact")),
 }
 TAKEN = [
     name
@@ -194,18 +186,19 @@ def test_a_variation_that_is_taken_for_another_is_named(operation: str) -> None:
     # tflite_single is exact under another name
     choices = [each for each in OPERATIONS[operation].choices if each != "tflite_single"]
     wrong: list[tuple[tuple[str, str, str], list[str]]] = []
+    alike = {*EQUAL, *TO_PART}  # until a case parts them
     for asked, own in permutations(choices, 2):
         pair, adapter = (operation, asked, own), Remembered(operation, own)
         evidence = evidence_of(adapter, operation, asked, own, most=FEW)
         if evidence is None:
             evidence = evidence_of(adapter, operation, asked, own)
         if evidence is None:
-            wrong += [(pair, ["no case parts them"])] * (pair not in {*EQUAL, *TO_PART})
+            wrong += [(pair, ["no case parts them"])] * (pair not in alike)
             continue
         found = diagnose(evidence, seconds=60)
         named = [each.name for each in found or [] if each.kind == "variation"]
         first = found[0].kind if found else ""
-        wrong += [(pair, named)] * (pair in EQUAL or first != "variation" or own not in named)
+        wrong += [(pair, named)] * (pair in alike or first != "variation" or own not in named)
     assert not wrong
 
 
