@@ -39,6 +39,9 @@ def of_axis(axis: int, rest: Shape) -> Callable[[int], Shape]:
 
 
 COLUMNS = of_axis(2, (2, 2, 0))
+ROWS = of_axis(1, (1, 0, 2))
+ROW_COUNTS = (7, 8, 9, 16, 17, 32, 33, 65), (128, 257)
+WITH_ROWS = 3  # the edition
 
 
 def _scale(draw: CaseRandom, power: int) -> float:
@@ -148,10 +151,17 @@ def _counted(
 
 
 def family(
-    flag: str, make: Make, what: str, catches: tuple[str, ...], stored: int, size: str = "small"
+    flag: str,
+    make: Make,
+    what: str,
+    catches: tuple[str, ...],
+    stored: int,
+    size: str = "small",
+    *,
+    edition: int = EDITION,
 ) -> Family:
     """Return a family of this edition."""
-    later: dict[str, Any] = {"edition": EDITION, "size": size, "stored": stored}
+    later: dict[str, Any] = {"edition": edition, "size": size, "stored": stored}
     return Family(flag, by_case(isolated(make)), what, catches, **later, lacks=("tie",))
 
 
@@ -161,6 +171,7 @@ def sized(
     pools: tuple[tuple[int, ...], tuple[int, ...]],
     shape: Callable[[int], Shape],
     catches: tuple[str, ...],
+    edition: int = EDITION,
 ) -> list[Family]:
     """Return a family of small sizes on one axis, and one of large sizes."""
     return [
@@ -171,9 +182,14 @@ def sized(
             (f"tail.{flag}", *catches),
             len(pool),
             size,
+            edition=edition,
         )
         for size, pool in zip(("small", "large"), pools, strict=True)
     ]
+
+
+def _rows(make: Make) -> list[Family]:
+    return sized(make, "rows", ROW_COUNTS, ROWS, ("axis.layout",), WITH_ROWS)
 
 
 def _of_pool(mean: bool) -> tuple[Family, ...]:
@@ -197,6 +213,7 @@ def _of_pool(mean: bool) -> tuple[Family, ...]:
             len(LARGE_WINDOWS),
             "large",
         ),
+        *_rows(make),
     )
 
 
@@ -234,4 +251,5 @@ THRESHOLDS = (
         len(MANY_COUNTS),
         "large",
     ),
+    *_rows(_counted),
 )

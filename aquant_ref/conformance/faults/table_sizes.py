@@ -67,9 +67,11 @@ def of_channel(which: Callable[[int], Array]) -> Callable[..., Array]:
     return lambda values, rows: RIGHT.reached(values, rows[which(len(rows))])
 
 
-def of_column(which: Callable[[int], Array]) -> Callable[..., Array]:
-    """The accumulators of other columns."""
-    return lambda values, rows: RIGHT.reached(values.take(which(values.shape[2]), axis=2), rows)
+def of_places(axis: int, which: Callable[[int], Array]) -> Callable[..., Array]:
+    """The accumulators of other rows (axis 1) or columns (axis 2)."""
+    return lambda values, rows: RIGHT.reached(
+        values.take(which(values.shape[axis]), axis=axis), rows
+    )
 
 
 def sum_in(how: Callable[[Array, int], Array], bits: int) -> Callable[..., Array]:
@@ -123,6 +125,13 @@ WINDOWS: list[Row] = [
         "columns",
         {"columns": positions(4, before(16))},
     ),
+    ("every 32nd row skipped", "tail.rows", "rows", {"columns": positions(3, each_skipped(32))}),
+    (
+        "rows after the last 64 read one too early",
+        "tail.rows",
+        "many_rows",
+        {"columns": positions(3, before(64))},
+    ),
     (
         "columns of a window after the first 8 left out",
         "tail.elements",
@@ -161,6 +170,7 @@ COUNTS: list[Row] = [
     ),
 ]
 THRESHOLDS: list[Row] = [
+    ("every 32nd row skipped", "tail.rows", "rows", {"reached": of_places(1, each_skipped(32))}),
     ("thresholds counted in uint8", "threshold.count", "many_counts", {"reached": in_bits(8)}),
     ("at most 127 thresholds reached", "threshold.count", "many_counts", {"reached": at_most(127)}),
     ("at most 255 thresholds reached", "threshold.count", "many_counts", {"reached": at_most(255)}),
@@ -175,13 +185,13 @@ THRESHOLDS: list[Row] = [
         "columns after the last 32 read the one before",
         "tail.columns",
         "columns",
-        {"reached": of_column(before(32))},
+        {"reached": of_places(2, before(32))},
     ),
     (
         "every 32nd column skipped",
         "tail.columns",
         "columns",
-        {"reached": of_column(each_skipped(32))},
+        {"reached": of_places(2, each_skipped(32))},
     ),
 ]
 SUMS: list[Row] = [

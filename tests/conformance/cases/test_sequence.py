@@ -256,6 +256,12 @@ SHA256 = {
     "rescale_codes core-int edition 1": "aa0349633c70af03",
     "mul core-int edition 1": "1b39159bd1bb92c4",
     "mul tflite edition 1": "cdfe093cf9146e14",
+    "avg_pool2d engine edition 3 large": "3c0db8aab0a44e63",
+    "avg_pool2d engine edition 3": "154b8f4a1fe7c36c",
+    "max_pool2d engine edition 3 large": "cdd2cf70df9506da",
+    "max_pool2d engine edition 3": "b644fa162318135d",
+    "thresholds engine edition 3 large": "9161c7bdea258ea6",
+    "thresholds engine edition 3": "534efe98d0faecef",
 }
 
 
