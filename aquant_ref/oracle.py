@@ -34,10 +34,11 @@ def half_up(t: Real) -> int:
 
 def half_even(t: Real) -> int:
     """Round to the nearest integer, ties to the even one. Spec: AQ-ROUND-1."""
-    low, fraction = floor(t), t - floor(t)
-    if fraction == HALF:
+    top, bottom = Fraction(t).as_integer_ratio()
+    low, rest = divmod(top, bottom)
+    if 2 * rest == bottom:
         return low if low % 2 == 0 else low + 1
-    return low if fraction < HALF else low + 1
+    return low if 2 * rest < bottom else low + 1
 
 
 def half_away(t: Real) -> int:
@@ -71,14 +72,17 @@ def to_float(value: Real, digits: int, smallest: int) -> Fraction:
 
     float32 has 24 digits and smallest -149; overflow is not modelled. Spec: AQ-FIXED-5.
     """
-    if value == 0:
+    top, bottom = Fraction(value).as_integer_ratio()
+    if top == 0:
         return Fraction(0)
-    size = abs(Fraction(value))
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    if size < Fraction(2) ** exponent:
+    exponent = (
+        top.bit_length() - bottom.bit_length()
+    )  # of the largest power of two below, or 1 more
+    if abs(top) << max(-exponent, 0) < bottom << max(exponent, 0):
         exponent -= 1
-    grid = Fraction(2) ** max(exponent - digits + 1, smallest)
-    return half_even(value / grid) * grid
+    grid = max(exponent - digits + 1, smallest)
+    steps = half_even(Fraction(top << max(-grid, 0), bottom << max(grid, 0)))
+    return Fraction(steps << max(grid, 0), 1 << max(-grid, 0))
 
 
 # Codes
