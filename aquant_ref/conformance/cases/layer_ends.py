@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aquant_ref.conformance.cases.selection import Selection
 
 EDITION = 5
+ZERO_SUMS = 8  # an edition of its own
 OUTPUTS = 4
 ENDS = ("carry", 0, "carry", 62, "carry", 1)  # in turn: the carry, or the shift
 SMALL_SUMS = (0, 1, -1, 3)  # M is above 2^29: all but 0 saturate, or leave int32 first
@@ -138,6 +139,32 @@ def _ends(parts: Callable[..., Row]) -> tuple[Family, Family]:
     return ends, last
 
 
+def _zero_sums(draw: CaseRandom, selection: Selection, *, parts: Callable[..., Row]) -> Row:
+    """Draw codes of 8 bits above their zero point, which meet zero points of weights."""
+    ends = code_range(draw, selection)
+    steps = min(255, ends[1] - ends[0])
+    row = parts(draw, ends, products=draw.pick((160, 300)), outputs=3)
+    row |= {
+        "x": seeded(draw, row["x"].shape, ends[0] + steps - steps // 4, ends[0] + steps),
+        "x_zero": ends[0],
+        "weight": seeded(draw, row["weight"].shape, 0, 255),
+        "weight_zero": np.array((101, 127, 153)),
+    }
+    return fitted(row, draw, selection, ends)
+
+
+def _sums_of_codes(parts: Callable[..., Row]) -> Family:
+    return Family(
+        "zero_sums",
+        by_case(partial(_zero_sums, parts=parts)),
+        "sums of codes, which meet the zero points of weights, that pass 2^15",
+        ("zero_point.cross_terms", "accumulator.narrow"),
+        edition=ZERO_SUMS,
+        size="large",
+        stored=1,
+    )
+
+
 SUM = Family(
     "sum_end",
     by_case(_sum),
@@ -147,6 +174,9 @@ SUM = Family(
     size="large",
     stored=1,
 )
-CONV2D = _ends(partial(conv, products=2, columns=1, kernel=(1, 1)))
+CONV2D = (
+    *_ends(partial(conv, products=2, columns=1, kernel=(1, 1))),
+    _sums_of_codes(partial(conv, columns=2, kernel=(1, 1))),
+)
 DEPTHWISE = _ends(partial(depthwise, columns=1, kernel=(1, 1)))
-LINEAR = (*_ends(partial(linear, products=2)), SUM)
+LINEAR = (*_ends(partial(linear, products=2)), SUM, _sums_of_codes(linear))

@@ -160,6 +160,20 @@ ENDS: tuple[tuple[str, str, str, dict[str, Callable[..., Array]]], ...] = (
     ("steps in int32", "clamp.wrap", "multiplier_end", {"rescale": steps_in_int32}),
 )
 CLOSE = [("half_up in float64", "round.float64", "close_tie", {"rescale": in_float64})]
+
+
+def linear_with_narrow_sums(**f: Any) -> Array:
+    """Sums of codes, which meet the zero points of weights, in int16."""
+    x = f["x"] - f["x_zero"]
+    lost = x.sum() - wrapped(x.sum(), 16)
+
+    def total(acc: Array, bias: Array) -> Array:
+        return acc + (bias + f["weight_zero"] * lost)[:, None]
+
+    return type(RIGHT)("", f["profile"], total=total).linear(**f)
+
+
+NARROW_SUMS = ("sums of codes in int16", "zero_point.cross_terms", "zero_sums")
 OF_SUM = ("the sum negated twice in int32", "accumulator.wrap", "sum_end")
 
 
@@ -177,4 +191,5 @@ def wrong(operation: str) -> list[Fault]:
 
 
 WRONG = [*wrong("conv2d"), *wrong("depthwise"), *wrong("linear")]
+WRONG += stepwise("linear", [(*NARROW_SUMS, {"linear": linear_with_narrow_sums})], "exact")
 WRONG += stepwise("linear", [(*OF_SUM, {"product": negated_twice})], "exact")

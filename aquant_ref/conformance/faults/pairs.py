@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aquant_ref.conformance.faults.fault import stepwise
+from aquant_ref.conformance.faults.layers import wrapped
 from aquant_ref.conformance.faults.steps import RIGHT
 from aquant_ref.typing import Array
 
@@ -119,6 +120,14 @@ CROSS_TERMS: list[Row] = [
         ("sums of codes that are not centred", not_centred),
     )
 ]
+CROSS_SUMS: list[Row] = [
+    (
+        "sums of codes in int16",
+        "zero_point.cross_terms",
+        "zero_sums",
+        {"conv2d": cross_terms(lambda _layer, right: wrapped(right, 16))},
+    )
+]
 OF_GROUPS: list[Row] = [
     (
         "weight zero points with the sums of the first group",
@@ -159,6 +168,6 @@ FEATURES: list[Row] = [
 ]
 
 WRONG = [
-    *stepwise("conv2d", [*CROSS_TERMS, *OF_GROUPS, *FEATURES], "exact"),
+    *stepwise("conv2d", [*CROSS_TERMS, *CROSS_SUMS, *OF_GROUPS, *FEATURES], "exact"),
     *stepwise("depthwise", [*CROSS_TERMS, *FEATURES], "exact"),
 ]

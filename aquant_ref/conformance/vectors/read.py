@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAJOR = 1
 # the minor version that added the families of each edition
-MINOR_OF_EDITION = (0, 1, 3, 3, 3, 3, 3, 3)
+MINOR_OF_EDITION = (0, 1, 3, 3, 3, 3, 3, 3, 3)
 VERSION = f"{MAJOR}.{MINOR_OF_EDITION[-1]}"
 VECTORS = Path(__file__).parent / f"v{MAJOR}"
 FORMAT = "aquant-ref vectors 1"

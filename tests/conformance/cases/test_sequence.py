@@ -262,6 +262,10 @@ SHA256 = {
     "max_pool2d engine edition 3": "b644fa162318135d",
     "thresholds engine edition 3 large": "9161c7bdea258ea6",
     "thresholds engine edition 3": "534efe98d0faecef",
+    "conv2d ideal edition 8 large": "030fc9ee42225a3b",
+    "conv2d exact edition 8 large": "94317909da47d94f",
+    "linear ideal edition 8 large": "1141732e7bee2a62",
+    "linear exact edition 8 large": "60284b3ad0d992b6",
 }
 
 
