@@ -130,7 +130,8 @@ class TorchBlock:
         if scale is None or name in self.network.read_in_windows():
             return x
         kept = torch.ones_like(x, dtype=torch.bool) if keep is None else keep(tuple(x.shape))
-        return Nearest.apply(x, scale, self.ends(name), kept)
+        nearest: Any = Nearest.apply  # without types in torch
+        return nearest(x, scale, self.ends(name), kept)
 
     def ends(self, name: str) -> tuple[int, int]:
         """The codes of a tensor in steps."""
@@ -164,7 +165,8 @@ class TorchBlock:
             share = _polynomial(tau, fusion).reshape(shape).mean(dim=2, keepdim=True)
             p = (p.reshape(shape) + share).reshape(p.shape)
         border = torch.sigmoid(4 * p).clamp(min=BORDER_MIN)
-        rounded = AtBorder.apply(columns, scale, border, ends)
+        at_border: Any = AtBorder.apply
+        rounded = at_border(columns, scale, border, ends)
         out = weight.reshape(len(weight), -1) @ rounded + bias[:, None]
         size = self.network.graph.shapes[node.name][1:]
         return out.reshape(len(x), len(weight), *size)
