@@ -49,6 +49,12 @@ SIZED: list[tuple[str, str, str, Make]] = [
         lambda n: {"product": sizes.in_blocks(n, lambda v: sizes.saturated(v, 16))},
     ),
     (
+        "channels after the last {} left out",
+        "tail.channels",
+        "channels",
+        lambda n: {"total": sizes.channels(sizes.left_out, n)},
+    ),
+    (
         "channels after the last {} without a bias",
         "tail.channels",
         "channels",

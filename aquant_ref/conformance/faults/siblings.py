@@ -12,7 +12,7 @@ import numpy as np
 
 from aquant_ref.conformance.faults.arithmetic import F, once
 from aquant_ref.conformance.faults.fault import stepwise
-from aquant_ref.conformance.faults.layers import LAYERS, wrapped
+from aquant_ref.conformance.faults.layers import LAYERS, dropped_bias, wrapped
 from aquant_ref.conformance.faults.sizes import PRODUCTS
 from aquant_ref.conformance.faults.steps import RIGHT
 from aquant_ref.typing import Array
@@ -55,6 +55,12 @@ def ties_away(t: Array) -> Array:
 def half_added(last: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """The sum with 1/2 is rounded, too."""
     return lambda t: last(t + t.dtype.type(0.5))
+
+
+def bias_later(total: Array, unit: Array, f: dict[str, Any]) -> Array:
+    """The bias is rounded to steps of the result, and added to these."""
+    steps = np.rint(f["bias"] / f["scale"]).astype(np.int64)
+    return np.asarray(RIGHT.rescale(total, unit, f) + steps[:, None])
 
 
 def of_channels(which: Callable[[int], Array]) -> dict[str, Callable[..., Any]]:
@@ -142,6 +148,12 @@ ENDS: list[Row] = [
         "clamp.relu",
         "",
         {"clip": lambda s, z, low, high: np.clip(s + z, max(low, 0), high)},
+    ),
+    (
+        "bias added to the rounded result",
+        "bias.order",
+        "",
+        {"bias": dropped_bias, "rescale": bias_later},
     ),
     ("bias floored", "bias.floor", "", {"bias": in_units(np.floor)}),
     ("bias truncated", "bias.floor", "", {"bias": in_units(np.trunc)}),

@@ -120,6 +120,12 @@ def first_again(acc: Array, bias: Array, tail: slice) -> tuple[Array, Array]:
     return acc, bias
 
 
+def left_out(acc: Array, bias: Array, tail: slice) -> tuple[Array, Array]:
+    """The tail's channels stay at zero."""
+    acc[tail], bias[tail] = 0, 0
+    return acc, bias
+
+
 def reversed_tail(acc: Array, bias: Array, tail: slice) -> tuple[Array, Array]:
     acc[tail] = acc[tail][::-1]
     return acc, bias

@@ -84,6 +84,20 @@ ROWS: list[tuple[Steps, str, str, str]] = [
 ]
 
 
+def bias_later(total: Array, unit: Array, f: dict[str, Any]) -> Array:
+    m, later = unit / f["scale"], np.rint(f["bias"] / f["scale"])
+    steps = np.rint(total.astype(np.float32) * m.astype(np.float32)[:, None])
+    return (steps + later[:, None]).astype(np.int64)
+
+
+ROWS.append(
+    (
+        {"bias": lambda b, x, w: np.zeros(len(b), np.int64), "rescale": bias_later},
+        *("float32", "float32", "explained by: bias added to the rounded result"),
+    )
+)
+
+
 @pytest.mark.parametrize(("steps", "own", "asked", "said"), ROWS)
 def test_a_layer_is_explained_by_a_fault_in_a_variation(
     steps: Steps, own: str, asked: str, said: str
