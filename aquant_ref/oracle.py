@@ -239,11 +239,14 @@ def fed_back(
     directions: Sequence[Sequence[Real]],
     powers: Sequence[Real],
     codes: tuple[int, int],
+    *,
     smallest: Real,
+    reach: tuple[Real, Real] | None = None,
 ) -> list[int]:
-    """Return the codes, in steps, of one window with rows t and feedback. Spec: AQ-FEEDBACK-1.
+    """Return the codes, in steps, of one window with rows t and feedback. Spec: AQ-FEEDBACK-2.
 
-    `directions` are the a_i, `powers` the <w_i, w_i> of each row i; `codes` is the code range.
+    `directions` are the a_i, `powers` the <w_i, w_i> of each row i; `codes` is the code range,
+    `reach` that of wide codes, without which the rule is AQ-FEEDBACK-1.
     """
     error = [Fraction(0)] * len(directions[0])
     out: list[int] = []
@@ -251,9 +254,30 @@ def fed_back(
         pull = sum((e * v for e, v in zip(error, a, strict=True)), Fraction(0))
         moved = Fraction(border) + (pull / power if power else 0)
         q = clip(border_round(value, min(max(moved, Fraction(smallest)), Fraction(1))), *codes)
-        clipped = min(max(value, codes[0]), codes[1])
-        error = [e + v * (q - clipped) for e, v in zip(error, a, strict=True)]
+        low, high = codes if reach is None else reach
+        wanted: Real = min(max(value, low), high)
+        if reach is not None and codes[0] < value < codes[1] and value != floor(value):
+            wanted += HALF - Fraction(border)
+        error = [e + v * (q - wanted) for e, v in zip(error, a, strict=True)]
         out.append(q)
+    return out
+
+
+def fed_back_codes(wide: Sequence[int], first_row: int, tables: Mapping[str, Any]) -> list[int]:
+    """Return the narrow codes of one window of one group, from its tables.
+
+    Spec: AQ-FEEDBACK-4. The window has the im2col rows from `first_row` on, in their order.
+    """
+    group, count = first_row // len(wide), range(len(wide))
+    directions, pull = tables["directions"][group], tables["pull"][group]
+    error = [0] * len(directions)
+    out = []
+    for i, (row, u) in enumerate(zip(range(first_row, first_row + len(count)), wide, strict=True)):
+        pulled = sum(e * p[i] for e, p in zip(error, pull, strict=True))
+        up = 1 if tables["lift"][row][u] >= pulled else 0
+        own = tables["error"][row][u] + up * tables["step"]
+        error = [e + d[i] * own for e, d in zip(error, directions, strict=True)]
+        out.append(tables["codes"][row][u] + up)
     return out
 
 
@@ -542,22 +566,28 @@ def _windowed(node: Mapping[str, Any], x: Tensor, stored: Mapping[str, Any]) -> 
     dh, dw = node.get("dilation", (1, 1))
     tops, lefts = _positions(wide, kernel, node["stride"], node["padding"], (dh, dw))
 
-    def window(channel: int, top: int, left: int) -> list[int]:
-        pixels = [_pixel(wide, channel, top + i * dh, left + j * dw) for i, j in places]
-        padded = [zero if pixel is None else pixel for pixel in pixels]
-        codes = window_codes(padded, channel * len(places), node["window"])
-        return [code - stored["offset"] for code in codes]
+    def pixels(channel: int, top: int, left: int) -> list[int]:
+        found = [_pixel(wide, channel, top + i * dh, left + j * dw) for i, j in places]
+        return [zero if pixel is None else pixel for pixel in found]
+
+    def codes(channels: range, top: int, left: int) -> list[int]:
+        if "directions" in node["window"]:
+            window = [u for channel in channels for u in pixels(channel, top, left)]
+            return fed_back_codes(window, channels[0] * len(places), node["window"])
+        return [
+            code
+            for channel in channels
+            for code in window_codes(
+                pixels(channel, top, left), channel * len(places), node["window"]
+            )
+        ]
 
     def value(o: int, top: int, left: int) -> Real:
         unit: Real = node["unit"][o] / node["input_scale"] * stored["step"]
-        members = len(weight[o])
-        first = o // (len(weight) // node["groups"]) * members
-        total = 0
-        for member in range(members):
-            codes = window(first + member, top, left)
-            for (i, j), code in zip(places, codes, strict=True):
-                total += weight[o][member][i][j] * code
-        return node["bias"][o] + unit * total
+        first = o // (len(weight) // node["groups"]) * len(weight[o])
+        read = codes(range(first, first + len(weight[o])), top, left)
+        terms = zip(flatten(weight[o]), read, strict=True)
+        return node["bias"][o] + unit * sum(w * (code - stored["offset"]) for w, code in terms)
 
     return [[[value(o, t, left) for left in lefts] for t in tops] for o in range(len(weight))]
 

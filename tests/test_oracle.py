@@ -136,11 +136,15 @@ def test_with_a_zero_point_tau_counts_in_the_larger_end() -> None:
 def test_an_error_that_is_fed_back_worked_out_by_hand() -> None:
     """40 % of a step thrice: 0 leaves -0.4, the border 0.1 makes 1 and leaves 0.2, then 0.7."""
     t = [Fraction(2, 5)] * 3
-    assert oracle.fed_back(t, [HALF] * 3, [[1]] * 3, [1] * 3, (0, 3), SIXTH) == [0, 1, 0]
+    assert oracle.fed_back(t, [HALF] * 3, [[1]] * 3, [1] * 3, (0, 3), smallest=SIXTH) == [0, 1, 0]
     opposite = [[1], [-1], [1]]
-    assert oracle.fed_back(t, [HALF] * 3, opposite, [1] * 3, (0, 3), SIXTH) == [0, 0, 0]
+    assert oracle.fed_back(t, [HALF] * 3, opposite, [1] * 3, (0, 3), smallest=SIXTH) == [0, 0, 0]
     clipped = [Fraction(9), *t]  # what is clipped leaves nothing
-    assert oracle.fed_back(clipped, [HALF] * 4, [[1]] * 4, [1] * 4, (0, 3), SIXTH)[1:] == [0, 1, 0]
+    assert oracle.fed_back(clipped, [HALF] * 4, [[1]] * 4, [1] * 4, (0, 3), smallest=SIXTH)[1:] == [
+        0,
+        1,
+        0,
+    ]
 
 
 def test_a_fused_border_goes_up_where_its_lift_reaches_the_sum_of_the_window() -> None:

@@ -30,9 +30,7 @@ TABLES, FIXED_POINT = tables("results"), tables("fixed point")
 def chosen(rows: list[results.Row], name: str, bits: str, iterations: int) -> list[results.Row]:
     """The rows of METHOD or METHOD@FORM, as `aquant-ref table` takes it, one a seed."""
     method, _, form = name.partition("@")
-    config = Config(method, border=form)
-    border = str(config.form) if config.has_border else ""
-    wanted = method, border, bits, iterations
+    wanted = method, Config(method, border=form).recorded_border, bits, iterations
     return [
         row
         for row in rows
@@ -156,8 +154,8 @@ GAINS = [
     (
         CLAIMS,
         "On `mobilenet`, which has fewer errors to feed back, it gains {:.1f} and {:.1f} points",
-        ("mobilenet-cifar10", "aquant-feedback", "qdrop", "W2A4"),
-        ("mobilenet-cifar10", "aquant-feedback", "qdrop", "W4A4"),
+        ("mobilenet-cifar10", "aquant-feedback@feedback/rounding", "qdrop", "W2A4"),
+        ("mobilenet-cifar10", "aquant-feedback@feedback/rounding", "qdrop", "W4A4"),
     ),
 ]
 

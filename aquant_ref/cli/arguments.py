@@ -247,7 +247,7 @@ def _setting() -> argparse.ArgumentParser:
         default="",
         metavar="FORM",
         help="words joined by /: constant linear quadratic, sigmoid clip, tensor channel row, "
-        "off window, zero closed, feedback<r>",
+        "off window, zero closed, feedback<r> clipping rounding",
     )
     parent.add_argument(
         "--weight-bits",

@@ -74,6 +74,24 @@ def _fused_conv2d(each: Instruction, u: Integers) -> Integers:
 
 
 @_instruction
+def _feedback_conv2d(each: Instruction, u: Integers) -> Integers:
+    """Spec: AQ-FEEDBACK-4."""
+    u = _windows(each, u, fill=each.attributes["zero_code"])
+    groups, step = each.attributes["groups"], 1 << each.attributes["error_bits"]
+    rows = (len(u), groups, -1, u.shape[4] * u.shape[5])
+    codes, lift, error = (
+        _entries(each, key, u).reshape(rows) for key in ("codes", "lift", "error")
+    )
+    directions, pull = (_wide(each, key)[..., None] for key in ("directions", "pull"))
+    total = np.zeros((len(u), *directions.shape[:2], rows[3]), np.int64)  # what a window keeps
+    for i in range(codes.shape[2]):
+        up = lift[:, :, i] >= (pull[:, :, i] * total).sum(axis=2)
+        codes[:, :, i] += up
+        total += directions[:, :, i] * (error[:, :, i] + step * up)[:, :, None]
+    return _products(each, _centred(each, codes.reshape(u.shape)))
+
+
+@_instruction
 def _linear(each: Instruction, x: Integers) -> Integers:
     return _centred(each, x) @ _wide(each, "weight").T + _wide(each, "bias")
 

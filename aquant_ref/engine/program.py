@@ -142,7 +142,8 @@ class Program(Stored, Tabular):
         self.validate()
         instance("source", self.source, Mapping)
         meta, arrays = self._content()
-        native.save(path, "program", meta=meta, arrays=arrays)
+        version = 2 if any(each.op == "feedback_conv2d" for each in self.instructions) else 1
+        native.save(path, "program", meta=meta, arrays=arrays, version=version)
 
     def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Collect metadata and arrays of the program file."""

@@ -71,7 +71,7 @@ class Experiment:
             "method": self.config.method,
             "weight_bits": self.config.weight_bits,
             "act_bits": self.config.act_bits,
-            "border": str(self.config.form) if self.config.has_border else "",
+            "border": self.config.recorded_border,
             "iterations": self.config.iterations,
             "seed": self.seed,
             "images": self.images,

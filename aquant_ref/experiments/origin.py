@@ -114,7 +114,7 @@ class Origin:
         what = {
             **self.row(),
             "images": images,
-            "config": {**_set(config), "border": str(config.form) if config.has_border else ""},
+            "config": {**_set(config), "border": config.recorded_border},
             "stages": [_set(each) for each in config.stages()],
             **more,
         }
@@ -133,11 +133,15 @@ def sha256_of(path: Path) -> str:
 
 
 def _set(settings: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass that differ from their defaults, also inside fields."""
+    """Return the fields of a dataclass that differ from their defaults, also inside fields.
+
+    A field that has what results meant `BEFORE` there was a choice is left out as well.
+    """
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     defaults = {field.name: field.default for field in fields(settings)}
+    before = {**defaults, **getattr(settings, "BEFORE", {})}
     return {
         name: _set(value) if is_dataclass(value) else value
         for name, value in values.items()
-        if value != defaults[name]
+        if value not in (defaults[name], before[name])
     }

@@ -140,7 +140,7 @@ def compute(config: Config) -> None:
         "method": config.method,
         "weight_bits": config.weight_bits,
         "act_bits": config.act_bits,
-        "border": str(config.form) if config.has_border else "",
+        "border": config.recorded_border,
         **config.published(),
         "seed": config.seed,
         "top1": accuracy,

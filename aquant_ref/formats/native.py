@@ -31,7 +31,7 @@ from aquant_ref.formats.untrusted import MOST_BYTES, PathLike
 from aquant_ref.typing import Array
 
 MAGIC = "aquant_ref"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the latest; a file has the first version that can say what it says
 KINDS = ("model", "program", "weights", "checkpoint", "recording")
 HEADER = "header.json"
 LONGEST_NAME = 1000  # characters: a zip entry allows 65535 bytes, and messages quote the name
@@ -43,13 +43,15 @@ def save(
     *,
     meta: Mapping[str, Any],
     arrays: Mapping[str, Array],
+    version: int = 1,
 ) -> None:
     """Write `meta` and `arrays` to `path`, whole or not at all.
 
     `kind` is one of KINDS. `check_meta` says what `meta` may hold, `check_name` what a name may be.
     An array is boolean, integer or float of at most 8 bytes; `load` returns it little-endian.
-    Raises InputError, before anything is written, if the format cannot hold a value, and if `path`
-    cannot be written; ValueError for an unknown kind.
+    `version` is the first format that has what `meta` says. Raises InputError, before anything is
+    written, if the format cannot hold a value, and if `path` cannot be written; ValueError for an
+    unknown kind.
     """
     _check_kind(kind)
     check_meta(meta)
@@ -59,7 +61,7 @@ def save(
         raise InputError(
             f"{path}: would have {size} bytes, more than the {MOST_BYTES} that are read"
         )
-    header = {"magic": MAGIC, "kind": kind, "version": FORMAT_VERSION, **_content(meta, stored)}
+    header = {"magic": MAGIC, "kind": kind, "version": version, **_content(meta, stored)}
     text = json.dumps(header, sort_keys=True, indent=1, allow_nan=False)
     parse_json(text, f"{path}: its header")  # so that every saved file can be read
     with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:

@@ -31,10 +31,11 @@ from aquant_ref.engine.instruction import THRESHOLD_UNREACHED, Instruction
 from aquant_ref.engine.program import MODEL, Program
 from aquant_ref.errors import AccumulatorOverflow, InputError
 from aquant_ref.model.accumulator_scale import AccumulatorScale
-from aquant_ref.model.quantized_model import QuantizedModel
+from aquant_ref.model.quantized_model import NO_INTEGER_FORM, QuantizedModel
+from aquant_ref.model.quantizers import FeedbackBorder
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import CEILINGS, Node, slope_below_zero, windows
-from aquant_ref.quant.window import WindowBorder
+from aquant_ref.quant.feedback import FeedbackTables
 from aquant_ref.typing import Codes, Reals
 
 if TYPE_CHECKING:
@@ -177,9 +178,8 @@ class Lowering:
         layer = self.model.layers[node.name]
         self._check_codes(node)
         weight = layer.integers()
-        small = np.int8 if abs(weight).max(initial=0) < 128 else np.int32
         arrays = {
-            "weight": weight.astype(small),
+            "weight": _small(weight),
             "zero_point": self.model.zero_point(node.inputs[0]),
             **rest.pop("arrays", {}),
         }
@@ -204,15 +204,15 @@ class Lowering:
         border = self.model.windows.get(node.name)
         if border is None:
             return self._layer(node, "conv2d", self._read(node.inputs[0]), attributes=attributes)
-        assert isinstance(border, WindowBorder)  # as _check_integer has seen
         source = self.model.code_source(node.inputs[0])
         attributes["zero_code"] = self.model.wide_tensor(source).zero_point
-        arrays = {"codes": border.codes}
-        if border.lift is not None and border.fusion is not None:
-            arrays |= {"lift": border.lift, "fusion": border.fusion}
-        op = "fused_conv2d" if border.fusion is not None else "border_conv2d"
+        tables = {k: v for k, v in vars(border).items() if isinstance(v, np.ndarray)}
+        op = "fused_conv2d" if "fusion" in tables else "border_conv2d"
+        if isinstance(border, FeedbackTables):
+            op, attributes["error_bits"] = "feedback_conv2d", border.error_bits
+            tables["directions"] = _small(border.directions)
         wide = self.meanings[node.inputs[0]]
-        return self._layer(node, op, wide, attributes=attributes, arrays=arrays)
+        return self._layer(node, op, wide, attributes=attributes, arrays=tables)
 
     def _lower_linear(self, node: Node) -> Accumulator:
         """Spec: AQ-LOWER-4."""
@@ -345,14 +345,19 @@ def _attributes(geometry: Windows, *keys: str) -> dict[str, Any]:
     return {**whole, "padding": [list(sides) for sides in geometry.padding]}
 
 
+def _small(weight: Codes) -> Codes:
+    """Return weights as int8 where it holds them, else as int32."""
+    return weight.astype(np.int8 if abs(weight).max(initial=0) < 128 else np.int32)
+
+
 def _check_integer(model: QuantizedModel) -> None:
     """Spec: AQ-IDEAL-3."""
     config = model.source.get("config")
     if isinstance(config, Mapping) and config.get("method") == "a-rounding":
         raise InputError("a-rounding needs the float network at inference: it has no integer form")
     for name, border in model.windows.items():
-        if not isinstance(border, WindowBorder):
-            raise InputError(f"{name}: a border with feedback has no integer lowering yet")
+        if isinstance(border, FeedbackBorder):
+            raise InputError(f"{name}: {NO_INTEGER_FORM}")
     for name in model.floats:
         raise InputError(f"{name}: stays in floating point, which has no integer form")
 

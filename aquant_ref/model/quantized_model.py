@@ -32,18 +32,24 @@ from aquant_ref.model.quantizers import (
     FeedbackBorder,
     QuantizedLayer,
     QuantizedTensor,
+    Window,
     check_window,
 )
 from aquant_ref.nn.graph import INPUT, Graph
 from aquant_ref.nn.operations import ACTIVATIONS, Node, windows
 from aquant_ref.nn.structure import check_structure
 from aquant_ref.nn.windows import pair
-from aquant_ref.quant.window import WindowBorder, fraction_bits, nearest_window
+from aquant_ref.quant.feedback import FeedbackTables
+from aquant_ref.quant.window import WideCodes, WindowBorder, nearest_window
 from aquant_ref.rows import Row, Tabular
 from aquant_ref.typing import Array, Codes, Reals
 
 PASSES_CODES = ("flatten", "max_pool")  # ops that move codes and leave scale and quantizer alone
 READS_CODES = ("max_pool", "avg_pool", "global_avg_pool", "mul")  # beside the layers
+LATER_META = ("wide", "errors", "error_bits")  # of format 2
+NO_INTEGER_FORM = (
+    "a border with feedback of AQ-FEEDBACK-1, or of float weights, has no integer form"
+)
 SLIDING = ("conv2d", "max_pool", "avg_pool", "global_avg_pool")
 
 
@@ -73,7 +79,7 @@ class QuantizedModel(Stored, Tabular):
     layers: Mapping[str, QuantizedLayer]
     tensors: Mapping[str, QuantizedTensor]
     source: Mapping[str, Any] = field(default_factory=dict)
-    windows: Mapping[str, WindowBorder | FeedbackBorder] = field(default_factory=dict)
+    windows: Mapping[str, Window] = field(default_factory=dict)
     floats: Mapping[str, Reals] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
@@ -171,12 +177,14 @@ class QuantizedModel(Stored, Tabular):
         return frozenset(self.code_source(self.graph.node(name).inputs[0]) for name in self.windows)
 
     def wide_tensor(self, name: str) -> QuantizedTensor:
-        """Return the quantizer of a wide tensor: 2^f parts of a step, nearest (AQ-WINDOW-1)."""
+        """Return the quantizer of a wide tensor: 2^f parts of a step, nearest.
+
+        Spec: AQ-WINDOW-1, AQ-FEEDBACK-3.
+        """
         tensor = self.tensors[name]
-        parts = 1 << fraction_bits(tensor.bits)
-        top = (2**tensor.bits - 1) * parts
-        crossings = np.arange(top, dtype=np.float64)[None] + 0.5 - tensor.zero_point * parts
-        return QuantizedTensor(tensor.scale / parts, 8, crossings, tensor.zero_point * parts)
+        wide = tensor.wide_codes()
+        crossings = np.arange(wide.largest, dtype=np.float64)[None] + 0.5 - wide.zero
+        return QuantizedTensor(tensor.scale / (1 << wide.fraction_bits), 8, crossings, wide.zero)
 
     def stored(self, name: str) -> QuantizedTensor:
         """Return the quantizer that makes the stored codes of tensor `name`, wide or not."""
@@ -185,7 +193,7 @@ class QuantizedModel(Stored, Tabular):
     def narrow(self, name: str) -> WindowBorder:
         """Return how a reader without its own border rounds the codes of wide tensor `name`."""
         tensor = self.tensors[name]
-        return nearest_window(tensor.bits, tensor.zero_point)
+        return nearest_window(tensor.bits, tensor.zero_point, tensor.wide)
 
     def rounded_into(self, name: str) -> str:
         """Find the first quantized tensor that real tensor `name` is, or goes on into.
@@ -273,10 +281,18 @@ class QuantizedModel(Stored, Tabular):
 
     def _plain_window(self, node: Node) -> dict[str, Any]:
         border = self.windows[node.name]
-        if not isinstance(border, WindowBorder):
-            raise InputError(f"{node.name}: a border with feedback has no integer form yet")
+        if isinstance(border, FeedbackBorder):
+            raise InputError(f"{node.name}: {NO_INTEGER_FORM}")
         source = self.code_source(node.inputs[0])
         rows = int(np.prod([self.graph.shapes[node.inputs[0]][0], *pair(node["kernel"])]))
+        if isinstance(border, FeedbackTables):
+            wide = border.codes.shape[1]
+            of_rows = {
+                name: np.broadcast_to(getattr(border, name), (rows, wide)).tolist()
+                for name in ("codes", "lift", "error")
+            }
+            whole = {name: getattr(border, name).tolist() for name in ("directions", "pull")}
+            return {"source": source, **of_rows, **whole, "step": 1 << border.error_bits}
         codes = np.broadcast_to(border.codes, (rows, border.codes.shape[1]))
         tables: dict[str, Any] = {
             "source": source,
@@ -295,7 +311,8 @@ class QuantizedModel(Stored, Tabular):
         """
         self.check()
         meta, arrays = self._content()
-        native.save(path, "model", meta=meta, arrays=arrays)
+        version = 2 if meta.keys() & LATER_META else 1
+        native.save(path, "model", meta=meta, arrays=arrays, version=version)
 
     def _content(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Metadata and arrays of the model file."""
@@ -322,9 +339,20 @@ class QuantizedModel(Stored, Tabular):
             },
             "source": dict(self.source),
         }
+        # a model has the digest that it had before there was one of these, unless it has some
+        wide = {n: [t.wide.fraction_bits, t.wide.least] for n, t in self.tensors.items() if t.wide}
+        errors, error_bits = (
+            {n: getattr(w, part) for n, w in self.windows.items() if isinstance(w, kind)}
+            for kind, part in ((FeedbackBorder, "errors"), (FeedbackTables, "error_bits"))
+        )
+        errors = {name: which for name, which in errors.items() if which != "rounding"}
         squashes = {n: t.squash for n, t in self.tensors.items() if t.coefficients is not None}
-        if squashes:  # a model without polynomials has the digest that it had before there were any
-            meta["squash"] = squashes
+        for key, values in (
+            ("squash", squashes),
+            *zip(LATER_META, (wide, errors, error_bits), strict=True),
+        ):
+            if values:
+                meta[key] = values
         arrays: dict[str, Array] = {}
         for name, layer in self.layers.items():
             for part in ("codes", "zero_point", "unit", "bias"):
@@ -369,10 +397,11 @@ class QuantizedModel(Stored, Tabular):
                     name in meta["signed"],
                     arrays.get(f"tensors/{name}/coefficients"),
                     meta.get("squash", {}).get(name, "sigmoid"),
+                    WideCodes(*meta["wide"][name]) if name in meta.get("wide", {}) else None,
                 )
                 for name, bits in meta["tensor_bits"].items()
             }
-            windows = _windows(arrays, meta["feedback"])
+            windows = _windows(arrays, meta)
             source, floats = native.source_of(meta), _under(arrays, "floats/")
             model = cls(graph, layers, tensors, source, windows, floats)
             model.check()
@@ -438,7 +467,8 @@ class QuantizedModel(Stored, Tabular):
             with _named(name):
                 read = node.inputs[0]
                 rows = self.graph.shapes[read][0] * int(np.prod(pair(node["kernel"])))
-                check_window(border, rows, self.tensors[self.code_source(read)])
+                tensor, outputs = self.tensors[self.code_source(read)], self.graph.shapes[name][0]
+                check_window(border, rows, tensor, outputs=outputs, groups=node["groups"])
 
     def _check_kinds(self) -> None:
         """Raise InputError unless each part is of the kind that it is said to be."""
@@ -449,7 +479,7 @@ class QuantizedModel(Stored, Tabular):
             for name, value in parts.items():
                 instance(f"{name}: quantizer", value, kind)
         for name, border in self.windows.items():
-            if not isinstance(border, WindowBorder | FeedbackBorder):
+            if not isinstance(border, Window):
                 raise InputError(f"{name}: border: needs a WindowBorder, got {shown(border)}")
         native.check_meta(dict(self.source), "source")
 
@@ -477,14 +507,24 @@ def _under(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
-def _windows(
-    arrays: Mapping[str, Array], ranks: Mapping[str, int]
-) -> dict[str, WindowBorder | FeedbackBorder]:
+def _windows(arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> dict[str, Window]:
     parts: dict[str, dict[str, Array]] = {}
     for name, array in _under(arrays, "windows/").items():
         layer, _, part = name.rpartition("/")
         parts.setdefault(layer, {})[part] = array
-    return {
-        name: FeedbackBorder(rank=ranks[name], **own) if name in ranks else WindowBorder(**own)
-        for name, own in parts.items()
-    }
+
+    def of(name: str, own: dict[str, Any]) -> Window:
+        if name in meta["feedback"]:
+            errors = meta.get("errors", {}).get(name, "rounding")
+            return FeedbackBorder(rank=meta["feedback"][name], errors=errors, **own)
+        if name in (bits := meta.get("error_bits", {})):
+            return FeedbackTables(error_bits=bits[name], **own)
+        return WindowBorder(**own)
+
+    found = {}
+    for name, own in parts.items():
+        try:
+            found[name] = of(name, own)
+        except TypeError as error:  # an array is missing, or one too many
+            raise ValueError(f"{name}: {error}") from error
+    return found

@@ -13,10 +13,14 @@ import numpy as np
 
 from aquant_ref.checks import integer, is_array, number, settle, shown
 from aquant_ref.quant import border
+from aquant_ref.quant.feedback import ERROR_BITS, FeedbackTables
 from aquant_ref.quant.qparams import check_bits, code_range
-from aquant_ref.quant.window import NEVER_LIFT, WindowBorder, wide_steps
+from aquant_ref.quant.window import NEVER_LIFT, WideCodes, WindowBorder
 from aquant_ref.typing import Array, Codes, Reals
 
+ERRORS = ("clipping", "rounding")  # that a border with feedback feeds back
+MOST_ERROR = 1 << 17  # of a code: 255 steps with 8 fraction bits, and a border
+MOST_DIRECTION, MOST_PULL = 1 << 16, 1 << 15
 LARGEST = 2.0**300  # of units, biases and scales: quotients and products of them stay in float64
 
 
@@ -63,7 +67,8 @@ class QuantizedTensor:
     crossings[c, k - low], which is in (k, k + 1].
 
     A border's polynomial, `coefficients` (C or 1, 1 to 3) float64 with its `squash`, is what the
-    crossings were computed from; the fixed-point lowering alone reads it (AQ-SNAP-5).
+    crossings were computed from; the fixed-point lowering alone reads it (AQ-SNAP-5). `wide` says
+    what wide codes mean where readers round the tensor, None as AQ-WINDOW-1 (AQ-FEEDBACK-3).
     """
 
     scale: float
@@ -73,6 +78,7 @@ class QuantizedTensor:
     signed: bool = False
     coefficients: Reals | None = None
     squash: str = "sigmoid"
+    wide: WideCodes | None = None
 
     @property
     def qmin(self) -> int:
@@ -119,6 +125,10 @@ class QuantizedTensor:
         steps *= dtype.type(self.scale)
         return steps
 
+    def wide_codes(self) -> WideCodes:
+        """Return what the wide codes mean that this tensor has where its readers round it."""
+        return self.wide or WideCodes.of(self.bits, -self.low)
+
     def check(self, channels: int) -> None:
         """Raise ValueError unless this can be the quantizer of a tensor of so many channels."""
         count = 2 ** check_bits("tensor", self.bits) - 1
@@ -138,31 +148,48 @@ class QuantizedTensor:
         if self.squash not in border.SQUASHES:
             known = ", ".join(border.SQUASHES)
             raise ValueError(f"squash is {self.squash!r}, needs one of {known}")
+        if self.wide is not None:
+            self.wide.check(self.bits, -self.low)
 
 
 @dataclass(frozen=True)
 class FeedbackBorder:
-    """A border that feeds the error of its window back (AQ-FEEDBACK), before any lowering.
+    """A border that feeds the error of its window back in floating point; it has no integer form.
 
     `border` (R or 1, U) float64 is B0 of every row and wide code, `rank` how many directions are
-    kept.
+    kept. `errors` is "rounding", the withdrawn rule AQ-FEEDBACK-1, or "clipping", AQ-FEEDBACK-2,
+    for weights that stay in floating point.
     """
 
     border: Reals
     rank: int
+    errors: str = "rounding"
 
 
-def check_window(window: WindowBorder | FeedbackBorder, rows: int, tensor: QuantizedTensor) -> None:
-    """Raise ValueError unless `window` can round the wide codes of `tensor` in that many rows."""
+Window = WindowBorder | FeedbackBorder | FeedbackTables
+
+
+def check_window(
+    window: Window, rows: int, tensor: QuantizedTensor, *, outputs: int, groups: int
+) -> None:
+    """Raise ValueError unless `window` can round the wide codes of `tensor` in that many rows.
+
+    Those are the rows of all `groups`; `outputs` counts those of the layer.
+    """
     if tensor.signed:
         raise ValueError("rounds in windows what is stored with signed codes; wide ones have none")
-    wide = len(wide_steps(tensor.bits, tensor.zero_point))
+    wide = tensor.wide_codes().largest + 1
     shapes = (rows, wide), (1, wide)
     if isinstance(window, FeedbackBorder):
         _check_shape("border", window.border, *shapes)
         _check_finite("border", window.border)
         if type(window.rank) is not int or window.rank < 1:
             raise ValueError(f"rank is {window.rank}, needs at least 1")
+        if window.errors not in ERRORS:
+            raise ValueError(f"errors is {window.errors!r}, needs one of {', '.join(ERRORS)}")
+        return
+    if isinstance(window, FeedbackTables):
+        _check_feedback(window, shapes, (outputs, groups), 2**tensor.bits - 1)
         return
     _check_shape("codes", window.codes, *shapes)
     _check_dtype("codes", window.codes, np.uint8)
@@ -174,6 +201,30 @@ def check_window(window: WindowBorder | FeedbackBorder, rows: int, tensor: Quant
             _check_shape(name, table, *shapes)
             _check_dtype(name, table, np.int32)
             _check_integers(name, table, NEVER_LIFT, -NEVER_LIFT)
+
+
+def _check_feedback(window: FeedbackTables, shapes: Any, layer: tuple[int, int], qmax: int) -> None:
+    (rows, wide), _ = shapes
+    outputs, groups = layer
+    _check_shape("codes", window.codes, (1, wide))
+    _check_dtype("codes", window.codes, np.uint8)
+    _check_integers("codes", window.codes, 0, qmax)
+    integer("error_bits", window.error_bits, 0, ERROR_BITS)
+    kept = [(groups, rank, rows // groups) for rank in range(1, outputs // groups + 1)]
+    for name, own, limit in (
+        ("lift", shapes, -NEVER_LIFT),
+        ("error", shapes, MOST_ERROR),
+        ("directions", kept, MOST_DIRECTION),
+        ("pull", kept, MOST_PULL),
+    ):
+        table = getattr(window, name)
+        _check_shape(name, table, *own)
+        _check_dtype(name, table, np.int32)
+        _check_integers(name, table, -limit, limit)
+    if window.pull.shape != window.directions.shape:
+        raise ValueError("has not one pull for each direction")
+    if bool((window.lift[:, window.codes[0] == qmax] > NEVER_LIFT).any()):
+        raise ValueError(f"a code goes up from {qmax}")
 
 
 def _check_shape(name: str, values: Array, *shapes: tuple[int, ...]) -> None:

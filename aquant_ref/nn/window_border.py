@@ -129,7 +129,7 @@ def bordered_conv2d(  # noqa: PLR0913 (a convolution's arguments, and those of i
 
     Spec: AQ-WINDOW-2, AQ-WINDOW-3. `weight` is (O, C/groups, kh, kw), `bias` (O,), `coefficients`
     and `fusion` (C*kh*kw, 3). A padded pixel is 0 and stays 0. `feedback` adds the error of the
-    window so far to the border (AQ-FEEDBACK-1). Elements of the columns where the boolean `keep`
+    window so far to the border (AQ-FEEDBACK-2). Elements of the columns where the boolean `keep`
     (N, C*kh*kw, OH, OW) is False stay in floating point, as in QDrop; all borders count them as
     rounded (AQ-STE-3).
     """

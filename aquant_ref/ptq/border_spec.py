@@ -8,15 +8,19 @@ Join words by "/", in any order; a word left out has its default:
                                       matrix (a row border rounds anew in every window)
     off | window                      fusion: add the mean of a second polynomial over the window
     zero | closed                     start learning at B = 1/2, or at the closed form
-    feedback | feedback<r>            feed back the rounding error of the window so far, in all or
-                                      in r directions
+    feedback | feedback<r>            feed back the error of the window so far, in all or in r
+                                      directions
+    clipping | rounding               with feedback: the error of clipping too, measured from the
+                                      target of the border, or that of rounding alone, from the
+                                      activation (withdrawn, AQ-FEEDBACK-1)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from re import fullmatch
-from typing import Any
+from typing import Any, ClassVar
 
 from aquant_ref.checks import integer, settle, shown, word
 from aquant_ref.errors import InputError, unknown
@@ -28,6 +32,7 @@ CHOICES = {
     "granularity": ("tensor", "channel", "row"),
     "fusion": ("off", "window"),
     "start": ("zero", "closed"),
+    "errors": ("clipping", "rounding"),
 }
 ALL_DIRECTIONS = 1 << 30
 
@@ -37,12 +42,13 @@ class BorderSpec:
     """Specify the borders of a network; `feedback` counts directions, 0 switches it off.
 
     `family` is constant, linear or quadratic, `squash` sigmoid or clip, `granularity` tensor,
-    channel or row, `fusion` off or window, `start` zero or closed.
+    channel or row, `fusion` off or window, `start` zero or closed, `errors`, which are fed back,
+    clipping or rounding.
 
     >>> str(BorderSpec.parse("row/window"))
     'quadratic/sigmoid/row/window'
     >>> str(BorderSpec.parse("feedback8/linear"))
-    'linear/sigmoid/channel/off/feedback8'
+    'linear/sigmoid/channel/off/feedback8/clipping'
     """
 
     family: str = "quadratic"
@@ -51,6 +57,9 @@ class BorderSpec:
     fusion: str = "off"
     start: str = "zero"
     feedback: int = 0
+    errors: str = "clipping"
+
+    BEFORE: ClassVar[Mapping[str, str]] = {"errors": "rounding"}  # what results of before it mean
 
     @classmethod
     def parse(cls, text: str, default: BorderSpec | None = None) -> BorderSpec:
@@ -71,6 +80,10 @@ class BorderSpec:
         settle(self, **words, feedback=directions)
         if self.fused and self.feedback:
             raise InputError("border: choose window fusion or feedback, not both")
+        if self.errors != CHOICES["errors"][0] and not self.feedback:
+            raise InputError(
+                f"border: {self.errors!r} says what feedback feeds back; there is none"
+            )
 
     def __str__(self) -> str:
         words = [self.family, self.squash, self.granularity, self.fusion]
@@ -78,6 +91,7 @@ class BorderSpec:
             words.append(self.start)
         if self.feedback:
             words.append("feedback" + ("" if self.all_directions else str(self.feedback)))
+            words.append(self.errors)
         return "/".join(words)
 
     @property

@@ -182,6 +182,7 @@ def _fit_windows(
             np.zeros((rows, 3), np.float32) if form.fused else None,
             form.squash,
             form.feedback,
+            form.errors,
         )
 
 

@@ -128,6 +128,7 @@ class Learner:
                 np.zeros((rows, 3), np.float32) if form.fused else None,
                 form.squash,
                 form.feedback,
+                form.errors,
             )
             self.network.windows[node.name] = window
         self._add(f"window/{node.name}", window.coefficients, self._border_rates(form))

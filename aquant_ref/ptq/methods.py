@@ -29,12 +29,12 @@ first, rounded up; that of `brecq` has the quarter that BRECQ gives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import ceil
 from re import fullmatch
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -78,7 +78,10 @@ class FeedBack:
     """Let every inner convolution feed back the error of its windows."""
 
     rank: int
+    errors: str = "clipping"
     name: str = "feedback"
+
+    BEFORE: ClassVar[Mapping[str, str]] = BorderSpec.BEFORE
 
 
 Stage = ReconstructionPass | ClosedForm | FeedBack
@@ -109,10 +112,10 @@ METHODS: dict[str, Callable[[Config], tuple[Stage, ...]]] = {
     "aquant-bias": lambda config: _aquant(config, biases=True),
     "aquant-joint": lambda config: (replace(FIRST, name="joint", border=config.form),),
     "aquant-closed-form": lambda config: (FIRST, ClosedForm(config.form)),
-    "aquant-feedback": lambda config: (FIRST, FeedBack(config.form.feedback)),
+    "aquant-feedback": lambda config: (FIRST, FeedBack(config.form.feedback, config.form.errors)),
     "aquant-feedback-bias": lambda config: (
         FIRST,
-        FeedBack(config.form.feedback),
+        FeedBack(config.form.feedback, config.form.errors),
         replace(SECOND, name="bias", biases=True),
     ),
     A_ROUNDING: lambda _config: (FIRST,),
@@ -197,7 +200,7 @@ class Config:
             raise InputError(f"border: method {self.method!r} does not take a border")
         if self.has_border and self.form.windowed:
             fraction_bits(self.act_bits)
-        without_feedback = replace(self.form, feedback=0)
+        without_feedback = replace(self.form, feedback=0, errors=BorderSpec.errors)
         if self.method.startswith("aquant-feedback") and without_feedback != BorderSpec():
             raise InputError(f"border: method {self.method!r} takes only feedback<r>")
         self.stages()  # refuses a border that the method cannot learn
@@ -228,6 +231,14 @@ class Config:
         default = DEFAULT_FORMS.get(self.base, BorderSpec())
         return BorderSpec.parse(self.border, default)
 
+    @property
+    def recorded_border(self) -> str:
+        """Return the form of the borders as tables of results name it, "" without borders.
+
+        Tables of before there was a choice of errors have that of rounding, and do not say so.
+        """
+        return str(self.form).removesuffix("/rounding") if self.has_border else ""
+
     def not_lowered(self) -> str | None:
         """Explain why this run has no integer program; return None if it has one.
 
@@ -237,8 +248,8 @@ class Config:
             return "a-rounding needs the float network at inference"
         if self.weight_bits == FLOAT_BITS:
             return "the weights stay in floating point"
-        if self.has_border and self.form.feedback:
-            return "a border with feedback is not lowered yet"
+        if self.has_border and self.form.feedback and self.form.errors == "rounding":
+            return "feedback of the rounding error alone is withdrawn, and not lowered"
         return None
 
     def check_images(self, images: Any) -> int:

@@ -20,6 +20,8 @@ from aquant_ref.nn.window_border import bordered_conv2d
 from aquant_ref.nn.windows import geometry_of, pair
 from aquant_ref.ptq.adaround import dequantized
 from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
+from aquant_ref.ptq.placement import boundary_layers
+from aquant_ref.quant.window import WideCodes
 from aquant_ref.typing import Codes, Mask, Reals
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class LearnedTensor:
     """Hold a quantizer during learning: codes 0..2^bits - 1 mean scale*(code - zero_point).
 
     `coefficients` (C or 1, 3) and `squash` define its border; None means nearest. `signed` says how
-    codes will be stored; learning always counts them from 0 (AQ-AFFINE-5).
+    codes will be stored; learning always counts them from 0 (AQ-AFFINE-5). `wide` says what wide
+    codes hold where readers feed errors back (AQ-FEEDBACK-3).
     """
 
     scale: float
@@ -43,6 +46,7 @@ class LearnedTensor:
     coefficients: Reals | None = None
     squash: str = "sigmoid"
     signed: bool = False
+    wide: WideCodes | None = None
 
     @property
     def qmax(self) -> int:
@@ -55,13 +59,15 @@ class LearnedWindow:
     """Hold the border of a convolution that rounds anew in every window: AQ-WINDOW, AQ-FEEDBACK.
 
     `coefficients` and `fusion` are (R, C or 1, 3): one border per row or channel of its im2col
-    matrix, or one in all. `feedback` counts directions, 0 switches it off.
+    matrix, or one in all. `feedback` counts directions, 0 switches it off; `errors` are those of
+    `BorderSpec`.
     """
 
     coefficients: Reals
     fusion: Reals | None = None
     squash: str = "sigmoid"
     feedback: int = 0
+    errors: str = "clipping"
 
 
 @dataclass
@@ -95,6 +101,17 @@ class LearnedNetwork:
     def source(self, name: str) -> str | None:
         """Return the tensor whose quantizer produced the values of `name`; None for real values."""
         return stored_as(self.graph, self.tensors, name)
+
+    def inner_convolutions(self) -> list[Node]:
+        """Return the convolutions that may round in windows: those inside that read codes."""
+        boundary = boundary_layers(self.graph)
+        return [
+            node
+            for node in self.graph.nodes
+            if node.op == "conv2d"
+            and node.name not in boundary
+            and self.source(node.inputs[0]) not in (None, INPUT)
+        ]
 
     def read_in_windows(self) -> frozenset[str]:
         """Return the tensors that convolutions in `windows` read; their readers round them."""
@@ -194,7 +211,12 @@ class Quantizers:
         if window.feedback:
             rank = None if window.feedback == ALL_DIRECTIONS else window.feedback
             weight = getval(parameters["weight"] if fed_back is None else fed_back)
-            feedback = Feedback.of(weight, groups=groups, rank=rank)
+            reach = None
+            if window.errors == "clipping":
+                tensor = self.network.tensors[source]
+                wide = tensor.wide or WideCodes.of(tensor.bits, tensor.zero_point)
+                reach = wide.least, wide.end
+            feedback = Feedback.of(weight, groups=groups, rank=rank, reach=reach)
         keep = None
         if self.keep is not None and f"scale/{source}" in self.variables:
             keep = self.keep((len(x), rows, *self.network.graph.shapes[node.name][1:]))

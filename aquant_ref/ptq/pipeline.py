@@ -18,7 +18,7 @@ from aquant_ref.progress import Progress, quiet
 from aquant_ref.ptq.adaround import nearest_codes
 from aquant_ref.ptq.closed_form import closed_form
 from aquant_ref.ptq.free_scales import scale_of_zeros
-from aquant_ref.ptq.methods import FLOAT_BITS, ClosedForm, Config, FeedBack
+from aquant_ref.ptq.methods import FLOAT_BITS, ClosedForm, Config, FeedBack, Stage
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import (
     EVERY_IMAGE,
@@ -31,6 +31,7 @@ from aquant_ref.ptq.observers import (
 from aquant_ref.ptq.placement import boundary_layers, check_blocks, layer_bits, tensor_bits
 from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
+from aquant_ref.ptq.wide_codes import widen
 from aquant_ref.quant.window import WIDE_BITS
 from aquant_ref.typing import Pixels, Reals
 
@@ -138,16 +139,11 @@ def _check_stages(graph: Graph, config: Config, bits: Mapping[str, int]) -> None
             )
 
 
-def feed_back(network: LearnedNetwork, rank: int) -> None:
+def feed_back(network: LearnedNetwork, rank: int, errors: str = "clipping") -> None:
     """Let every inner convolution of `network` feed back the error of its windows, in place."""
-    boundary = boundary_layers(network.graph)
-    for node in network.graph.nodes:
-        if node.op != "conv2d" or node.name in boundary:
-            continue
-        if network.source(node.inputs[0]) in (None, INPUT):
-            continue
+    for node in network.inner_convolutions():
         window = network.windows.get(node.name, LearnedWindow(np.zeros((1, 3), np.float32)))
-        network.windows[node.name] = replace(window, feedback=rank)
+        network.windows[node.name] = replace(window, feedback=rank, errors=errors)
 
 
 @takes_functions
@@ -168,16 +164,26 @@ def learn(
     """
     errors: list[dict[str, Any]] = []
     for number, stage in list(enumerate(config.stages()))[start:]:
+        if _feeds_clipping_back(stage):
+            widen(network, images)
         if isinstance(stage, ClosedForm):
             closed_form(network, images, stage.border, progress=progress)
         elif isinstance(stage, FeedBack):
-            feed_back(network, stage.rank)
+            feed_back(network, stage.rank, stage.errors)
         else:
             seed = (config.seed, number)
             errors += run_pass(
                 network, images, stage, seed=seed, progress=progress, callback=callback
             )
     return errors
+
+
+def _feeds_clipping_back(stage: Stage) -> bool:
+    """Tell whether `stage` makes borders that feed back the error of clipping."""
+    if isinstance(stage, FeedBack):
+        return stage.errors == "clipping"
+    form = stage.border
+    return form is not None and form.feedback > 0 and form.errors == "clipping"
 
 
 @takes_functions

@@ -20,13 +20,14 @@ import numpy as np
 
 from aquant_ref.errors import InputError
 from aquant_ref.model.quantized_model import QuantizedModel
-from aquant_ref.model.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor
+from aquant_ref.model.quantizers import FeedbackBorder, QuantizedLayer, QuantizedTensor, Window
 from aquant_ref.nn.windows import pair
 from aquant_ref.ptq.free_scales import dead_channels, settle, settle_logits
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, every_row
 from aquant_ref.quant import border
+from aquant_ref.quant.feedback import feedback_tables
 from aquant_ref.quant.qparams import code_range
-from aquant_ref.quant.window import WindowBorder, row_borders, window_border
+from aquant_ref.quant.window import WideCodes, row_borders, window_border
 from aquant_ref.typing import Reals
 
 RATIO_BITS = 16
@@ -63,14 +64,21 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
     graph = network.graph
     wide = network.read_in_windows()
     tensors = {
-        name: _tensor(name, replace(tensor, signed=tensor.signed and name not in wide))
+        name: _tensor(
+            name,
+            replace(
+                tensor,
+                signed=tensor.signed and name not in wide,
+                wide=tensor.wide if name in wide else None,
+            ),
+        )
         for name, tensor in network.tensors.items()
     }
-    windows = {name: _window(network, name) for name in network.windows}
     parameters = network.weights()
     layers = {}
     draft = QuantizedModel(graph, {}, tensors, source)
     if not network.codes:  # weights in floating point do not combine in integers
+        windows = {name: _window(network, name, None) for name in network.windows}
         return QuantizedModel(graph, {}, tensors, source, windows, parameters)
     for name, codes in network.codes.items():
         scale = network.scales[name]
@@ -85,6 +93,7 @@ def snap(network: LearnedNetwork, source: dict[str, Any]) -> QuantizedModel:
     settle(draft, layers)
     _snap_adds(draft, layers)
     layers[graph.output] = _snap_logits(graph.output, layers[graph.output])
+    windows = {name: _window(network, name, layers[name]) for name in network.windows}
     return QuantizedModel(graph, layers, tensors, source, windows)
 
 
@@ -102,11 +111,16 @@ def _tensor(name: str, tensor: LearnedTensor) -> QuantizedTensor:
             raise InputError(f"{name}: {error}") from error
     scale = float(to_single(tensor.scale))
     zero_point = steps + code_range(bits, signed=tensor.signed)[0]
-    return QuantizedTensor(scale, bits, crossings, zero_point, tensor.signed, coefficients, squash)
+    return QuantizedTensor(
+        scale, bits, crossings, zero_point, tensor.signed, coefficients, squash, tensor.wide
+    )
 
 
-def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder:
-    """Return the border of a convolution that rounds in windows, as tables. Spec: AQ-SNAP-4."""
+def _window(network: LearnedNetwork, name: str, layer: QuantizedLayer | None) -> Window:
+    """Return the border of a convolution that rounds in windows, as tables. Spec: AQ-SNAP-4.
+
+    `layer` is None where weights stay in floating point.
+    """
     learned, node = network.windows[name], network.graph.node(name)
     source = network.source(node.inputs[0])
     assert source is not None
@@ -114,17 +128,24 @@ def _window(network: LearnedNetwork, name: str) -> WindowBorder | FeedbackBorder
     kernel = int(np.prod(pair(node["kernel"])))
     rows = network.graph.shapes[node.inputs[0]][0] * kernel
     coefficients = learned.coefficients.astype(np.float64)
-    options: dict[str, Any] = {"zero_point": tensor.zero_point, "squash": learned.squash}
-    if learned.feedback:
-        if learned.fusion is not None:
-            raise InputError(f"{name}: a border has window fusion or feedback, not both")
-        outputs = network.graph.shapes[name][0] // node["groups"]
-        if len(coefficients) > 1:  # a single border stays one row of the table
-            coefficients = every_row(coefficients, rows)
-        borders = row_borders(coefficients, tensor.bits, **options)
-        return FeedbackBorder(borders, min(learned.feedback, outputs))
-    coefficients = every_row(coefficients, rows)
-    return window_border(coefficients, learned.fusion, tensor.bits, kernel=kernel, **options)
+    wide = tensor.wide or WideCodes.of(tensor.bits, tensor.zero_point)
+    options: dict[str, Any] = {"zero_point": tensor.zero_point, "wide": wide}
+    if not learned.feedback:
+        coefficients = every_row(coefficients, rows)
+        options |= {"kernel": kernel, "squash": learned.squash}
+        return window_border(coefficients, learned.fusion, tensor.bits, **options)
+    if learned.fusion is not None:
+        raise InputError(f"{name}: a border has window fusion or feedback, not both")
+    if len(coefficients) > 1:  # a single border stays one row of the table
+        coefficients = every_row(coefficients, rows)
+    borders = row_borders(coefficients, tensor.bits, squash=learned.squash, **options)
+    groups = node["groups"]
+    rank = min(learned.feedback, network.graph.shapes[name][0] // groups)
+    if layer is None or learned.errors == "rounding":
+        return FeedbackBorder(borders, rank, learned.errors)
+    return feedback_tables(
+        borders, layer.integers(), layer.unit, tensor.bits, groups=groups, rank=rank, **options
+    )
 
 
 def _check_units(layers: dict[str, QuantizedLayer]) -> None:

@@ -5,8 +5,9 @@ parts, f = 8 - bits, so a wide code u consists of a code and f fraction bits and
 
     t = u/2^f - z
 
-steps. A table over all wide codes replaces the polynomial and the squash of a border: after
-learning, every program uses the table.
+steps. Where the error of clipping is fed back, a wide code has fewer fraction bits and holds steps
+beyond the codes as well (`WideCodes`). A table over all wide codes replaces the polynomial and the
+squash of a border: after learning, every program uses the table.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aquant_ref.checks import integer
 from aquant_ref.errors import InputError
 from aquant_ref.quant.border import border, inverse_squash, relative
 from aquant_ref.quant.qparams import check_bits
@@ -39,10 +41,59 @@ def fraction_bits(bits: int) -> int:
     return WIDE_BITS - bits
 
 
+@dataclass(frozen=True)
+class WideCodes:
+    """Say what wide codes mean: u in 0..largest stands for t = u/2^fraction_bits + least steps.
+
+    Spec: AQ-WINDOW-1, AQ-FEEDBACK-3.
+    """
+
+    fraction_bits: int
+    least: int
+    largest: int = 2**WIDE_BITS - 1
+
+    @classmethod
+    def of(cls, bits: int, zero_point: int) -> WideCodes:
+        """Return those that hold the codes and nothing beyond. Spec: AQ-WINDOW-1."""
+        fraction = fraction_bits(bits)
+        return cls(fraction, -zero_point, (2**bits - 1) << fraction)
+
+    @property
+    def zero(self) -> int:
+        """The wide code of 0 steps."""
+        return -self.least << self.fraction_bits
+
+    @property
+    def end(self) -> float:
+        """The largest t."""
+        return self.largest / (1 << self.fraction_bits) + self.least
+
+    def steps(self) -> Reals:
+        """Return t of every wide code, (largest + 1,) float64, exact."""
+        return np.arange(self.largest + 1) / (1 << self.fraction_bits) + self.least
+
+    def codes(self, bits: int, zero_point: int) -> tuple[Codes, Codes]:
+        """Return the narrow codes that t may become, rounded down and up, each clipped: uint8."""
+        t = self.steps()
+        down, up = (
+            np.clip(each + zero_point, 0, 2**bits - 1).astype(np.uint8)
+            for each in (np.floor(t), np.ceil(t))
+        )
+        return down, up
+
+    def check(self, bits: int, zero_point: int) -> None:
+        """Raise ValueError unless these hold every code of a tensor."""
+        own = self.of(bits, zero_point)
+        integer("fraction_bits", self.fraction_bits, 1, own.fraction_bits)
+        integer("largest", self.largest, 1, 2**WIDE_BITS - 1)
+        integer("least", self.least, -(2**WIDE_BITS), own.least)
+        if self.zero > self.largest or self.end < own.end:
+            raise ValueError(f"wide codes of {self.least}..{self.end} steps do not hold all codes")
+
+
 def wide_steps(bits: int, zero_point: int) -> Reals:
     """Return t of every wide code, (qmax*2^f + 1,) float64, exact. Spec: AQ-WINDOW-1."""
-    parts = 1 << fraction_bits(bits)
-    return np.arange((2**bits - 1) * parts + 1) / parts - zero_point
+    return WideCodes.of(bits, zero_point).steps()
 
 
 @dataclass(frozen=True)
@@ -83,17 +134,23 @@ def look_up(table: Array, wide: Codes) -> Array:
     return table.ravel()[wide + rows * np.int32(table.shape[1])]
 
 
-def nearest_window(bits: int, zero_point: int) -> WindowBorder:
+def nearest_window(bits: int, zero_point: int, wide: WideCodes | None = None) -> WindowBorder:
     """Return the half_up table, for readers without a border of their own. Spec: AQ-WINDOW-4."""
-    t = wide_steps(bits, zero_point)
-    return WindowBorder((np.floor(t + 0.5) + zero_point).astype(np.uint8)[None])
+    t = (wide or WideCodes.of(bits, zero_point)).steps()
+    codes = np.clip(np.floor(t + 0.5) + zero_point, 0, 2**bits - 1)
+    return WindowBorder(codes.astype(np.uint8)[None])
 
 
 def row_borders(
-    coefficients: Reals, bits: int, *, zero_point: int = 0, squash: str = "sigmoid"
+    coefficients: Reals,
+    bits: int,
+    *,
+    zero_point: int = 0,
+    squash: str = "sigmoid",
+    wide: WideCodes | None = None,
 ) -> Reals:
     """Return B for every row and wide code, (R, U) float64. Spec: AQ-WINDOW-2."""
-    t = wide_steps(bits, zero_point)
+    t = (wide or WideCodes.of(bits, zero_point)).steps()
     column = np.broadcast_to(t[:, None], (len(t), len(coefficients)))
     return border(column, coefficients, 2**bits - 1, zero_point=zero_point, squash=squash).T
 
@@ -106,19 +163,20 @@ def window_border(
     kernel: int,
     zero_point: int = 0,
     squash: str = "sigmoid",
+    wide: WideCodes | None = None,
 ) -> WindowBorder:
     """Tabulate a border with `coefficients` (R, 1 to 3) and, if fused, `fusion` (R, 3).
 
     Spec: AQ-WINDOW-2, AQ-WINDOW-3. `kernel` is the number of positions in a window, kh*kw. Raise
     InputError for 8 bits and more.
     """
-    t = wide_steps(bits, zero_point)
-    down = np.floor(t)
-    fraction = t - down
+    wide = wide or WideCodes.of(bits, zero_point)
+    t = wide.steps()
+    down, up = wide.codes(bits, zero_point)
+    fraction = t - np.floor(t)
     if fusion is None:
-        borders = row_borders(coefficients, bits, zero_point=zero_point, squash=squash)
-        codes = down + zero_point + (fraction >= borders)
-        return WindowBorder(codes.astype(np.uint8))
+        borders = row_borders(coefficients, bits, zero_point=zero_point, squash=squash, wide=wide)
+        return WindowBorder(np.where(fraction >= borders, up, down))
     tau = relative(t, 2**bits - 1, zero_point)
     powers = np.stack([np.ones_like(tau), tau, tau * tau])
     lift = (
@@ -128,9 +186,9 @@ def window_border(
     share = fusion.astype(np.float64) @ powers / kernel
     limit = LIFT_LIMIT // kernel
     lifts = np.clip(np.rint(np.ldexp(lift, LIFT_BITS)), -LIFT_LIMIT + 1, LIFT_LIMIT)
-    lifts[:, fraction == 0] = NEVER_LIFT
+    lifts[:, down == up] = NEVER_LIFT
     return WindowBorder(
-        (down + zero_point).astype(np.uint8)[None],
+        down[None],
         lifts.astype(np.int32),
         np.clip(np.rint(np.ldexp(share, LIFT_BITS)), -limit, limit).astype(np.int32),
     )

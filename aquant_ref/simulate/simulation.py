@@ -20,7 +20,9 @@ from aquant_ref.nn.feedback import Feedback, fed_back
 from aquant_ref.nn.graph import INPUT
 from aquant_ref.nn.operations import OPERATIONS, Node, windows
 from aquant_ref.nn.straight_through import CodeRange
-from aquant_ref.quant.window import fraction_bits, look_up
+from aquant_ref.quant.feedback import FeedbackTables
+from aquant_ref.quant.window import look_up
+from aquant_ref.simulate.feedback import FeedbackRounding
 from aquant_ref.threads import map_blocks
 from aquant_ref.typing import Array, Codes, Pixels, Reals
 
@@ -50,10 +52,22 @@ class Simulation:
                 self.parameters[f"{name}.weight"],
                 groups=model.graph.node(name)["groups"],
                 rank=each.rank,
+                reach=self._reach(name) if each.errors == "clipping" else None,
             )
             for name, each in model.windows.items()
             if isinstance(each, FeedbackBorder)
         }
+        self._rounding = {
+            name: FeedbackRounding(each)
+            for name, each in model.windows.items()
+            if isinstance(each, FeedbackTables)
+        }
+
+    def _reach(self, layer: str) -> tuple[float, float]:
+        """Return the ends of the wide codes, in steps, that `layer` reads."""
+        source = self.model.code_source(self.model.graph.node(layer).inputs[0])
+        wide = self.model.tensors[source].wide_codes()
+        return wide.least, wide.end
 
     def run(self, images: Pixels) -> dict[str, Array]:
         """Return the codes of all quantized tensors, and the logits, of uint8 images (N, C, H, W).
@@ -158,6 +172,10 @@ class Simulation:
             rows = columns.reshape(len(columns), geometry.channels, -1, geometry.positions)
             if isinstance(border, FeedbackBorder):
                 steps = self._fed_back(rows, border, node.name, tensor)
+            elif isinstance(border, FeedbackTables):
+                whole = columns.reshape(len(columns), -1, geometry.positions)
+                narrow = self._rounding[node.name].round(whole)
+                steps = narrow.astype(self.dtype) - tensor.zero_point
             else:
                 steps = border.round(rows).astype(self.dtype) - tensor.zero_point
             steps *= self.dtype.type(tensor.scale)
@@ -173,7 +191,7 @@ class Simulation:
     ) -> Reals:
         feedback = self._feedback[name]
         shape = (len(wide), len(feedback.gain), -1, wide.shape[3])
-        t = wide.astype(self.dtype) / (1 << fraction_bits(tensor.bits)) - tensor.zero_point
+        t = tensor.wide_codes().steps().astype(self.dtype)[wide]
         borders = look_up(border.border.astype(self.dtype), wide)
         steps = CodeRange(tensor.low, tensor.high)
         q = fed_back(t.reshape(shape), borders.reshape(shape), feedback, steps)

@@ -164,7 +164,7 @@ def test_a_fused_border_has_no_terms_and_is_not_searched() -> None:
 def test_a_layer_is_simulated_alone_as_in_the_whole_run() -> None:
     bordered = (
         networks.residual_network(4, pool=True, signed=True, windows=windows)
-        for windows in ("", "row", "fused")
+        for windows in ("", "row", "fused", "feedback")
     )
     for model in (*bordered, *map(graphs.random_model, range(20))):
         images = networks.hard_images(model, 6)

@@ -376,9 +376,9 @@ static int64_t pixel(const Windows *windows, const Tensor *input, int64_t y, int
 /* Convolutions: a window becomes the list of its factors (code - zero point), by row. */
 
 typedef struct {
-    Array zero_point, codes, lift, fusion;
-    int64_t zero_code;
-    int bordered, fused;
+    Array zero_point, codes, lift, fusion, error, directions, pull;
+    int64_t zero_code, step;
+    int bordered, fused, fed_back;
 } Rounding;
 
 static Rounding rounding_of(const Instruction *each)
@@ -387,7 +387,8 @@ static Rounding rounding_of(const Instruction *each)
     memset(&rounding, 0, sizeof rounding);
     rounding.zero_point = array_of(each, "zero_point");
     rounding.fused = is(each, "fused_conv2d");
-    rounding.bordered = rounding.fused || is(each, "border_conv2d");
+    rounding.fed_back = is(each, "feedback_conv2d");
+    rounding.bordered = rounding.fused || rounding.fed_back || is(each, "border_conv2d");
     if (rounding.bordered) {
         rounding.codes = array_of(each, "codes");
         rounding.zero_code = attribute(each, "zero_code");
@@ -395,6 +396,13 @@ static Rounding rounding_of(const Instruction *each)
     if (rounding.fused) {
         rounding.lift = array_of(each, "lift");
         rounding.fusion = array_of(each, "fusion");
+    }
+    if (rounding.fed_back) {
+        rounding.lift = array_of(each, "lift");
+        rounding.error = array_of(each, "error");
+        rounding.directions = array_of(each, "directions");
+        rounding.pull = array_of(each, "pull");
+        rounding.step = power(attribute(each, "error_bits"));
     }
     return rounding;
 }
@@ -405,6 +413,26 @@ static int64_t entry(const Array *table, int64_t row, int64_t code)
     return integer(table, (table->shape[0] == 1 ? 0 : row) * table->shape[1] + code);
 }
 
+/* The wide codes of the rows of one group become codes; E has a number for each direction. */
+static void feed_back(const Rounding *rounding, int64_t group, int64_t *codes)
+{
+    const int64_t rank = rounding->directions.shape[1], rows = rounding->directions.shape[2];
+    int64_t *error = allocate(rank, sizeof *error);
+    for (int64_t n = 0; n < rows; n++) {
+        const int64_t row = group * rows + n, u = codes[n];
+        int64_t pulled = 0;
+        for (int64_t k = 0; k < rank; k++)
+            pulled += integer(&rounding->pull, (group * rank + k) * rows + n) * error[k];
+        int64_t up = entry(&rounding->lift, row, u) >= in_int32(pulled);
+        int64_t own = entry(&rounding->error, row, u) + up * rounding->step;
+        codes[n] = entry(&rounding->codes, row, u) + up;
+        for (int64_t k = 0; k < rank; k++)
+            error[k] = in_int32(
+                error[k] + integer(&rounding->directions, (group * rank + k) * rows + n) * own);
+    }
+    free(error);
+}
+
 static void fill_window(const Rounding *rounding, const Windows *windows, const Tensor *input,
                         int64_t y, int64_t x, int64_t *factors)
 {
@@ -412,19 +440,24 @@ static void fill_window(const Rounding *rounding, const Windows *windows, const 
     for (int64_t c = 0; c < input->channels; c++) {
         const int64_t *plane = input->values + c * input->height * input->width;
         const int64_t zero_point = integer(&rounding->zero_point, c);
-        const int64_t first = c * area, end = first + area;
-        int64_t total = 0;
-        for (int64_t i = 0, row = first; i < windows->kernel[0]; i++)
+        for (int64_t i = 0, row = c * area; i < windows->kernel[0]; i++)
             for (int64_t j = 0; j < windows->kernel[1]; j++, row++) {
                 int64_t at = pixel(windows, input, y, x, i, j);
                 int64_t padding = rounding->bordered ? rounding->zero_code : zero_point;
                 factors[row] = at >= 0 ? plane[at] : padding;
             }
+    }
+    for (int64_t g = 0; rounding->fed_back && g < rounding->directions.shape[0]; g++)
+        feed_back(rounding, g, factors + g * rounding->directions.shape[2]);
+    for (int64_t c = 0; c < input->channels; c++) {
+        const int64_t zero_point = integer(&rounding->zero_point, c);
+        const int64_t first = c * area, end = first + area;
+        int64_t total = 0;
         for (int64_t row = first; row < end && rounding->fused; row++)
             total += entry(&rounding->fusion, row, factors[row]);
         for (int64_t row = first; row < end; row++) {
             int64_t code = factors[row];
-            if (rounding->bordered) code = entry(&rounding->codes, row, factors[row]);
+            if (rounding->bordered && !rounding->fed_back) code = entry(&rounding->codes, row, factors[row]);
             if (rounding->fused) code += entry(&rounding->lift, row, factors[row]) >= total;
             factors[row] = code - zero_point;
         }
@@ -667,7 +700,7 @@ static void execute(const Instruction *each)
         {"mul", combine},      {"sum", pool},               {"max_pool", pool},
         {"flatten", flatten},  {"concat", concatenate},     {"threshold", threshold},
         {"lookup", lookup},    {"rescale", rescale},        {"rescale_float", rescale},
-        {"border", border},    {NULL, NULL},
+        {"border", border},    {"feedback_conv2d", convolve}, {NULL, NULL},
     };
     int i = 0;
     while (operations[i].op != NULL && !is(each, operations[i].op)) i++;
@@ -729,8 +762,8 @@ int main(int count, char **arguments)
     const char *meta = get(json, "meta"), *shape = get(meta, "input_shape");
     const char *list = get(meta, "instructions");
     if (strcmp(text_of(get(json, "magic")), "aquant_ref") != 0 ||
-        strcmp(text_of(get(json, "kind")), "program") != 0 || whole(get(json, "version")) != 1)
-        fail("%s is not a program of version 1", arguments[1]);
+        strcmp(text_of(get(json, "kind")), "program") != 0 || whole(get(json, "version")) > 2)
+        fail("%s is not a program of version 1 or 2", arguments[1]);
     const int64_t length = length_of(list);
     Tensor *tensors = allocate(1 + length, sizeof *tensors), *image = tensors;
     image->name = "image";

@@ -11,10 +11,12 @@ from aquant_ref.model.quantized_model import QuantizedModel
 from aquant_ref.model.quantizers import QuantizedTensor
 from aquant_ref.nn.graph import INPUT, Builder, Graph
 from aquant_ref.ptq.adaround import nearest_codes
+from aquant_ref.ptq.border_spec import ALL_DIRECTIONS
 from aquant_ref.ptq.network import LearnedNetwork, LearnedTensor, LearnedWindow
 from aquant_ref.ptq.observers import WeightScale
 from aquant_ref.ptq.placement import layers, quantized_tensors
 from aquant_ref.ptq.snap import snap
+from aquant_ref.quant.window import WideCodes
 
 
 def residual_network(
@@ -36,8 +38,8 @@ def residual_network(
     """Stem, one residual block, optional max pool, mean, linear; everything drawn from `seed`.
 
     `signed`: no ReLU between the convolutions of the block, so that its codes have a zero point.
-    `zero` is that of the image. `windows` is "", "row", "fused" or "feedback": how the block's
-    convolutions round what they read.
+    `zero` is that of the image. `windows` is "", "row", "fused", "feedback" or "rounding", the
+    withdrawn feedback: how the block's convolutions round what they read.
     """
     rng = np.random.default_rng(seed)
     layer = Builder((2, *size), zero)
@@ -94,6 +96,11 @@ def residual_network(
     for name in ("body.conv1", "body.conv2", "body.shortcut") if windows else ():
         if name in graph.shapes:
             network.windows[name] = _window(rng, graph.parameter_shapes[f"{name}.weight"], windows)
+    if windows == "feedback":
+        for name in network.read_in_windows():
+            network.tensors[name] = replace(
+                network.tensors[name], wide=_wide(rng, network.tensors[name])
+            )
     return snap(network, {"seed": seed})
 
 
@@ -126,12 +133,26 @@ def draw_layers(
 
 def _window(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> LearnedWindow:
     rows = 4 * shape[2] * shape[3]
-    return LearnedWindow(
+    window = LearnedWindow(
         rng.uniform(-0.3, 0.3, (rows, 3)).astype(np.float32),
         rng.uniform(-0.5, 0.5, (rows, 3)).astype(np.float32) if kind == "fused" else None,
         ("sigmoid", "clip")[int(rng.integers(2))],
-        2 if kind == "feedback" else 0,
     )
+    if kind == "rounding":
+        return replace(window, feedback=2, errors="rounding")
+    if kind == "feedback":  # in some or all directions, over borders of rows or over 1/2
+        rank = int(rng.choice([1, 2, ALL_DIRECTIONS]))
+        own = window.coefficients if rng.integers(2) else np.zeros((1, 3), np.float32)
+        return replace(window, coefficients=own, feedback=rank)
+    return window
+
+
+def _wide(rng: np.random.Generator, tensor: LearnedTensor) -> WideCodes:
+    """Any wide codes that hold those of `tensor`."""
+    bits = int(rng.integers(1, 9 - tensor.bits))
+    beyond = (1 << 8 - bits) - 1 - tensor.qmax
+    below = int(rng.integers(beyond + 1)) if tensor.zero_point else 0
+    return WideCodes(bits, -tensor.zero_point - below)
 
 
 def tied_network(seed: int) -> QuantizedModel:

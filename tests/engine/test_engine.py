@@ -27,7 +27,7 @@ options = st.fixed_dictionaries(
         "relu": st.sampled_from(["relu", "relu6"]),
         "signed": st.booleans(),
         "zero": st.sampled_from([(0, 0), (3, 116), (255, 0)]),
-        "windows": st.sampled_from(["", "row", "fused"]),
+        "windows": st.sampled_from(["", "row", "fused", "feedback"]),
     }
 )
 

@@ -22,6 +22,12 @@ from tests.engine import graphs, networks
 WINDOWS = {
     "fused": networks.residual_network(1, windows="fused", pool=True, shortcut=False, groups=2),
     "row": networks.residual_network(2, windows="row", pool=True, zero=(3, 116)),
+    **{
+        f"feedback {seed}": networks.residual_network(
+            seed, windows="feedback", signed=seed == 4, groups=groups, stride=stride
+        )
+        for seed, groups, stride in ((3, 1, 1), (4, 2, 2), (5, 4, 1))
+    },
 }
 Interpreter = Callable[[Program, np.ndarray], dict[str, np.ndarray]]
 

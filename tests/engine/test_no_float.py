@@ -217,7 +217,7 @@ def test_the_programs_above_have_every_operation_between_them() -> None:
     made: set[str] = set()
     bordered = (
         networks.residual_network(0, windows=windows, pool=True, shortcut=False)
-        for windows in ("", "row", "fused")
+        for windows in ("", "row", "fused", "feedback")
     )
     drawn = (graphs.random_model(seed, fixed_point=True) for seed in range(10))
     for model in (*bordered, *drawn):

@@ -339,7 +339,7 @@ def test_a_product_with_itself_is_a_square() -> None:
     assert_engine_equals_simulation(model, networks.hard_images(model, 6))
 
 
-@pytest.mark.parametrize("windows", ["row", "fused"])
+@pytest.mark.parametrize("windows", ["row", "fused", "feedback"])
 def test_a_factor_that_is_stored_wide_is_rounded_before_the_product(windows: str) -> None:
     """The convolution rounds the same tensor in its own windows. Spec: AQ-WINDOW-4."""
     rng = np.random.default_rng(1)

@@ -14,6 +14,25 @@ def test_a_setting_that_is_added_with_its_default_renames_no_result() -> None:
     assert origin.key(Config(signed=True), 1024) not in names
 
 
+def test_results_of_the_withdrawn_feedback_keep_their_names() -> None:
+    weights = "ae2c6628ff5b64051abd8c28aff5882670a5fd0020dded22182ffcd17c97d0aa"
+    origin = Origin(
+        "mobilenet", "cifar10:A", "cifar10", Path("w"), weights, "cifar10-51fb684258da73ab"
+    )
+    old, new = (
+        Config("aquant-feedback", 2, 4, border=f"feedback/{errors}")
+        for errors in ("rounding", "clipping")
+    )
+    assert (
+        origin.key(old, 1024) == "aquant-feedback-W2A4-0-3bce04d171f4"
+    )  # as mobilenet-cifar10.json
+    assert old.recorded_border == "quadratic/sigmoid/channel/off/feedback"
+    assert Config("aquant-feedback", 2, 4) == replace(new, border="")
+    assert new.recorded_border.endswith("feedback/clipping")
+    assert origin.key(Config("aquant-feedback", 2, 4), 1024) == origin.key(new, 1024)
+    assert origin.key(new, 1024) != origin.key(old, 1024)
+
+
 def test_a_result_has_another_name_for_all_that_it_depends_on_and_not_for_where_that_lies() -> None:
     origin = Origin("resnet8", "idx:A", "idx", Path("a.npz"), "0" * 64, "1" * 64)
     moved = replace(origin, data_set="idx:B", weights=Path("b.npz"))

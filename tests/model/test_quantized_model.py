@@ -155,11 +155,19 @@ WINDOWS: dict[str, tuple[str, Change, str]] = {
     "unsigned fusion": ("fused", as_type("fusion", np.uint16), "fusion is uint16, needs int32"),
     "no lift": ("fused", lambda meta, arrays: arrays.pop("windows/body.conv1/lift"), "lift"),
     "no rank": (
-        "feedback",
+        "rounding",
         lambda meta, arrays: meta["feedback"].update({"body.conv1": 0}),
         "rank",
     ),
-    "a NaN": ("feedback", array("windows/body.conv1/border", with_first(np.nan)), "border"),
+    "a NaN": ("rounding", array("windows/body.conv1/border", with_first(np.nan)), "border"),
+    "no pull": ("feedback", lambda meta, arrays: arrays.pop("windows/body.conv1/pull"), "pull"),
+    "a pull of floats": ("feedback", as_type("pull", np.float32), "pull is float32, needs int32"),
+    "an error of others": ("feedback", array("windows/body.conv1/error", lambda a: a.T), "error"),
+    "no error bits": (
+        "feedback",
+        lambda meta, arrays: meta["error_bits"].pop("body.conv1"),
+        "body.conv1",
+    ),
 }
 
 
@@ -190,7 +198,7 @@ def test_a_border_that_makes_no_sense_is_refused(tmp_path: Path, name: str) -> N
     assert words in message
 
 
-@pytest.mark.parametrize("windows", ["", "row", "fused", "feedback"])
+@pytest.mark.parametrize("windows", ["", "row", "fused", "feedback", "rounding"])
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_model_comes_back_from_its_file(tmp_path: Path, windows: str, signed: bool) -> None:
     model = networks.residual_network(4, pool=True, signed=signed, windows=windows, zero=(3, 116))

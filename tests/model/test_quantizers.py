@@ -13,7 +13,8 @@ from aquant_ref.model.quantizers import (
     QuantizedTensor,
     check_window,
 )
-from aquant_ref.quant.window import WindowBorder
+from aquant_ref.quant.feedback import FeedbackTables
+from aquant_ref.quant.window import WideCodes, WindowBorder
 
 LAYER = QuantizedLayer(
     np.array([[0, 3], [1, 2]], np.uint8),
@@ -117,10 +118,30 @@ def window(**changed: Any) -> WindowBorder:
     return WindowBorder(**{**tables, **changed})
 
 
+def fed_back(error_bits: int = 6, **changed: Any) -> FeedbackTables:
+    """Tables of a layer with 4 outputs in 2 groups."""
+    tables = {
+        "codes": np.zeros((1, WIDE), np.uint8),
+        "lift": np.zeros((1, WIDE), np.int32),
+        "error": np.zeros((ROWS, WIDE), np.int32),
+        "directions": np.ones((2, 2, ROWS // 2), np.int32),
+        "pull": np.ones((2, 2, ROWS // 2), np.int32),
+    }
+    return FeedbackTables(**{**tables, **changed}, error_bits=error_bits)
+
+
+def check(border: Any, tensor: QuantizedTensor = TENSOR) -> None:
+    check_window(border, ROWS, tensor, outputs=4, groups=2)
+
+
 def test_a_window_has_a_table_of_one_row_or_of_one_for_each() -> None:
-    check_window(window(), ROWS, TENSOR)
-    check_window(window(lift=None, fusion=None), ROWS, TENSOR)
-    check_window(FeedbackBorder(np.zeros((ROWS, WIDE)), 1), ROWS, TENSOR)
+    check(window())
+    check(window(lift=None, fusion=None))
+    check(FeedbackBorder(np.zeros((ROWS, WIDE)), 1))
+    check(fed_back())
+    check(fed_back(lift=np.zeros((ROWS, WIDE), np.int32)))
+    one = np.ones((2, 1, ROWS // 2), np.int32)
+    check(fed_back(directions=one, pull=one))
 
 
 @pytest.mark.parametrize(
@@ -135,13 +156,42 @@ def test_a_window_has_a_table_of_one_row_or_of_one_for_each() -> None:
         (FeedbackBorder(np.zeros((1, WIDE)), 0), "rank is 0, needs at least 1"),
         (FeedbackBorder(np.full((1, WIDE), np.inf), 1), "border needs finite"),
         (FeedbackBorder(np.zeros((1, 4)), 1), "border of shape"),
+        (FeedbackBorder(np.zeros((1, WIDE)), 1, "weights"), "errors is 'weights', needs one of"),
+        (fed_back(codes=np.zeros((ROWS, WIDE), np.uint8)), "codes of shape"),
+        (fed_back(codes=np.full((1, WIDE), 4)), "codes is int64, needs uint8"),
+        (fed_back(codes=np.full((1, WIDE), 3, np.uint8)), "a code goes up from 3"),
+        (fed_back(lift=np.zeros((1, WIDE - 1), np.int32)), "lift of shape"),
+        (fed_back(lift=np.full((1, WIDE), 2**30 + 1, np.int32)), "lift needs integers from"),
+        (fed_back(error=np.full((1, WIDE), 2**17 + 1, np.int32)), "error needs integers from"),
+        (fed_back(directions=np.ones((2, 3, ROWS // 2), np.int32)), "directions of shape"),
+        (fed_back(pull=np.full((2, 2, ROWS // 2), 2**15 + 1, np.int32)), "pull needs integers"),
+        (fed_back(pull=np.ones((2, 1, ROWS // 2), np.int32)), "not one pull for each direction"),
+        (fed_back(error_bits=9), "error_bits: needs whole numbers from 0 to 8"),
     ],
 )
 def test_a_window_that_cannot_round_its_tensor_is_refused(border: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check_window(border, ROWS, TENSOR)
+        check(border)
 
 
 def test_signed_codes_are_not_rounded_in_windows() -> None:
     with pytest.raises(ValueError, match="rounds in windows what is stored with signed codes"):
-        check_window(window(), ROWS, replace(TENSOR, zero_point=-1, signed=True))
+        check(window(), replace(TENSOR, zero_point=-1, signed=True))
+
+
+@pytest.mark.parametrize(
+    ("wide", "message"),
+    [
+        (WideCodes(0, -1), "fraction_bits: needs whole numbers from 1 to 6"),
+        (WideCodes(7, -1), "fraction_bits: needs whole numbers from 1 to 6"),
+        (WideCodes(5, 0), "least: needs whole numbers from -256 to -1"),
+        (WideCodes(6, -2), r"wide codes of -2\.\.1\.98"),
+        (WideCodes(6, -1, 128), r"wide codes of -1\.\.1\.0 steps do not hold all codes"),
+        (WideCodes(5, -9), r"wide codes of -9"),
+        (WideCodes(5, -1, 256), "largest: needs whole numbers from 1 to 255"),
+    ],
+)
+def test_wide_codes_that_do_not_hold_all_codes_are_refused(wide: WideCodes, message: str) -> None:
+    replace(TENSOR, wide=WideCodes(5, -3)).check(2)
+    with pytest.raises(ValueError, match=message):
+        replace(TENSOR, wide=wide).check(2)

@@ -17,6 +17,7 @@ from aquant_ref.quant.border import BORDER_MIN
 
 CODES = CodeRange(0, 3)
 SIGNED = CodeRange(-1, 2)
+REACH = -2.0, 6.0  # steps that wide codes hold
 POSITIONS = 7
 
 
@@ -36,21 +37,22 @@ def exact(values: np.ndarray) -> list[Fraction]:
 
 
 @pytest.mark.parametrize("codes", [CODES, SIGNED])
+@pytest.mark.parametrize("reach", [None, REACH])
 @pytest.mark.parametrize("outputs", [1, 2])
 @given(seed=st.integers(0, 10**6))
 def test_the_definition_row_by_row_is_that_of_the_oracle(
-    codes: CodeRange, outputs: int, seed: int
+    codes: CodeRange, reach: tuple[float, float] | None, outputs: int, seed: int
 ) -> None:
     # weights of 0, 1/2 and 1 with one output have powers of two as squares; with two outputs both
     # equal in size as well: so no division rounds, and every tie is a tie in both programs
-    """Spec: AQ-FEEDBACK-1."""
+    """Spec: AQ-FEEDBACK-1, AQ-FEEDBACK-2."""
     rng = np.random.default_rng(seed)
     column = rng.choice([-1.0, -0.5, 0, 0.5, 1.0], 5)
     signs = rng.choice([-1.0, 1.0], (outputs, 5))
     weight = (column * signs).reshape(outputs, 5, 1, 1)
-    t = rng.integers(-32, 80, (1, 1, 5, POSITIONS)) / 16
+    t = rng.integers(-48, 112, (1, 1, 5, POSITIONS)) / 16
     border = rng.integers(1, 17, t.shape) / 16
-    found = fed_back_by_rows(t, border, Feedback.of(weight), codes)
+    found = fed_back_by_rows(t, border, Feedback.of(weight, reach=reach), codes)
     matrix = weight.reshape(outputs, 5)
     for position in range(POSITIONS):
         expected = oracle.fed_back(
@@ -59,7 +61,8 @@ def test_the_definition_row_by_row_is_that_of_the_oracle(
             [exact(matrix[:, i]) for i in range(5)],
             exact((matrix * matrix).sum(axis=0)),
             (codes.low, codes.high),
-            Fraction(BORDER_MIN),
+            smallest=Fraction(BORDER_MIN),
+            reach=reach,
         )
         made = np.clip(found[0, 0, :, position], codes.low, codes.high)
         assert made.tolist() == expected
@@ -70,10 +73,10 @@ def test_the_definition_row_by_row_is_that_of_the_oracle(
 def test_panels_change_nothing(rows: int, groups: int, rank: int | None) -> None:
     rng = np.random.default_rng(rows)
     weight = rng.standard_normal((groups * 3, rows, 1, 1))
-    feedback = Feedback.of(weight, groups=groups, rank=rank)
     t = rng.uniform(-1, 4, (2, groups, rows, POSITIONS))  # a random t is never at a border
     border = rng.uniform(0.1, 0.9, t.shape)
-    for codes in (CODES, SIGNED):
+    for codes, reach in product((CODES, SIGNED), (None, (-0.5, 3.5))):
+        feedback = Feedback.of(weight, groups=groups, rank=rank, reach=reach)
         fast = fed_back(t, border, feedback, codes)
         assert fast.tolist() == fed_back_by_rows(t, border, feedback, codes).tolist()
 
@@ -133,7 +136,35 @@ def test_a_row_that_meets_only_zeros_neither_gives_nor_takes() -> None:
     assert fed_back(t, border, dead, CODES).tolist() == (np.floor(t - border) + 1).tolist()
 
 
-def test_the_error_of_clipping_is_not_fed_back() -> None:
+def test_the_error_of_clipping_is_fed_back_by_hand() -> None:
+    # weights 1: 4 becomes 3, an error of -1, so that 0.4 and then 0.3 go up; 0.5 has its own border
+    t = np.array([4, 0.4, 0.3, 0.2]).reshape(1, 1, 4, 1)
+    half = np.full(t.shape, 0.5)
+    feedback = Feedback.of(np.ones((1, 4, 1, 1)), reach=REACH)
+    assert np.clip(fed_back(t, half, feedback, CODES), 0, 3).ravel().tolist() == [3, 1, 1, 0]
+    withdrawn = Feedback.of(np.ones((1, 4, 1, 1)))
+    assert np.clip(fed_back(t, half, withdrawn, CODES), 0, 3).ravel().tolist() == [3, 0, 1, 0]
+
+
+@pytest.mark.parametrize("reach", [None, REACH])
+def test_what_a_border_does_on_purpose_is_no_error(reach: tuple[float, float] | None) -> None:
+    """The border 1/2 - 0.15 wants t + 0.15: the withdrawn rule takes that away again."""
+    rng = np.random.default_rng(7)
+    weight = rng.standard_normal((8, 60, 1, 1))
+    t = rng.uniform(0.2, 2.8, (2, 1, 60, 40))
+    matrix = weight.reshape(8, 60)
+    wanted = matrix @ (t + 0.15)
+
+    def distance(border: float) -> float:
+        own = np.full(t.shape, border)
+        q = fed_back(t, own, Feedback.of(weight, reach=reach), CODES)
+        return float(((matrix @ np.clip(q, 0, 3) - wanted) ** 2).sum(axis=2).mean())
+
+    gained = distance(0.5) / distance(0.35)
+    assert gained > 2 if reach else gained < 1.2
+
+
+def test_the_withdrawn_rule_does_not_feed_the_error_of_clipping_back() -> None:
     t, border, _, feedback = case(5, rows=20)
     inside = np.clip(t, 0, 3)
     assert (t != inside).any()

@@ -11,10 +11,10 @@ from aquant_ref.ptq import BorderSpec
 from aquant_ref.ptq.border_spec import ALL_DIRECTIONS, CHOICES
 
 EVERY = [
-    BorderSpec(*words, feedback)
-    for words in product(*CHOICES.values())
+    BorderSpec(*words, feedback, errors)
+    for *words, errors in product(*CHOICES.values())
     for feedback in (0, 1, 8, ALL_DIRECTIONS)
-    if not (feedback and words[3] == "window")
+    if not (words[3] == "window" if feedback else errors == "rounding")
 ]
 
 
@@ -33,6 +33,8 @@ def test_words_come_in_any_order_and_what_is_left_out_is_the_default() -> None:
     assert BorderSpec.parse("sigmoid", BorderSpec(squash="clip")).squash == "sigmoid"
     assert BorderSpec.parse("feedback").feedback == ALL_DIRECTIONS
     assert BorderSpec.parse("feedback8", BorderSpec(feedback=ALL_DIRECTIONS)).feedback == 8
+    assert BorderSpec.parse("feedback").errors == "clipping"
+    assert BorderSpec.parse("feedback/rounding").errors == "rounding"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,8 @@ def test_words_come_in_any_order_and_what_is_left_out_is_the_default() -> None:
         ("feedback2/feedback4", "'feedback4' contradicts"),
         ("window/feedback", "window fusion or feedback, not both"),
         ("feedback1/row/window", "window fusion or feedback, not both"),
+        ("feedback/clipping/rounding", "'rounding' contradicts"),
+        ("row/rounding", "'rounding' says what feedback feeds back; there is none"),
     ],
 )
 def test_words_that_are_unknown_or_contradict_each_other_are_refused(text: str, word: str) -> None:

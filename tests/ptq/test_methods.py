@@ -23,7 +23,7 @@ from aquant_ref.ptq.network import Quantizers
 from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.pipeline import feed_back, learn
 from aquant_ref.ptq.snap import snap
-from aquant_ref.quant.window import WindowBorder, nearest_window
+from aquant_ref.quant.window import WideCodes, WindowBorder, nearest_window
 from aquant_ref.simulate import Simulation
 from tests.ptq import small
 
@@ -306,8 +306,8 @@ def steps_that_wide_codes_hold(network: Any) -> np.ndarray:
     """Images of the float stem, as the tensor stem.relu, moved to what its wide codes hold."""
     tensor = network.tensors["stem.relu"]
     rng = np.random.default_rng(4)
-    u = rng.integers(0, 3 * 64 + 1, (5, 4, 5, 6))
-    return (u / 64 * tensor.scale).astype(np.float64)
+    t = (tensor.wide or WideCodes.of(tensor.bits, tensor.zero_point)).steps()
+    return np.asarray(rng.choice(t, (5, 4, 5, 6)) * tensor.scale)
 
 
 @pytest.mark.parametrize("kind", ["row", "row/window", "feedback", "feedback1", "window/clip"])
@@ -331,18 +331,23 @@ def test_the_learned_network_and_its_simulation_round_alike(kind: str) -> None:
     assert differ.mean() < (0.02 if "window" in kind else 0.005)  # a tie of 16 fraction bits
 
 
-def test_clipped_activations_are_fed_back_alike_in_learning_and_simulation() -> None:
+@pytest.mark.parametrize(
+    ("errors", "wide", "end"), [("rounding", None, 0.75), ("clipping", WideCodes(5, 0), 255 / 128)]
+)
+def test_clipped_activations_are_fed_back_alike_in_learning_and_simulation(
+    errors: str, wide: WideCodes | None, end: float
+) -> None:
     network = observed(weight_bits=32)
-    network.tensors["stem.relu"] = replace(network.tensors["stem.relu"], scale=0.25)
+    network.tensors["stem.relu"] = replace(network.tensors["stem.relu"], scale=0.25, wide=wide)
     network.parameters = {n: v.astype(np.float64) for n, v in network.parameters.items()}
-    feed_back(network, 1 << 30)
+    feed_back(network, 1 << 30, errors)
     x = steps_that_wide_codes_hold(network) * 1.5  # half as large again: many are clipped
-    x = np.round(x * 256) / 256
+    x = np.round(x * 128) / 128
     node = network.graph.node("body.conv1")
     own = {part: network.parameters[f"body.conv1.{part}"] for part in ("weight", "bias")}
     model = snap(network, {})
     assert isinstance(model.windows["body.conv1"], FeedbackBorder)
-    stored = np.minimum(x, 0.75)  # the wide codes of the model saturate
+    stored = np.minimum(x, end)  # the wide codes of the model saturate
     learned = Quantizers(network).operate(node, own, x)
     simulated = Simulation(model)._operate(node, own, stored)
     assert learned == pytest.approx(simulated, abs=1e-9)

@@ -31,7 +31,7 @@ options = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.parametrize("windows", ["row", "fused"])
+@pytest.mark.parametrize("windows", ["row", "fused", "feedback"])
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), choice=options)
 def test_a_network_that_rounds_in_windows_equals_the_oracle(
@@ -58,7 +58,7 @@ def test_the_tensors_that_are_read_in_windows_have_wide_codes() -> None:
     assert 3 < codes["stem.relu"].max() <= 3 * 64
 
 
-@pytest.mark.parametrize("windows", ["row", "fused", "feedback"])
+@pytest.mark.parametrize("windows", ["row", "fused", "feedback", "rounding"])
 def test_a_model_with_windows_comes_back_from_its_file(windows: str, tmp_path: Path) -> None:
     model = networks.residual_network(5, windows=windows)
     model.save(tmp_path / "model.npz")
@@ -68,6 +68,6 @@ def test_a_model_with_windows_comes_back_from_its_file(windows: str, tmp_path: P
     assert all(one[name].tobytes() == two[name].tobytes() for name in one)
 
 
-def test_a_border_with_feedback_is_not_lowered_yet() -> None:
-    with pytest.raises(InputError, match=r"body\.conv1: a border with feedback has no integer"):
-        lower(networks.residual_network(5, windows="feedback"))
+def test_the_withdrawn_feedback_is_not_lowered() -> None:
+    with pytest.raises(InputError, match=r"body\.conv1: a border with feedback of AQ-FEEDBACK-1"):
+        lower(networks.residual_network(5, windows="rounding"))

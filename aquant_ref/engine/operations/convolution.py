@@ -1,4 +1,5 @@
-"""`conv2d`, and the two that first round each element of a window: `border_conv2d`, `fused_conv2d`.
+"""`conv2d`, and those that first round each element of a window: `border_conv2d`, `fused_conv2d`
+and `feedback_conv2d`.
 
 And `linear`, whose product has the same bounds.
 """
@@ -11,6 +12,7 @@ import numpy as np
 
 from aquant_ref.engine.instruction import NEVER_LIFT, Bounds, Instruction, Range, Shape, need
 from aquant_ref.engine.operations.operation import (
+    LIMITS,
     PLACES,
     Operation,
     centred,
@@ -19,6 +21,7 @@ from aquant_ref.engine.operations.operation import (
     named,
     whole,
     window_sizes,
+    within,
 )
 from aquant_ref.errors import AccumulatorOverflow
 from aquant_ref.integer import geometry
@@ -27,8 +30,12 @@ INT64_MAX = 2**63 - 1
 WEIGHT = {"weight": ("int8", "int32"), "zero_point": ("int32",)}
 TABLES = {"codes": ("uint8",)}
 FUSED_TABLES = {**TABLES, "lift": ("int32",), "fusion": ("int32",)}
+FEEDBACK_TABLES = {**TABLES, "lift": ("int32",), "error": ("int32",)}
+ROW_TABLES = (*FUSED_TABLES, "error")
+DIRECTIONS = {"directions": ("int8", "int32"), "pull": ("int32",)}
 CONVOLUTION = {**PLACES, "groups": whole(1)}
 WINDOWED = {**CONVOLUTION, "zero_code": whole(0)}
+MOST_ERROR_BITS = 16
 
 
 def _shape(each: Instruction, shape: Shape) -> Shape:
@@ -49,7 +56,7 @@ def _check_tables(each: Instruction, codes: Range) -> None:
     _, members, *kernel = arrays["weight"].shape
     rows = members * each.attributes["groups"] * kernel[0] * kernel[1]
     need(each.name, zero_code <= largest, f"its zero_code cannot be {zero_code}")
-    for key in FUSED_TABLES.keys() & arrays.keys():
+    for key in sorted(arrays.keys() & set(ROW_TABLES)):
         shape = arrays[key].shape
         need(
             each.name,
@@ -59,8 +66,51 @@ def _check_tables(each: Instruction, codes: Range) -> None:
     if "fusion" in arrays:
         reached = int(abs(arrays["fusion"].astype(np.int64)).max()) * kernel[0] * kernel[1]
         need(each.name, reached < -NEVER_LIFT, f"the sum of its fusion can reach {reached}")
+    if "lift" in arrays:
         room = int(arrays["codes"].max()) < 255
         need(each.name, room, "its codes have no room to go up from 255")
+
+
+def _check_feedback(each: Instruction, codes: Range) -> None:
+    """Refuse directions that do not fit the weights, an error that could leave int32, and a pull
+    that could reach the lift that never goes up.
+
+    Spec: AQ-LOWER-14.
+    """
+    _check_tables(each, codes)
+    within(each, "error_bits", each.attributes["error_bits"], 0, MOST_ERROR_BITS)
+    groups, rows = each.attributes["groups"], each.arrays["weight"][0].size
+    for key in DIRECTIONS:
+        shape = each.arrays[key].shape
+        fits = len(shape) == 3 and (shape[0], shape[2]) == (groups, rows) and shape[1] >= 1
+        need(each.name, fits, f"its {key} of shape {shape} does not fit {groups} x {rows} rows")
+    alike = each.arrays["directions"].shape == each.arrays["pull"].shape
+    need(each.name, alike, "has not one pull for each direction")
+    error, pull = feedback_reach(each, codes)
+    if error > LIMITS["int32"]:
+        raise AccumulatorOverflow(f"{each.name}: its error can reach {error}, beyond int32")
+    if pull >= -NEVER_LIFT:
+        raise AccumulatorOverflow(
+            f"{each.name}: the pull of its error can reach {pull}, beyond {-NEVER_LIFT - 1}"
+        )
+
+
+def feedback_reach(each: Instruction, codes: Range) -> Range:
+    """Find the largest absolute values of an error and of a pull, of partial sums too.
+
+    The error of a row is largest at some code that it can meet, rounded down or up.
+
+    Spec: AQ-LOWER-14.
+    """
+    met = slice(codes[0], codes[1] + 1)
+    down = each.arrays["error"][:, met].astype(np.int64)
+    goes_up = each.arrays["lift"][:, met] > NEVER_LIFT
+    up = down + (goes_up.astype(np.int64) << each.attributes["error_bits"])
+    one = np.maximum(abs(down), abs(up)).max(axis=1).astype(object)  # which never wraps
+    directions, pull = (abs(each.arrays[key].astype(object)) for key in DIRECTIONS)
+    groups, _, rows = directions.shape
+    errors = (directions * np.broadcast_to(one, groups * rows).reshape(groups, 1, rows)).sum(axis=2)
+    return int(errors.max()), int((pull * errors[:, :, None]).sum(axis=1).max())
 
 
 def product_bounds(each: Instruction, bound: Bounds) -> Bounds:
@@ -140,6 +190,15 @@ OPERATIONS = {
         reads_codes=True,
         check_codes=_check_tables,
     ),
+    "feedback_conv2d": Operation(
+        _shape,
+        _bounds,
+        {**WEIGHT, **FEEDBACK_TABLES, **DIRECTIONS},
+        attributes={**WINDOWED, "error_bits": whole(0)},
+        axes=(3,),
+        reads_codes=True,
+        check_codes=_check_feedback,
+    ),
     "linear": Operation(
         _linear_shape,
         _linear_bounds,
@@ -148,4 +207,4 @@ OPERATIONS = {
         reads_codes=True,
     ),
 }
-CONVOLUTIONS = ("conv2d", "border_conv2d", "fused_conv2d")
+CONVOLUTIONS = ("conv2d", "border_conv2d", "fused_conv2d", "feedback_conv2d")

@@ -111,12 +111,12 @@ def test_padding_stays_the_real_zero_whatever_the_border_and_the_zero_point() ->
         assert Engine(program).run(image)["conv"].ravel().tolist() == [5 * (code - zero_point)]
 
 
-@pytest.mark.parametrize("windows", ["row", "fused"])
+@pytest.mark.parametrize("windows", ["row", "fused", "feedback"])
 def test_the_bounds_of_a_layer_with_tables_are_those_of_its_narrow_codes(windows: str) -> None:
     program = lower(networks.residual_network(4, windows=windows, signed=True))
     known = program.bounds
     for each in program.instructions:
-        if each.op in ("border_conv2d", "fused_conv2d"):
+        if "codes" in each.arrays:
             low, high = known[each.name]
             steps = np.array([-each.arrays["zero_point"][0], 3 - each.arrays["zero_point"][0]])
             terms = each.arrays["weight"].astype(np.int64)[..., None] * np.append(steps, 0)
