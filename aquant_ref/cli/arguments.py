@@ -246,8 +246,8 @@ def _setting() -> argparse.ArgumentParser:
         "--border",
         default="",
         metavar="FORM",
-        help="words joined by /: constant linear quadratic, sigmoid clip, tensor channel row, "
-        "off window, zero closed, feedback<r> clipping rounding",
+        help="words joined by /: constant linear quadratic, sigmoid clip, tensor channel row "
+        "mixed, off window, zero closed, feedback<r> clipping rounding",
     )
     parent.add_argument(
         "--weight-bits",

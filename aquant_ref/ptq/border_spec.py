@@ -4,8 +4,10 @@ Join words by "/", in any order; a word left out has its default:
 
     constant | linear | quadratic     the polynomial in tau
     sigmoid | clip                    the squash
-    tensor | channel | row            one border per tensor, per channel, or per row of the im2col
-                                      matrix (a row border rounds anew in every window)
+    tensor | channel | row | mixed    one border per tensor, per channel, or per row of the im2col
+                                      matrix (a row border rounds anew in every window); mixed: per
+                                      row for a tensor that a kernel of several positions reads,
+                                      per channel for all others
     off | window                      fusion: add the mean of a second polynomial over the window
     zero | closed                     start learning at B = 1/2, or at the closed form
     feedback | feedback<r>            feed back the error of the window so far, in all or in r
@@ -29,7 +31,7 @@ FAMILIES = ("constant", "linear", "quadratic")  # with one, two and three coeffi
 CHOICES = {
     "family": FAMILIES,
     "squash": ("sigmoid", "clip"),
-    "granularity": ("tensor", "channel", "row"),
+    "granularity": ("tensor", "channel", "row", "mixed"),
     "fusion": ("off", "window"),
     "start": ("zero", "closed"),
     "errors": ("clipping", "rounding"),
@@ -42,7 +44,7 @@ class BorderSpec:
     """Specify the borders of a network; `feedback` counts directions, 0 switches it off.
 
     `family` is constant, linear or quadratic, `squash` sigmoid or clip, `granularity` tensor,
-    channel or row, `fusion` off or window, `start` zero or closed, `errors`, which are fed back,
+    channel, row or mixed, `fusion` off or window, `start` zero or closed, `errors`, which are fed back,
     clipping or rounding.
 
     >>> str(BorderSpec.parse("row/window"))
@@ -84,6 +86,8 @@ class BorderSpec:
             raise InputError(
                 f"border: {self.errors!r} says what feedback feeds back; there is none"
             )
+        if self.granularity == "mixed" and (self.fused or self.feedback or self.start != "zero"):
+            raise InputError(f"border {str(self)!r}: mixed has no window, feedback or closed")
 
     def __str__(self) -> str:
         words = [self.family, self.squash, self.granularity, self.fusion]
@@ -112,7 +116,7 @@ class BorderSpec:
     @property
     def windowed(self) -> bool:
         """Tell whether the border rounds an activation anew in every window."""
-        return self.granularity == "row" or self.fused or self.feedback > 0
+        return self.granularity in ("row", "mixed") or self.fused or self.feedback > 0
 
 
 def _meaning(text: str) -> tuple[str, Any]:

@@ -70,16 +70,35 @@ class Learner:
         if settings.scales:
             for name in self._tensors:
                 self._add_scale(name)
-        if settings.border is not None and settings.border.windowed:
-            for node in self._layers:
-                # The image needs no border: its values are codes.
-                if node.op == "conv2d" and self.network.source(node.inputs[0]) not in (None, INPUT):
-                    self._add_window(node, settings.border)
-        elif settings.border is not None:
-            boundary = boundary_tensors(self.network.graph)  # nearest, and no block learns them
-            for name in self._tensors:
-                if settings.unit != "network" or name not in boundary:
-                    self._add_border(name, settings.border)
+        if settings.border is not None:
+            self._add_borders(settings.border)
+
+    def _add_borders(self, form: BorderSpec) -> None:
+        in_windows = self._read_in_windows(form)
+        for node in self._layers:
+            if node.op == "conv2d" and self.network.source(node.inputs[0]) in in_windows:
+                self._add_window(node, form)
+        if form.windowed and form.granularity != "mixed":
+            return
+        boundary = boundary_tensors(self.network.graph)  # nearest, and no block learns them
+        for name in self._tensors:
+            if name not in in_windows and (self.settings.unit != "network" or name not in boundary):
+                self._add_border(name, form)
+
+    def _read_in_windows(self, form: BorderSpec) -> set[str]:
+        """Return the tensors that convolutions round in their windows, with borders of `form`."""
+        if not form.windowed:
+            return set()
+        inner = set(layers(self.network.graph)) - boundary_layers(self.network.graph)
+        readers = [self.network.graph.node(name) for name in inner]
+        sources = {
+            self.network.source(node.inputs[0])
+            for node in readers
+            if node.op == "conv2d"
+            and (form.granularity != "mixed" or pair(node["kernel"]) != (1, 1))
+        }
+        # The image needs no border: its values are codes.
+        return {name for name in sources if name not in (None, INPUT)}
 
     def _add(self, name: str, start: Reals, rate: Any) -> None:
         self.variables[name], self._rates[name] = start, rate
@@ -106,7 +125,7 @@ class Learner:
 
     def _add_border(self, name: str, form: BorderSpec) -> None:
         tensor = self.network.tensors[name]
-        channels = self.network.graph.shapes[name][0] if form.granularity == "channel" else 1
+        channels = 1 if form.granularity == "tensor" else self.network.graph.shapes[name][0]
         start = tensor.coefficients
         if start is None:
             start = np.zeros((channels, 3), np.float32)
@@ -117,7 +136,7 @@ class Learner:
         kernel = pair(node["kernel"])
         channels = self.network.graph.shapes[node.inputs[0]][0]
         rows = channels * kernel[0] * kernel[1]
-        count = {"row": rows, "channel": channels, "tensor": 1}[form.granularity]
+        count = {"channel": channels, "tensor": 1}.get(form.granularity, rows)
         window = self.network.windows.get(node.name)
         if window is not None and len(window.coefficients) < count:
             window = replace(window, coefficients=every_row(window.coefficients, count))

@@ -203,6 +203,8 @@ class Config:
         without_feedback = replace(self.form, feedback=0, errors=BorderSpec.errors)
         if self.method.startswith("aquant-feedback") and without_feedback != BorderSpec():
             raise InputError(f"border: method {self.method!r} takes only feedback<r>")
+        if self.base == "aquant-closed-form" and self.form.granularity == "mixed":
+            raise InputError(f"border: method {self.method!r} has no closed form for mixed")
         self.stages()  # refuses a border that the method cannot learn
 
     @property

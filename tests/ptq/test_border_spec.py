@@ -15,6 +15,7 @@ EVERY = [
     for *words, errors in product(*CHOICES.values())
     for feedback in (0, 1, 8, ALL_DIRECTIONS)
     if not (words[3] == "window" if feedback else errors == "rounding")
+    and (words[2] != "mixed" or (*words[3:], feedback) == ("off", "zero", 0))
 ]
 
 

@@ -22,6 +22,7 @@ from aquant_ref.ptq.border_spec import CHOICES
 from aquant_ref.ptq.network import Quantizers
 from aquant_ref.ptq.pass_config import ReconstructionPass
 from aquant_ref.ptq.pipeline import feed_back, learn
+from aquant_ref.ptq.reconstruction import run_pass
 from aquant_ref.ptq.snap import snap
 from aquant_ref.quant.window import WideCodes, WindowBorder, nearest_window
 from aquant_ref.simulate import Simulation
@@ -36,6 +37,7 @@ BIASES = ("qdrop-bias", "aquant-bias", "aquant-feedback-bias")
 FORMS = [
     "/".join(words)
     for words in product(*(CHOICES[k] for k in ("family", "squash", "granularity", "fusion")))
+    if "mixed" not in words  # has a test of its own
 ]
 
 
@@ -97,6 +99,39 @@ def test_every_form_of_the_border_is_learned_and_runs(text: str) -> None:
     assert len(table) == 4 * 9
     distinct = len(np.unique(table.reshape(4, 9, -1), axis=1)[0])
     assert distinct == 1 if form.granularity != "row" else distinct > 1
+
+
+@pytest.mark.parametrize("method", ["aquant", "aquant-joint", "rtn"])
+def test_mixed_borders_are_of_rows_where_a_kernel_has_positions_and_else_of_channels(
+    method: str,
+) -> None:
+    """Tensors that only 1x1 convolutions and adds read have one border, for all their readers."""
+    if method == "rtn":
+        network = observed(weight_bits=2)
+        last = Config("aquant-e2e", 2, 2, 2, batch=8, border="mixed").stages()[-1]
+        assert isinstance(last, ReconstructionPass)
+        run_pass(network, small.graph().to_float(small.images()), last, seed=(0,))
+        model = snap(network, {})
+    else:
+        model = made(method, border="mixed")
+    kernels = {"body.conv1", "body.conv2", "inverted.depth", "tail.conv"}
+    assert model.windows.keys() == kernels
+    pointwise = {"body.relu2", "inverted.relu6b"}  # read by inverted.expand, inverted.project
+    for name, tensor in model.tensors.items():
+        channels = model.graph.shapes[name][0]
+        assert len(tensor.crossings) == (channels if name in pointwise else 1), name
+    images = small.images(6)
+    codes = Simulation(model).run(images)
+    integers = Engine(lower(model)).run(images)
+    assert all(np.array_equal(integers[name], codes[name]) for name in integers)
+
+
+@pytest.mark.parametrize("border", ["mixed/window", "mixed/feedback", "mixed/closed"])
+def test_mixed_borders_take_no_other_form(border: str) -> None:
+    with pytest.raises(InputError, match="mixed has no window, feedback or closed"):
+        Config("aquant", border=border)
+    with pytest.raises(InputError, match="no closed form for mixed"):
+        Config("aquant-closed-form", border="mixed")
 
 
 @pytest.mark.parametrize("text", ["feedback", "feedback1", "feedback2/row/linear"])
