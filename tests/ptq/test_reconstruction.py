@@ -7,7 +7,6 @@ import pytest
 
 from aquant_ref.errors import InputError
 from aquant_ref.ptq import Config, observe, quantize_with
-from aquant_ref.ptq.losses import block_error
 from aquant_ref.ptq.methods import FIRST
 from aquant_ref.ptq.reconstruction import coin_flips, run_pass
 from tests.ptq.residual import CONFIG, graph, images, parameters
@@ -24,10 +23,6 @@ def test_learning_lowers_the_error_of_the_block_and_only_the_border_is_bent() ->
     assert bent.shape == (4, 3)
     assert abs(bent - (np.arange(3) + 0.5)).max() > 0.01
     assert model.tensors["body.relu2"].crossings.shape == (1, 255)  # 8 bits: nearest
-
-
-def test_the_block_error_sums_channels_and_averages_the_rest() -> None:
-    assert block_error(np.ones((2, 3, 4, 5)), np.zeros((2, 3, 4, 5))) == 3
 
 
 def test_coin_flips_are_fair_and_of_the_asked_shape() -> None:
