@@ -44,8 +44,8 @@ class BorderSpec:
     """Specify the borders of a network; `feedback` counts directions, 0 switches it off.
 
     `family` is constant, linear or quadratic, `squash` sigmoid or clip, `granularity` tensor,
-    channel, row or mixed, `fusion` off or window, `start` zero or closed, `errors`, which are fed back,
-    clipping or rounding.
+    channel, row or mixed, `fusion` off or window, `start` zero or closed, `errors`, which are
+    fed back, clipping or rounding.
 
     >>> str(BorderSpec.parse("row/window"))
     'quadratic/sigmoid/row/window'
