@@ -19,6 +19,7 @@ from aquant_ref.conformance.diagnosis.candidates import (
 )
 from aquant_ref.conformance.diagnosis.explanation import unfinished
 from aquant_ref.conformance.diagnosis.places import of_places
+from aquant_ref.conformance.diagnosis.regions import of_regions
 from aquant_ref.conformance.faults.fault import StepFault
 from aquant_ref.typing import Array, Mask
 
@@ -55,7 +56,8 @@ def diagnoses(
 ) -> dict[tuple[str, str], list[Explanation]]:
     """Return what explains the wrong answers of an operation, by variation, for a report.
 
-    If the same cases are right at other places of an array, their places explain them.
+    If the same cases are right at other places of an array, their places explain them. If nothing
+    gives the answers of tensors, the region in which alone they are wrong says where to look.
     """
     found = {}
     for profile, each in collected.items():
@@ -66,6 +68,8 @@ def diagnoses(
         if evidence is None:
             continue
         explained = diagnose(evidence, SECONDS)
+        if not explained:
+            explained = of_regions(evidence) or explained
         if explained is None:
             explained = unfinished(int(evidence.wrong.sum()), SECONDS)
         found[operation, profile] = explained

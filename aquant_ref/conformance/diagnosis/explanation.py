@@ -15,10 +15,12 @@ class Explanation:
     """Name what reproduces every wrong answer that was asked, and the right ones beside them.
 
     `kind` is "variation", "fault", or "part": a fault that explains only some of the wrong answers,
-    where the others are explained by the other parts; or "unfinished": nothing explains them so
-    far, and time was not enough to try everything. `explained` of `asked` wrong answers are
-    reproduced, and all of `passing` right ones. `variation` is the one that a fault is of, where
-    that is not the one asked. `rules` are those that the implementation breaks, or follows.
+    where the others are explained by the other parts; or "place": the rows, columns or channels in
+    which alone all wrong numbers of tensors are, where nothing gives them; or "unfinished": nothing
+    explains them so far, and time was not enough to try everything. `explained` of `asked` wrong
+    answers are reproduced, and all of `passing` right ones. `variation` is the one that a fault is
+    of, where that is not the one asked. `rules` are those that the implementation breaks, or
+    follows.
     Spec: AQ-CONF-8.
     """
 
@@ -55,6 +57,8 @@ def lines(found: Sequence[Explanation]) -> list[str]:
         return [UNEXPLAINED]
     if found[0].kind == "unfinished":
         return [f"{found[0].name}; {found[0].sentence}"]
+    if found[0].kind == "place":
+        return [f"wrong in one place alone: {found[0].share}"]
     if found[0].kind == "part":
         return [f"{len(found)} faults: " + "; ".join(each.share for each in found)]
     first, *others = found
