@@ -87,7 +87,6 @@ def feedback_tables(
     directions, gain = _weights(matrix, unit) if whole else _combined(matrix, unit, rank or 1)
     reach = _reach(directions, error, error_bits, decides)
     least = LEAST_PULL_BITS if whole else LEAST_COMBINED_PULL_BITS
-    least = LEAST_PULL_BITS if whole else LEAST_COMBINED_PULL_BITS
     for k in range(MOST_PULL_BITS, -1, -1):  # what 0 does not mend, the lowering refuses
         scaled = np.rint(np.ldexp(gain, k))
         pull = scaled.clip(-PULL_LIMIT, PULL_LIMIT).astype(np.int32)
