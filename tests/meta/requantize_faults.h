@@ -80,6 +80,28 @@ static int64_t in_float64(int64_t a, int64_t m, int n)
     return (int64_t)nearbyint((double)a * ldexp((double)m, -n));
 }
 
+static int64_t float64_up(int64_t a, int64_t m, int n)
+{
+    return (int64_t)floor((double)a * ldexp((double)m, -n) + 0.5);
+}
+
+static int64_t float64_away(int64_t a, int64_t m, int n)
+{
+    return (int64_t)((double)a * ldexp((double)m, -n) + (a > 0 ? 0.5 : -0.5));
+}
+
+static int64_t shift_modulo_32(int64_t a, int64_t m, int n) { return half_up(a * m, n % 32); }
+static int64_t no_shift_of_62(int64_t a, int64_t m, int n) { return n <= 61 ? half_up(a * m, n) : 0; }
+
+static int64_t no_constant_for_31(int64_t a, int64_t m, int n)
+{
+    return n == 31 ? (a * m) >> 31 : half_up(a * m, n);
+}
+
+static int64_t of_24_bits(int64_t a, int64_t m, int n) { return half_up(a * (m >> 7 << 7), n); }
+static int64_t of_15_bits(int64_t a, int64_t m, int n) { return half_up(a * (m >> 16 << 16), n); }
+static int64_t then_floored(int64_t a, int64_t m, int n) { return twice(a, m, n, floor_shift); }
+
 static int64_t product_in_int32(int64_t a, int64_t m, int n) { return half_up((int32_t)(a * m), n); }
 
 static int64_t in_int24(int64_t a, int64_t m, int n)
@@ -118,6 +140,16 @@ static int64_t added(int64_t y, int64_t z, int64_t low, int64_t high)
 static int64_t clipped_first(int64_t y, int64_t z, int64_t low, int64_t high)
 {
     return clip(y, low, high) + z;
+}
+
+static int64_t clipped_twice(int64_t y, int64_t z, int64_t low, int64_t high)
+{
+    return clip(clip(y, low, high) + z, low, high);
+}
+
+static int64_t zero_point_twice(int64_t y, int64_t z, int64_t low, int64_t high)
+{
+    return clip(y + 2 * z, low, high);
 }
 
 static int64_t no_zero_point(int64_t y, int64_t z, int64_t low, int64_t high)
@@ -191,8 +223,12 @@ static const fault FAULTS[] = {
     {"rounded twice, away", twice_away, added, scaled_wrongly},
     {"in float32", in_float32, added, scaled_wrongly},
     {"in float64, half_even", in_float64, added, scaled_wrongly},
+    {"in float64, half_up", float64_up, added, scaled_wrongly},
+    {"in float64, half_away", float64_away, added, scaled_wrongly},
     {"zero point before rounding", once, added, zero_point_first},
     {"clipped before the zero point", once, clipped_first, scaled_wrongly},
+    {"clipped before the zero point and after it", once, clipped_twice, scaled_wrongly},
+    {"zero point twice", once, zero_point_twice, scaled_wrongly},
     {"zero point forgotten", once, no_zero_point, scaled_wrongly},
     {"offset of unsigned codes", once, unsigned_offset, scaled_wrongly},
     {"ReLU at 0", once, relu_at_0, scaled_wrongly},
@@ -205,6 +241,11 @@ static const fault FAULTS[] = {
     {"accumulator saturated to int16", in_int16, added, scaled_wrongly},
     {"shift off by one", shift_more, added, scaled_wrongly},
     {"shift of 5 bits", shift_of_5_bits, added, scaled_wrongly},
+    {"shift modulo 32", shift_modulo_32, added, scaled_wrongly},
+    {"0 for shifts above 61", no_shift_of_62, added, scaled_wrongly},
+    {"no rounding constant for a shift of 31", no_constant_for_31, added, scaled_wrongly},
+    {"multiplier of 24 bits", of_24_bits, added, scaled_wrongly},
+    {"multiplier of 15 bits", of_15_bits, added, scaled_wrongly},
     {"rounding constant in int32", constant_in_int32, added, scaled_wrongly},
     {"1 << (shift - 1), which a 32-bit shift of -1 makes 1 << 31", shift_of_minus_one, added,
      scaled_wrongly},
@@ -212,6 +253,7 @@ static const fault FAULTS[] = {
     {"rounded once", once, added, scaled_wrongly},
     {"tflite_up", twice_up, added, scaled_wrongly},
     {"tflite_away", twice_away, added, scaled_wrongly},
+    {"no constant in the second rounding", then_floored, added, scaled_wrongly},
     {"half_away first", away_then_up, added, scaled_wrongly},
     {"half_away both times", away_then_away, added, scaled_wrongly},
 };

@@ -15,12 +15,15 @@ from aquant_ref.quant.rounding import half_up
 from aquant_ref.quant.window import WindowBorder
 from aquant_ref.typing import Array, Codes, Integers, Reals
 
+MOST_UNIT_BITS = 28
+
 
 class SimulationLayers(Adapter):
     """Compute real numbers in float64: the variation "ideal"; integer programs are missing.
 
     With units of 24 bits and accumulators below 2^29, no sum is rounded. A threshold closer to an
-    accumulator than the rounding error of the quotient would be *fragile* (AQ-LOWER-5).
+    accumulator than the rounding error of the quotient would be *fragile* (AQ-LOWER-5). Layers with
+    units of more than 28 bits are left out, for their sums may be fragile.
     """
 
     def conv2d(
@@ -42,8 +45,7 @@ class SimulationLayers(Adapter):
         **windows: Any,
     ) -> Array:
         """Spec: AQ-IDEAL-1."""
-        if profile != "ideal":
-            raise NotImplementedError(profile)
+        _check_units(profile, x_scale * weight_scale)
         shape = (-1, *(1,) * (weight.ndim - 1))
         steps = (weight - weight_zero.reshape(shape)) * weight_scale.reshape(shape)
         real = (x - x_zero)[None] * x_scale
@@ -71,8 +73,7 @@ class SimulationLayers(Adapter):
         qmax: int,
     ) -> Array:
         """Spec: AQ-IDEAL-1."""
-        if profile != "ideal":
-            raise NotImplementedError(profile)
+        _check_units(profile, x_scale * weight_scale)
         steps = (weight - weight_zero[:, None]) * weight_scale[:, None]
         y = linear((x - x_zero)[None] * x_scale, steps, bias)[0]
         return _codes(y, scale, zero_point, qmin, qmax)
@@ -178,6 +179,15 @@ class SimulationLayers(Adapter):
         matrix = weight.reshape(groups, len(weight) // groups, -1).astype(np.float64)
         acc = np.matmul(matrix, (narrow - zero).reshape(groups, -1, geometry.positions))
         return acc.reshape(-1, geometry.out_height, geometry.out_width).astype(np.int64)
+
+
+def _check_units(profile: str, units: Reals) -> None:
+    """Raise NotImplementedError for what float64 does not compute exactly."""
+    if profile != "ideal":
+        raise NotImplementedError(profile)
+    mantissas = np.ldexp(np.frexp(units)[0], MOST_UNIT_BITS)
+    if (mantissas % 1 != 0).any():
+        raise NotImplementedError(f"units of more than {MOST_UNIT_BITS} bits")
 
 
 def _codes(real: Reals, scale: float, zero_point: int, qmin: int, qmax: int) -> Array:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aquant_ref.checks import takes_functions
 from aquant_ref.conformance import contract
 from aquant_ref.conformance.adapters.asking import Asked
 from aquant_ref.conformance.cases.selection import MOST, check_whole
@@ -194,6 +195,7 @@ def _joined(profiles: dict[str, str]) -> str:
     return ",".join([most, *(f"{n}:{p}" for n, p in profiles.items() if p != most)])
 
 
+@takes_functions
 def identify(
     adapter: Adapter,
     *,

@@ -65,6 +65,7 @@ CHOSEN = {
     "quantize": "float32_reciprocal",
     "dequantize": "float32",
     "requantize": "tflite_away",
+    "requantize_any": "tflite_up",
     "add": "xnnpack",
     "avg_pool": "onnx",
     "rescale_codes": "tflite",

@@ -30,7 +30,12 @@ FIXED = (
     "multiplier=1518500250,shift=26,zero_point=0,qmin=-128,qmax=127",
     "multiplier=1073741824,shift=0,zero_point=1,qmin=-8,qmax=7",
 )
-WIDE = "multiplier=1518500250,shift=50,zero_point=1,qmin=-30000,qmax=30000"
+WIDE = (
+    "multiplier=1518500250,shift=50,zero_point=1,qmin=-30000,qmax=30000",
+    # 5*2^28 +- 1: beside +-(12 + 1/2), a product that float64 takes for the tie
+    "multiplier=1342177281,shift=57,zero_point=1,qmin=-128,qmax=127",
+    "multiplier=2147483647,shift=62,zero_point=1,qmin=-8,qmax=7",
+)
 NARROW = Chosen((-600, 600))
 ALL_BESIDE = Chosen((-(2**31), 2**31 - 1), beside=2)
 
@@ -55,7 +60,7 @@ def test_every_fault_of_the_catalogue_is_refuted_at_a_right_counterexample(
     monkeypatch.setenv("AQUANT_FAULT", name)
     found = attempt(library(KERNEL), settings_of(mutant.profile, *FIXED), NARROW)
     if isinstance(found, Proof):  # it needs wide accumulators
-        found = attempt(library(KERNEL), settings_of(mutant.profile, *FIXED, WIDE), ALL_BESIDE)
+        found = attempt(library(KERNEL), settings_of(mutant.profile, *FIXED, *WIDE), ALL_BESIDE)
     assert isinstance(found, Counterexample)
     numbers = list(found.setting.given.values())
     assert int(found.got) == mutant.function(found.key, *numbers) != found.expected
