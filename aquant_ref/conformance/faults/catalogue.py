@@ -56,6 +56,7 @@ EVERY: tuple[Fault, ...] = (
     *half.WRONG,
     *multiplier.WRONG,
     *requantize.WRONG,
+    *requantize.FOR_DIAGNOSIS,
     *requantize_any.WRONG,
     *add.WRONG,
     *add_peers.WRONG,

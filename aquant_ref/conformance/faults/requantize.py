@@ -271,4 +271,30 @@ OTHER_PROFILES = [
     ("tflite_away", "half_away both times", scaled(twice(away, away)), "round.rule", "first_tie"),
 ]
 
+NEAREST: dict[str, Callable[[F], int]] = {
+    "ties to even": even,
+    "ties up": up,
+    "ties away from zero": away,
+    "ties down": lambda t: math.ceil(t - F(1, 2)),
+    "floored": math.floor,
+    "cut toward zero": int,
+}
+RULE_OF = {"float32": "ties to even", "float64": "ties away from zero"}
+
+
+def in_floats(profile: str, rounding: Callable[[F], int]) -> Callable[[int, int, int], int]:
+    """The product of a variation in floating point, rounded in another way."""
+    if profile == "float32":
+        return lambda a, m, n: rounding(F(single(single(a) * single(m / 2**n))))
+    return lambda a, m, n: rounding(F(a * (m / 2**n)))
+
+
+# the diagnosis alone knows these
+ROUNDINGS = [
+    (profile, rule, scaled(in_floats(profile, rounding)), "round.rule", "")
+    for profile, own in RULE_OF.items()
+    for rule, rounding in NEAREST.items()
+    if rule != own
+]
+FOR_DIAGNOSIS = of_alternatives("requantize", ROUNDINGS)
 WRONG = [*scalar("requantize", REQUANTIZE), *of_alternatives("requantize", OTHER_PROFILES)]
