@@ -331,7 +331,9 @@ SETTINGS: dict[str, tuple[Any, dict[str, tuple[Any, ...]]]] = {
     "BorderSpec": (
         BorderSpec(),
         {
-            **dict.fromkeys(("family", "squash", "granularity", "fusion", "start"), NO_WORD),
+            **dict.fromkeys(
+                ("family", "squash", "granularity", "fusion", "start", "errors"), NO_WORD
+            ),
             "feedback": (*COUNTS, 2**30 + 1),
         },
     ),

@@ -95,7 +95,10 @@ convolutions = st.fixed_dictionaries(
 
 # a fused border makes no sum of a term for each code
 separable = options.map(
-    lambda choice: {**choice, "windows": choice["windows"].replace("fused", "row")}
+    lambda choice: {
+        **choice,
+        "windows": choice["windows"].replace("fused", "row").replace("feedback", "row"),
+    }
 )
 MADE = ("conv2d", "border_conv2d", "add", "sum", "linear")
 
