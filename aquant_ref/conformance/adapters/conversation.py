@@ -88,6 +88,7 @@ class Conversation:
             raise
         finally:
             timer.cancel()
+            timer.join()  # or else it may end the next process, which has the same mark
 
     def _ended(self, kernel: Kernel, waited: float | None) -> Ended:
         if waited is not None:

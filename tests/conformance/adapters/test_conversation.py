@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 
 import pytest
 
+from aquant_ref.conformance.adapters import conversation
 from aquant_ref.conformance.adapters.conversation import Conversation, Ended
 from aquant_ref.errors import InputError
 
@@ -57,6 +59,28 @@ def test_a_child_that_holds_the_pipe_is_ended_after_the_time_limit() -> None:
         talk.ask([b"fork\n"], talk.line)
     assert time.monotonic() - started < 20
     assert not talk.runs
+
+
+def test_what_ends_a_process_that_hangs_does_not_end_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Past bug: it was still looking for what the process had left when the next was started."""
+    sweep = conversation.sweep
+
+    def slow(mark: str) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.3)
+        sweep(mark)
+
+    monkeypatch.setattr(conversation, "sweep", slow)
+    talk = Conversation([sys.executable, "-S", "-c", ECHO], 0.3)
+    talk.open()
+    with pytest.raises(Ended):
+        talk.ask([b"hang\n"], talk.line)
+    talk.open()
+    time.sleep(0.5)
+    assert talk.ask([b"again\n"], talk.line, 30) == b"again\n"
+    talk.close()
 
 
 def test_a_process_that_closes_its_output_has_ended() -> None:
