@@ -233,7 +233,7 @@ class Lowering:
     def _lower_add(self, node: Node) -> Accumulator:
         """Spec: AQ-LOWER-2."""
         a, b = (self._read(name) for name in node.inputs)
-        units = [_common(*pair) for pair in zip(a.unit, b.unit, strict=True)]
+        units = [common_unit(*pair) for pair in zip(a.unit, b.unit, strict=True)]
         name = self._accumulator(node)
         multipliers = {}
         for key, m in (("multiplier_a", a), ("multiplier_b", b)):
@@ -406,7 +406,7 @@ def _thresholds(
     return tuple(found)
 
 
-def _common(a: Fraction, b: Fraction) -> Fraction:
-    """Find the largest unit of which both are integer multiples."""
+def common_unit(a: Fraction, b: Fraction) -> Fraction:
+    """Return the largest unit of which both are integer multiples."""
     denominator = a.denominator * b.denominator
     return Fraction(gcd(a.numerator * b.denominator, b.numerator * a.denominator), denominator)

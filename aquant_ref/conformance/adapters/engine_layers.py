@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import ceil, gcd
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from aquant_ref.engine.program import Program
 from aquant_ref.engine.validate import check, shape_of
 from aquant_ref.engine.windows import Windows
 from aquant_ref.errors import InputError
+from aquant_ref.lowering.thresholds import common_unit
 from aquant_ref.typing import Accumulators, Array, Codes, Integers, Reals
 
 Sides = tuple[int, int, int, int]
@@ -179,8 +180,7 @@ class EngineLayers(Adapter):
             terms = {"a_scale": a_scale, "a_zero": a_zero, "b_scale": b_scale, "b_zero": b_zero}
             return peers.add_tensors(profile, a=a, b=b, **terms, **end)
         first, second = Fraction(a_scale), Fraction(b_scale)
-        whole = first.denominator * second.denominator
-        unit = Fraction(gcd(int(first * whole), int(second * whole)), whole)
+        unit = common_unit(first, second)
         factors = {"multiplier_a": int(first / unit), "multiplier_b": int(second / unit)}
         arrays = {key: np.full(len(a), factor) for key, factor in factors.items()}
         each = Instruction("add", "add", ("a", "b"), {}, arrays)

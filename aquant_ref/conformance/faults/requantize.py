@@ -45,6 +45,13 @@ def twice(
     return rounded
 
 
+def in_floats(profile: str, rounding: Callable[[F], int]) -> Callable[[int, int, int], int]:
+    """The product of a variation in floating point, rounded in another way."""
+    if profile == "float32":
+        return lambda a, m, n: rounding(F(single(single(a) * single(m / 2**n))))
+    return lambda a, m, n: rounding(F(a * (m / 2**n)))
+
+
 REQUANTIZE = [
     ("half_even", scaled(lambda a, m, n: even(F(a * m, 2**n))), "round.rule", "tie"),
     ("half_away", scaled(lambda a, m, n: away(F(a * m, 2**n))), "round.rule", "negative_tie"),
@@ -72,13 +79,13 @@ REQUANTIZE = [
     ("rounded twice, away", scaled(twice(away)), "round.twice", "near_tie"),
     (
         "in float32",
-        scaled(lambda a, m, n: even(single(single(a) * single(m / 2**n)))),
+        scaled(in_floats("float32", even)),
         "round.float32",
         "wide_accumulator",
     ),
     (
         "in float64, half_even",
-        scaled(lambda a, m, n: round(a * (m / 2**n))),
+        scaled(in_floats("float64", even)),
         "round.rule",
         "tie",
     ),
@@ -280,13 +287,6 @@ NEAREST: dict[str, Callable[[F], int]] = {
     "cut toward zero": int,
 }
 RULE_OF = {"float32": "ties to even", "float64": "ties away from zero"}
-
-
-def in_floats(profile: str, rounding: Callable[[F], int]) -> Callable[[int, int, int], int]:
-    """The product of a variation in floating point, rounded in another way."""
-    if profile == "float32":
-        return lambda a, m, n: rounding(F(single(single(a) * single(m / 2**n))))
-    return lambda a, m, n: rounding(F(a * (m / 2**n)))
 
 
 # the diagnosis alone knows these
